@@ -1,0 +1,58 @@
+"""Uncertainty analysis of the energy of LLM queries: priors in files, models in JAX.
+
+Names load when first used, so that importing the package is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uncertainty.energy import ENERGY_MODELS as ENERGY_MODELS
+    from uncertainty.errors import Fault as Fault
+    from uncertainty.errors import InputError as InputError
+    from uncertainty.errors import UncertaintyError as UncertaintyError
+    from uncertainty.problem import Problem as Problem
+    from uncertainty.problem import build_problem as build_problem
+    from uncertainty.report import write_report as write_report
+    from uncertainty.results import load as load
+    from uncertainty.results import save as save
+    from uncertainty.sampling import simulate as simulate
+    from uncertainty.sensitivity import rank_inputs as rank_inputs
+    from uncertainty.spec import Priors as Priors
+    from uncertainty.spec import load_priors as load_priors
+    from uncertainty.summary import exceedance as exceedance
+    from uncertainty.summary import share_per_query as share_per_query
+    from uncertainty.summary import summarize as summarize
+    from uncertainty.summary import summarize_inputs as summarize_inputs
+
+_ROOMS = {
+    "ENERGY_MODELS": "energy",
+    "Fault": "errors",
+    "InputError": "errors",
+    "Priors": "spec",
+    "Problem": "problem",
+    "UncertaintyError": "errors",
+    "build_problem": "problem",
+    "exceedance": "summary",
+    "load": "results",
+    "load_priors": "spec",
+    "rank_inputs": "sensitivity",
+    "save": "results",
+    "share_per_query": "summary",
+    "simulate": "sampling",
+    "summarize": "summary",
+    "summarize_inputs": "summary",
+    "write_report": "report",
+}
+
+__all__ = [*_ROOMS]  # noqa: PLE0604  # a list of names, kept in one place
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'uncertainty' has no attribute {name!r}")
+    return getattr(import_module(f"uncertainty.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

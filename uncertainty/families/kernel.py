@@ -1,0 +1,75 @@
+"""What every distribution family computes, and the helpers that keep both tails exact."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TypeAlias
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import ndtr, ndtri
+from jax.typing import ArrayLike
+
+__all__ = ["Fields", "Kernel", "Params", "line_through", "percentiles_in", "score_of", "tails"]
+
+Fields: TypeAlias = Mapping[str, ArrayLike]
+Params: TypeAlias = tuple[ArrayLike, ...]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One distribution family over a standard normal score z; all functions are elementwise.
+
+    Attributes
+    ----------
+    parameters
+        Any parametrization of the format to the one computed with.
+    quantile
+        ``(parameters, z) -> x``, rising in z.
+    score
+        ``(parameters, x) -> z``, the inverse where there is one; -inf and inf outside.
+    solve
+        Host-side step for parametrizations that need an iteration, or None.
+    table
+        ``(parameters) -> coefficients`` on the host where `quantile` is slow, or None.
+    look_up
+        ``(parameters, coefficients, z) -> x``, with a table.
+    """
+
+    parameters: Callable[[Fields], Params]
+    quantile: Callable[[Params, Array], Array]
+    score: Callable[[Params, Array], Array]
+    solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
+    table: Callable[[Params], ArrayLike] | None = None
+    look_up: Callable[[Params, ArrayLike, Array], Array] | None = None
+
+
+def tails(z: Array) -> tuple[Array, Array]:
+    """Probability below and above a score, both to full relative accuracy."""
+    return ndtr(z), ndtr(-z)
+
+
+def score_of(below: Array, above: Array) -> Array:
+    """Score of a probability given by both of its tails: the smaller one is inverted."""
+    lower = below < above
+    smaller = ndtri(jnp.where(lower, below, above))
+    return jnp.where(lower, smaller, -smaller)
+
+
+def percentiles_in(fields: Fields) -> list[tuple[float, str]]:
+    """Give the probabilities of percentile keys, with the keys, ascending."""
+    return sorted((int(key[1:]) / 100, key) for key in fields if key[1:].isdigit())
+
+
+def normal_score(probability: float) -> float:
+    """Score of a fixed probability, as a plain float."""
+    return NormalDist().inv_cdf(probability)
+
+
+def line_through(
+    fields: Fields, place: Callable[[float], float], bend: Callable[[ArrayLike], Array]
+) -> tuple[Array, Array]:
+    """Intercept and slope with ``bend(x) = intercept + slope * place(p)`` at two percentiles."""
+    (p, low), (q, high) = percentiles_in(fields)
+    slope = (bend(fields[high]) - bend(fields[low])) / (place(q) - place(p))
+    return bend(fields[low]) - slope * place(p), slope

@@ -1,0 +1,190 @@
+"""A stated law, compiled: its numbers are array leaves, so new numbers need no compilation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.stats.norm import logpdf
+from jax.typing import ArrayLike
+
+from uncertainty.families import (
+    FAMILIES,
+    Params,
+    Part,
+    choice_quantile,
+    mixture_quantile,
+    mixture_score,
+    score_of,
+    tails,
+)
+from uncertainty.spec import Law, Number, Reference
+
+__all__ = ["CompiledLaw", "Values", "compile_law"]
+
+Values: TypeAlias = Mapping[str, Array]
+_STATIC = {"static": True}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class CompiledLaw:
+    """One law on the road from a standard normal score to a value.
+
+    Attributes
+    ----------
+    family : str
+        Name of the kernel, or ``mixture`` or ``choice``.
+    numbers : dict of str to array
+        Parameters that are numbers; ``low`` and ``high`` of a truncation are `ends`.
+    names : tuple of (parameter, assumption)
+        Parameters that are other assumptions.
+    table : array or None
+        Coefficients that stand in for a slow quantile function.
+    """
+
+    family: str = field(metadata=_STATIC)
+    numbers: dict[str, ArrayLike] = field(default_factory=dict)
+    names: tuple[tuple[str, str], ...] = field(default=(), metadata=_STATIC)
+    weights: "CompiledLaw | None" = None
+    parts: tuple["CompiledLaw", ...] = ()
+    ends: "CompiledLaw | None" = None
+    table: ArrayLike | None = None
+
+    def fields(self, values: Values) -> dict[str, ArrayLike]:
+        """Give every parameter as a value."""
+        return {**self.numbers, **{key: values[name] for key, name in self.names}}
+
+    @property
+    def closed(self) -> bool:
+        """True where every parameter is a number."""
+        inner = (*self.parts, *(x for x in (self.weights, self.ends) if x is not None))
+        return not self.names and all(part.closed for part in inner)
+
+    def quantile(self, z: Array, values: Values) -> Array:
+        """Value at the standard normal score `z`, truncation included."""
+        if self.ends is None:
+            return self._whole_quantile(z, values)
+        ends = self.ends.fields(values)
+        x = self._whole_quantile(self._inside(z, values), values)
+        # A table or a rounding may step over an end by its last digits.
+        return jnp.clip(x, ends.get("low"), ends.get("high"))
+
+    def _whole_quantile(self, z: Array, values: Values) -> Array:
+        if self.family == "choice":
+            options = [jnp.asarray(part.fields(values)["value"]) for part in self.parts]
+            return choice_quantile(self._weights(values), options, z)
+        if self.parts:
+            return mixture_quantile(self._weights(values), self._functions(values), z)
+        kernel, params = FAMILIES[self.family], self._params(values)
+        if kernel.look_up is not None and self.table is not None:
+            return kernel.look_up(params, self.table, z)
+        return kernel.quantile(params, z)
+
+    def score(self, x: Array, values: Values) -> Array:
+        """Standard normal score of a value, truncation included."""
+        whole = self._whole_score(x, values)
+        if self.ends is None:
+            return whole
+        low, high = self._end_scores(values)
+        below, above, width = _slices(low, high)
+        inside = jnp.clip(whole, low, high)
+        lower, upper = tails(inside)
+        share = jnp.where(low > 0, below[1] - upper, lower - below[0]) / width
+        rest = jnp.where(low > 0, upper - above[1], above[0] - lower) / width
+        return score_of(jnp.clip(share, 0.0, 1.0), jnp.clip(rest, 0.0, 1.0))
+
+    def _whole_score(self, x: Array, values: Values) -> Array:
+        if self.parts:
+            return mixture_score(self._weights(values), self._functions(values), x)
+        return FAMILIES[self.family].score(self._params(values), x)
+
+    def log_density(self, x: Array, values: Values) -> Array:
+        """Log density of a continuous law: ``log phi(z) + log dz/dx``."""
+        z, slope = jax.jvp(partial(self.score, values=values), (x,), (jnp.ones_like(x),))
+        inside = slope > 0
+        return jnp.where(inside, logpdf(z) + jnp.log(jnp.where(inside, slope, 1.0)), -jnp.inf)
+
+    def mass(self, values: Values) -> Array:
+        """Probability that a truncation leaves."""
+        return _slices(*self._end_scores(values))[2]
+
+    def _params(self, values: Values) -> Params:
+        return FAMILIES[self.family].parameters(self.fields(values))
+
+    def _weights(self, values: Values) -> list[Array]:
+        assert self.weights is not None
+        stated = self.weights.fields(values)
+        return [jnp.asarray(stated[str(i)], jnp.result_type(float)) for i in range(len(self.parts))]
+
+    def _functions(self, values: Values) -> list[Part]:
+        return [
+            (partial(part.quantile, values=values), partial(part.score, values=values))
+            for part in self.parts
+        ]
+
+    def _end_scores(self, values: Values) -> tuple[Array, Array]:
+        """Scores of the ends; an atom at the lower end stays inside."""
+        ends = self.ends.fields(values) if self.ends else {}
+        low = jnp.asarray(ends.get("low", -jnp.inf), jnp.result_type(float))
+        high = jnp.asarray(ends.get("high", jnp.inf), jnp.result_type(float))
+        below = jax.lax.stop_gradient(jnp.nextafter(low, -jnp.inf)) - low
+        lower = self._whole_score(low + jax.lax.stop_gradient(below), values)
+        return (
+            jnp.where(jnp.isneginf(low), -jnp.inf, lower),
+            jnp.where(jnp.isposinf(high), jnp.inf, self._whole_score(high, values)),
+        )
+
+    def _inside(self, z: Array, values: Values) -> Array:
+        """Score within the ends: both tails are sums of positive parts, so neither cancels."""
+        below, above, width = _slices(*self._end_scores(values))
+        lower, upper = tails(z)
+        return score_of(below[0] + lower * width, above[1] + upper * width)
+
+
+def _slices(low: Array, high: Array) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
+    """Tails at two scores, and the probability between, from the side where it is exact."""
+    below, above = tails(low), tails(high)
+    return below, above, jnp.where(low > 0, below[1] - above[1], above[0] - below[0])
+
+
+def _split(fields: Mapping[str, Number]) -> tuple[dict[str, ArrayLike], tuple[tuple[str, str], ...]]:
+    numbers: dict[str, ArrayLike] = {
+        k: np.float64(v) for k, v in fields.items() if not isinstance(v, Reference)
+    }
+    return numbers, tuple((k, str(v)) for k, v in fields.items() if isinstance(v, Reference))
+
+
+def _arguments(fields: Mapping[str, Number]) -> CompiledLaw:
+    """Hold named arguments that are no law of their own."""
+    numbers, names = _split(fields)
+    return CompiledLaw("arguments", numbers, names)
+
+
+def compile_law(law: Law, low: Number | None = None, high: Number | None = None) -> CompiledLaw:
+    """Compile a law with its truncation.
+
+    Raises
+    ------
+    ValueError
+        If no distribution of the family has the percentiles stated.
+    """
+    ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
+    numbers, names = _split(dict(law.fields))
+    kernel = FAMILIES.get(law.family)
+    if kernel is not None and kernel.solve is not None and not names:
+        numbers = {**kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})}
+    table = kernel.table if kernel is not None and not names else None
+    return CompiledLaw(
+        family=law.family,
+        numbers=numbers,
+        names=names,
+        weights=_arguments({str(i): w for i, w in enumerate(law.weights)}) if law.parts else None,
+        parts=tuple(compile_law(part) for part in law.parts),
+        ends=_arguments(ends) if ends else None,
+        table=table(jax.jit(FAMILIES[law.family].parameters)(numbers)) if table is not None else None,
+    )

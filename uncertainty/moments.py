@@ -1,0 +1,104 @@
+"""Does the mean exist? Probing how fast an output grows into the tail of one assumption."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from uncertainty.energy import EnergyModel
+from uncertainty.estimate import Floats
+from uncertainty.evaluation import Columns, each_point
+from uncertainty.joint import Joint
+
+__all__ = ["MomentNotice", "moment_notices"]
+
+_GRID = np.linspace(-11.0, 11.0, 111)
+_TOLERANCE = 1e-3
+_OVERFLOW = 250 * np.log(10)
+
+
+@dataclass(frozen=True)
+class MomentNotice:
+    """A moment of an output that does not exist, and the assumption that takes it away."""
+
+    name: str
+    quantity: str
+    mean: bool
+    message: str
+
+
+def moment_notices(
+    joint: Joint, model: EnergyModel, quantities: Sequence[str]
+) -> list[MomentNotice]:
+    """Probe each uncertain assumption, all others at their medians.
+
+    Where an output grows like ``u^-s`` as a tail probability u goes to 0, its mean exists for
+    s < 1 only and its variance for s < 1/2 only. (Example: ``1/x`` under a beta has s = 1/alpha.)
+    An output that passes through infinity inside the range has no mean either.
+    """
+    found = []
+    for name in (node.name for node in joint.nodes if node.uncertain):
+        curves = _curves(joint, model, name, _GRID)
+        for quantity in quantities:
+            notice = _tail(name, quantity, curves[quantity]) or _pole(
+                joint, model, name, quantity, curves[quantity]
+            )
+            found += [notice] if notice else []
+    return found
+
+
+def _curves(joint: Joint, model: EnergyModel, name: str, grid: Floats) -> Columns:
+    """Outputs along the margin of one assumption, all others at their medians."""
+    uncertain = (node.name for node in joint.nodes if node.uncertain)
+    scores = {other: grid if other == name else np.zeros_like(grid) for other in uncertain}
+    return each_point(joint, model, joint.decorrelate(scores))[1]
+
+
+def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
+    growth = max(_growth(values), _growth(values[::-1]))
+    if growth < 0.5 - _TOLERANCE:
+        return None
+    mean = growth >= 1 - _TOLERANCE
+    lost = "mean and variance do" if mean else "variance does"
+    text = f"the {lost} not exist for {quantity}: it grows without bound in a tail of {name}"
+    return MomentNotice(name, quantity, mean, f"{text}; keep it off with truncate")
+
+
+def _growth(values: Floats) -> float:
+    """Exponent s of ``|y| ~ u^-s`` in the lower tail; 0 where growth slows like a lognormal's."""
+    sizes = np.log(np.maximum(np.abs(values), 1e-320))
+    if not np.isfinite(values[0]) or sizes[0] - sizes[len(sizes) // 2] > _OVERFLOW:
+        return np.inf
+    logs = log_ndtr(_GRID)
+    deep = -(sizes[0] - sizes[10]) / (logs[0] - logs[10])
+    shallow = -(sizes[20] - sizes[30]) / (logs[20] - logs[30])
+    return float(deep) if deep > 0.9 * shallow else 0.0
+
+
+def _pole(
+    joint: Joint, model: EnergyModel, name: str, quantity: str, values: Floats
+) -> MomentNotice | None:
+    """Follow a change of sign: an output that is huge on both sides of it has a pole there."""
+    center = np.abs(values[len(values) // 2])
+    for left, right in _sign_changes(values):
+        ends, here = (_GRID[left], _GRID[right]), values
+        for _ in range(4):
+            grid = np.linspace(*ends, len(_GRID))
+            here = _curves(joint, model, name, grid)[quantity]
+            change = next(_sign_changes(here), None)
+            if change is None:
+                break
+            ends = (grid[change[0]], grid[change[1]])
+        if not np.abs(here).max() < 1e6 * center:
+            text = f"the mean and variance do not exist for {quantity}: it passes through infinity"
+            return MomentNotice(
+                name, quantity, True, f"{text} inside the range of {name}; keep it off with truncate"
+            )
+    return None
+
+
+def _sign_changes(values: Floats) -> Iterator[tuple[int, int]]:
+    signs = np.sign(values)
+    for left in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+        yield int(left), int(left) + 1

@@ -1,0 +1,316 @@
+"""The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from uncertainty.declarations import INPUTS, Output
+from uncertainty.energy import ENERGY_MODELS, EnergyModel, ModelError, model_from_callable
+from uncertainty.errors import Fault, InputError
+from uncertainty.evaluation import each_point, evaluate_point
+from uncertainty.joint import Joint, build_joint
+from uncertainty.moments import moment_notices
+from uncertainty.precision import in_float64
+from uncertainty.spec import Assumption, Priors, Resolution, load_priors, nearest, resolve
+
+__all__ = ["ModelLike", "Problem", "build_problem"]
+
+ModelLike: TypeAlias = str | Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A question ready to be sampled.
+
+    Attributes
+    ----------
+    priors : Priors
+        Where it came from.
+    assumptions : mapping of str to Assumption
+        After all layers, by name, in file order.
+    joint : Joint
+        The map from scores to inputs.
+    model : EnergyModel
+        The map from inputs to outputs.
+    outputs : mapping of str to Output
+        What the model gives.
+    notices : tuple of Fault
+        What is worth knowing before believing a result.
+    lost_means : mapping of str to str
+        Outputs whose mean does not exist under these assumptions, with the reason.
+    scenario : str
+        Name of the scenario; empty for none.
+    """
+
+    priors: Priors
+    assumptions: Mapping[str, Assumption]
+    joint: Joint
+    model: EnergyModel
+    outputs: Mapping[str, Output]
+    notices: tuple[Fault, ...] = ()
+    lost_means: Mapping[str, str] | None = None
+    scenario: str = ""
+
+    def __repr__(self) -> str:
+        uncertain = sum(node.uncertain for node in self.joint.nodes)
+        return f"<Problem {self.priors.label}: {self.model.name}, {uncertain} uncertain assumptions>"
+
+    @property
+    def varies(self) -> bool:
+        """True where something varies from query to query."""
+        return bool(self.joint.coordinates(varies=True))
+
+    def quantity(self, name: str | None = None) -> str:
+        """Choose an output: the one named, the only one, or ``energy_wh``.
+
+        Raises
+        ------
+        InputError
+            If there is no such output, or several and none named.
+        """
+        names = list(self.outputs)
+        chosen = name or (names[0] if len(names) == 1 else "energy_wh")
+        if chosen in names:
+            return chosen
+        if name is None:
+            message = f"name one of the outputs of {self.model.name}: {', '.join(names)}"
+        else:
+            message = f"{self.model.name} has no output {name!r}{nearest(name, names)}"
+        raise InputError.of("<quantity>", message)
+
+    @in_float64
+    def central(self) -> dict[str, float]:
+        """Outputs at the central assumptions: every assumption at its median.
+
+        Examples
+        --------
+        >>> build_problem("gpt-4o").central()["energy_wh"] > 0
+        True
+        """
+        scores = {node.name: np.zeros(1) for node in self.joint.nodes if node.uncertain}
+        outputs = each_point(self.joint, self.model, scores)[1]
+        return {name: float(values[0]) for name, values in outputs.items()}
+
+    def numpyro_model(self) -> Callable[[], dict[str, Array]]:
+        """Give the same joint prior and model as a numpyro model.
+
+        Returns
+        -------
+        callable
+            Samples one site ``<name>_score`` (standard normal) for each uncertain assumption;
+            every assumption and every output is a deterministic site under its own name. One draw
+            is one query. It computes in whatever precision JAX is set to.
+
+        Examples
+        --------
+        >>> import jax
+        >>> from numpyro.infer import Predictive
+        >>> model = build_problem("gpt-4o").numpyro_model()
+        >>> Predictive(model, num_samples=3)(jax.random.key(0))["energy_wh"].shape
+        (3,)
+        """
+        import numpyro
+        from numpyro.distributions import Normal
+
+        def model() -> dict[str, Array]:
+            scores = {
+                node.name: numpyro.sample(f"{node.name}_score", Normal(0.0, 1.0))
+                for node in sorted(self.joint.nodes, key=lambda node: node.index)
+                if node.uncertain
+            }
+            inputs, outputs = evaluate_point(self.joint, self.model, scores)
+            for name, value in {**inputs, **outputs}.items():
+                numpyro.deterministic(name, value)
+            return outputs
+
+        return model
+
+
+@in_float64
+def build_problem(
+    priors: Priors | str | Mapping[str, object],
+    model: ModelLike | None = None,
+    given: Mapping[str, object] | None = None,
+    scenario: str | None = None,
+) -> Problem:
+    """Check assumptions against a model and make them ready to be sampled.
+
+    Parameters
+    ----------
+    priors : Priors, str or mapping
+        From `load_priors`, or what `load_priors` takes.
+    model : str or callable, optional
+        A name in ``ENERGY_MODELS``, or any function of named inputs in `jax.numpy` that gives a
+        scalar or a mapping of named scalars; the file's own model where not given.
+    given : mapping, optional
+        Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file.
+    scenario : str, optional
+        A scenario of the file.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InputError
+        With every fault of the files, of `given` and of their fit to the model.
+
+    Examples
+    --------
+    >>> problem = build_problem("gpt-4o", given={"output_tokens": 500, "gpu_power_w": "0.7 kW"})
+    >>> problem.model.name
+    'flops'
+    >>> build_problem({"schema": 1, "assumptions": {"x": {"normal": {"mean": 0, "sd": -1}}}},
+    ...     model=lambda x: x)
+    Traceback (most recent call last):
+    ...
+    uncertainty.errors.InputError: <mapping>: assumptions.x.normal.sd: must be greater than 0 (got -1)
+    """
+    priors = priors if isinstance(priors, Priors) else load_priors(priors)
+    resolution = resolve(priors, given or {}, scenario)
+    if not priors.readable:
+        raise InputError(resolution.faults)
+    chosen, faults = _choose_model(priors, model)
+    altered = bool(given or scenario or model is not None)
+    faults += [*resolution.faults, *_fit_faults(resolution, chosen, priors, altered)]
+    if faults or chosen is None:
+        raise InputError(faults)
+    joint, failures = build_joint(resolution.assumptions, resolution.correlations)
+    by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
+    if failures:
+        raise InputError(by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items())
+    problem = Problem(priors, by_name, joint, chosen, _outputs(joint, chosen), scenario=scenario or "")
+    _raise_empty(problem)
+    return _with_notices(problem, [*resolution.notices, *_notices(problem, priors, altered)])
+
+
+def _family(assumption: Assumption) -> str:
+    return assumption.law.family if assumption.law else "expression"
+
+
+def _choose_model(
+    priors: Priors, model: ModelLike | None
+) -> tuple[EnergyModel | None, list[Fault]]:
+    if callable(model):
+        try:
+            return model_from_callable(model), []
+        except (ModelError, ValueError, TypeError) as error:
+            return None, [Fault("<model>", 0, 0, "", str(error))]
+    name = model or priors.model
+    if name in ENERGY_MODELS:
+        return ENERGY_MODELS[name], []
+    text = f"unknown model {name!r}{nearest(name, ENERGY_MODELS)}" if name else _NO_MODEL
+    if model is not None or priors.document is None:
+        return None, [Fault("<model>", 0, 0, "", text)]
+    return None, [priors.document.fault(("model",), text)]
+
+
+_NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
+
+
+def _fit_faults(
+    resolution: Resolution, model: EnergyModel | None, priors: Priors, altered: bool
+) -> Iterator[Fault]:
+    """Find missing inputs, values out of range, and names that nothing uses."""
+    if model is None or priors.document is None:
+        return
+    stated = {name for layer in priors.layers for name in layer.stated}
+    known = {a.name for a in resolution.assumptions} | stated
+    for name in model.required:
+        if name not in known:
+            text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"
+            yield priors.document.fault(("assumptions",), text)
+    if model.alternatives and not any(set(group) <= known for group in model.alternatives):
+        ways = ", or ".join(" and ".join(group) for group in model.alternatives)
+        yield priors.document.fault(("assumptions",), f"{model.name} needs {ways}")
+    yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
+    if not altered:
+        yield from _unused(resolution, model, priors, top=True)
+
+
+def _told(name: str, known: set[str]) -> str:
+    hint = nearest(name, known)
+    meaning = f" ({INPUTS[name].meaning}, {INPUTS[name].unit})" if name in INPUTS else ""
+    return meaning + (hint if "did you mean" in hint else "")
+
+
+def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]:
+    """A fixed value must lie where the formulas hold."""
+    declared, law = INPUTS.get(assumption.name), assumption.law
+    if declared is None or law is None or law.family != "fixed" or not model.outputs:
+        return
+    value = law.fields[0][1]
+    if isinstance(value, float) and not declared.low <= value <= declared.high:
+        text = f"must lie between {declared.low:g} and {declared.high:g} (got {value:g})"
+        yield assumption.fault(text, "fixed")
+
+
+def _unused(
+    resolution: Resolution, model: EnergyModel, priors: Priors, *, top: bool
+) -> Iterator[Fault]:
+    """Names that neither the model nor another assumption uses, in the file's own layer or below."""
+    used = set(model.used({a.name: a for a in resolution.assumptions}))
+    used |= {name for a in resolution.assumptions for name in a.needs}
+    for item in resolution.assumptions:
+        own = item.layer is priors.layers[-1]
+        if item.name not in used and own == top:
+            hint = nearest(item.name, {*model.required, *model.optional} - used)
+            suggestion = hint if "did you mean" in hint else ""
+            yield item.fault(f"is used by nothing in {model.name}{suggestion}")
+
+
+def _outputs(joint: Joint, model: EnergyModel) -> dict[str, Output]:
+    """Trace the model once, to learn its outputs without computing them."""
+    scores = {n.name: jax.ShapeDtypeStruct((), jnp.float64) for n in joint.nodes if n.uncertain}
+    try:
+        shapes = jax.eval_shape(lambda s: evaluate_point(joint, model, s)[1], scores)
+    except Exception as error:
+        text = f"{model.name} cannot be traced by JAX: {type(error).__name__}: {error}"
+        raise InputError.of("<model>", text.splitlines()[0]) from error
+    wrong = [f"{name} of shape {s.shape}" for name, s in shapes.items() if s.shape != ()]
+    if wrong or not shapes:
+        raise InputError.of("<model>", f"{model.name} must give scalars (got {', '.join(wrong)})")
+    declared = {output.name: output for output in model.outputs}
+    return {name: declared.get(name, Output(name, _unit_of(name), "")) for name in shapes}
+
+
+def _unit_of(name: str) -> str:
+    """Unit of a user's own output, where its name ends in one."""
+    return {"wh": "Wh", "kwh": "kWh", "w": "W", "j": "J", "s": "s"}.get(name.split("_")[-1], "")
+
+
+def _raise_empty(problem: Problem) -> None:
+    """Refuse a truncation that leaves nothing of its distribution."""
+    masses = jax.jit(type(problem.joint).masses)(problem.joint)
+    faults = [
+        problem.assumptions[name].fault(f"leaves {float(left):.2g} of the distribution", "truncate")
+        for name, left in masses.items()
+        if not float(left) > 1e-12
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def _notices(problem: Problem, priors: Priors, altered: bool) -> Iterator[Fault]:
+    resolution = Resolution(tuple(problem.assumptions.values()))
+    yield from _unused(resolution, problem.model, priors, top=False)
+    if altered:
+        yield from _unused(resolution, problem.model, priors, top=True)
+    for name in problem.model.optional:
+        if problem.model.outputs and name not in problem.assumptions and INPUTS[name].default:
+            text = f"not given; {problem.model.name} takes {INPUTS[name].default}"
+            yield Fault(priors.label, 0, 0, name, text)
+
+
+def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
+    names = ["energy_wh"] if "energy_wh" in problem.outputs else list(problem.outputs)
+    found = moment_notices(problem.joint, problem.model, names)
+    notices += [problem.assumptions[item.name].fault(item.message) for item in found]
+    lost = {item.quantity: item.message for item in found if item.mean}
+    return replace(problem, notices=tuple(sorted(set(notices))), lost_means=lost)

@@ -1,0 +1,155 @@
+"""The layout of a result, an `xarray.DataTree` as ArviZ lays it out; saving and loading it.
+
+Groups: ``prior`` (assumptions), ``prior_predictive`` (outputs; one query an epistemic draw),
+``central`` (outputs at the central assumptions) and, where something varies per query,
+``prior_statistics`` (of the queries of each draw), ``prior_query_quantiles`` (of all queries of a
+chain), ``prior_control`` (outputs with what varies per query at its median) and
+``prior_control_quantiles`` (the same from many more points). Dimensions ``chain`` (an independent randomization) and ``draw``.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import InputError
+from uncertainty.estimate import LEVELS, QUERY_STATISTICS, Floats
+
+__all__ = ["NESTED", "build_tree", "load", "provenance", "save", "warnings_of"]
+
+_VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
+Labels = Mapping[str, Mapping[str, str]]
+
+NESTED: Mapping[str, tuple[tuple[str, ...], Mapping[str, Sequence[str] | Floats]]] = {
+    "prior_statistics": (("chain", "draw", "statistic"), {"statistic": QUERY_STATISTICS}),
+    "prior_query_quantiles": (("chain", "level"), {"level": LEVELS}),
+    "prior_control": (("chain", "draw"), {}),
+    "prior_control_quantiles": (("chain", "level"), {"level": LEVELS}),
+}
+"""Groups of a result in which something varies per query: their dimensions and coordinates."""
+
+
+def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
+    """Attributes that say where a result comes from, with the versions that made it."""
+    versions = {name: version(name) for name in _VERSIONS}
+    return {
+        **facts,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "inference_library": "uncertainty",
+        "inference_library_version": versions["uncertainty"],
+        "versions": json.dumps(versions),
+    }
+
+
+def build_tree(
+    inputs: Mapping[str, Floats],
+    outputs: Mapping[str, Floats],
+    central: Mapping[str, float],
+    labels: Labels,
+    attributes: Mapping[str, str | int | float],
+    nested: Mapping[str, Mapping[str, Floats]] | None = None,
+) -> xr.DataTree:
+    """Lay out the draws of a prior.
+
+    Parameters
+    ----------
+    inputs, outputs : mapping of str to array
+        Shape (chain, draw).
+    central : mapping of str to float
+        Outputs at the central assumptions.
+    labels : mapping
+        Attributes (unit, source, ...) of inputs and outputs by name.
+    attributes : mapping
+        From `provenance`.
+    nested : mapping of str to mapping of str to array, optional
+        The groups of `NESTED` by name.
+    """
+    groups = {
+        "prior": _dataset(inputs, ("chain", "draw"), labels),
+        "prior_predictive": _dataset(outputs, ("chain", "draw"), labels),
+        "central": _dataset({k: np.asarray(v) for k, v in central.items()}, (), labels),
+    }
+    for group, columns in (nested or {}).items():
+        dims, coords = NESTED[group]
+        groups[group] = _dataset(columns, dims, labels, coords)
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **groups})
+
+
+def _dataset(
+    arrays: Mapping[str, Floats],
+    dims: Sequence[str],
+    labels: Labels,
+    coords: Mapping[str, Sequence[str] | Floats] | None = None,
+) -> xr.Dataset:
+    variables = {name: (dims, values, dict(labels.get(name, {}))) for name, values in arrays.items()}
+    result = xr.Dataset(variables)
+    counts = {dim: np.arange(result.sizes[dim]) for dim in ("chain", "draw") if dim in result.sizes}
+    named = {name: list(c) for name, c in (coords or {}).items()}
+    return result.assign_coords({**counts, **named})
+
+
+def warnings_of(tree: xr.DataTree) -> list[str]:
+    """Sentences on why the result is not to be trusted; empty where it is."""
+    return list(json.loads(str(tree.attrs.get("warnings", "[]"))))
+
+
+def save(tree: xr.DataTree, path: str | Path) -> Path:
+    """Write a result to a NetCDF file, whole or not at all.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+    path : str or Path
+        Its folder is made where there is none.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=256)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     same = un.load(un.save(tree, f"{folder}/run.nc"))
+    >>> same.identical(tree)
+    True
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        tree.to_netcdf(name, engine="h5netcdf")
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | Path) -> xr.DataTree:
+    """Read a result that `save` wrote, bit for bit, into memory.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no result.
+    """
+    if not Path(path).is_file():
+        raise InputError.of(str(path), "no such file")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            result = tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError.of(str(path), "is no NetCDF file that can be read") from error
+    if result.attrs.get("inference_library") != "uncertainty":
+        raise InputError.of(str(path), "is no result of uncertainty")
+    return result

@@ -1,0 +1,274 @@
+"""Forward Monte Carlo: the joint prior pushed through the model."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uncertainty.errors import InputError
+from uncertainty.estimate import Floats, quantile_function, query_statistics
+from uncertainty.evaluation import Columns, each_point, every_pair
+from uncertainty.precision import in_float64
+from uncertainty.problem import Problem
+from uncertainty.results import build_tree, provenance
+from uncertainty.sampling.points import normal_scores
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["DRAWS", "NESTED_DRAWS", "QUERIES", "RANDOMIZATIONS", "simulate"]
+
+DRAWS = 2**17
+NESTED_DRAWS = 2**13
+QUERIES = 2**8
+RANDOMIZATIONS = 16
+_WIDER = 16
+
+
+@in_float64
+def simulate(
+    problem: Problem, draws: int | None = None, seed: int = 0, *, queries: int = QUERIES
+) -> "xr.DataTree":
+    """Push the joint prior through the model.
+
+    Parameters
+    ----------
+    problem : Problem
+    draws : int, optional
+        Epistemic points over all randomizations, rounded up to a multiple of their number (16);
+        2^13 where something varies per query and 2^17 otherwise.
+    seed : int
+        The same seed and file give the same numbers.
+    queries : int
+        Points for what varies per query. Those of one randomization are shared by all its
+        epistemic points, so that their error shows in the standard errors.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``prior`` and ``prior_predictive``, dimensions ``chain`` (randomization) and
+        ``draw``; see `uncertainty.results` for the others. Attribute ``warnings`` holds what
+        makes it untrustworthy, if anything.
+
+    Raises
+    ------
+    InputError
+        If `draws` or `queries` is less than 2 points a randomization.
+
+    Examples
+    --------
+    >>> tree = simulate(build_problem("gpt-4o"), draws=512)
+    >>> dict(tree["prior_predictive"]["energy_wh"].sizes)
+    {'chain': 16, 'draw': 32}
+    """
+    count = _points_per_chain(problem, draws)
+    if queries < 2:
+        raise InputError.of("<queries>", f"must be 2 or more (got {queries})")
+    points = [_points(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
+    inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
+    reduced = _nested(problem, points) if problem.varies else _flat(problem, points, outputs)
+    facts = {
+        "seed": seed,
+        "draws": count * RANDOMIZATIONS,
+        "randomizations": RANDOMIZATIONS,
+        "queries": queries if problem.varies else 1,
+        "warnings": json.dumps([*reduced.tally.warnings(problem), *_lost_means(problem)]),
+        **_description(problem),
+    }
+    return build_tree(
+        inputs=_by_chain(inputs, count),
+        outputs=_by_chain(outputs, count),
+        central=problem.central(),
+        labels=_labels(problem),
+        attributes=provenance(**facts),
+        nested={**reduced.groups, **_control(problem, count, seed)} if problem.varies else None,
+    )
+
+
+def _points_per_chain(problem: Problem, draws: int | None) -> int:
+    total = draws if draws is not None else (NESTED_DRAWS if problem.varies else DRAWS)
+    if total < 2 * RANDOMIZATIONS:
+        raise InputError.of("<draws>", f"must be {2 * RANDOMIZATIONS} or more (got {total})")
+    return math.ceil(total / RANDOMIZATIONS)
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Scores of one randomization: (n,) of what is unknown, (m,) of what varies per query."""
+
+    outer: Columns
+    inner: Columns
+    count: int
+
+    def pair(self, row: int, column: int) -> Columns:
+        """One epistemic point with one query."""
+        outer = {name: scores[[row]] for name, scores in self.outer.items()}
+        return {**outer, **{name: scores[[column]] for name, scores in self.inner.items()}}
+
+
+def _points(problem: Problem, count: int, queries: int, seed: int, chain: int) -> _Points:
+    outer, inner = (
+        normal_scores(problem.joint.coordinates(varies=v), n, seed=seed, randomization=chain)
+        for v, n in ((False, count), (True, queries))
+    )
+    return _Points(outer, inner, count)
+
+
+def _paired(points: Sequence[_Points]) -> Columns:
+    """Give each epistemic point of all chains one query, and lay the chains end to end."""
+    chains = [
+        {**p.outer, **{name: np.resize(scores, p.count) for name, scores in p.inner.items()}}
+        for p in points
+    ]
+    columns = {name: np.concatenate([chain[name] for chain in chains]) for name in chains[0]}
+    return columns or {"": np.zeros(len(points) * points[0].count)}
+
+
+def _by_chain(columns: Mapping[str, Floats], count: int) -> Columns:
+    return {name: column.reshape(-1, count) for name, column in columns.items()}
+
+
+@dataclass
+class _Tally:
+    """Outputs that no energy can have, with one example of the inputs of each."""
+
+    total: int = 0
+    bad: dict[str, int] = field(default_factory=dict)
+    example: dict[str, str] = field(default_factory=dict)
+
+    def add(self, problem: Problem, points: _Points, name: str, values: Floats) -> None:
+        """Count in values of shape (n, m)."""
+        wrong = ~np.isfinite(values)
+        if _is_energy(problem, name):
+            wrong |= values < 0
+        self.total += values.size
+        self.bad[name] = self.bad.get(name, 0) + int(wrong.sum())
+        if wrong.any() and name not in self.example:
+            row, column = np.argwhere(wrong)[0]
+            self.example[name] = _told_inputs(problem, points.pair(row, column))
+
+    def warnings(self, problem: Problem) -> Iterator[str]:
+        """Say what share of the draws is impossible."""
+        total = self.total / max(len(problem.outputs), 1)
+        for name, count in self.bad.items():
+            if count:
+                kind = "not finite or negative" if _is_energy(problem, name) else "not finite"
+                share = f"{count / total:.3g} of the draws"
+                yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
+
+
+def _is_energy(problem: Problem, name: str) -> bool:
+    return problem.outputs[name].unit in {"Wh", "kWh", "J"} or name.startswith("energy")
+
+
+def _told_inputs(problem: Problem, scores: Columns) -> str:
+    inputs = each_point(problem.joint, problem.model, scores)[0]
+    used = problem.model.used(inputs)
+    return ", ".join(f"{name} = {inputs[name][0]:.4g}" for name in used)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """What is kept of all outputs."""
+
+    tally: _Tally
+    groups: Mapping[str, Columns] = field(default_factory=dict)
+
+
+def _flat(problem: Problem, points: Sequence[_Points], outputs: Mapping[str, Floats]) -> _Reduced:
+    """Nothing varies per query: the draws themselves are all there is."""
+    tally = _Tally()
+    for name, column in outputs.items():
+        chains = column.reshape(len(points), -1)
+        for chain, values in zip(points, chains, strict=True):
+            tally.add(problem, chain, name, values[:, None])
+    return _Reduced(tally)
+
+
+def _nested(problem: Problem, points: Sequence[_Points]) -> _Reduced:
+    """Every epistemic point with every query of its chain."""
+    tally, names = _Tally(), tuple(problem.outputs)
+    statistics: dict[str, list[Floats]] = {name: [] for name in names}
+    functions: dict[str, list[Floats]] = {name: [] for name in names}
+    for chain in points:
+        pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
+        for name, found in pairs.items():
+            values = np.broadcast_to(found, (chain.count, found.shape[1]))
+            tally.add(problem, chain, name, found)
+            statistics[name].append(query_statistics(values))
+            functions[name].append(quantile_function(found))
+    groups = {"prior_statistics": statistics, "prior_query_quantiles": functions}
+    return _Reduced(tally, {group: _stacked(arrays) for group, arrays in groups.items()})
+
+
+def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
+    """Outputs with what varies per query at its median: cheap, so from many more points.
+
+    It follows the typical and the mean query closely and serves them as a control variate.
+    """
+    wide = [_points(problem, _WIDER * count, 1, seed, chain) for chain in range(RANDOMIZATIONS)]
+    scores = _paired(wide)
+    for name in problem.joint.coordinates(varies=True):
+        scores[name] = np.zeros_like(scores[name])
+    outputs = each_point(problem.joint, problem.model, scores)[1]
+    chains = _by_chain(outputs, _WIDER * count)
+    return {
+        "prior_control": {name: values[:, :count] for name, values in chains.items()},
+        "prior_control_quantiles": {
+            name: np.stack([quantile_function(chain) for chain in values])
+            for name, values in chains.items()
+        },
+    }
+
+
+def _stacked(chains: Mapping[str, Sequence[Floats]]) -> Columns:
+    return {name: np.stack(arrays) for name, arrays in chains.items()}
+
+
+def _lost_means(problem: Problem) -> Iterator[str]:
+    for quantity, reason in (problem.lost_means or {}).items():
+        yield f"the mean of {quantity} is meaningless: {reason}"
+
+
+def _description(problem: Problem) -> dict[str, str]:
+    files = [
+        {"path": layer.document.label, "sha256": layer.document.sha256, "text": layer.document.text}
+        for layer in problem.priors.layers
+    ]
+    notices = [str(notice) for notice in problem.notices]
+    return {
+        "title": problem.priors.title,
+        "model": problem.model.name,
+        "scenario": problem.scenario,
+        "priors": problem.priors.label,
+        "priors_text": files[-1]["text"],
+        "priors_sha256": files[-1]["sha256"],
+        "prior_files": json.dumps(files),
+        "notices": json.dumps(notices),
+    }
+
+
+def _labels(problem: Problem) -> dict[str, dict[str, str]]:
+    """Attributes of every variable: what it is, in which unit, from which source."""
+    labels = {
+        name: {
+            "units": item.unit,
+            "source": item.source,
+            "basis": item.basis,
+            "group": item.group,
+            "note": item.note,
+            "varies": "query" if item.varies else "",
+            "law": str(item.law) if item.law else "expression",
+        }
+        for name, item in problem.assumptions.items()
+    }
+    for name, output in problem.outputs.items():
+        labels[name] = {
+            "units": output.unit,
+            "boundary": output.boundary,
+            "long_name": output.meaning,
+        }
+    return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}

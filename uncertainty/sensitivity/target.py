@@ -1,0 +1,108 @@
+"""What is ranked: one statistic of one output, on one scale, over independent players."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from uncertainty.errors import InputError
+from uncertainty.estimate import Floats
+from uncertainty.evaluation import Columns, each_point, every_pair
+from uncertainty.problem import Problem
+from uncertainty.sampling import QUERIES, normal_scores
+
+__all__ = ["By", "Player", "Scale", "Statistic", "Target", "players"]
+
+Statistic: TypeAlias = Literal["typical", "mean", "query"]
+Scale: TypeAlias = Literal["log", "linear"]
+By: TypeAlias = Literal["input", "block", "group"]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Coordinates that are varied together."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A statistic of an output as a function of independent normal scores.
+
+    Attributes
+    ----------
+    problem : Problem
+    quantity : str
+    statistic : {"typical", "mean", "query"}
+    scale : {"log", "linear"}
+    """
+
+    problem: Problem
+    quantity: str
+    statistic: Statistic
+    scale: Scale
+
+    @property
+    def nested(self) -> bool:
+        """True where queries are reduced to their median or mean."""
+        return self.statistic != "query" and self.problem.varies
+
+    @property
+    def coordinates(self) -> dict[str, int]:
+        """Places of the coordinates that may be ranked."""
+        epistemic = self.problem.joint.coordinates(varies=False)
+        if self.statistic == "query":
+            return {**epistemic, **self.problem.joint.coordinates(varies=True)}
+        return epistemic
+
+    def queries(self, seed: int, randomization: int) -> Columns:
+        """Per-query points that all epistemic points of a randomization share."""
+        names = self.problem.joint.coordinates(varies=True)
+        return normal_scores(names, QUERIES, seed=seed, randomization=randomization)
+
+    def pairs(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
+        """Values of the output on the scale, shape (n, m); m = 1 where nothing is reduced."""
+        joint, model = self.problem.joint, self.problem.model
+        if self.nested:
+            values = every_pair(joint, model, outer, inner, (self.quantity,))[self.quantity]
+        else:
+            values = each_point(joint, model, outer)[1][self.quantity][:, None]
+        return self._checked(values)
+
+    def _checked(self, values: Floats) -> Floats:
+        if not np.isfinite(values).all():
+            text = f"{self.quantity} is not finite for {(~np.isfinite(values)).mean():.3g} of the draws"
+            raise InputError.of("<ranking>", text)
+        if self.scale == "log" and (values <= 0).any():
+            share = (values <= 0).mean()
+            text = f'{self.quantity} is not above 0 for {share:.3g} of the draws; use scale="linear"'
+            raise InputError.of("<ranking>", text)
+        return values
+
+    def reduce(self, values: Floats) -> Floats:
+        """The statistic over queries, the last axis, on the scale: shape (n,)."""
+        reduced = np.median(values, -1) if self.statistic == "typical" else values.mean(-1)
+        return np.asarray(np.log(reduced) if self.scale == "log" else reduced)
+
+    def __call__(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
+        """The statistic at epistemic points (n,)."""
+        return self.reduce(self.pairs(outer, inner))
+
+    def within(self, values: Floats) -> tuple[float, float]:
+        """Variance within and between epistemic points of values (n, m), on the scale."""
+        scaled = np.log(values) if self.scale == "log" else values
+        return float(scaled.var(-1).mean()), float(scaled.mean(-1).var())
+
+
+def players(target: Target, by: By) -> list[Player]:
+    """Group the coordinates: each for itself, correlated ones together, or by stated group."""
+    blocks = [block.names for block in target.problem.joint.blocks]
+    named: dict[str, list[str]] = {}
+    for name in target.coordinates:
+        block = next((names for names in blocks if name in names), (name,))
+        group = target.problem.assumptions[name].group or "other"
+        label = {"input": name, "block": " + ".join(block), "group": group}[by]
+        named.setdefault(label, []).append(name)
+    return [Player(label, tuple(members)) for label, members in named.items()]

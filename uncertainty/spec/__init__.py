@@ -1,0 +1,31 @@
+"""Files to frozen objects: the only room that reads what users write."""
+
+from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, Resolution
+from uncertainty.spec.correlations import correlation_matrix
+from uncertainty.spec.document import parse_yaml
+from uncertainty.spec.expressions import Expression
+from uncertainty.spec.families import FAMILY_CLASSES
+from uncertainty.spec.library import shipped_folder, shipped_names
+from uncertainty.spec.priors import Priors, load_priors
+from uncertainty.spec.resolve import resolve
+from uncertainty.spec.validation import nearest
+from uncertainty.spec.values import Reference
+
+__all__ = [
+    "FAMILY_CLASSES",
+    "Assumption",
+    "Correlation",
+    "Expression",
+    "Law",
+    "Number",
+    "Priors",
+    "Reference",
+    "Resolution",
+    "correlation_matrix",
+    "load_priors",
+    "nearest",
+    "parse_yaml",
+    "resolve",
+    "shipped_folder",
+    "shipped_names",
+]

@@ -1,0 +1,131 @@
+"""What the rest of the package sees of prior files: assumptions in canonical units."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from uncertainty.errors import Fault
+from uncertainty.spec.expressions import Expression, names_in
+from uncertainty.spec.priors import Layer
+from uncertainty.spec.values import Reference
+
+__all__ = ["Assumption", "Correlation", "Law", "Number", "Resolution"]
+
+Number: TypeAlias = float | Reference
+
+
+@dataclass(frozen=True)
+class Law:
+    """A distribution with its parameters, each a number or the name of an assumption.
+
+    Attributes
+    ----------
+    family : str
+        A name in `uncertainty.families.FAMILIES`.
+    fields : tuple of (str, number or name)
+        The parametrization as stated, in canonical units.
+    weights, parts
+        Of a mixture or a choice.
+    """
+
+    family: str
+    fields: tuple[tuple[str, Number], ...] = ()
+    weights: tuple[Number, ...] = ()
+    parts: tuple["Law", ...] = ()
+
+    def references(self) -> Iterator[str]:
+        """Yield the names of the assumptions that the parameters name."""
+        values = (*(value for _, value in self.fields), *self.weights)
+        yield from (str(value) for value in values if isinstance(value, Reference))
+        for part in self.parts:
+            yield from part.references()
+
+    def __str__(self) -> str:
+        if self.parts:
+            return f"{self.family} of {len(self.parts)}"
+        if self.family == "fixed":
+            return _shown(self.fields[0][1])
+        inside = ", ".join(f"{key}: {_shown(value)}" for key, value in self.fields)
+        return f"{self.family} {{{inside}}}"
+
+
+def _shown(value: Number) -> str:
+    return value if isinstance(value, Reference) else f"{value:.6g}"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One uncertain input, after all layers: a law or an expression, with its provenance.
+
+    Attributes
+    ----------
+    index : int
+        Its coordinate of the unit cube: its place among all names, in file order.
+    low, high
+        Truncation; None where there is none.
+    varies : bool
+        True where it differs from query to query.
+    """
+
+    name: str
+    index: int
+    law: Law | None
+    expression: Expression | None
+    layer: Layer
+    low: Number | None = None
+    high: Number | None = None
+    varies: bool = False
+    unit: str = ""
+    group: str = ""
+    source: str = ""
+    basis: str = ""
+    note: str = ""
+
+    @property
+    def parents(self) -> frozenset[str]:
+        """Names whose values shape this assumption's law."""
+        ends = (str(end) for end in (self.low, self.high) if isinstance(end, Reference))
+        return frozenset([*(self.law.references() if self.law else ()), *ends])
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names that must be known before this one is."""
+        return self.parents | frozenset(names_in(self.expression) if self.expression else ())
+
+    @property
+    def fixed(self) -> bool:
+        """True where its own value is stated, so that its coordinate does nothing."""
+        return self.expression is not None or (self.law is not None and self.law.family == "fixed")
+
+    def fault(self, message: str, *keys: str) -> Fault:
+        """Make a fault at this assumption."""
+        return self.layer.fault(self.name, keys, message)
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A Spearman rank correlation between two root assumptions."""
+
+    first: str
+    second: str
+    rank: float
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """All layers merged, checked as far as files go.
+
+    Attributes
+    ----------
+    assumptions : tuple of Assumption
+        In an order in which each follows what it needs.
+    correlations : tuple of Correlation
+        Between uncertain roots.
+    faults, notices : tuple of Fault
+        What is wrong, and what is worth knowing.
+    """
+
+    assumptions: tuple[Assumption, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    notices: tuple[Fault, ...] = ()

@@ -1,0 +1,188 @@
+"""One entry of a file to an assumption's law, its numbers in the canonical unit."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from uncertainty.declarations import INPUTS
+from uncertainty.spec.assumptions import Assumption, Law, Number
+from uncertainty.spec.document import Key
+from uncertainty.spec.expressions import Expression, ExpressionError, parse_expression
+from uncertainty.spec.families import Choice, Family, FamilyKeys
+from uncertainty.spec.priors import Layer
+from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.values import Quantity, Reference, Scalar
+from uncertainty.units import UnitError, base_unit, factor
+
+__all__ = ["Complaint", "Inherited", "convert"]
+
+Complaint = tuple[tuple[Key, ...], str]
+
+
+@dataclass(frozen=True)
+class Inherited:
+    """What a layer takes over from the layers below it for one name."""
+
+    unit: str = ""
+    varies: bool = False
+    group: str = ""
+
+
+def convert(
+    name: str, index: int, entry: AssumptionEntry, layer: Layer, below: Inherited
+) -> tuple[Assumption, list[Complaint]]:
+    """Turn the topmost entry of `name` into an assumption."""
+    work = _Conversion(_canonical_unit(name, entry, below))
+    work.set_unit(entry.unit)
+    law = _entry_law(entry, work)
+    low, high = _ends(entry, work)
+    return Assumption(
+        name=name,
+        index=index,
+        law=law,
+        expression=work.expression(entry.expression),
+        layer=layer,
+        low=low,
+        high=high,
+        varies=entry.varies == "query" or below.varies,
+        unit=work.unit,
+        group=entry.group or below.group,
+        source=entry.source or "",
+        basis=entry.basis or "",
+        note=entry.note or "",
+    ), work.complaints
+
+
+def _canonical_unit(name: str, entry: AssumptionEntry, below: Inherited) -> str:
+    if name in INPUTS:
+        return INPUTS[name].unit
+    if below.unit or entry.unit:
+        return below.unit or entry.unit or ""
+    written = next(_units_written(entry), "")
+    try:
+        return base_unit(written) if written else ""
+    except UnitError:
+        return ""
+
+
+def _units_written(entry: FamilyKeys) -> Iterator[str]:
+    """Yield the units that numbers of the entry carry."""
+    for key in entry.stated_families():
+        stated = getattr(entry, key)
+        values = stated.stated().values() if isinstance(stated, Family) else [stated]
+        for value in values:
+            yield from (v.unit for v in _flat(value))
+
+
+def _flat(value: object) -> Iterator[Quantity]:
+    if isinstance(value, Quantity):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+
+
+@dataclass
+class _Conversion:
+    """Collects complaints while numbers go over to one unit."""
+
+    unit: str
+    complaints: list[Complaint] = field(default_factory=list)
+    scale: float = 1.0
+
+    def set_unit(self, stated: str | None) -> None:
+        """Take the unit in which bare numbers are written."""
+        if stated is not None:
+            self.scale = self._factor(stated, self.unit, "unit")
+
+    def _factor(self, unit: str, to: str, *keys: Key) -> float:
+        try:
+            return factor(unit, to)
+        except UnitError as error:
+            self.complaints.append((keys, str(error)))
+            return 1.0
+
+    def number(self, value: Scalar, *keys: Key, plain: bool = False) -> Number:
+        """Convert one scalar; a name stays a name."""
+        if isinstance(value, Reference):
+            return value
+        if isinstance(value, Quantity):
+            return value.number * self._factor(value.unit, "1" if plain else self.unit, *keys)
+        return value if plain else value * self.scale
+
+    def optional(self, value: Scalar | None, *keys: Key) -> Number | None:
+        """Convert a scalar that may be absent."""
+        return None if value is None else self.number(value, *keys)
+
+    def expression(self, text: str | None) -> Expression | None:
+        """Parse an expression."""
+        if text is None:
+            return None
+        try:
+            return parse_expression(text)
+        except ExpressionError as error:
+            self.complaints.append((("expression",), str(error)))
+            return ("number", 0.0)
+
+
+def _ends(entry: AssumptionEntry, work: _Conversion) -> tuple[Number | None, Number | None]:
+    if entry.truncate is None:
+        return None, None
+    low = work.optional(entry.truncate.low, "truncate", "low")
+    high = work.optional(entry.truncate.high, "truncate", "high")
+    if isinstance(low, float) and isinstance(high, float) and low >= high:
+        text = f"must be greater than low = {low:g} (got {high:g})"
+        work.complaints.append((("truncate", "high"), text))
+    return low, high
+
+
+def _entry_law(entry: AssumptionEntry, work: _Conversion) -> Law | None:
+    if entry.mixture is not None:
+        parts = [_law(part, work, "mixture", i) for i, part in enumerate(entry.mixture)]
+        weights = [
+            work.number(part.weight, "mixture", i, "weight", plain=True)
+            for i, part in enumerate(entry.mixture)
+        ]
+        _check_weights(weights, work, "mixture")
+        return Law("mixture", weights=tuple(weights), parts=tuple(parts))
+    return None if entry.expression is not None else _law(entry, work)
+
+
+def _law(keys: FamilyKeys, work: _Conversion, *at: Key) -> Law:
+    if keys.fixed is not None:
+        return Law("fixed", (("value", work.number(keys.fixed, *at, "fixed")),))
+    family = keys.stated_families()[0]
+    stated: Family = getattr(keys, family)
+    if isinstance(stated, Choice):
+        return _choice(stated, work, *at, family)
+    fields = {
+        key: work.number(value, *at, family, key, plain=key in stated.plain)
+        for key, value in stated.stated().items()
+    }
+    _check_fields(stated, fields, work, *at, family)
+    return Law(family, tuple(fields.items()))
+
+
+def _check_fields(
+    stated: Family, fields: Mapping[str, Number], work: _Conversion, *at: Key
+) -> None:
+    numbers = {k: v for k, v in fields.items() if not isinstance(v, Reference)}
+    for key, message in stated.complaints(numbers):
+        work.complaints.append(((*at, key), message))
+    for key in stated.numeric_only(fields):
+        if isinstance(fields[key], Reference):
+            text = "must be a number: percentiles of this family cannot name assumptions"
+            work.complaints.append(((*at, key), text))
+
+
+def _choice(stated: Choice, work: _Conversion, *at: Key) -> Law:
+    options = [work.number(v, *at, "options", i) for i, v in enumerate(stated.options)]
+    given = stated.weights if stated.weights is not None else (1.0,) * len(options)
+    weights = [work.number(w, *at, "weights", i, plain=True) for i, w in enumerate(given)]
+    _check_weights(weights, work, *at, "weights")
+    parts = tuple(Law("fixed", (("value", option),)) for option in options)
+    return Law("choice", weights=tuple(weights), parts=parts)
+
+
+def _check_weights(weights: list[Number], work: _Conversion, *at: Key) -> None:
+    if all(not isinstance(weight, Reference) and weight == 0 for weight in weights):
+        work.complaints.append((at, "at least one weight must be greater than 0"))

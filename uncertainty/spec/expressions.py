@@ -1,0 +1,101 @@
+"""Arithmetic over assumptions: parsed into a small tree of its own, never evaluated as code."""
+
+import ast
+import math
+from collections.abc import Iterator
+from typing import TypeAlias
+
+__all__ = ["FUNCTIONS", "Expression", "ExpressionError", "names_in", "parse_expression"]
+
+Expression: TypeAlias = tuple[str, "float | str | Expression"] | tuple[str, "Expression", "Expression"]
+"""``("number", 2.0)``, ``("name", "pue")``, ``("-", x)``, ``("+", x, y)`` or ``("sqrt", x)``."""
+
+FUNCTIONS = {"sqrt": 1, "exp": 1, "log": 1, "log10": 1, "abs": 1, "min": 2, "max": 2}
+"""Functions that an expression may call, with their number of arguments."""
+
+_LONGEST = 500
+_OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Pow: "**",
+}
+
+
+class ExpressionError(ValueError):
+    """Text that is no expression of the format; the message says why."""
+
+
+def parse_expression(text: str) -> Expression:
+    """Parse an expression.
+
+    Raises
+    ------
+    ExpressionError
+        For anything but numbers, names, ``+ - * / **``, parentheses and `FUNCTIONS`.
+
+    Examples
+    --------
+    >>> parse_expression("total / (2 * ratio)")
+    ('/', ('name', 'total'), ('*', ('number', 2.0), ('name', 'ratio')))
+    """
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"is longer than {_LONGEST} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+        return _convert(tree.body)
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ExpressionError(f"is not arithmetic: {text!r:.80}") from error
+
+
+def _convert(node: ast.AST) -> Expression:
+    match node:
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() as number) if abs(number) <= 1e300:
+            return ("number", _finite(float(number)))
+        case ast.Name(id=name):
+            return ("name", name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return ("-", _convert(operand))
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _convert(operand)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return (_OPERATORS[type(op)], _convert(left), _convert(right))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            return _call(name, arguments)
+    raise ExpressionError(f"has {ast.unparse(node)!r:.60}, which is not arithmetic")
+
+
+def _call(name: str, arguments: list[ast.expr]) -> Expression:
+    wanted = FUNCTIONS.get(name)
+    if wanted is None:
+        raise ExpressionError(f"calls {name!r}; known functions: {', '.join(sorted(FUNCTIONS))}")
+    if len(arguments) != wanted:
+        raise ExpressionError(f"gives {name} {len(arguments)} arguments; it takes {wanted}")
+    if wanted == 1:
+        return (name, _convert(arguments[0]))
+    return (name, _convert(arguments[0]), _convert(arguments[1]))
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise ExpressionError("has a number that is not finite")
+    return number
+
+
+def names_in(expression: Expression) -> Iterator[str]:
+    """Yield the names an expression uses, with repeats.
+
+    Examples
+    --------
+    >>> list(names_in(parse_expression("a * b + a")))
+    ['a', 'b', 'a']
+    """
+    head, *rest = expression
+    if head == "name":
+        yield str(rest[0])
+    for part in rest:
+        if isinstance(part, tuple):
+            yield from names_in(part)

@@ -1,0 +1,236 @@
+"""Prior files to frozen layers: `load_priors` collects faults and raises nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uncertainty.errors import Fault
+from uncertainty.spec.document import Document, Key, Plain, read_document, wrap_mapping
+from uncertainty.spec.library import find_file, shipped_folder, shipped_names, source_keys
+from uncertainty.spec.schema import FORMAT, AssumptionEntry, CorrelationEntry, FileEntry
+from uncertainty.spec.validation import nearest, validate
+
+__all__ = ["Layer", "Priors", "given_layer", "load_priors"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Assumptions stated in one place; a later layer overrides an earlier one.
+
+    Attributes
+    ----------
+    document : Document
+        Where they stand.
+    at : tuple
+        Keys of the mapping that holds them inside the document.
+    entries : mapping
+        The valid ones by name.
+    stated : tuple of str
+        All names in the order written, the invalid ones too.
+    correlations : tuple
+        Rank correlations stated here.
+    """
+
+    document: Document
+    at: tuple[Key, ...]
+    entries: Mapping[str, AssumptionEntry]
+    stated: tuple[str, ...]
+    correlations: tuple[CorrelationEntry, ...] = ()
+
+    def fault(self, name: str, keys: Sequence[Key], message: str) -> Fault:
+        """Make a fault inside the assumption `name`."""
+        return self.document.fault((*self.at, name, *keys), message)
+
+
+@dataclass(frozen=True)
+class Priors:
+    """One prior file with everything that it extends.
+
+    Attributes
+    ----------
+    label : str
+        Path as shown, or ``<mapping>``.
+    title, model : str
+        As the file says; empty where it does not.
+    layers : tuple of Layer
+        From the base up; the file's own is last.
+    scenarios : mapping of str to Layer
+        Named overrides.
+    sources : frozenset of str
+        Citation keys that may be used.
+    faults : tuple of Fault
+        What is wrong; `build_problem` raises them with its own.
+    readable : bool
+        False where a whole file is missing or no prior file, so that checks of what the
+        assumptions mean together would only repeat it.
+    """
+
+    label: str
+    title: str = ""
+    model: str = ""
+    layers: tuple[Layer, ...] = ()
+    scenarios: Mapping[str, Layer] = field(default_factory=dict)
+    sources: frozenset[str] = frozenset()
+    faults: tuple[Fault, ...] = ()
+    readable: bool = True
+
+    @property
+    def document(self) -> Document | None:
+        """The file's own document; None where it could not be read."""
+        return self.layers[-1].document if self.layers else None
+
+    def __repr__(self) -> str:
+        names = {name for layer in self.layers for name in layer.stated}
+        trouble = f", {len(self.faults)} faults" if self.faults else ""
+        return f"<Priors {self.label}: {len(names)} assumptions{trouble}>"
+
+
+def load_priors(source: str | Path | Mapping[str, object]) -> Priors:
+    """Read a prior file with the files that it extends.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        A path, the name of a shipped file, or a mapping of the same shape as a file.
+
+    Returns
+    -------
+    Priors
+        Its `faults` hold all that is wrong with the file; `build_problem` raises them
+        together with what is wrong for the chosen model.
+
+    Examples
+    --------
+    >>> load_priors("gpt-4o").title
+    'One GPT-4o text query'
+    >>> load_priors({"schema": 1, "assumptions": {"x": {"fixed": "one"}}})
+    <Priors <mapping>: 1 assumptions>
+    """
+    if isinstance(source, Mapping):
+        return _from_document(wrap_mapping(source, "<mapping>"), Path.cwd(), ())
+    path = find_file(str(source), Path.cwd())
+    if path is None:
+        return _unreadable(str(source), _missing(str(source)))
+    return _from_path(path, ())
+
+
+def _unreadable(label: str, *faults: Fault) -> Priors:
+    return Priors(label, faults=faults, readable=False)
+
+
+def _missing(name: str) -> Fault:
+    return Fault(name, 0, 0, "", "no such file, nor a shipped one" + nearest(name, shipped_names()))
+
+
+def _label(path: Path) -> str:
+    for root, shown in ((Path.cwd(), Path()), (shipped_folder(), Path("priors"))):
+        if path.resolve().is_relative_to(root.resolve()):
+            return str(shown / path.resolve().relative_to(root.resolve()))
+    return str(path)
+
+
+def _from_path(path: Path, above: tuple[Path, ...]) -> Priors:
+    document, faults = read_document(path, _label(path))
+    if document is None:
+        return _unreadable(_label(path), *faults)
+    return _from_document(document, path.parent, (*above, path.resolve()))
+
+
+def _from_document(document: Document, folder: Path, above: tuple[Path, ...]) -> Priors:
+    data = _expanded(document.data)
+    wrong = _wrong_format(document, data)
+    if wrong:
+        return _unreadable(document.label, wrong)
+    file, faults = validate(FileEntry, data, document)
+    base = _base(document, data, folder, above)
+    own = _layer(document, ("assumptions",), data, file.correlations if file else None)
+    scenarios = {
+        name: _layer(document, ("scenarios", name), data) for name in _names(data.get("scenarios"))
+    }
+    return Priors(
+        label=document.label,
+        title=_text(data.get("title")) or base.title,
+        model=_text(data.get("model")) or base.model,
+        layers=(*base.layers, own),
+        scenarios={**base.scenarios, **scenarios},
+        sources=base.sources | source_keys(folder),
+        faults=(*base.faults, *faults),
+        readable=base.readable,
+    )
+
+
+def _text(value: Plain) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _names(value: Plain) -> list[str]:
+    return list(value) if isinstance(value, dict) else []
+
+
+def _expanded(data: Plain) -> dict[str, Plain]:
+    """Write the short form of a scenario's value, a bare scalar, as ``fixed``."""
+    assert isinstance(data, dict)
+    scenarios = data.get("scenarios")
+    if not isinstance(scenarios, dict):
+        return data
+    return {**data, "scenarios": {name: _fixed(entries) for name, entries in scenarios.items()}}
+
+
+def _fixed(entries: Plain) -> Plain:
+    if not isinstance(entries, dict):
+        return entries
+    return {
+        name: value if isinstance(value, dict) else {"fixed": value}
+        for name, value in entries.items()
+    }
+
+
+def _wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
+    version = data.get("schema")
+    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
+        text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
+        return document.fault(("schema",), text)
+    if version != FORMAT or isinstance(version, bool):
+        got = "is missing" if version is None else f"must be {FORMAT} (got {version!r})"
+        return document.fault(("schema",), f"{got}; the file begins with 'schema: {FORMAT}'")
+    return None
+
+
+def _base(document: Document, data: dict[str, Plain], folder: Path, above: tuple[Path, ...]) -> Priors:
+    name = data.get("extends")
+    if not isinstance(name, str):
+        return Priors("")
+    path = find_file(name, folder)
+    if path is None:
+        hint = nearest(name.removesuffix(".yaml"), shipped_names())
+        return _unreadable("", document.fault(("extends",), f"no such file: {name!r}{hint}"))
+    if path.resolve() in above:
+        return _unreadable("", document.fault(("extends",), f"{name!r} extends itself"))
+    return _from_path(path, above)
+
+
+def _layer(
+    document: Document,
+    at: tuple[Key, ...],
+    data: Plain,
+    correlations: tuple[CorrelationEntry, ...] | None = None,
+) -> Layer:
+    for key in at:
+        data = data.get(str(key)) if isinstance(data, dict) else None
+    stated = data if isinstance(data, dict) else {}
+    checked = {name: validate(AssumptionEntry, entry, document)[0] for name, entry in stated.items()}
+    valid = {name: entry for name, entry in checked.items() if entry is not None}
+    return Layer(document, at, valid, tuple(stated), correlations or ())
+
+
+def given_layer(given: Mapping[str, object]) -> tuple[Layer, list[Fault]]:
+    """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
+    document = wrap_mapping(given, "<given>")
+    data = _fixed(document.data)
+    assert isinstance(data, dict)
+    faults = [
+        fault
+        for name, entry in data.items()
+        for fault in validate(AssumptionEntry, entry, document, (name,))[1]
+    ]
+    return _layer(document, (), data), faults

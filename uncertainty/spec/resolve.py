@@ -1,0 +1,169 @@
+"""Layers to one list of assumptions, with every fault that files alone can show."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from uncertainty.declarations import ALTERNATIVES
+from uncertainty.errors import Fault
+from uncertainty.spec.assumptions import Assumption, Resolution
+from uncertainty.spec.conversion import Inherited, convert
+from uncertainty.spec.correlations import resolve_correlations
+from uncertainty.spec.priors import Layer, Priors, given_layer
+from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.validation import nearest
+
+__all__ = ["resolve"]
+
+
+def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -> Resolution:
+    """Merge the layers of `priors` with a scenario and `given` on top."""
+    top, given_faults = given_layer(given)
+    faults = [*priors.faults, *given_faults]
+    chosen, missing = _scenario(priors, scenario)
+    if not priors.readable:
+        return Resolution(faults=tuple(faults))
+    layers = (*priors.layers, *chosen, top)
+    assumptions, merge_faults = _merge(layers)
+    faults += [*missing, *merge_faults, *_unknown_sources(layers, priors)]
+    broken = _broken(layers)
+    faults += _reference_faults(assumptions, broken)
+    ordered, cycles = _order(assumptions)
+    correlations, correlation_faults, notices = resolve_correlations(priors.layers, ordered, broken)
+    return Resolution(
+        assumptions=ordered,
+        correlations=correlations,
+        faults=(*faults, *cycles, *correlation_faults),
+        notices=(*_overrides(layers), *notices),
+    )
+
+
+def _scenario(priors: Priors, scenario: str | None) -> tuple[list[Layer], list[Fault]]:
+    if scenario is None:
+        return [], []
+    if scenario in priors.scenarios:
+        return [priors.scenarios[scenario]], []
+    text = f"no scenario {scenario!r}{nearest(scenario, priors.scenarios)}"
+    return [], [Fault(priors.label, 0, 0, "scenarios", text)]
+
+
+def _visible(layers: Sequence[Layer]) -> list[tuple[Layer, str]]:
+    """Pair each layer with the names it states that no later alternative replaces."""
+    pairs = [(layer, name) for layer in layers for name in layer.stated]
+    return [(layer, name) for layer, name in pairs if not _replaced(layer, name, layers)]
+
+
+def _replaced(layer: Layer, name: str, layers: Sequence[Layer]) -> bool:
+    later = layers[layers.index(layer) + 1 :]
+    others = {other for group in ALTERNATIVES if name not in group for other in group}
+    one_of_them = any(name in group for group in ALTERNATIVES)
+    return one_of_them and any(others & set(above.stated) for above in later)
+
+
+def _merge(layers: Sequence[Layer]) -> tuple[list[Assumption], list[Fault]]:
+    visible = _visible(layers)
+    faults = _both_alternatives(visible)
+    order = {name: i for i, name in enumerate(dict.fromkeys(n for x in layers for n in x.stated))}
+    merged: dict[str, tuple[Assumption, list[Fault]]] = {}
+    for layer, name in visible:
+        entry = layer.entries.get(name)
+        if entry is None:
+            continue
+        below = merged[name][0] if name in merged else None
+        assumption, complaints = convert(name, order[name], entry, layer, _inherited(below))
+        found = [layer.fault(name, keys, message) for keys, message in complaints]
+        merged[name] = (assumption, found)
+        faults += found
+    return [assumption for assumption, _ in merged.values()], faults
+
+
+def _inherited(below: Assumption | None) -> Inherited:
+    return Inherited(below.unit, below.varies, below.group) if below else Inherited()
+
+
+def _both_alternatives(visible: Iterable[tuple[Layer, str]]) -> list[Fault]:
+    """Find names that say one thing twice in the same layer."""
+    faults = []
+    first, second = ALTERNATIVES
+    for layer, name in visible:
+        both = sorted(set(second) & set(layer.stated))
+        if name in first and both:
+            text = f"give either {name} or {', '.join(second)}, not both (got {', '.join(both)} too)"
+            faults.append(layer.fault(name, (), text))
+    return faults
+
+
+def _broken(layers: Sequence[Layer]) -> frozenset[str]:
+    """Names that are stated, if invalidly: using them is no second fault."""
+    return frozenset(name for layer in layers for name in layer.stated if name not in layer.entries)
+
+
+def _unknown_sources(layers: Sequence[Layer], priors: Priors) -> list[Fault]:
+    entries = [(layer, name, entry) for layer in layers for name, entry in layer.entries.items()]
+    return [
+        layer.fault(name, ("source",), _no_source(entry.source, priors))
+        for layer, name, entry in entries
+        if entry.source is not None and entry.source not in priors.sources
+    ]
+
+
+def _no_source(source: str, priors: Priors) -> str:
+    return f"{source!r} is no key of a sources.bib{nearest(source, priors.sources)}"
+
+
+def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str]) -> list[Fault]:
+    known = {a.name for a in assumptions} | broken
+    return [
+        a.fault(f"names {name!r}, which is no assumption{nearest(name, known)}", *_reference_keys(a))
+        for a in assumptions
+        for name in sorted(a.needs - known)
+    ]
+
+
+def _reference_keys(assumption: Assumption) -> tuple[str, ...]:
+    if assumption.expression is not None:
+        return ("expression",)
+    return (assumption.law.family,) if assumption.law else ()
+
+
+def _order(assumptions: Sequence[Assumption]) -> tuple[tuple[Assumption, ...], list[Fault]]:
+    """Sort so that each follows what it needs, in file order otherwise."""
+    by_name = {a.name: a for a in sorted(assumptions, key=lambda a: a.index)}
+    sorter = TopologicalSorter({a.name: sorted(a.needs & by_name.keys()) for a in by_name.values()})
+    try:
+        return tuple(by_name[name] for name in sorter.static_order()), []
+    except CycleError as error:
+        around = list(reversed(error.args[1]))
+        first = min((by_name[name] for name in around), key=lambda a: a.index)
+        text = f"needs itself: {' needs '.join(around)}"
+        return tuple(by_name.values()), [first.fault(text, *_reference_keys(first))]
+
+
+def _overrides(layers: Sequence[Layer]) -> list[Fault]:
+    """Report old and new of everything that a later layer overrides."""
+    notices, seen = [], dict[str, AssumptionEntry]()
+    for layer in layers:
+        for name, entry in layer.entries.items():
+            if name in seen:
+                text = f"overrides {_told(seen[name])} -> {_told(entry)}"
+                notices.append(layer.fault(name, (), text))
+        seen.update(layer.entries)
+    return notices
+
+
+def _told(entry: AssumptionEntry) -> str:
+    stated = entry.model_dump(include=set(entry.stated_families()), exclude_unset=True)
+    return ", ".join(f"{key}: {_plain(value)}" for key, value in stated.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_plain(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
+        return f"{value[0]:g} {value[1]}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_plain(item) for item in value) + "]"
+    return str(value)
+
+

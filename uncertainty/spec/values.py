@@ -1,0 +1,124 @@
+"""The scalars of a prior file: a number, a number with a unit, or the name of an assumption."""
+
+import math
+import re
+from numbers import Real
+from typing import Annotated, NamedTuple, TypeAlias
+
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "NAME",
+    "NonNegative",
+    "Positive",
+    "Quantity",
+    "Reference",
+    "Scalar",
+    "Value",
+    "is_name",
+    "parse_value",
+]
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
+_WANTED = "must be a number, a number with a unit ('700 W') or the name of an assumption"
+
+
+class Reference(str):
+    """The name of another assumption, standing where a number could."""
+
+
+class Quantity(NamedTuple):
+    """A number with the unit it was written in."""
+
+    number: float
+    unit: str
+
+
+Scalar: TypeAlias = float | Quantity | Reference
+
+
+def is_name(text: str) -> bool:
+    """Say whether `text` can name an assumption."""
+    return NAME.fullmatch(text) is not None
+
+
+def _finite(number: float, got: object) -> float:
+    if not math.isfinite(number):
+        raise PydanticCustomError("finite", "must be a finite number (got {got})", {"got": str(got)})
+    return number
+
+
+def _parse_text(text: str) -> Scalar:
+    if is_name(text):
+        return Reference(text)
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(text[:60])})
+    number = _finite(float(match[1]), text)
+    return Quantity(number, match[2]) if match[2] else number
+
+
+def parse_value(raw: object) -> Scalar:
+    """Read one scalar.
+
+    Examples
+    --------
+    >>> parse_value("0.7 kW")
+    Quantity(number=0.7, unit='kW')
+    >>> parse_value(3)
+    3.0
+    >>> parse_value("output_tokens_median")
+    'output_tokens_median'
+    """
+    if isinstance(raw, str):
+        return _parse_text(raw)
+    if isinstance(raw, Real) and not isinstance(raw, bool):
+        return _finite(float(raw), raw)
+    raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(raw)[:60]})
+
+
+def number_of(value: Scalar) -> float | None:
+    """Give the number as written, or None for a name."""
+    if isinstance(value, Reference):
+        return None
+    return value.number if isinstance(value, Quantity) else value
+
+
+def _positive(value: Scalar) -> Scalar:
+    number = number_of(value)
+    if number is not None and number <= 0:
+        raise PydanticCustomError(
+            "positive", "must be greater than 0 (got {got})", {"got": f"{number:g}"}
+        )
+    return value
+
+
+def _non_negative(value: Scalar) -> Scalar:
+    number = number_of(value)
+    if number is not None and number < 0:
+        raise PydanticCustomError(
+            "non_negative", "must not be negative (got {got})", {"got": f"{number:g}"}
+        )
+    return value
+
+
+# JSON Schema constrains only the number; a string of any kind is left to the validator.
+Value = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    WithJsonSchema({"type": ["number", "string"]}),
+]
+Positive = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    AfterValidator(_positive),
+    WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0}),
+]
+NonNegative = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    AfterValidator(_non_negative),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0}),
+]

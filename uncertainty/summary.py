@@ -1,0 +1,275 @@
+"""Labelled summaries of a result: what each figure is, and how well it is known."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import InputError
+from uncertainty.estimate import (
+    LEVELS,
+    Estimate,
+    Floats,
+    Kind,
+    controlled_quantile,
+    exceedance_of_function,
+    from_chains,
+    interval,
+    interval_of_function,
+    quantile,
+    standard_error,
+)
+
+__all__ = ["STATISTICS", "exceedance", "share_per_query", "summarize", "summarize_inputs"]
+
+STATISTICS = ("typical", "mean", "query")
+"""Of the queries of one state of the world: their median, their mean, or any one of them."""
+
+_MEASURES = ("mean", "sd", "median", "lower", "upper")
+
+
+def summarize(tree: xr.DataTree, prob: float = 0.9, kind: Kind = "eti") -> xr.Dataset:
+    """Summarize every output of a result.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `simulate` or `load`.
+    prob : float
+        Probability that the intervals hold, between 0 and 1.
+    kind : {"eti", "hdi"}
+        Equal tails, or the shortest interval.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables ``mean``, ``sd``, ``median``, ``lower``, ``upper`` and their Monte Carlo standard
+        errors ``mcse_mean`` and so on, in the units of each quantity; dimensions ``quantity``
+        and ``statistic``: the ``typical`` query (median over queries), the ``mean`` query, and
+        any one ``query``. The three are equal where nothing varies per query. ``prob`` and
+        ``kind`` are in its attributes.
+
+    Raises
+    ------
+    InputError
+        If `prob` or `kind` is none of these.
+
+    Notes
+    -----
+    Nothing is trimmed. An estimate takes all draws together; its standard error is the spread
+    between the R independent randomizations over sqrt(R), to be used with R - 1 degrees of freedom.
+    Quantiles of the typical and the mean query are read with a control variate (see
+    `uncertainty.estimate.controlled_quantile`), so they differ from those of the stored draws by
+    part of the error of these.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> table = summarize(tree, prob=0.5)
+    >>> row = table.sel(quantity="energy_wh", statistic="typical")
+    >>> bool(row.lower < row["median"] < row.upper)
+    True
+    """
+    _check_interval(prob, kind)
+    names = list(tree["prior_predictive"].data_vars)
+    rows = [[_describe(tree, name, s, prob, kind) for s in STATISTICS] for name in names]
+    coords = {
+        "quantity": names,
+        "statistic": list(STATISTICS),
+        "units": ("quantity", [tree["prior_predictive"][n].attrs.get("units", "") for n in names]),
+    }
+    dims = ("quantity", "statistic")
+    table = {
+        key: (dims, np.array([[row[key] for row in line] for line in rows]))
+        for key in rows[0][0]
+    }
+    result = xr.Dataset(table, coords, {"prob": prob, "kind": kind})
+    for end in ("lower", "upper"):
+        result[end].attrs |= {"coverage_probability": prob, "coverage_interval": kind}
+    return result
+
+
+def _check_interval(prob: float, kind: str) -> None:
+    if not 0 < prob < 1:
+        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    if kind not in ("eti", "hdi"):
+        raise InputError.of("<kind>", f"must be 'eti' or 'hdi' (got {kind!r})")
+
+
+def _draws(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
+    """Draws of a statistic, shape (chain, draw)."""
+    if statistic == "query" or not _nested(tree):
+        return np.asarray(tree["prior_predictive"][quantity].values)
+    return np.asarray(tree["prior_statistics"][quantity].sel(statistic=statistic).values)
+
+
+def _nested(tree: xr.DataTree) -> bool:
+    return "prior_statistics" in tree.children
+
+
+def _describe(
+    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
+) -> dict[str, float]:
+    if statistic == "query" and _nested(tree):
+        found = _describe_queries(tree, quantity, prob, kind)
+    else:
+        draws = _draws(tree, quantity, statistic)
+        found = _describe_draws(draws, prob, kind)
+        found |= _controlled(tree, quantity, draws, prob, kind) if _nested(tree) else {}
+    values = {key: value for key, (value, _) in found.items()}
+    return {**values, **{f"mcse_{key}": error for key, (_, error) in found.items()}}
+
+
+def _describe_draws(draws: Floats, prob: float, kind: Kind) -> dict[str, Estimate]:
+    estimators: tuple[Callable[[Floats], Floats | float], ...] = (
+        lambda x: float(x.mean()),
+        lambda x: float(x.std()),
+        lambda x: quantile(x, 0.5),
+        lambda x: interval(x, prob, kind)[0],
+        lambda x: interval(x, prob, kind)[1],
+    )
+    return {k: from_chains(draws, f) for k, f in zip(_MEASURES, estimators, strict=True)}
+
+
+def _controlled(
+    tree: xr.DataTree, quantity: str, draws: Floats, prob: float, kind: Kind
+) -> dict[str, Estimate]:
+    """Quantiles of a nested run, whose draws are few, with a control variate."""
+    control = np.asarray(tree["prior_control"][quantity].values)
+    functions = np.asarray(tree["prior_control_quantiles"][quantity].values)
+    if not (np.isfinite(draws).all() and np.isfinite(functions).all()):
+        return {}
+    ends = {"lower": (1 - prob) / 2, "upper": (1 + prob) / 2} if kind == "eti" else {}
+    wanted = {"median": 0.5, **ends}
+    return {k: controlled_quantile(draws, control, functions, p) for k, p in wanted.items()}
+
+
+def _describe_queries(
+    tree: xr.DataTree, quantity: str, prob: float, kind: Kind
+) -> dict[str, Estimate]:
+    """Summarize all queries of all draws, from their quantile functions and exact moments."""
+    kept = tree["prior_statistics"][quantity]
+    means, sds = (np.asarray(kept.sel(statistic=s).values) for s in ("mean", "sd"))
+    functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
+    variance = (sds**2).mean(1) + means.var(1)
+    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
+    return {
+        "mean": from_chains(means, lambda x: float(x.mean())),
+        "sd": (pooled_sd, float(standard_error(np.sqrt(variance)))),
+        "median": _of_functions(functions, lambda q: float(np.interp(0.5, LEVELS, q))),
+        "lower": _of_functions(functions, lambda q: interval_of_function(q, prob, kind)[0]),
+        "upper": _of_functions(functions, lambda q: interval_of_function(q, prob, kind)[1]),
+    }
+
+
+def _of_functions(functions: Floats, estimator: Callable[[Floats], Floats | float]) -> Estimate:
+    each = np.array([estimator(function) for function in functions])
+    return float(estimator(functions.mean(0))), float(standard_error(each))
+
+
+def exceedance(
+    tree: xr.DataTree, threshold: float, quantity: str = "energy_wh", statistic: str = "query"
+) -> Estimate:
+    """Chance that a quantity exceeds a threshold.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+    threshold : float
+        In the units of the quantity.
+    quantity : str
+        An output.
+    statistic : {"typical", "mean", "query"}
+
+    Returns
+    -------
+    chance, standard_error : float
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> exceedance(tree, 0.0)[0]
+    1.0
+    """
+    if statistic == "query" and _nested(tree):
+        functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
+        each = np.array([exceedance_of_function(function, threshold) for function in functions])
+        return float(each.mean()), float(standard_error(each))
+    return from_chains(_draws(tree, quantity, statistic), lambda x: float((x > threshold).mean()))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Of the logarithm (or the value) over queries, for each draw: shape (chain, draw)."""
+
+    means: Floats
+    sds: Floats
+
+    def share(self) -> Floats:
+        """Share of the variance that is within a draw, for each chain."""
+        within, between = (self.sds**2).mean(-1), self.means.var(-1)
+        total = within + between
+        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total > 0))
+
+
+def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str = "log") -> Estimate:
+    """Share of the variance of one query that comes from what varies from query to query.
+
+    The rest is what nobody knows: the law of total variance, on the log or the linear scale.
+
+    Returns
+    -------
+    share, standard_error : float
+        0 where nothing varies per query; NaN on the log scale of values not above 0.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> 0 < share_per_query(tree)[0] < 1
+    True
+    """
+    if not _nested(tree):
+        return 0.0, 0.0
+    kept = tree["prior_statistics"][quantity]
+    names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
+    means, sds = (np.asarray(kept.sel(statistic=name).values) for name in names)
+    pooled = float(_Moments(means.ravel(), sds.ravel()).share())
+    return pooled, float(standard_error(_Moments(means, sds).share()))
+
+
+def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
+    """What each assumption implies: P5, median and P95 over draws and queries.
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables ``p5``, ``median``, ``p95`` and ``mcse_p5`` and so on, over ``input``; coordinates
+        ``units`` and ``law``.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> "output_tokens" in summarize_inputs(tree)["input"]
+    True
+    """
+    names = [str(name) for name in tree["prior"].data_vars]
+    rows = [dict(_percentiles(np.asarray(tree["prior"][name].values))) for name in names]
+    attributes = [tree["prior"][name].attrs for name in names]
+    coords = {
+        "input": names,
+        "units": ("input", [str(a.get("units", "")) for a in attributes]),
+        "law": ("input", [str(a.get("law", "")) for a in attributes]),
+    }
+    return xr.Dataset({key: ("input", [row[key] for row in rows]) for key in rows[0]}, coords)
+
+
+def _percentiles(draws: Floats) -> Iterator[tuple[str, float]]:
+    for key, probability in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
+        value, error = from_chains(draws, lambda x, p=probability: quantile(x, p))
+        yield key, value
+        yield f"mcse_{key}", error

@@ -1,0 +1,91 @@
+"""Unit strings to factors: the one door to pint, used at the file boundary only.
+
+Inside the package every quantity is a plain float in its canonical unit.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pint
+
+__all__ = ["UnitError", "base_unit", "factor"]
+
+_DEFINITIONS = (
+    "token = [token] = tok",
+    "parameter = [parameter]",
+    "query = [query] = _ = queries = request",
+    "flop = [flop] = FLOP = FLOPs",
+    "fraction = [] = _ = share = ratio",
+)
+_LONGEST = 60
+
+
+class UnitError(ValueError):
+    """A unit that is unknown, or of the wrong kind; the message says which."""
+
+
+@lru_cache(maxsize=1)
+def _registry() -> "pint.UnitRegistry[float]":
+    import pint
+
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry()
+    for definition in _DEFINITIONS:
+        registry.define(definition)
+    return registry
+
+
+@lru_cache(maxsize=256)
+def _unit(text: str) -> "pint.Unit":
+    import pint
+
+    try:
+        if len(text) > _LONGEST:
+            raise UnitError(f"a unit of {len(text)} characters is too long")
+        return _registry().parse_units("" if text.strip() == "1" else text.replace("%", "percent"))
+    except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise UnitError(f"unknown unit {text[:_LONGEST]!r}") from error
+
+
+def factor(unit: str, to: str) -> float:
+    """Multiply a number in `unit` by this to have it in `to`.
+
+    Parameters
+    ----------
+    unit, to : str
+        Unit expressions such as ``"kW"``, ``"TFLOP/s"``, ``"%"`` or ``"tokens"``.
+
+    Returns
+    -------
+    float
+        The conversion factor.
+
+    Raises
+    ------
+    UnitError
+        If either is unknown, or the two measure different kinds of things.
+
+    Examples
+    --------
+    >>> factor("kW", "W")
+    1000.0
+    >>> factor("kW", "tokens")
+    Traceback (most recent call last):
+    ...
+    uncertainty.units.UnitError: unit 'kW' does not convert to 'tokens'
+    """
+    source, target = _unit(unit), _unit(to)
+    if source.dimensionality != target.dimensionality:
+        raise UnitError(f"unit {unit!r} does not convert to {to!r}")
+    return float(_registry().Quantity(1.0, source).to(target).magnitude)
+
+
+def base_unit(unit: str) -> str:
+    """Give the coherent base unit of the same kind, for names that nobody declared.
+
+    Examples
+    --------
+    >>> base_unit("ms")
+    'second'
+    """
+    return str(_registry().Quantity(1.0, _unit(unit)).to_base_units().units) or "1"
