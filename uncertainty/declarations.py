@@ -34,12 +34,23 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """One named result of an energy model, with its unit and, for an energy, its boundary."""
+    """One named result of an energy model.
+
+    Attributes
+    ----------
+    name, unit, meaning : str
+        Its name, unit and what it is.
+    boundary : str
+        Of an energy: ``gpu_board``, ``node``, ``provisioned`` or ``facility``.
+    part_of : str
+        Of a component: the output that it and the others add up to.
+    """
 
     name: str
     unit: str
     meaning: str
     boundary: str = ""
+    part_of: str = ""
 
 
 _INPUTS = (

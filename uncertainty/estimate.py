@@ -63,18 +63,45 @@ def query_statistics(values: Floats) -> Floats:
 
 
 def quantile(values: Floats, probabilities: Floats | float) -> Floats:
-    """Quantiles of all values together (Hazen's definition, plotting position (i - 1/2)/n)."""
-    return np.asarray(np.quantile(values, probabilities, method="hazen"))
+    """Quantiles along the last axis (Hazen's definition, plotting position (i - 1/2)/n).
+
+    Parameters
+    ----------
+    values : array
+        Shape (..., n).
+    probabilities : float or array
+        Broadcast against the leading axes of `values`: one probability a row.
+
+    Returns
+    -------
+    array
+        The broadcast shape; NaN where a row holds NaN.
+    """
+    ordered = np.sort(values, axis=-1)
+    below, above, share = _places(np.asarray(probabilities), ordered.shape[-1])
+    shape = np.broadcast_shapes(below.shape, ordered.shape[:-1])
+    rows = np.broadcast_to(ordered, (*shape, ordered.shape[-1]))
+    low, high = (
+        np.take_along_axis(rows, np.broadcast_to(place, shape)[..., None], -1)[..., 0]
+        for place in (below, above)
+    )
+    # NaN sorts last: a row that holds one has no quantiles.
+    return np.where(np.isnan(ordered[..., -1]), np.nan, low * (1 - share) + high * share)
+
+
+def _places(probabilities: Floats, count: int) -> tuple[Floats, Floats, Floats]:
+    """Order statistics on both sides of each probability, and the share of the upper one."""
+    place = np.clip(probabilities * count - 0.5, 0, count - 1)
+    below = np.floor(place).astype(np.int64)
+    return below, np.minimum(below + 1, count - 1), place - below
 
 
 def quantile_function(values: Floats) -> Floats:
-    """Quantiles at `LEVELS`, defined as in `quantile`; one sort is faster than many partitions."""
+    """Quantiles of all values at `LEVELS`."""
     ordered = np.sort(values, axis=None)
-    place = np.clip(LEVELS * ordered.size - 0.5, 0, ordered.size - 1)
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, ordered.size - 1)
-    share = place - below
-    return np.asarray(ordered[below] * (1 - share) + ordered[above] * share)
+    below, above, share = _places(LEVELS, ordered.size)
+    with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
+        return np.asarray(ordered[below] * (1 - share) + ordered[above] * share)
 
 
 def standard_error(estimates: Floats) -> Floats:
@@ -85,10 +112,12 @@ def standard_error(estimates: Floats) -> Floats:
     return np.asarray(np.std(estimates, axis=0, ddof=1) / np.sqrt(chains))
 
 
-def from_chains(draws: Floats, estimator: Callable[[Floats], Floats | float]) -> Estimate:
-    """Estimate from all draws together, with the standard error from the chains apart."""
-    pooled = float(estimator(draws.ravel()))
-    return pooled, float(standard_error(np.array([estimator(chain) for chain in draws])))
+def from_chains(draws: Floats, estimator: Callable[[Floats], Floats]) -> Estimate:
+    """Estimate from all draws together, with the standard error from the chains apart.
+
+    `estimator` reduces the last axis of an array of shape (rows, n).
+    """
+    return float(estimator(draws.reshape(1, -1))[0]), float(standard_error(estimator(draws)))
 
 
 def controlled_quantile(
@@ -114,26 +143,24 @@ def controlled_quantile(
     target = float(np.interp(probability, LEVELS, functions.mean(0)))
     below = control <= target
     wide = np.array([np.interp(target, function, LEVELS) for function in functions])
-    inside = draws <= quantile(draws, probability)
+    inside = draws <= quantile(draws.ravel(), probability)
     common = (inside & below).mean() - inside.mean() * below.mean()
     variance = below.mean() * (1 - below.mean())
     slope = common / variance if variance > 0 else 0.0
-
-    def moved(chains: slice) -> float:
-        off = below[chains].mean() - wide[chains].mean()
-        return float(quantile(draws[chains], float(np.clip(probability + slope * off, 0, 1))))
-
-    each = [moved(slice(i, i + 1)) for i in range(len(draws))]
-    return moved(slice(None)), float(standard_error(np.array(each)))
+    off = below.mean(1) - wide
+    each = quantile(draws, np.clip(probability + slope * off, 0, 1))
+    pooled = quantile(draws.ravel(), np.clip(probability + slope * off.mean(), 0, 1))
+    return float(pooled), float(standard_error(each))
 
 
-def interval(values: Floats, prob: float, kind: Kind) -> Floats:
-    """Interval that holds `prob` of all values: equal tails (eti), or the shortest (hdi)."""
+def interval(values: Floats, prob: float, kind: Kind) -> tuple[Floats, Floats]:
+    """Ends of the interval that holds `prob` of each row: equal tails (eti), or shortest (hdi)."""
     if kind == "eti":
-        return quantile(values, np.array([(1 - prob) / 2, (1 + prob) / 2]))
+        return quantile(values, (1 - prob) / 2), quantile(values, (1 + prob) / 2)
     from arviz_stats.base import array_stats
 
-    return np.asarray(array_stats.hdi(values.ravel(), prob=prob))
+    ends = np.asarray(array_stats.hdi(values, prob=prob, axis=-1))
+    return ends[..., 0], ends[..., 1]
 
 
 def interval_of_function(function: Floats, prob: float, kind: Kind) -> Floats:

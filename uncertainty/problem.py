@@ -277,7 +277,8 @@ def _outputs(joint: Joint, model: EnergyModel) -> dict[str, Output]:
     if wrong or not shapes:
         raise InputError.of("<model>", f"{model.name} must give scalars (got {', '.join(wrong)})")
     declared = {output.name: output for output in model.outputs}
-    return {name: declared.get(name, Output(name, _unit_of(name), "")) for name in shapes}
+    ordered = [name for name in (*declared, *shapes) if name in shapes]
+    return {name: declared.get(name, Output(name, _unit_of(name), "")) for name in ordered}
 
 
 def _unit_of(name: str) -> str:

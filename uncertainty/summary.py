@@ -1,11 +1,12 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from uncertainty.declarations import INPUTS
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
     LEVELS,
@@ -21,7 +22,15 @@ from uncertainty.estimate import (
     standard_error,
 )
 
-__all__ = ["STATISTICS", "exceedance", "share_per_query", "summarize", "summarize_inputs"]
+__all__ = [
+    "STATISTICS",
+    "exceedance",
+    "main_quantity",
+    "range_notices",
+    "share_per_query",
+    "summarize",
+    "summarize_inputs",
+]
 
 STATISTICS = ("typical", "mean", "query")
 """Of the queries of one state of the world: their median, their mean, or any one of them."""
@@ -29,8 +38,14 @@ STATISTICS = ("typical", "mean", "query")
 _MEASURES = ("mean", "sd", "median", "lower", "upper")
 
 
-def summarize(tree: xr.DataTree, prob: float = 0.9, kind: Kind = "eti") -> xr.Dataset:
-    """Summarize every output of a result.
+def summarize(
+    tree: xr.DataTree,
+    prob: float = 0.9,
+    kind: Kind = "eti",
+    *,
+    quantities: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Summarize the outputs of a result.
 
     Parameters
     ----------
@@ -40,6 +55,8 @@ def summarize(tree: xr.DataTree, prob: float = 0.9, kind: Kind = "eti") -> xr.Da
         Probability that the intervals hold, between 0 and 1.
     kind : {"eti", "hdi"}
         Equal tails, or the shortest interval.
+    quantities : sequence of str, optional
+        Outputs; all of them where not given.
 
     Returns
     -------
@@ -73,7 +90,7 @@ def summarize(tree: xr.DataTree, prob: float = 0.9, kind: Kind = "eti") -> xr.Da
     True
     """
     _check_interval(prob, kind)
-    names = list(tree["prior_predictive"].data_vars)
+    names = list(quantities or (str(name) for name in tree["prior_predictive"].data_vars))
     rows = [[_describe(tree, name, s, prob, kind) for s in STATISTICS] for name in names]
     coords = {
         "quantity": names,
@@ -123,9 +140,9 @@ def _describe(
 
 
 def _describe_draws(draws: Floats, prob: float, kind: Kind) -> dict[str, Estimate]:
-    estimators: tuple[Callable[[Floats], Floats | float], ...] = (
-        lambda x: float(x.mean()),
-        lambda x: float(x.std()),
+    estimators: tuple[Callable[[Floats], Floats], ...] = (
+        lambda x: x.mean(-1),
+        lambda x: x.std(-1),
         lambda x: quantile(x, 0.5),
         lambda x: interval(x, prob, kind)[0],
         lambda x: interval(x, prob, kind)[1],
@@ -156,7 +173,7 @@ def _describe_queries(
     variance = (sds**2).mean(1) + means.var(1)
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     return {
-        "mean": from_chains(means, lambda x: float(x.mean())),
+        "mean": from_chains(means, lambda x: x.mean(-1)),
         "sd": (pooled_sd, float(standard_error(np.sqrt(variance)))),
         "median": _of_functions(functions, lambda q: float(np.interp(0.5, LEVELS, q))),
         "lower": _of_functions(functions, lambda q: interval_of_function(q, prob, kind)[0]),
@@ -198,7 +215,7 @@ def exceedance(
         functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
         each = np.array([exceedance_of_function(function, threshold) for function in functions])
         return float(each.mean()), float(standard_error(each))
-    return from_chains(_draws(tree, quantity, statistic), lambda x: float((x > threshold).mean()))
+    return from_chains(_draws(tree, quantity, statistic), lambda x: (x > threshold).mean(-1))
 
 
 @dataclass(frozen=True)
@@ -239,6 +256,33 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
     means, sds = (np.asarray(kept.sel(statistic=name).values) for name in names)
     pooled = float(_Moments(means.ravel(), sds.ravel()).share())
     return pooled, float(standard_error(_Moments(means, sds).share()))
+
+
+def range_notices(tree: xr.DataTree) -> list[str]:
+    """Say which assumptions leave the range in which the formulas hold, and how often.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> wide = {"utilization": {"lognormal": {"median": 0.5, "sigma": 1}}}
+    >>> range_notices(un.simulate(un.build_problem("gpt-4o", given=wide), draws=512))[0][:42]
+    'utilization lies outside 0 to 1 for 24.4 %'
+    """
+    notices = []
+    for name, draws in tree["prior"].data_vars.items():
+        declared = INPUTS.get(str(name))
+        if declared is not None:
+            outside = ((draws < declared.low) | (draws > declared.high)).mean().item()
+            if outside > 0:
+                limits = f"{declared.low:g} to {declared.high:g}"
+                notices.append(f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws")
+    return notices
+
+
+def main_quantity(tree: xr.DataTree) -> str:
+    """Choose the output to speak of: ``energy_wh`` where there is one, else the first."""
+    names = [str(name) for name in tree["prior_predictive"].data_vars]
+    return "energy_wh" if "energy_wh" in names else names[0]
 
 
 def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:

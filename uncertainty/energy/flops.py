@@ -13,11 +13,16 @@ __all__ = ["FLOPS", "flops", "query_flop"]
 
 _JOULES_PER_WH = 3600.0
 
-COMPONENT_OUTPUTS = (
-    Output("energy_wh_decode_weights", "Wh", "generating: the parameters", "facility"),
-    Output("energy_wh_decode_attention", "Wh", "generating: attention", "facility"),
-    Output("energy_wh_prefill_weights", "Wh", "reading the input: the parameters", "facility"),
-    Output("energy_wh_prefill_attention", "Wh", "reading the input: attention", "facility"),
+_MEANINGS = {
+    "decode_weights": "generating: parameters",
+    "decode_attention": "generating: attention",
+    "prefill_weights": "reading the input: parameters",
+    "prefill_attention": "reading the input: attention",
+}
+
+COMPONENT_OUTPUTS = tuple(
+    Output(f"energy_wh_{part}", "Wh", meaning, "facility", part_of="energy_wh")
+    for part, meaning in _MEANINGS.items()
 )
 
 

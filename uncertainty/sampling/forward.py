@@ -79,8 +79,8 @@ def simulate(
         **_description(problem),
     }
     return build_tree(
-        inputs=_by_chain(inputs, count),
-        outputs=_by_chain(outputs, count),
+        inputs=_by_chain({name: inputs[name] for name in problem.assumptions}, count),
+        outputs=_by_chain({name: outputs[name] for name in problem.outputs}, count),
         central=problem.central(),
         labels=_labels(problem),
         attributes=provenance(**facts),
@@ -269,6 +269,7 @@ def _labels(problem: Problem) -> dict[str, dict[str, str]]:
         labels[name] = {
             "units": output.unit,
             "boundary": output.boundary,
+            "part_of": output.part_of,
             "long_name": output.meaning,
         }
     return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}

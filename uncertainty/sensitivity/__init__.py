@@ -95,6 +95,7 @@ def rank_inputs(
     attributes = {
         "method": method,
         "quantity": target.quantity,
+        "units": problem.outputs[target.quantity].unit,
         "statistic": statistic,
         "scale": scale,
         "by": by,

@@ -14,7 +14,7 @@ from uncertainty.sensitivity.target import Player, Target
 
 __all__ = ["sobol"]
 
-_NESTED_POINTS = 2**14
+_NESTED_POINTS = 2**13
 _POINTS = 2**15
 
 

@@ -1,0 +1,201 @@
+"""Summaries, rankings and provenance to files that people read."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from uncertainty.plots import plot_components, plot_distribution, plot_ranking
+from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.text import (
+    Headline,
+    above_sentence,
+    central_sentence,
+    citation_sentence,
+    headline,
+    ranking_rows,
+    split_sentence,
+)
+from uncertainty.results import warnings_of
+from uncertainty.summary import STATISTICS, main_quantity, range_notices, summarize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Headline",
+    "above_sentence",
+    "central_sentence",
+    "citation_sentence",
+    "headline",
+    "notices_of",
+    "ranking_rows",
+    "split_sentence",
+    "write_report",
+]
+
+
+def write_report(
+    tree: xr.DataTree,
+    folder: str | Path,
+    *,
+    ranking: xr.Dataset | None = None,
+    probs: Sequence[float] = (0.5, 0.9),
+    above: float | None = None,
+) -> list[Path]:
+    """Write tables, figures and a text about one result.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `simulate` or `load`.
+    folder : str or Path
+        Made where there is none.
+    ranking : xarray.Dataset, optional
+        From `rank_inputs`.
+    probs : sequence of float
+        Probabilities of the intervals, ascending.
+    above : float, optional
+        A threshold: the report gives the chance of exceeding it.
+
+    Returns
+    -------
+    list of Path
+        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = [path.name for path in write_report(tree, folder)]
+    >>> "report.md" in names
+    True
+    """
+    folder = Path(folder)
+    quantity = str(ranking.attrs["quantity"]) if ranking is not None else main_quantity(tree)
+    summary = headline(tree, quantity, probs)
+    written = [write_text(folder / "summary.csv", _summary_csv(tree, probs))]
+    if ranking is not None:
+        written.append(write_text(folder / "ranking.csv", _ranking_csv(ranking)))
+    figures = dict(_figures(tree, summary, ranking))
+    for name, figure in figures.items():
+        written += write_figure(folder / name, figure)
+    text = "\n\n".join(_markdown(tree, summary, ranking, list(figures), above)) + "\n"
+    return [*written, write_text(folder / "report.md", text)]
+
+
+def notices_of(tree: xr.DataTree) -> list[str]:
+    """Sentences worth reading before believing a result."""
+    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *range_notices(tree)]
+
+
+def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
+    import pandas as pd
+
+    tables = [summarize(tree, prob) for prob in probs]
+    frames = [t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"]) for t, p in zip(tables, probs, strict=True)]
+    return str(pd.concat(frames).to_csv(index=False, lineterminator="\n"))
+
+
+def _ranking_csv(ranking: xr.Dataset) -> str:
+    flat = ranking.drop_dims("position").to_dataframe().reset_index()
+    for position in ranking["position"].values:
+        flat[f"chance_of_rank_{position}"] = ranking["rank_probability"].sel(position=position).values
+    facts = {key: ranking.attrs[key] for key in ("method", "quantity", "statistic", "scale", "by")}
+    return str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
+
+
+def _figures(
+    tree: xr.DataTree, summary: Headline, ranking: xr.Dataset | None
+) -> Iterator[tuple[str, "Figure"]]:
+    draws = _draws_by_statistic(tree, summary.quantity)
+    if all(bool(values.notnull().all()) for values in draws.values()):
+        tables = [table.sel(statistic=list(draws)) for table in summary.tables]
+        yield "distribution", plot_distribution(draws, tables, float(tree["central"][summary.quantity]))
+    if ranking is not None:
+        yield "ranking", plot_ranking(ranking)
+    parts = _components(tree, summary.quantity)
+    if parts:
+        prob = float(summary.tables[-1].attrs["prob"])
+        table = summarize(tree, prob, quantities=list(parts)).sel(statistic="mean")
+        yield "components", plot_components(table, list(parts.values()), summary.units)
+
+
+def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
+    one = tree["prior_predictive"][quantity]
+    if "prior_statistics" not in tree.children:
+        return {"typical": one}
+    kept = tree["prior_statistics"][quantity]
+    named = {s: kept.sel(statistic=s) for s in STATISTICS[:2]}
+    return {**named, "query": one}
+
+
+def _components(tree: xr.DataTree, quantity: str) -> dict[str, str]:
+    """Outputs that add up to `quantity`, with what they are."""
+    return {
+        str(name): str(values.attrs["long_name"])
+        for name, values in tree["prior_predictive"].data_vars.items()
+        if values.attrs.get("part_of") == quantity
+    }
+
+
+def _markdown(
+    tree: xr.DataTree,
+    summary: Headline,
+    ranking: xr.Dataset | None,
+    figures: Sequence[str],
+    above: float | None,
+) -> Iterator[str]:
+    yield f"# {tree.attrs['title'] or 'Uncertainty analysis'}"
+    warnings = warnings_of(tree)
+    if warnings:
+        yield "**Not to be trusted:**\n\n" + _bullets(warnings)
+    yield citation_sentence(tree, summary)
+    yield f"## {summary.quantity} ({summary.units or 'no unit'})"
+    yield _table(summary.columns, summary.rows())
+    yield "Each figure is followed by its Monte Carlo standard error."
+    yield central_sentence(tree, summary)
+    yield split_sentence(tree, summary.quantity)
+    if above is not None:
+        yield above_sentence(tree, summary.quantity, above)
+    yield from (f"![{name}]({name}.svg)" for name in figures if name != "ranking")
+    if ranking is not None:
+        yield f"## Which assumptions matter: {ranking.attrs['method']}, {ranking.attrs['statistic']} query, {ranking.attrs['scale']} scale"
+        yield _table(*ranking_rows(ranking))
+        yield str(ranking.attrs["note"])
+        yield "![ranking](ranking.svg)"
+    yield "## Assumptions"
+    yield _table(*_assumption_rows(tree))
+    notices = notices_of(tree)
+    if notices:
+        yield "## Notices\n\n" + _bullets(notices)
+    yield "## Provenance\n\n" + _bullets(_provenance(tree.attrs))
+
+
+def _bullets(items: Sequence[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
+    keys = ("law", "units", "varies", "basis", "source", "note")
+    rows = [
+        [str(name), *(str(values.attrs.get(key, "")) for key in keys)]
+        for name, values in tree["prior"].data_vars.items()
+    ]
+    return ["assumption", *keys], rows
+
+
+def _provenance(facts: Mapping[str, object]) -> list[str]:
+    files = json.loads(str(facts["prior_files"]))
+    hashes = [f"{file['path']}: sha256 {file['sha256']}" for file in files if file["text"]]
+    versions = ", ".join(f"{k} {v}" for k, v in json.loads(str(facts["versions"])).items())
+    keys = ("model", "scenario", "seed", "draws", "randomizations", "queries", "command", "created_at")
+    return [*(f"{key}: {facts[key]}" for key in keys if facts.get(key)), *hashes, versions]

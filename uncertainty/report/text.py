@@ -1,0 +1,154 @@
+"""What a result says, in sentences and rows that the terminal and the report share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import xarray as xr
+
+from uncertainty.estimate import Estimate
+from uncertainty.plots import STATISTIC_LABELS
+from uncertainty.summary import STATISTICS, exceedance, share_per_query, summarize
+
+__all__ = [
+    "Headline",
+    "above_sentence",
+    "central_sentence",
+    "citation_sentence",
+    "figure_with_error",
+    "headline",
+    "ranking_rows",
+    "split_sentence",
+]
+
+
+def figure_with_error(value: float, error: float) -> str:
+    """Write a number to three digits, with its standard error to one or two.
+
+    Examples
+    --------
+    >>> figure_with_error(0.14921, 0.00066)
+    '0.149 ± 0.00066'
+    """
+    return f"{value:.3g} ± {error:.2g}"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The summaries of one quantity at each probability."""
+
+    quantity: str
+    units: str
+    tables: tuple[xr.Dataset, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of `rows`."""
+        kind = {"eti": "equal tails", "hdi": "shortest"}[str(self.tables[0].attrs["kind"])]
+        probs = [f"{100 * table.attrs['prob']:g} % interval, {kind}" for table in self.tables]
+        return ["statistic", "median", *probs, "mean"]
+
+    def rows(self) -> list[list[str]]:
+        """One row a statistic, each figure with its Monte Carlo standard error."""
+        return [self._row(statistic) for statistic in STATISTICS]
+
+    def _row(self, statistic: str) -> list[str]:
+        cells = [table.sel(statistic=statistic) for table in self.tables]
+        return [
+            STATISTIC_LABELS[statistic],
+            _cell(cells[0], "median"),
+            *(f"{_cell(cell, 'lower')} to {_cell(cell, 'upper')}" for cell in cells),
+            _cell(cells[0], "mean"),
+        ]
+
+
+def _cell(row: xr.Dataset, key: str) -> str:
+    return figure_with_error(float(row[key]), float(row[f"mcse_{key}"]))
+
+
+def headline(tree: xr.DataTree, quantity: str, probs: Sequence[float]) -> Headline:
+    """Summarize one quantity at several probabilities."""
+    tables = tuple(
+        summarize(tree, prob, quantities=[quantity]).sel(quantity=quantity) for prob in probs
+    )
+    return Headline(quantity, str(tables[0]["units"].item()), tables)
+
+
+def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
+    """Set the value at the central assumptions beside the median and the mean, and say why."""
+    row = summary.tables[0].sel(statistic="typical")
+    central = float(tree["central"][summary.quantity])
+    return (
+        f"With every assumption at its median the model gives {central:.3g} {summary.units}; the "
+        f"typical query has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} "
+        f"{summary.units}. The three differ because the model is not linear and the assumptions are "
+        "skewed: the output at the medians is not the median of the output, and the mean follows "
+        "the long upper tail."
+    )
+
+
+def split_sentence(tree: xr.DataTree, quantity: str) -> str:
+    """Split the variance of one query into what is unknown and what varies."""
+    if "prior_statistics" not in tree.children:
+        return "Nothing varies from query to query here: all of the spread is what is unknown."
+    share, error = share_per_query(tree, quantity)
+    return (
+        f"Of the variance of log {quantity} of one query, {_percent((1 - share, error))} is unknown "
+        f"(the same for all queries) and {_percent((share, error))} varies from query to query."
+    )
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate[0]:.3g} ± {100 * estimate[1]:.2g} %"
+
+
+def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
+    """Give the chance of exceeding a threshold, for each statistic."""
+    units = str(tree["prior_predictive"][quantity].attrs.get("units", ""))
+    one, typical, mean = (
+        _percent(exceedance(tree, threshold, quantity, statistic))
+        for statistic in ("query", "typical", "mean")
+    )
+    return (
+        f"The chance that one query takes over {threshold:g} {units} is {one}; that the typical query "
+        f"does, {typical}; that the mean query does, {mean}."
+    )
+
+
+def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
+    """Write a sentence that a report can use as it is."""
+    table = summary.tables[-1]
+    row = table.sel(statistic="typical")
+    facts = tree.attrs
+    boundary = str(tree["prior_predictive"][summary.quantity].attrs.get("boundary", ""))
+    subject = str(facts["title"]) or "One query"
+    scenario = f", scenario {facts['scenario']}" if facts["scenario"] else ""
+    place = f" at the {boundary.replace('_', ' ')} boundary" if boundary else ""
+    kind = {"eti": "equal-tailed", "hdi": "shortest"}[str(table.attrs["kind"])]
+    return (
+        f"{subject}{scenario}: {float(row['median']):.2g} {summary.units}{place} (median of the "
+        f"typical query; {100 * table.attrs['prob']:g} % credible interval, {kind}, "
+        f"{float(row['lower']):.2g} to {float(row['upper']):.2g} {summary.units}; Monte Carlo "
+        f"standard errors {_relative(row)}). Source: uncertainty "
+        f"{facts['inference_library_version']}, {facts['priors']} (sha256 "
+        f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {facts['draws']} draws, "
+        f"seed {facts['seed']}."
+    )
+
+
+def _relative(row: xr.Dataset) -> str:
+    """Tell the largest relative standard error of the three figures quoted."""
+    errors = [float(row[f"mcse_{k}"]) / abs(float(row[k])) for k in ("median", "lower", "upper") if row[k]]
+    return f"at most {100 * max(errors, default=0.0):.2g} %"
+
+
+def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Give the columns and rows of a ranking, each figure with its standard error."""
+    keys = [str(k) for k in ranking.data_vars if f"{k}_se" in ranking and "input" in ranking[k].dims]
+    columns = ["rank", "input", *(key.replace("_", " ") for key in keys), "chance of this rank"]
+    rows = []
+    for i, name in enumerate(ranking["input"].values):
+        row = ranking.isel(input=i)
+        cells = [figure_with_error(float(row[k]), float(row[f"{k}_se"])) for k in keys]
+        chance = f"{100 * float(row['rank_probability'].isel(position=i)):.0f} %"
+        rows.append([str(i + 1), str(name), *cells, chance])
+    return columns, rows
