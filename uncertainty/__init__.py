@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from uncertainty.errors import Fault as Fault
     from uncertainty.errors import InputError as InputError
     from uncertainty.errors import UncertaintyError as UncertaintyError
+    from uncertainty.implied import summarize_inputs as summarize_inputs
     from uncertainty.problem import Problem as Problem
     from uncertainty.problem import build_problem as build_problem
     from uncertainty.report import write_report as write_report
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from uncertainty.summary import exceedance as exceedance
     from uncertainty.summary import share_per_query as share_per_query
     from uncertainty.summary import summarize as summarize
-    from uncertainty.summary import summarize_inputs as summarize_inputs
 
 _ROOMS = {
     "ENERGY_MODELS": "energy",
@@ -41,11 +41,11 @@ _ROOMS = {
     "share_per_query": "summary",
     "simulate": "sampling",
     "summarize": "summary",
-    "summarize_inputs": "summary",
+    "summarize_inputs": "implied",
     "write_report": "report",
 }
 
-__all__ = [*_ROOMS]  # noqa: PLE0604  # a list of names, kept in one place
+__all__ = [*_ROOMS]  # a list of names, kept in one place
 
 
 def __getattr__(name: str) -> object:

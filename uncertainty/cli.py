@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from uncertainty.problem import ModelLike, Problem
     from uncertainty.report import Headline
+    from uncertainty.sensitivity import Scale
 
 __all__ = ["app", "main"]
 
@@ -36,7 +37,8 @@ app = typer.Typer(
 
 File = Annotated[str, typer.Argument(help="A prior file, or the name of a shipped one (gpt-4o).")]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Fix or replace an assumption.")
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Fix or replace an assumption."),
 ]
 Scenario = Annotated[str | None, typer.Option(help="A scenario of the file.")]
 Model = Annotated[
@@ -99,7 +101,9 @@ def _model(text: str | None) -> "ModelLike | None":
 @app.command()
 def run(
     file: File,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; results/NAME if not given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; results/NAME if not given.")
+    ] = None,
     sets: Sets = None,
     scenario: Scenario = None,
     model: Model = None,
@@ -143,8 +147,8 @@ def _ranking(problem: "Problem", quantity: str, seed: int) -> "xr.Dataset | None
     """Rank independent blocks of inputs; None where nothing is uncertain or a draw is no number."""
     from uncertainty import rank_inputs
 
-    scale = "log"
-    for scale in ("log", "linear"):
+    scales: tuple[Scale, ...] = ("log", "linear")
+    for scale in scales:
         try:
             return rank_inputs(problem, quantity=quantity, by="block", scale=scale, seed=seed)
         except InputError:
@@ -196,8 +200,7 @@ class Result:
         for sentence in self.sentences():
             _say(sentence)
         if self.ranking is not None:
-            facts = self.ranking.attrs
-            title = f"What matters: Sobol' shares, {facts['statistic']} query, {facts['scale']} scale"
+            title = f"What matters: {report.ranking_title(self.ranking)}"
             _table(title, *report.ranking_rows(self.ranking))
         _say("For a report: " + report.citation_sentence(self.tree, summary))
         for notice in report.notices_of(self.tree):
@@ -208,33 +211,11 @@ class Result:
 
     def print_json(self) -> None:
         """Print for programs."""
-        from uncertainty import report, summarize
+        from uncertainty.report import record
 
-        summary = self.summary
-        print(
-            json.dumps(
-                {
-                    "title": self.tree.attrs["title"],
-                    "quantity": self.quantity,
-                    "units": summary.units,
-                    "central": float(self.tree["central"][self.quantity]),
-                    "summary": [r for p in self.probs for r in _records(summarize(self.tree, p), prob=p)],
-                    "ranking": _records(self.ranking) if self.ranking is not None else [],
-                    "ranking_facts": dict(self.ranking.attrs) if self.ranking is not None else {},
-                    "sentences": list(self.sentences()),
-                    "report": report.citation_sentence(self.tree, summary),
-                    "notices": report.notices_of(self.tree),
-                    "warnings": _warnings(self.tree),
-                    "written": [str(path) for path in self.written],
-                },
-                indent=1,
-            )
-        )
-
-
-def _records(table: "xr.Dataset", **facts: float) -> list[dict[str, object]]:
-    flat = table.drop_dims("position", errors="ignore").to_dataframe().reset_index()
-    return [{**record, **facts} for record in json.loads(flat.to_json(orient="records", double_precision=15))]
+        sentences = list(self.sentences())
+        found = record(self.tree, self.summary, self.probs, self.ranking, sentences)
+        print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
 
 
 @app.command()
@@ -249,14 +230,14 @@ def check(
 ) -> None:
     """Print what is wrong with a file, or what each of its assumptions implies."""
     import uncertainty as un
-    from uncertainty.report import notices_of
+    from uncertainty.report import notices_of, records
 
     _keep_compilations()
     problem = Question(file, sets or [], scenario, model).problem()
     tree = un.simulate(problem, seed=seed)
     table, notices = un.summarize_inputs(tree), notices_of(tree)
     if as_json:
-        print(json.dumps({"inputs": _records(table), "notices": notices}, indent=1))
+        print(json.dumps({"inputs": records(table), "notices": notices}, indent=1))
         return
     _table(f"{problem.priors.label}: what each assumption implies", *_implied(table))
     for notice in notices:
@@ -267,7 +248,11 @@ def check(
 def _implied(table: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
     keys = ("p5", "median", "p95")
     rows = [
-        [str(row["input"].item()), *(f"{float(row[k]):.4g}" for k in keys), str(row["units"].item())]
+        [
+            str(row["input"].item()),
+            *(f"{float(row[k]):.4g}" for k in keys),
+            str(row["units"].item()),
+        ]
         for row in (table.isel(input=i) for i in range(table.sizes["input"]))
     ]
     return ["assumption", *keys, "unit"], rows
@@ -313,16 +298,10 @@ def _busy(what: str) -> Iterator[None]:
 
 
 def _keep_compilations() -> None:
-    """Let JAX keep what it compiles, so that the next run starts sooner."""
-    import jax
-
+    """Let JAX, not yet imported, keep what it compiles, so that the next run starts sooner."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    settings: Mapping[str, str | float] = {
-        "jax_compilation_cache_dir": str(home / "uncertainty" / "jax"),
-        "jax_persistent_cache_min_compile_time_secs": 0.05,
-    }
-    for name, value in settings.items():
-        jax.config.update(name, value)
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "uncertainty" / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 
 def main() -> NoReturn:

@@ -52,8 +52,8 @@ class InputError(UncertaintyError):
 
     Examples
     --------
-    >>> error = InputError([Fault("b.yaml", 2, 1, "", "second"), Fault("a.yaml", 1, 1, "", "first")])
-    >>> print(error)
+    >>> faults = [Fault("b.yaml", 2, 1, "", "second"), Fault("a.yaml", 1, 1, "", "first")]
+    >>> print(InputError(faults))
     a.yaml:1:1: first
     b.yaml:2:1: second
     """

@@ -28,6 +28,7 @@ __all__ = [
 
 Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Kind: TypeAlias = Literal["eti", "hdi"]
+Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Estimate: TypeAlias = tuple[float, float]
 """A number and its standard error."""
 
@@ -89,7 +90,7 @@ def quantile(values: Floats, probabilities: Floats | float) -> Floats:
     return np.where(np.isnan(ordered[..., -1]), np.nan, low * (1 - share) + high * share)
 
 
-def _places(probabilities: Floats, count: int) -> tuple[Floats, Floats, Floats]:
+def _places(probabilities: Floats, count: int) -> tuple[Integers, Integers, Floats]:
     """Order statistics on both sides of each probability, and the share of the upper one."""
     place = np.clip(probabilities * count - 0.5, 0, count - 1)
     below = np.floor(place).astype(np.int64)
@@ -165,7 +166,7 @@ def interval(values: Floats, prob: float, kind: Kind) -> tuple[Floats, Floats]:
 
 def interval_of_function(function: Floats, prob: float, kind: Kind) -> Floats:
     """Interval of a distribution given by its quantiles at `LEVELS`."""
-    low = np.array([(1 - prob) / 2]) if kind == "eti" else LEVELS[LEVELS <= 1 - prob]
+    low = np.array([(1 - prob) / 2]) if kind == "eti" else LEVELS[1 - prob >= LEVELS]
     ends = np.stack([np.interp(low, LEVELS, function), np.interp(low + prob, LEVELS, function)])
     return np.asarray(ends[:, np.argmin(ends[1] - ends[0])])
 

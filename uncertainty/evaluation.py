@@ -1,4 +1,4 @@
-"""The model at many points of the road: one compiled function for points, one for pairs of points."""
+"""The model at many points of the road: one compiled function for points, one for pairs."""
 
 from collections.abc import Mapping
 from typing import TypeAlias

@@ -55,7 +55,7 @@ class Node:
             assert self.expression is not None
             return evaluate(self.expression, values)
         if not self.uncertain:
-            return jnp.asarray(self.law.fields(values)["value"], jnp.result_type(float))
+            return self.law.fields(values)["value"]
         return self.law.quantile(scores[self.name], values)
 
 
@@ -168,7 +168,9 @@ def _blocks(correlations: Iterable[Correlation], indices: Mapping[str, int]) -> 
     groups: list[set[str]] = []
     pairs = list(correlations)
     for pair in pairs:
-        joined = {pair.first, pair.second}.union(*(g for g in groups if g & {pair.first, pair.second}))
+        joined = {pair.first, pair.second}.union(
+            *(g for g in groups if g & {pair.first, pair.second})
+        )
         groups = [group for group in groups if not group & joined] + [joined]
     return tuple(_block(sorted(group, key=indices.__getitem__), pairs) for group in groups)
 

@@ -55,9 +55,10 @@ class CompiledLaw:
     ends: "CompiledLaw | None" = None
     table: ArrayLike | None = None
 
-    def fields(self, values: Values) -> dict[str, ArrayLike]:
+    def fields(self, values: Values) -> dict[str, Array]:
         """Give every parameter as a value."""
-        return {**self.numbers, **{key: values[name] for key, name in self.names}}
+        stated = {key: jnp.asarray(number) for key, number in self.numbers.items()}
+        return {**stated, **{key: values[name] for key, name in self.names}}
 
     @property
     def closed(self) -> bool:
@@ -76,13 +77,13 @@ class CompiledLaw:
 
     def _whole_quantile(self, z: Array, values: Values) -> Array:
         if self.family == "choice":
-            options = [jnp.asarray(part.fields(values)["value"]) for part in self.parts]
+            options = [part.fields(values)["value"] for part in self.parts]
             return choice_quantile(self._weights(values), options, z)
         if self.parts:
             return mixture_quantile(self._weights(values), self._functions(values), z)
         kernel, params = FAMILIES[self.family], self._params(values)
         if kernel.look_up is not None and self.table is not None:
-            return kernel.look_up(params, self.table, z)
+            return kernel.look_up(params, jnp.asarray(self.table), z)
         return kernel.quantile(params, z)
 
     def score(self, x: Array, values: Values) -> Array:
@@ -119,7 +120,7 @@ class CompiledLaw:
     def _weights(self, values: Values) -> list[Array]:
         assert self.weights is not None
         stated = self.weights.fields(values)
-        return [jnp.asarray(stated[str(i)], jnp.result_type(float)) for i in range(len(self.parts))]
+        return [stated[str(i)] for i in range(len(self.parts))]
 
     def _functions(self, values: Values) -> list[Part]:
         return [
@@ -130,8 +131,8 @@ class CompiledLaw:
     def _end_scores(self, values: Values) -> tuple[Array, Array]:
         """Scores of the ends; an atom at the lower end stays inside."""
         ends = self.ends.fields(values) if self.ends else {}
-        low = jnp.asarray(ends.get("low", -jnp.inf), jnp.result_type(float))
-        high = jnp.asarray(ends.get("high", jnp.inf), jnp.result_type(float))
+        low = ends.get("low", jnp.asarray(-jnp.inf))
+        high = ends.get("high", jnp.asarray(jnp.inf))
         below = jax.lax.stop_gradient(jnp.nextafter(low, -jnp.inf)) - low
         lower = self._whole_score(low + jax.lax.stop_gradient(below), values)
         return (
@@ -152,7 +153,9 @@ def _slices(low: Array, high: Array) -> tuple[tuple[Array, Array], tuple[Array, 
     return below, above, jnp.where(low > 0, below[1] - above[1], above[0] - below[0])
 
 
-def _split(fields: Mapping[str, Number]) -> tuple[dict[str, ArrayLike], tuple[tuple[str, str], ...]]:
+def _split(
+    fields: Mapping[str, Number],
+) -> tuple[dict[str, ArrayLike], tuple[tuple[str, str], ...]]:
     numbers: dict[str, ArrayLike] = {
         k: np.float64(v) for k, v in fields.items() if not isinstance(v, Reference)
     }
@@ -186,5 +189,7 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
         weights=_arguments({str(i): w for i, w in enumerate(law.weights)}) if law.parts else None,
         parts=tuple(compile_law(part) for part in law.parts),
         ends=_arguments(ends) if ends else None,
-        table=table(jax.jit(FAMILIES[law.family].parameters)(numbers)) if table is not None else None,
+        table=table(jax.jit(FAMILIES[law.family].parameters)(numbers))
+        if table is not None
+        else None,
     )

@@ -93,7 +93,10 @@ def _pole(
         if not np.abs(here).max() < 1e6 * center:
             text = f"the mean and variance do not exist for {quantity}: it passes through infinity"
             return MomentNotice(
-                name, quantity, True, f"{text} inside the range of {name}; keep it off with truncate"
+                name,
+                quantity,
+                True,
+                f"{text} inside the range of {name}; keep it off with truncate",
             )
     return None
 

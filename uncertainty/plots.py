@@ -65,11 +65,18 @@ def plot_distribution(
     colors = _colors()
     log = all(float(values.min()) > 0 for values in draws.values())
     constant = all(float(values.std()) == 0 for values in draws.values())
-    for color, (statistic, values) in zip(colors, draws.items(), strict=False):
+    for color, values in zip(colors, draws.values(), strict=False):
         if not constant:
             flat = np.asarray(values.values).ravel()
             sns.kdeplot(
-                x=flat, ax=axes, color=color, log_scale=log, fill=True, alpha=0.15, linewidth=1.8, cut=0
+                x=flat,
+                ax=axes,
+                color=color,
+                log_scale=log,
+                fill=True,
+                alpha=0.15,
+                linewidth=1.8,
+                cut=0,
             )
     height = axes.get_ylim()[1]
     for i, (color, statistic) in enumerate(zip(colors, draws, strict=False)):
@@ -84,7 +91,9 @@ def plot_distribution(
     axes.legend(frameon=False, loc="upper right")
     kind = str(intervals[0].attrs["kind"]).upper()
     probs = " and ".join(f"{100 * table.attrs['prob']:g} %" for table in intervals)
-    axes.set_title(f"Bars: {probs} intervals ({kind}); dots: medians", fontsize="medium", loc="left")
+    axes.set_title(
+        f"Bars: {probs} intervals ({kind}); dots: medians", fontsize="medium", loc="left"
+    )
     return figure
 
 
@@ -108,7 +117,13 @@ def _draw_intervals(
     median = float(widest_last[0].sel(statistic=statistic)["median"])
     label = STATISTIC_LABELS[statistic]
     axes.plot(
-        [median], [height], "o", color="white", markeredgecolor=color, markersize=7, markeredgewidth=2
+        [median],
+        [height],
+        "o",
+        color="white",
+        markeredgecolor=color,
+        markersize=7,
+        markeredgewidth=2,
     )
     axes.plot([], [], color=color, linewidth=6, label=label)
 
@@ -133,7 +148,13 @@ def _draw_shares(axes: "Axes", ranking: xr.Dataset) -> None:
         errors = np.asarray(ranking[f"{key}_se"].values)
         values = np.asarray(ranking[key].values)
         axes.barh(
-            rows - offset, values, 0.38, xerr=errors, color=colors[i], label=label, error_kw={"lw": 1.2}
+            rows - offset,
+            values,
+            0.38,
+            xerr=errors,
+            color=colors[i],
+            label=label,
+            error_kw={"lw": 1.2},
         )
     axes.set_xlabel(_share_label(ranking))
     axes.legend(frameon=False, loc="lower right")
@@ -148,8 +169,13 @@ def _share_label(ranking: xr.Dataset) -> str:
 def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:
     colors, rows = _colors(), np.arange(ranking.sizes["input"])
     low, high = (np.asarray(ranking[end].values) for end in ("low", "high"))
-    middle = np.sqrt(low * high).mean() if ranking.attrs["scale"] == "log" else (low + high).mean() / 2
-    for values, color, label in ((low, colors[0], "input at P5"), (high, colors[1], "input at P95")):
+    middle = (
+        np.sqrt(low * high).mean() if ranking.attrs["scale"] == "log" else (low + high).mean() / 2
+    )
+    for values, color, label in (
+        (low, colors[0], "input at P5"),
+        (high, colors[1], "input at P95"),
+    ):
         axes.barh(rows, values - middle, left=middle, color=color, label=label)
     if ranking.attrs["scale"] == "log":
         axes.set_xscale("log")
@@ -178,7 +204,10 @@ def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Fi
         span = [float(table[key].values[row]) for key in ("lower", "upper")]
         axes.plot(span, [row, row], color="0.2", linewidth=1.6, marker="|", markersize=9)
     total = means.sum()
-    shares = [f"{label}\n{mean / total:.1%} of the mean" for label, mean in zip(labels, means, strict=True)]
+    shares = [
+        f"{label}\n{mean / total:.1%} of the mean"
+        for label, mean in zip(labels, means, strict=True)
+    ]
     axes.set_yticks(rows, shares)
     axes.invert_yaxis()
     prob = f"{100 * table.attrs['prob']:g} %"

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.declarations import INPUTS, Output
+from uncertainty.checks import default_notices, fit_faults, unused
+from uncertainty.declarations import Output
 from uncertainty.energy import ENERGY_MODELS, EnergyModel, ModelError, model_from_callable
 from uncertainty.errors import Fault, InputError
 from uncertainty.evaluation import each_point, evaluate_point
@@ -58,7 +59,9 @@ class Problem:
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
-        return f"<Problem {self.priors.label}: {self.model.name}, {uncertain} uncertain assumptions>"
+        return (
+            f"<Problem {self.priors.label}: {self.model.name}, {uncertain} uncertain assumptions>"
+        )
 
     @property
     def varies(self) -> bool:
@@ -166,11 +169,10 @@ def build_problem(
     >>> problem = build_problem("gpt-4o", given={"output_tokens": 500, "gpu_power_w": "0.7 kW"})
     >>> problem.model.name
     'flops'
-    >>> build_problem({"schema": 1, "assumptions": {"x": {"normal": {"mean": 0, "sd": -1}}}},
-    ...     model=lambda x: x)
+    >>> build_problem("gpt-4o", given={"pue_excess": {"normal": {"mean": 0, "sd": -1}}})
     Traceback (most recent call last):
     ...
-    uncertainty.errors.InputError: <mapping>: assumptions.x.normal.sd: must be greater than 0 (got -1)
+    uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
     resolution = resolve(priors, given or {}, scenario)
@@ -178,14 +180,18 @@ def build_problem(
         raise InputError(resolution.faults)
     chosen, faults = _choose_model(priors, model)
     altered = bool(given or scenario or model is not None)
-    faults += [*resolution.faults, *_fit_faults(resolution, chosen, priors, altered)]
+    faults += [*resolution.faults, *fit_faults(resolution, chosen, priors, altered)]
     if faults or chosen is None:
         raise InputError(faults)
     joint, failures = build_joint(resolution.assumptions, resolution.correlations)
     by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
     if failures:
-        raise InputError(by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items())
-    problem = Problem(priors, by_name, joint, chosen, _outputs(joint, chosen), scenario=scenario or "")
+        raise InputError(
+            by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
+        )
+    problem = Problem(
+        priors, by_name, joint, chosen, _outputs(joint, chosen), scenario=scenario or ""
+    )
     _raise_empty(problem)
     return _with_notices(problem, [*resolution.notices, *_notices(problem, priors, altered)])
 
@@ -214,60 +220,9 @@ def _choose_model(
 _NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
 
 
-def _fit_faults(
-    resolution: Resolution, model: EnergyModel | None, priors: Priors, altered: bool
-) -> Iterator[Fault]:
-    """Find missing inputs, values out of range, and names that nothing uses."""
-    if model is None or priors.document is None:
-        return
-    stated = {name for layer in priors.layers for name in layer.stated}
-    known = {a.name for a in resolution.assumptions} | stated
-    for name in model.required:
-        if name not in known:
-            text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"
-            yield priors.document.fault(("assumptions",), text)
-    if model.alternatives and not any(set(group) <= known for group in model.alternatives):
-        ways = ", or ".join(" and ".join(group) for group in model.alternatives)
-        yield priors.document.fault(("assumptions",), f"{model.name} needs {ways}")
-    yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
-    if not altered:
-        yield from _unused(resolution, model, priors, top=True)
-
-
-def _told(name: str, known: set[str]) -> str:
-    hint = nearest(name, known)
-    meaning = f" ({INPUTS[name].meaning}, {INPUTS[name].unit})" if name in INPUTS else ""
-    return meaning + (hint if "did you mean" in hint else "")
-
-
-def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]:
-    """A fixed value must lie where the formulas hold."""
-    declared, law = INPUTS.get(assumption.name), assumption.law
-    if declared is None or law is None or law.family != "fixed" or not model.outputs:
-        return
-    value = law.fields[0][1]
-    if isinstance(value, float) and not declared.low <= value <= declared.high:
-        text = f"must lie between {declared.low:g} and {declared.high:g} (got {value:g})"
-        yield assumption.fault(text, "fixed")
-
-
-def _unused(
-    resolution: Resolution, model: EnergyModel, priors: Priors, *, top: bool
-) -> Iterator[Fault]:
-    """Names that neither the model nor another assumption uses, in the file's own layer or below."""
-    used = set(model.used({a.name: a for a in resolution.assumptions}))
-    used |= {name for a in resolution.assumptions for name in a.needs}
-    for item in resolution.assumptions:
-        own = item.layer is priors.layers[-1]
-        if item.name not in used and own == top:
-            hint = nearest(item.name, {*model.required, *model.optional} - used)
-            suggestion = hint if "did you mean" in hint else ""
-            yield item.fault(f"is used by nothing in {model.name}{suggestion}")
-
-
 def _outputs(joint: Joint, model: EnergyModel) -> dict[str, Output]:
     """Trace the model once, to learn its outputs without computing them."""
-    scores = {n.name: jax.ShapeDtypeStruct((), jnp.float64) for n in joint.nodes if n.uncertain}
+    scores = {n.name: jnp.zeros(()) for n in joint.nodes if n.uncertain}
     try:
         shapes = jax.eval_shape(lambda s: evaluate_point(joint, model, s)[1], scores)
     except Exception as error:
@@ -300,13 +255,10 @@ def _raise_empty(problem: Problem) -> None:
 
 def _notices(problem: Problem, priors: Priors, altered: bool) -> Iterator[Fault]:
     resolution = Resolution(tuple(problem.assumptions.values()))
-    yield from _unused(resolution, problem.model, priors, top=False)
+    yield from unused(resolution, problem.model, priors, top=False)
     if altered:
-        yield from _unused(resolution, problem.model, priors, top=True)
-    for name in problem.model.optional:
-        if problem.model.outputs and name not in problem.assumptions and INPUTS[name].default:
-            text = f"not given; {problem.model.name} takes {INPUTS[name].default}"
-            yield Fault(priors.label, 0, 0, name, text)
+        yield from unused(resolution, problem.model, priors, top=True)
+    yield from default_notices(resolution, problem.model, priors)
 
 
 def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:

@@ -1,10 +1,16 @@
 """The layout of a result, an `xarray.DataTree` as ArviZ lays it out; saving and loading it.
 
-Groups: ``prior`` (assumptions), ``prior_predictive`` (outputs; one query an epistemic draw),
-``central`` (outputs at the central assumptions) and, where something varies per query,
-``prior_statistics`` (of the queries of each draw), ``prior_query_quantiles`` (of all queries of a
-chain), ``prior_control`` (outputs with what varies per query at its median) and
-``prior_control_quantiles`` (the same from many more points). Dimensions ``chain`` (an independent randomization) and ``draw``.
+Dimensions are ``chain`` (an independent randomization) and ``draw``. Groups:
+
+- ``prior``: assumptions; ``prior_predictive``: outputs (one query for each epistemic draw);
+- ``central``: outputs at the central assumptions;
+
+and where something varies per query:
+
+- ``prior_statistics``: of the queries of each draw;
+- ``prior_query_quantiles``: of all queries of a chain;
+- ``prior_control``: outputs with what varies per query at its median, and
+  ``prior_control_quantiles``: the same from many more points.
 """
 
 import json
@@ -87,7 +93,9 @@ def _dataset(
     labels: Labels,
     coords: Mapping[str, Sequence[str] | Floats] | None = None,
 ) -> xr.Dataset:
-    variables = {name: (dims, values, dict(labels.get(name, {}))) for name, values in arrays.items()}
+    variables = {
+        name: (dims, values, dict(labels.get(name, {}))) for name, values in arrays.items()
+    }
     result = xr.Dataset(variables)
     counts = {dim: np.arange(result.sizes[dim]) for dim in ("chain", "draw") if dim in result.sizes}
     named = {name: list(c) for name, c in (coords or {}).items()}

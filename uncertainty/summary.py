@@ -1,12 +1,11 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.declarations import INPUTS
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
     LEVELS,
@@ -26,10 +25,8 @@ __all__ = [
     "STATISTICS",
     "exceedance",
     "main_quantity",
-    "range_notices",
     "share_per_query",
     "summarize",
-    "summarize_inputs",
 ]
 
 STATISTICS = ("typical", "mean", "query")
@@ -99,8 +96,7 @@ def summarize(
     }
     dims = ("quantity", "statistic")
     table = {
-        key: (dims, np.array([[row[key] for row in line] for line in rows]))
-        for key in rows[0][0]
+        key: (dims, np.array([[row[key] for row in line] for line in rows])) for key in rows[0][0]
     }
     result = xr.Dataset(table, coords, {"prob": prob, "kind": kind})
     for end in ("lower", "upper"):
@@ -258,62 +254,7 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
     return pooled, float(standard_error(_Moments(means, sds).share()))
 
 
-def range_notices(tree: xr.DataTree) -> list[str]:
-    """Say which assumptions leave the range in which the formulas hold, and how often.
-
-    Examples
-    --------
-    >>> import uncertainty as un
-    >>> wide = {"utilization": {"lognormal": {"median": 0.5, "sigma": 1}}}
-    >>> range_notices(un.simulate(un.build_problem("gpt-4o", given=wide), draws=512))[0][:42]
-    'utilization lies outside 0 to 1 for 24.4 %'
-    """
-    notices = []
-    for name, draws in tree["prior"].data_vars.items():
-        declared = INPUTS.get(str(name))
-        if declared is not None:
-            outside = ((draws < declared.low) | (draws > declared.high)).mean().item()
-            if outside > 0:
-                limits = f"{declared.low:g} to {declared.high:g}"
-                notices.append(f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws")
-    return notices
-
-
 def main_quantity(tree: xr.DataTree) -> str:
     """Choose the output to speak of: ``energy_wh`` where there is one, else the first."""
     names = [str(name) for name in tree["prior_predictive"].data_vars]
     return "energy_wh" if "energy_wh" in names else names[0]
-
-
-def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
-    """What each assumption implies: P5, median and P95 over draws and queries.
-
-    Returns
-    -------
-    xarray.Dataset
-        Variables ``p5``, ``median``, ``p95`` and ``mcse_p5`` and so on, over ``input``; coordinates
-        ``units`` and ``law``.
-
-    Examples
-    --------
-    >>> import uncertainty as un
-    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
-    >>> "output_tokens" in summarize_inputs(tree)["input"]
-    True
-    """
-    names = [str(name) for name in tree["prior"].data_vars]
-    rows = [dict(_percentiles(np.asarray(tree["prior"][name].values))) for name in names]
-    attributes = [tree["prior"][name].attrs for name in names]
-    coords = {
-        "input": names,
-        "units": ("input", [str(a.get("units", "")) for a in attributes]),
-        "law": ("input", [str(a.get("law", "")) for a in attributes]),
-    }
-    return xr.Dataset({key: ("input", [row[key] for row in rows]) for key in rows[0]}, coords)
-
-
-def _percentiles(draws: Floats) -> Iterator[tuple[str, float]]:
-    for key, probability in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
-        value, error = from_chains(draws, lambda x, p=probability: quantile(x, p))
-        yield key, value
-        yield f"mcse_{key}", error

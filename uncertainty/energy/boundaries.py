@@ -16,7 +16,10 @@ BOUNDARY_OUTPUTS = (
 
 
 def facility_factor(
-    overhead: ArrayLike | None, host: ArrayLike | None, idle: ArrayLike | None, pue: ArrayLike | None
+    overhead: ArrayLike | None,
+    host: ArrayLike | None,
+    idle: ArrayLike | None,
+    pue: ArrayLike | None,
 ) -> ArrayLike:
     """Facility energy over GPU-board energy: `overhead`, or ``host * idle * pue``.
 

@@ -69,8 +69,8 @@ def query_flop(
     Examples
     --------
     >>> flop = query_flop(active_parameters=100e9, output_tokens=500.0)
-    >>> float(flop["decode_weights"])
-    100000000000000.0
+    >>> f"{float(flop['decode_weights']):.3g}"
+    '1e+14'
     """
     shape = transformer_shape(active_parameters)
     stated = (layers, heads, head_dim)
@@ -82,9 +82,9 @@ def query_flop(
     new = 1 - cached_share**2
     return {
         "decode_weights": jnp.asarray(2 * active_parameters * output_tokens),
-        "decode_attention": per_pair * context * output_tokens,
+        "decode_attention": jnp.asarray(per_pair * context * output_tokens),
         "prefill_weights": jnp.asarray(2 * active_parameters * input_tokens * (1 - cached_share)),
-        "prefill_attention": attention_factor * per_pair * input_tokens**2 * new,
+        "prefill_attention": jnp.asarray(attention_factor * per_pair * input_tokens**2 * new),
     }
 
 
@@ -136,7 +136,7 @@ def flops(
 
     Notes
     -----
-    ``t = FLOP / (peak_flops * utilization)`` and ``E = gpu_power_w * power_fraction * overhead * t``,
+    ``t = FLOP / (peak_flops * utilization)``, ``E = gpu_power_w * power_fraction * overhead * t``:
     in decode and in prefill. Source: Epoch AI (2025), How much energy does ChatGPT use?
 
     Examples

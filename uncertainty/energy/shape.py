@@ -1,5 +1,6 @@
 """Depth and width of a transformer whose shape is not published."""
 
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -32,5 +33,5 @@ def transformer_shape(active_parameters: ArrayLike) -> tuple[Array, Array, Array
     >>> [round(float(x), 1) for x in transformer_shape(100e9)]
     [76.6, 56.2, 149.7]
     """
-    scale = active_parameters / _ACTIVE
+    scale = jnp.asarray(active_parameters) / _ACTIVE
     return _LAYERS * scale ** (1 / 3), _HEADS * scale ** (1 / 6), _HEAD_DIM * scale ** (1 / 6)

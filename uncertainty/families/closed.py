@@ -1,6 +1,7 @@
 """Families whose quantile function is a formula."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from uncertainty.families.kernel import (
@@ -25,13 +26,13 @@ def _fixed_score(params: Params, x: Array) -> Array:
 
 
 def _fixed_quantile(params: Params, z: Array) -> Array:
-    return jnp.broadcast_to(jnp.asarray(params[0]), jnp.shape(z))
+    return jnp.broadcast_to(params[0], jnp.shape(z))
 
 
 def _normal(fields: Fields) -> Params:
     if "mean" in fields:
         return fields["mean"], fields["sd"]
-    return line_through(fields, normal_score, jnp.asarray)
+    return line_through(fields, normal_score, jnp.positive)
 
 
 def _normal_quantile(params: Params, z: Array) -> Array:
@@ -49,7 +50,7 @@ def _lognormal(fields: Fields) -> Params:
     if "median" in fields:
         return jnp.log(fields["median"]), fields["sigma"]
     if "mean" in fields:
-        variance = jnp.log1p((jnp.asarray(fields["sd"]) / fields["mean"]) ** 2)
+        variance = jnp.log1p((fields["sd"] / fields["mean"]) ** 2)
         return jnp.log(fields["mean"]) - variance / 2, jnp.sqrt(variance)
     return line_through(fields, normal_score, jnp.log)
 
@@ -66,7 +67,7 @@ def _lognormal_score(params: Params, x: Array) -> Array:
 def _uniform(fields: Fields) -> Params:
     if "low" in fields:
         return fields["low"], fields["high"]
-    low, width = line_through(fields, _identity, jnp.asarray)
+    low, width = line_through(fields, _identity, jnp.positive)
     return low, low + width
 
 
@@ -120,7 +121,7 @@ def _triangular_quantile(params: Params, z: Array) -> Array:
 def _triangular_score(params: Params, x: Array) -> Array:
     low, mode, high = params
     x = jnp.clip(x, low, high)
-    tiny = jnp.finfo(jnp.result_type(float)).tiny
+    tiny = np.finfo(np.float32).tiny  # stands for a side of no width
     rise = (x - low) ** 2 / ((high - low) * jnp.maximum(mode - low, tiny))
     fall = (high - x) ** 2 / ((high - low) * jnp.maximum(high - mode, tiny))
     rising = x < mode

@@ -1,6 +1,6 @@
 """What every distribution family computes, and the helpers that keep both tails exact."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TypeAlias
@@ -8,12 +8,13 @@ from typing import TypeAlias
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtr, ndtri
-from jax.typing import ArrayLike
+
+from uncertainty.estimate import Floats
 
 __all__ = ["Fields", "Kernel", "Params", "line_through", "percentiles_in", "score_of", "tails"]
 
-Fields: TypeAlias = Mapping[str, ArrayLike]
-Params: TypeAlias = tuple[ArrayLike, ...]
+Fields: TypeAlias = Mapping[str, Array]
+Params: TypeAlias = tuple[Array, ...]
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Kernel:
     quantile: Callable[[Params, Array], Array]
     score: Callable[[Params, Array], Array]
     solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
-    table: Callable[[Params], ArrayLike] | None = None
-    look_up: Callable[[Params, ArrayLike, Array], Array] | None = None
+    table: Callable[[Params], Floats] | None = None
+    look_up: Callable[[Params, Array, Array], Array] | None = None
 
 
 def tails(z: Array) -> tuple[Array, Array]:
@@ -56,7 +57,7 @@ def score_of(below: Array, above: Array) -> Array:
     return jnp.where(lower, smaller, -smaller)
 
 
-def percentiles_in(fields: Fields) -> list[tuple[float, str]]:
+def percentiles_in(fields: Iterable[str]) -> list[tuple[float, str]]:
     """Give the probabilities of percentile keys, with the keys, ascending."""
     return sorted((int(key[1:]) / 100, key) for key in fields if key[1:].isdigit())
 
@@ -67,7 +68,7 @@ def normal_score(probability: float) -> float:
 
 
 def line_through(
-    fields: Fields, place: Callable[[float], float], bend: Callable[[ArrayLike], Array]
+    fields: Fields, place: Callable[[float], float], bend: Callable[[Array], Array]
 ) -> tuple[Array, Array]:
     """Intercept and slope with ``bend(x) = intercept + slope * place(p)`` at two percentiles."""
     (p, low), (q, high) = percentiles_in(fields)

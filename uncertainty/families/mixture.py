@@ -85,7 +85,7 @@ def _middle(low: Array, high: Array) -> Array:
 
 def choice_quantile(weights: Sequence[Array], options: Sequence[Array], z: Array) -> Array:
     """One of the options: the least whose cumulative weight reaches the probability of z."""
-    values = jnp.stack([jnp.asarray(option, jnp.result_type(float)) for option in options])
+    values = jnp.stack(options)
     order = jnp.argsort(values)
     cumulative = jnp.cumsum(jnp.stack(_shares(weights))[order])
     place = (cumulative[:-1] < tails(z)[0]).sum()

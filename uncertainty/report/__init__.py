@@ -9,6 +9,7 @@ import xarray as xr
 
 from uncertainty.plots import plot_components, plot_distribution, plot_ranking
 from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.record import notices_of, record, records
 from uncertainty.report.text import (
     Headline,
     above_sentence,
@@ -16,10 +17,11 @@ from uncertainty.report.text import (
     citation_sentence,
     headline,
     ranking_rows,
+    ranking_title,
     split_sentence,
 )
 from uncertainty.results import warnings_of
-from uncertainty.summary import STATISTICS, main_quantity, range_notices, summarize
+from uncertainty.summary import STATISTICS, main_quantity, summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +34,9 @@ __all__ = [
     "headline",
     "notices_of",
     "ranking_rows",
+    "ranking_title",
+    "record",
+    "records",
     "split_sentence",
     "write_report",
 ]
@@ -87,23 +92,23 @@ def write_report(
     return [*written, write_text(folder / "report.md", text)]
 
 
-def notices_of(tree: xr.DataTree) -> list[str]:
-    """Sentences worth reading before believing a result."""
-    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *range_notices(tree)]
-
-
 def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
     import pandas as pd
 
     tables = [summarize(tree, prob) for prob in probs]
-    frames = [t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"]) for t, p in zip(tables, probs, strict=True)]
+    frames = [
+        t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"])
+        for t, p in zip(tables, probs, strict=True)
+    ]
     return str(pd.concat(frames).to_csv(index=False, lineterminator="\n"))
 
 
 def _ranking_csv(ranking: xr.Dataset) -> str:
     flat = ranking.drop_dims("position").to_dataframe().reset_index()
     for position in ranking["position"].values:
-        flat[f"chance_of_rank_{position}"] = ranking["rank_probability"].sel(position=position).values
+        flat[f"chance_of_rank_{position}"] = (
+            ranking["rank_probability"].sel(position=position).values
+        )
     facts = {key: ranking.attrs[key] for key in ("method", "quantity", "statistic", "scale", "by")}
     return str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
 
@@ -114,7 +119,10 @@ def _figures(
     draws = _draws_by_statistic(tree, summary.quantity)
     if all(bool(values.notnull().all()) for values in draws.values()):
         tables = [table.sel(statistic=list(draws)) for table in summary.tables]
-        yield "distribution", plot_distribution(draws, tables, float(tree["central"][summary.quantity]))
+        yield (
+            "distribution",
+            plot_distribution(draws, tables, float(tree["central"][summary.quantity])),
+        )
     if ranking is not None:
         yield "ranking", plot_ranking(ranking)
     parts = _components(tree, summary.quantity)
@@ -124,11 +132,15 @@ def _figures(
         yield "components", plot_components(table, list(parts.values()), summary.units)
 
 
+def _variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
+    return tree[group].to_dataset()[name]
+
+
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    one = tree["prior_predictive"][quantity]
+    one = _variable(tree, "prior_predictive", quantity)
     if "prior_statistics" not in tree.children:
         return {"typical": one}
-    kept = tree["prior_statistics"][quantity]
+    kept = _variable(tree, "prior_statistics", quantity)
     named = {s: kept.sel(statistic=s) for s in STATISTICS[:2]}
     return {**named, "query": one}
 
@@ -163,7 +175,7 @@ def _markdown(
         yield above_sentence(tree, summary.quantity, above)
     yield from (f"![{name}]({name}.svg)" for name in figures if name != "ranking")
     if ranking is not None:
-        yield f"## Which assumptions matter: {ranking.attrs['method']}, {ranking.attrs['statistic']} query, {ranking.attrs['scale']} scale"
+        yield f"## What matters: {ranking_title(ranking)}"
         yield _table(*ranking_rows(ranking))
         yield str(ranking.attrs["note"])
         yield "![ranking](ranking.svg)"
@@ -172,7 +184,7 @@ def _markdown(
     notices = notices_of(tree)
     if notices:
         yield "## Notices\n\n" + _bullets(notices)
-    yield "## Provenance\n\n" + _bullets(_provenance(tree.attrs))
+    yield "## Provenance\n\n" + _bullets(_provenance({str(k): v for k, v in tree.attrs.items()}))
 
 
 def _bullets(items: Sequence[str]) -> str:
@@ -181,7 +193,9 @@ def _bullets(items: Sequence[str]) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
 
 
 def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
@@ -197,5 +211,14 @@ def _provenance(facts: Mapping[str, object]) -> list[str]:
     files = json.loads(str(facts["prior_files"]))
     hashes = [f"{file['path']}: sha256 {file['sha256']}" for file in files if file["text"]]
     versions = ", ".join(f"{k} {v}" for k, v in json.loads(str(facts["versions"])).items())
-    keys = ("model", "scenario", "seed", "draws", "randomizations", "queries", "command", "created_at")
+    keys = (
+        "model",
+        "scenario",
+        "seed",
+        "draws",
+        "randomizations",
+        "queries",
+        "command",
+        "created_at",
+    )
     return [*(f"{key}: {facts[key]}" for key in keys if facts.get(key)), *hashes, versions]

@@ -1,5 +1,6 @@
 """What a result says, in sentences and rows that the terminal and the report share."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ __all__ = [
     "figure_with_error",
     "headline",
     "ranking_rows",
+    "ranking_title",
     "split_sentence",
 ]
 
@@ -77,12 +79,14 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     """Set the value at the central assumptions beside the median and the mean, and say why."""
     row = summary.tables[0].sel(statistic="typical")
     central = float(tree["central"][summary.quantity])
+    if not float(row["sd"]):
+        return f"Nothing is uncertain here: the model gives {central:.3g} {summary.units}."
     return (
         f"With every assumption at its median the model gives {central:.3g} {summary.units}; the "
         f"typical query has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} "
-        f"{summary.units}. The three differ because the model is not linear and the assumptions are "
-        "skewed: the output at the medians is not the median of the output, and the mean follows "
-        "the long upper tail."
+        f"{summary.units}. The three differ because the model is not linear and the assumptions "
+        "are skewed: the output at the medians is not the median of the output, and the mean "
+        "follows the longer tail."
     )
 
 
@@ -90,10 +94,13 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
     if "prior_statistics" not in tree.children:
         return "Nothing varies from query to query here: all of the spread is what is unknown."
+    scale = "log "
     share, error = share_per_query(tree, quantity)
+    if math.isnan(share):
+        scale, (share, error) = "", share_per_query(tree, quantity, "linear")
     return (
-        f"Of the variance of log {quantity} of one query, {_percent((1 - share, error))} is unknown "
-        f"(the same for all queries) and {_percent((share, error))} varies from query to query."
+        f"Of the variance of {scale}{quantity} of one query, {_percent((1 - share, error))} is "
+        f"unknown (the same for all queries) and {_percent((share, error))} varies from query to query."
     )
 
 
@@ -109,8 +116,8 @@ def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
         for statistic in ("query", "typical", "mean")
     )
     return (
-        f"The chance that one query takes over {threshold:g} {units} is {one}; that the typical query "
-        f"does, {typical}; that the mean query does, {mean}."
+        f"The chance that one query takes over {threshold:g} {units} is {one}; that the typical "
+        f"query does, {typical}; that the mean query does, {mean}."
     )
 
 
@@ -137,13 +144,33 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
 
 def _relative(row: xr.Dataset) -> str:
     """Tell the largest relative standard error of the three figures quoted."""
-    errors = [float(row[f"mcse_{k}"]) / abs(float(row[k])) for k in ("median", "lower", "upper") if row[k]]
+    errors = [
+        float(row[f"mcse_{k}"]) / abs(float(row[k])) for k in ("median", "lower", "upper") if row[k]
+    ]
     return f"at most {100 * max(errors, default=0.0):.2g} %"
+
+
+def ranking_title(ranking: xr.Dataset) -> str:
+    """Name the method, the statistic and the scale: an order without them means little.
+
+    Examples
+    --------
+    >>> facts = {"method": "sobol", "statistic": "typical", "scale": "log", "quantity": "energy_wh"}
+    >>> ranking_title(xr.Dataset(attrs=facts))
+    "Sobol' shares of log energy_wh, typical query"
+    """
+    facts = ranking.attrs
+    measure = {"sobol": "Sobol' shares", "tornado": "swings"}[str(facts["method"])]
+    scale = "log " if facts["scale"] == "log" else ""
+    label = STATISTIC_LABELS[str(facts["statistic"])]
+    return f"{measure} of {scale}{facts['quantity']}, {label}"
 
 
 def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     """Give the columns and rows of a ranking, each figure with its standard error."""
-    keys = [str(k) for k in ranking.data_vars if f"{k}_se" in ranking and "input" in ranking[k].dims]
+    keys = [
+        str(k) for k in ranking.data_vars if f"{k}_se" in ranking and "input" in ranking[k].dims
+    ]
     columns = ["rank", "input", *(key.replace("_", " ") for key in keys), "chance of this rank"]
     rows = []
     for i, name in enumerate(ranking["input"].values):

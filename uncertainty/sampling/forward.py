@@ -60,7 +60,8 @@ def simulate(
 
     Examples
     --------
-    >>> tree = simulate(build_problem("gpt-4o"), draws=512)
+    >>> import uncertainty as un
+    >>> tree = simulate(un.build_problem("gpt-4o"), draws=512)
     >>> dict(tree["prior_predictive"]["energy_wh"].sizes)
     {'chain': 16, 'draw': 32}
     """
@@ -70,7 +71,7 @@ def simulate(
     points = [_points(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
     reduced = _nested(problem, points) if problem.varies else _flat(problem, points, outputs)
-    facts = {
+    facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
         "randomizations": RANDOMIZATIONS,

@@ -13,7 +13,7 @@ from uncertainty.sensitivity.table import Estimates, ranking_table
 from uncertainty.sensitivity.target import By, Scale, Statistic, Target, players
 from uncertainty.sensitivity.tornado import tornado
 
-__all__ = ["METHODS", "rank_inputs"]
+__all__ = ["METHODS", "Scale", "rank_inputs"]
 
 METHODS: MappingProxyType[str, Callable[..., Estimates]] = MappingProxyType(
     {"sobol": sobol, "tornado": tornado}
@@ -21,8 +21,8 @@ METHODS: MappingProxyType[str, Callable[..., Estimates]] = MappingProxyType(
 """Every ranking method by name."""
 
 _NOTE = (
-    "Ranked are the coordinates of the joint prior: the share of an assumption whose parameters name "
-    "others is what stays unknown once these are known; expressions are not ranked."
+    "Ranked are the coordinates of the joint prior: the share of an assumption whose parameters "
+    "name others is what stays unknown once these are known; expressions are not ranked."
 )
 
 
@@ -92,7 +92,7 @@ def rank_inputs(
     if not chosen:
         raise InputError.of("<ranking>", "nothing is uncertain, so there is nothing to rank")
     found = METHODS[method](target, chosen, draws, seed)
-    attributes = {
+    attributes: dict[str, str | int | float] = {
         "method": method,
         "quantity": target.quantity,
         "units": problem.outputs[target.quantity].unit,

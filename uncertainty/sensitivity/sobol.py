@@ -54,7 +54,9 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
     values, errors = {}, {}
     for key, parts in (("first_order", first), ("total", total)):
         values[key], errors[key] = _ratio(parts, variance)
-    extras = {"query_share": _query_share(np.array([run[3] for run in runs]))} if target.nested else {}
+    extras = (
+        {"query_share": _query_share(np.array([run[3] for run in runs]))} if target.nested else {}
+    )
     return Estimates(values, errors, total, extras)
 
 
@@ -63,7 +65,7 @@ def _refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
         owners = [player.name for player in chosen if set(player.members) & set(block.names)]
         if len(owners) > 1:
             text = (
-                f"{' and '.join(owners)} are correlated, so their shares of the variance overlap and "
+                f"{' and '.join(owners)} are correlated: their shares of the variance overlap and "
                 'a Sobol\' index has no meaning; rank them together (by="block") or use '
                 'method="tornado"'
             )

@@ -41,14 +41,14 @@ def ranking_table(
     sizes = np.abs(found.replicates.mean(0))
     order = np.argsort(-sizes, kind="stable")
     chances = _rank_probability(found.replicates, seed)
-    table = {
+    table: dict[str, tuple[str | tuple[str, ...], np.ndarray]] = {
         **{key: ("input", values[order]) for key, values in found.values.items()},
         **{f"{key}_se": ("input", errors[order]) for key, errors in found.errors.items()},
         "rank": ("input", np.arange(1, len(names) + 1)),
         "rank_probability": (("input", "position"), chances[order]),
     }
     for key, (value, error) in found.extras.items():
-        table |= {key: ((), value), f"{key}_se": ((), error)}
+        table |= {key: ((), np.asarray(value)), f"{key}_se": ((), np.asarray(error))}
     coords = {"input": [names[i] for i in order], "position": np.arange(1, len(names) + 1)}
     return xr.Dataset(table, coords, dict(attributes))
 

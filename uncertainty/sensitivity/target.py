@@ -72,13 +72,13 @@ class Target:
         return self._checked(values)
 
     def _checked(self, values: Floats) -> Floats:
-        if not np.isfinite(values).all():
-            text = f"{self.quantity} is not finite for {(~np.isfinite(values)).mean():.3g} of the draws"
-            raise InputError.of("<ranking>", text)
-        if self.scale == "log" and (values <= 0).any():
-            share = (values <= 0).mean()
-            text = f'{self.quantity} is not above 0 for {share:.3g} of the draws; use scale="linear"'
-            raise InputError.of("<ranking>", text)
+        lost = float((~np.isfinite(values)).mean())
+        if lost:
+            raise _refusal(f"{self.quantity} is not finite for {lost:.3g} of the draws")
+        low = float((values <= 0).mean()) if self.scale == "log" else 0.0
+        if low:
+            text = f"{self.quantity} is not above 0 for {low:.3g} of the draws"
+            raise _refusal(f'{text}; use scale="linear"')
         return values
 
     def reduce(self, values: Floats) -> Floats:
@@ -94,6 +94,10 @@ class Target:
         """Variance within and between epistemic points of values (n, m), on the scale."""
         scaled = np.log(values) if self.scale == "log" else values
         return float(scaled.var(-1).mean()), float(scaled.mean(-1).var())
+
+
+def _refusal(text: str) -> InputError:
+    return InputError.of("<ranking>", text)
 
 
 def players(target: Target, by: By) -> list[Player]:

@@ -53,7 +53,11 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     slopes = {k: v if target.scale == "log" else np.ones_like(v) for k, v in values.items()}
     return Estimates(
         {**values, "swing": swings.mean(0)},
-        {"low": errors[0] * slopes["low"], "high": errors[1] * slopes["high"], "swing": swing_error},
+        {
+            "low": errors[0] * slopes["low"],
+            "high": errors[1] * slopes["high"],
+            "swing": swing_error,
+        },
         swings,
         {},
     )

@@ -7,7 +7,7 @@ from uncertainty.declarations import INPUTS
 from uncertainty.spec.assumptions import Assumption, Law, Number
 from uncertainty.spec.document import Key
 from uncertainty.spec.expressions import Expression, ExpressionError, parse_expression
-from uncertainty.spec.families import Choice, Family, FamilyKeys
+from uncertainty.spec.families import PERCENTILES, Choice, Family, FamilyKeys
 from uncertainty.spec.priors import Layer
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.values import Quantity, Reference, Scalar
@@ -168,10 +168,10 @@ def _check_fields(
     numbers = {k: v for k, v in fields.items() if not isinstance(v, Reference)}
     for key, message in stated.complaints(numbers):
         work.complaints.append(((*at, key), message))
-    for key in stated.numeric_only(fields):
-        if isinstance(fields[key], Reference):
-            text = "must be a number: percentiles of this family cannot name assumptions"
-            work.complaints.append(((*at, key), text))
+    if stated.solved and any(key in PERCENTILES for key in fields):
+        text = "must be a number: this family's percentiles are solved for when the file is loaded"
+        names = [key for key, value in fields.items() if isinstance(value, Reference)]
+        work.complaints += [((*at, key), text) for key in names]
 
 
 def _choice(stated: Choice, work: _Conversion, *at: Key) -> Law:

@@ -40,7 +40,7 @@ def resolve_correlations(
 
 def _latest(layers: Sequence[Layer]) -> list[Placed]:
     """Keep the last statement on each pair."""
-    placed = [(layer, i, entry) for layer in layers for i, entry in enumerate(layer.correlations)]
+    placed = [(layer, i, entry) for layer in layers for i, entry in layer.correlations]
     return list({frozenset(entry.between): (x, i, entry) for x, i, entry in placed}.values())
 
 
@@ -50,7 +50,9 @@ def _fault(placed: Placed, message: str) -> Fault:
 
 
 def _is_constant(assumption: Assumption | None) -> bool:
-    return assumption is not None and assumption.law is not None and assumption.law.family == "fixed"
+    return (
+        assumption is not None and assumption.law is not None and assumption.law.family == "fixed"
+    )
 
 
 def _complaint(
@@ -70,7 +72,9 @@ def _complaint(
         if reason:
             return f"{assumption.name!r} {reason}, so the stated rank would not be attained"
     if len({assumption.varies for assumption in known}) > 1:
-        return f"{pair[0]!r} and {pair[1]!r} differ in kind: one varies per query, the other does not"
+        return (
+            f"{pair[0]!r} and {pair[1]!r} differ in kind: one varies per query, the other does not"
+        )
     return ""
 
 
@@ -109,22 +113,28 @@ def correlation_matrix(
 def _impossible(kept: Sequence[Placed], correlations: Sequence[Correlation]) -> list[Fault]:
     """Blame the smallest set of names whose stated correlations cannot hold together."""
     names = sorted({name for item in correlations for name in (item.first, item.second)})
-    clash = next(_clashes(names, correlations), None)
-    if clash is None:
+    clashes = list(_clashes(names, correlations))
+    if not clashes:
         return []
+    stated = [{item.first, item.second} for item in correlations]
+    clash = max(clashes, key=lambda clash: sum(pair <= set(clash) for pair in stated))
     inside = [placed for placed in kept if set(placed[2].between) <= set(clash)]
     told = ", ".join(f"{' ~ '.join(e.between)} = {e.rank:g}" for _, _, e in inside)
     return [_fault(inside[-1], f"impossible together (unstated pairs count as 0): {told}")]
 
 
-def _clashes(names: Sequence[str], correlations: Sequence[Correlation]) -> Iterator[tuple[str, ...]]:
+def _clashes(
+    names: Sequence[str], correlations: Sequence[Correlation]
+) -> Iterator[tuple[str, ...]]:
     import numpy as np
 
     whole = correlation_matrix(names, correlations)
     if not names or np.linalg.eigvalsh(whole)[0] > 1e-10:
         return
     for size in range(3, min(len(names), 5)):
-        for places in combinations(range(len(names)), size):
-            if np.linalg.eigvalsh(whole[np.ix_(places, places)])[0] <= 1e-10:
-                yield tuple(names[i] for i in places)
+        sets = list(combinations(range(len(names)), size))
+        found = [s for s in sets if np.linalg.eigvalsh(whole[np.ix_(s, s)])[0] <= 1e-10]
+        if found:
+            yield from (tuple(names[i] for i in places) for places in found)
+            return
     yield tuple(names)

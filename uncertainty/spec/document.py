@@ -12,7 +12,7 @@ from uncertainty.errors import Fault
 __all__ = ["Document", "Key", "Plain", "parse_yaml", "read_document", "wrap_mapping"]
 
 Key: TypeAlias = str | int
-Plain: TypeAlias = "str | float | int | bool | None | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
 _LARGEST = 1_000_000
 
 

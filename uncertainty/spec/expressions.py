@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 __all__ = ["FUNCTIONS", "Expression", "ExpressionError", "names_in", "parse_expression"]
 
-Expression: TypeAlias = tuple[str, "float | str | Expression"] | tuple[str, "Expression", "Expression"]
+Expression: TypeAlias = (
+    tuple[str, "float | str | Expression"] | tuple[str, "Expression", "Expression"]
+)
 """``("number", 2.0)``, ``("name", "pue")``, ``("-", x)``, ``("+", x, y)`` or ``("sqrt", x)``."""
 
 FUNCTIONS = {"sqrt": 1, "exp": 1, "log": 1, "log10": 1, "abs": 1, "min": 2, "max": 2}

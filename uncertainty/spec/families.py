@@ -3,7 +3,7 @@
 What they compute lives in `uncertainty.families`; a test keeps the two lists equal.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, ClassVar, TypeAlias
 
@@ -36,20 +36,23 @@ class Family(Strict):
         Keys that carry no unit.
     ascending
         Keys whose numbers must not fall; the first must lie below the last.
+    solved
+        True where percentiles are solved for when a file is loaded, so must be numbers.
     """
 
     forms: ClassVar[tuple[tuple[str, ...], ...]] = ()
     optional: ClassVar[tuple[str, ...]] = ()
     plain: ClassVar[frozenset[str]] = frozenset()
     ascending: ClassVar[tuple[str, ...]] = ()
+    solved: ClassVar[bool] = False
 
     def stated(self) -> dict[str, Scalar]:
         """Give the keys that the file states."""
-        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
-
-    def numeric_only(self, keys: Iterable[str]) -> Iterator[str]:
-        """Yield the keys whose values must be numbers, not names."""
-        yield from ()
+        return {
+            key: getattr(self, key)
+            for key in type(self).model_fields
+            if key in self.model_fields_set
+        }
 
     @model_validator(mode="after")
     def _one_form(self) -> "Family":
@@ -144,17 +147,13 @@ class Beta(_WithPercentiles):
     forms = (("alpha", "beta"), ("mean", "sd"))
     optional = ("low", "high")
     plain = frozenset({"alpha", "beta"})
+    solved = True
     alpha: Positive = Field(1.0, description="first shape")
     beta: Positive = Field(1.0, description="second shape")
     mean: Value = Field(0.5, description="mean")
     sd: Positive = Field(0.1, description="standard deviation")
     low: Value = Field(0.0, description="lower end, 0 unless given")
     high: Value = Field(1.0, description="upper end, 1 unless given")
-
-    def numeric_only(self, keys: Iterable[str]) -> Iterator[str]:
-        """Percentiles of a beta are solved for once, when the file is loaded."""
-        if any(key in PERCENTILES for key in keys):
-            yield from keys
 
     def complaints(self, numbers: Numbers) -> Iterator[Complaint]:
         """Add the limits of mean, sd and percentiles between the ends."""
@@ -194,7 +193,9 @@ class Choice(Family):
     optional = ("weights",)
     plain = frozenset({"weights"})
     options: tuple[Value, ...] = Field(description="the values", min_length=1)
-    weights: tuple[NonNegative, ...] | None = Field(None, description="relative, equal unless given")
+    weights: tuple[NonNegative, ...] | None = Field(
+        None, description="relative, equal unless given"
+    )
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> "Choice":

@@ -9,6 +9,7 @@ from uncertainty.spec.document import Document, Key, Plain, read_document, wrap_
 from uncertainty.spec.library import find_file, shipped_folder, shipped_names, source_keys
 from uncertainty.spec.schema import FORMAT, AssumptionEntry, CorrelationEntry, FileEntry
 from uncertainty.spec.validation import nearest, validate
+from uncertainty.spec.values import is_name
 
 __all__ = ["Layer", "Priors", "given_layer", "load_priors"]
 
@@ -28,14 +29,14 @@ class Layer:
     stated : tuple of str
         All names in the order written, the invalid ones too.
     correlations : tuple
-        Rank correlations stated here.
+        Valid rank correlations with their places in the list.
     """
 
     document: Document
     at: tuple[Key, ...]
     entries: Mapping[str, AssumptionEntry]
     stated: tuple[str, ...]
-    correlations: tuple[CorrelationEntry, ...] = ()
+    correlations: tuple[tuple[int, CorrelationEntry], ...] = ()
 
     def fault(self, name: str, keys: Sequence[Key], message: str) -> Fault:
         """Make a fault inside the assumption `name`."""
@@ -141,9 +142,9 @@ def _from_document(document: Document, folder: Path, above: tuple[Path, ...]) ->
     wrong = _wrong_format(document, data)
     if wrong:
         return _unreadable(document.label, wrong)
-    file, faults = validate(FileEntry, data, document)
+    faults = validate(FileEntry, data, document)[1]
     base = _base(document, data, folder, above)
-    own = _layer(document, ("assumptions",), data, file.correlations if file else None)
+    own = _layer(document, ("assumptions",), data, _correlations(document, data))
     scenarios = {
         name: _layer(document, ("scenarios", name), data) for name in _names(data.get("scenarios"))
     }
@@ -196,7 +197,9 @@ def _wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
     return None
 
 
-def _base(document: Document, data: dict[str, Plain], folder: Path, above: tuple[Path, ...]) -> Priors:
+def _base(
+    document: Document, data: dict[str, Plain], folder: Path, above: tuple[Path, ...]
+) -> Priors:
     name = data.get("extends")
     if not isinstance(name, str):
         return Priors("")
@@ -213,14 +216,25 @@ def _layer(
     document: Document,
     at: tuple[Key, ...],
     data: Plain,
-    correlations: tuple[CorrelationEntry, ...] | None = None,
+    correlations: tuple[tuple[int, CorrelationEntry], ...] = (),
 ) -> Layer:
     for key in at:
         data = data.get(str(key)) if isinstance(data, dict) else None
     stated = data if isinstance(data, dict) else {}
-    checked = {name: validate(AssumptionEntry, entry, document)[0] for name, entry in stated.items()}
-    valid = {name: entry for name, entry in checked.items() if entry is not None}
-    return Layer(document, at, valid, tuple(stated), correlations or ())
+    checked = {
+        name: validate(AssumptionEntry, entry, document)[0] for name, entry in stated.items()
+    }
+    valid = {n: entry for n, entry in checked.items() if entry is not None and is_name(n)}
+    return Layer(document, at, valid, tuple(stated), correlations)
+
+
+def _correlations(
+    document: Document, data: dict[str, Plain]
+) -> tuple[tuple[int, CorrelationEntry], ...]:
+    stated = data.get("correlations")
+    items = enumerate(stated if isinstance(stated, list) else [])
+    checked = ((i, validate(CorrelationEntry, item, document)[0]) for i, item in items)
+    return tuple((i, entry) for i, entry in checked if entry is not None)
 
 
 def given_layer(given: Mapping[str, object]) -> tuple[Layer, list[Fault]]:

@@ -87,7 +87,9 @@ def _both_alternatives(visible: Iterable[tuple[Layer, str]]) -> list[Fault]:
     for layer, name in visible:
         both = sorted(set(second) & set(layer.stated))
         if name in first and both:
-            text = f"give either {name} or {', '.join(second)}, not both (got {', '.join(both)} too)"
+            text = (
+                f"give either {name} or {', '.join(second)}, not both (got {', '.join(both)} too)"
+            )
             faults.append(layer.fault(name, (), text))
     return faults
 
@@ -113,7 +115,9 @@ def _no_source(source: str, priors: Priors) -> str:
 def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str]) -> list[Fault]:
     known = {a.name for a in assumptions} | broken
     return [
-        a.fault(f"names {name!r}, which is no assumption{nearest(name, known)}", *_reference_keys(a))
+        a.fault(
+            f"names {name!r}, which is no assumption{nearest(name, known)}", *_reference_keys(a)
+        )
         for a in assumptions
         for name in sorted(a.needs - known)
     ]
@@ -165,5 +169,3 @@ def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_plain(item) for item in value) + "]"
     return str(value)
-
-

@@ -58,7 +58,7 @@ class CorrelationEntry(Strict):
 
 def _checked_name(name: str) -> str:
     if not is_name(name):
-        text = f"{name!r} is not a name: use letters, digits and _, and begin with no digit"
+        text = f"must be letters, digits and _, and begin with no digit (got {name!r})"
         raise PydanticCustomError("name", "{text}", {"text": text})
     return name
 

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%µ].*?)?\s*")
 _WANTED = "must be a number, a number with a unit ('700 W') or the name of an assumption"
 
 
@@ -46,7 +46,9 @@ def is_name(text: str) -> bool:
 
 def _finite(number: float, got: object) -> float:
     if not math.isfinite(number):
-        raise PydanticCustomError("finite", "must be a finite number (got {got})", {"got": str(got)})
+        raise PydanticCustomError(
+            "finite", "must be a finite number (got {got})", {"got": str(got)}
+        )
     return number
 
 

@@ -1,0 +1,75 @@
+"""Each bad file has one thing wrong with it, and the expected message beside it."""
+
+from pathlib import Path
+
+import pytest
+
+import uncertainty as un
+
+FOLDER = Path(__file__).parents[1] / "bad_files"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_says_what_is_wrong_and_where(path, monkeypatch):
+    monkeypatch.chdir(FOLDER)
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem(path.name)
+    assert str(caught.value) + "\n" == path.with_suffix(".txt").read_text()
+
+
+def test_one_file_with_many_faults_gets_them_all_sorted(monkeypatch):
+    monkeypatch.chdir(FOLDER)
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem("many.yaml")
+    places = [(fault.line, fault.column) for fault in caught.value.faults]
+    assert len(places) == 11
+    assert places == sorted(places)
+
+
+def test_a_missing_file_is_one_line_with_a_hint():
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem("gpt4o")
+    assert str(caught.value) == "gpt4o: no such file, nor a shipped one; did you mean 'gpt-4o'?"
+
+
+def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
+    priors = un.load_priors(FOLDER / "many.yaml")
+    assert priors.faults
+    assert "faults" in repr(priors)
+    assert un.load_priors(tmp_path / "nowhere.yaml").document is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"schema: 1\n#" + b"x" * 1_000_001, "is larger than"),
+        (b"a: &x [1]\nb: *y\n", "not YAML"),
+        (b"", "must be a mapping"),
+        (b"schema: true\nassumptions: {}\n", "must be 1"),
+        (b"schema: 1\nassumptions: [1]\n", "must be a mapping of keys"),
+        (b"schema: 1\nscenarios: 3\n", "must be a mapping of keys"),
+        (b"schema: 1\nscenarios: {a: 3}\n", "must be a mapping of keys"),
+        (b"schema: 1\ncorrelations: 3\n", "valid tuple"),
+        (b"schema: 1\nextends: nowhere\n", "no such file"),
+        (b"schema: 1\nassumptions: {x: {fixed: 2024-01-01}}\n", "must be a number"),
+    ],
+)
+def test_files_that_cannot_be_read(text, message, tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(text)
+    with pytest.raises(un.InputError, match=message):
+        un.build_problem(path, model=lambda x: x)
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(un.InputError, match="no such file"):
+        un.build_problem(tmp_path)
+
+
+def test_an_unreadable_base_hides_no_fault_and_adds_none(tmp_path):
+    (tmp_path / "base.yaml").write_text("schema: 7\n")
+    (tmp_path / "top.yaml").write_text("schema: 1\nextends: base.yaml\ntitel: x\nassumptions: {}\n")
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem(tmp_path / "top.yaml")
+    assert len(caught.value.faults) == 2

@@ -1,0 +1,72 @@
+"""Does a file fit a model? Faults and notices that neither shows alone."""
+
+from collections.abc import Iterator
+from math import isfinite
+
+from uncertainty.declarations import INPUTS
+from uncertainty.energy import EnergyModel
+from uncertainty.errors import Fault
+from uncertainty.spec import Assumption, Priors, Resolution, nearest
+
+__all__ = ["default_notices", "fit_faults", "unused"]
+
+
+def fit_faults(
+    resolution: Resolution, model: EnergyModel | None, priors: Priors, altered: bool
+) -> Iterator[Fault]:
+    """Find missing inputs, values out of range, and names that nothing uses."""
+    if model is None or priors.document is None:
+        return
+    stated = {name for layer in priors.layers for name in layer.stated}
+    known = {a.name for a in resolution.assumptions} | stated
+    for name in model.required:
+        if name not in known:
+            text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"
+            yield priors.document.fault(("assumptions",), text)
+    if model.alternatives and not any(set(group) <= known for group in model.alternatives):
+        ways = ", or ".join(" and ".join(group) for group in model.alternatives)
+        yield priors.document.fault(("assumptions",), f"{model.name} needs {ways}")
+    yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
+    if not altered:
+        yield from unused(resolution, model, priors, top=True)
+
+
+def _told(name: str, known: set[str]) -> str:
+    hint = nearest(name, known)
+    meaning = f" ({INPUTS[name].meaning}; unit {INPUTS[name].unit})" if name in INPUTS else ""
+    return meaning + (hint if "did you mean" in hint else "")
+
+
+def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]:
+    """A fixed value must lie where the formulas hold."""
+    declared, law = INPUTS.get(assumption.name), assumption.law
+    if declared is None or law is None or law.family != "fixed" or not model.outputs:
+        return
+    value = law.fields[0][1]
+    if isinstance(value, float) and not declared.low <= value <= declared.high:
+        limits = f"lie between {declared.low:g} and {declared.high:g}"
+        wanted = limits if isfinite(declared.high) else f"be {declared.low:g} or more"
+        yield assumption.fault(f"must {wanted} (got {value:g})", "fixed")
+
+
+def unused(
+    resolution: Resolution, model: EnergyModel, priors: Priors, *, top: bool
+) -> Iterator[Fault]:
+    """Find names that nothing uses, stated in the file's own layer (`top`) or below it."""
+    used = set(model.used({a.name: a for a in resolution.assumptions}))
+    used |= {name for a in resolution.assumptions for name in a.needs}
+    for item in resolution.assumptions:
+        own = item.layer is priors.layers[-1]
+        if item.name not in used and own == top:
+            hint = nearest(item.name, {*model.required, *model.optional} - used)
+            suggestion = hint if "did you mean" in hint else ""
+            yield item.fault(f"is used by nothing in {model.name}{suggestion}")
+
+
+def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) -> Iterator[Fault]:
+    """Say what a model takes for each input that is not given."""
+    names = {a.name for a in resolution.assumptions}
+    for name in model.optional:
+        if model.outputs and name not in names and INPUTS[name].default:
+            text = f"not given; {model.name} takes {INPUTS[name].default}"
+            yield Fault(priors.label, 0, 0, name, text)

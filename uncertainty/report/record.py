@@ -1,0 +1,51 @@
+"""A result as plain data, for JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import xarray as xr
+
+from uncertainty.implied import range_notices
+from uncertainty.report.text import Headline, citation_sentence
+from uncertainty.results import warnings_of
+from uncertainty.summary import summarize
+
+__all__ = ["Record", "notices_of", "record", "records"]
+
+Record: TypeAlias = dict[str, object]
+
+
+def notices_of(tree: xr.DataTree) -> list[str]:
+    """Sentences worth reading before believing a result."""
+    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *range_notices(tree)]
+
+
+def records(table: xr.Dataset, **facts: float) -> list[Record]:
+    """Turn a table into one mapping a row; what is no number becomes None."""
+    flat = table.drop_dims("position", errors="ignore").to_dataframe().reset_index()
+    rows = json.loads(flat.to_json(orient="records", double_precision=15))
+    return [{**row, **facts} for row in rows]
+
+
+def record(
+    tree: xr.DataTree,
+    summary: Headline,
+    probs: Sequence[float],
+    ranking: xr.Dataset | None,
+    sentences: Sequence[str],
+) -> Record:
+    """Give everything that a report says."""
+    return {
+        "title": tree.attrs["title"],
+        "quantity": summary.quantity,
+        "units": summary.units,
+        "central": float(tree["central"][summary.quantity]),
+        "summary": [row for p in probs for row in records(summarize(tree, p), prob=p)],
+        "ranking": records(ranking) if ranking is not None else [],
+        "ranking_facts": dict(ranking.attrs) if ranking is not None else {},
+        "sentences": list(sentences),
+        "report": citation_sentence(tree, summary),
+        "notices": notices_of(tree),
+        "warnings": warnings_of(tree),
+    }
