@@ -1,13 +1,12 @@
 """What the stated assumptions imply: percentiles, and how often a formula's range is left."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from uncertainty.declarations import INPUTS
-from uncertainty.estimate import Floats, from_chains, quantile
+from uncertainty.estimate import Floats, quantile_estimate
 
 __all__ = ["range_notices", "summarize_inputs"]
 
@@ -41,7 +40,7 @@ def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
 
 def _percentiles(draws: Floats) -> Iterator[tuple[str, float]]:
     for key, probability in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
-        value, error = from_chains(draws, partial(quantile, probabilities=probability))
+        value, error = quantile_estimate(draws, probability)
         yield key, value
         yield f"mcse_{key}", error
 

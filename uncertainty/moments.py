@@ -68,7 +68,7 @@ def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
 def _growth(values: Floats) -> float:
     """Exponent s of ``|y| ~ u^-s`` in the lower tail; 0 where growth slows like a lognormal's."""
     sizes = np.log(np.maximum(np.abs(values), 1e-320))
-    if not np.isfinite(values[0]) or sizes[0] - sizes[len(sizes) // 2] > _OVERFLOW:
+    if not np.isfinite(values[0]) or sizes[0] - np.median(sizes) > _OVERFLOW:
         return np.inf
     logs = log_ndtr(_GRID)
     deep = -(sizes[0] - sizes[10]) / (logs[0] - logs[10])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -9,15 +10,15 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
     LEVELS,
+    Control,
     Estimate,
     Floats,
     Kind,
-    controlled_quantile,
     exceedance_of_function,
     from_chains,
     interval,
     interval_of_function,
-    quantile,
+    quantile_estimate,
     standard_error,
 )
 
@@ -31,8 +32,6 @@ __all__ = [
 
 STATISTICS = ("typical", "mean", "query")
 """Of the queries of one state of the world: their median, their mean, or any one of them."""
-
-_MEASURES = ("mean", "sd", "median", "lower", "upper")
 
 
 def summarize(
@@ -74,7 +73,7 @@ def summarize(
     Nothing is trimmed. An estimate takes all draws together; its standard error is the spread
     between the R independent randomizations over sqrt(R), to be used with R - 1 degrees of freedom.
     Quantiles of the typical and the mean query are read with a control variate (see
-    `uncertainty.estimate.controlled_quantile`), so they differ from those of the stored draws by
+    `uncertainty.estimate.quantile_estimate`), so they differ from those of the stored draws by
     part of the error of these.
 
     Examples
@@ -128,35 +127,40 @@ def _describe(
     if statistic == "query" and _nested(tree):
         found = _describe_queries(tree, quantity, prob, kind)
     else:
-        draws = _draws(tree, quantity, statistic)
-        found = _describe_draws(draws, prob, kind)
-        found |= _controlled(tree, quantity, draws, prob, kind) if _nested(tree) else {}
+        control = _control(tree, quantity)
+        found = _describe_draws(_draws(tree, quantity, statistic), prob, kind, control)
     values = {key: value for key, (value, _) in found.items()}
     return {**values, **{f"mcse_{key}": error for key, (_, error) in found.items()}}
 
 
-def _describe_draws(draws: Floats, prob: float, kind: Kind) -> dict[str, Estimate]:
-    estimators: tuple[Callable[[Floats], Floats], ...] = (
-        lambda x: x.mean(-1),
-        lambda x: x.std(-1),
-        lambda x: quantile(x, 0.5),
-        lambda x: interval(x, prob, kind)[0],
-        lambda x: interval(x, prob, kind)[1],
-    )
-    return {k: from_chains(draws, f) for k, f in zip(_MEASURES, estimators, strict=True)}
+def _control(tree: xr.DataTree, quantity: str) -> Control | None:
+    """Outputs with queries at their medians: they follow the typical and the mean query."""
+    if not _nested(tree):
+        return None
+    groups = ("prior_control", "prior_control_quantiles")
+    draws, functions = (np.asarray(tree[group][quantity].values) for group in groups)
+    return Control(draws, functions) if np.isfinite(functions).all() else None
 
 
-def _controlled(
-    tree: xr.DataTree, quantity: str, draws: Floats, prob: float, kind: Kind
+def _describe_draws(
+    draws: Floats, prob: float, kind: Kind, control: Control | None
 ) -> dict[str, Estimate]:
-    """Quantiles of a nested run, whose draws are few, with a control variate."""
-    control = np.asarray(tree["prior_control"][quantity].values)
-    functions = np.asarray(tree["prior_control_quantiles"][quantity].values)
-    if not (np.isfinite(draws).all() and np.isfinite(functions).all()):
-        return {}
-    ends = {"lower": (1 - prob) / 2, "upper": (1 + prob) / 2} if kind == "eti" else {}
-    wanted = {"median": 0.5, **ends}
-    return {k: controlled_quantile(draws, control, functions, p) for k, p in wanted.items()}
+    found = {
+        "mean": from_chains(draws, lambda x: x.mean(-1)),
+        "sd": from_chains(draws, lambda x: x.std(-1)),
+        "median": quantile_estimate(draws, 0.5, control),
+    }
+    if kind == "eti":
+        tails = (("lower", (1 - prob) / 2), ("upper", (1 + prob) / 2))
+        return found | {key: quantile_estimate(draws, p, control) for key, p in tails}
+    sides = (("lower", 0), ("upper", 1))
+    return found | {
+        key: from_chains(draws, partial(_hdi_end, prob=prob, side=side)) for key, side in sides
+    }
+
+
+def _hdi_end(draws: Floats, prob: float, side: int) -> Floats:
+    return interval(draws, prob, "hdi")[side]
 
 
 def _describe_queries(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import Floats, quantile_function, query_statistics
+from uncertainty.estimate import QUERY_STATISTICS, Floats, quantile_function, query_statistics
 from uncertainty.evaluation import Columns, each_point, every_pair
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
@@ -26,6 +26,7 @@ NESTED_DRAWS = 2**13
 QUERIES = 2**8
 RANDOMIZATIONS = 16
 _WIDER = 16
+_WIDER_QUERIES = 64
 
 
 @in_float64
@@ -70,7 +71,7 @@ def simulate(
         raise InputError.of("<queries>", f"must be 2 or more (got {queries})")
     points = [_points(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
-    reduced = _nested(problem, points) if problem.varies else _flat(problem, points, outputs)
+    reduced = _nested(problem, points, seed) if problem.varies else _flat(problem, points, outputs)
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
@@ -189,20 +190,46 @@ def _flat(problem: Problem, points: Sequence[_Points], outputs: Mapping[str, Flo
     return _Reduced(tally)
 
 
-def _nested(problem: Problem, points: Sequence[_Points]) -> _Reduced:
+def _nested(problem: Problem, points: Sequence[_Points], seed: int) -> _Reduced:
     """Every epistemic point with every query of its chain."""
     tally, names = _Tally(), tuple(problem.outputs)
+    corrections = _corrections(problem, points, seed)
     statistics: dict[str, list[Floats]] = {name: [] for name in names}
     functions: dict[str, list[Floats]] = {name: [] for name in names}
-    for chain in points:
+    for chain, correction in zip(points, corrections, strict=True):
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
         for name, found in pairs.items():
             values = np.broadcast_to(found, (chain.count, found.shape[1]))
             tally.add(problem, chain, name, found)
-            statistics[name].append(query_statistics(values))
+            statistics[name].append(query_statistics(values) * correction[name])
             functions[name].append(quantile_function(found))
     groups = {"prior_statistics": statistics, "prior_query_quantiles": functions}
     return _Reduced(tally, {group: _stacked(arrays) for group, arrays in groups.items()})
+
+
+def _corrections(problem: Problem, points: Sequence[_Points], seed: int) -> list[Columns]:
+    """Factors on the statistics of each chain: 1, but for the mean.
+
+    The largest queries make up much of a mean, and a chain has few of them, the same for all its
+    epistemic points. What that does is seen at the central assumptions, where many more queries
+    cost little: a ratio estimator.
+    """
+    few = len(next(iter(points[0].inner.values())))
+    found = []
+    for number in range(len(points)):
+        wide = _points(problem, 1, _WIDER_QUERIES * few, seed, number)
+        center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
+        outputs = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
+        found.append({name: _correction(values, few) for name, values in outputs.items()})
+    return found
+
+
+def _correction(values: Floats, few: int) -> Floats:
+    """Give the ratio of the mean of all values to that of the first few, where it has a meaning."""
+    ratios = np.ones(len(QUERY_STATISTICS))
+    if np.isfinite(values).all() and (values > 0).all():
+        ratios[QUERY_STATISTICS.index("mean")] = values.mean() / values[:few].mean()
+    return ratios
 
 
 def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
