@@ -1,5 +1,7 @@
 """Strict numerics for every test, and the oracle that most of them share."""
 
+from types import MappingProxyType
+
 import jax
 import numpy as np
 import pytest
@@ -17,8 +19,8 @@ def _compiled_once(tmp_path_factory):
 class Lognormals:
     """A product of lognormals: every answer about it has a closed form."""
 
-    sigmas = {"a": 0.8, "b": 0.5, "c": 0.3}
-    medians = {"a": 2.0, "b": 3.0, "c": 0.5}
+    sigmas = MappingProxyType({"a": 0.8, "b": 0.5, "c": 0.3})
+    medians = MappingProxyType({"a": 2.0, "b": 3.0, "c": 0.5})
     total = float(np.sqrt(sum(s * s for s in sigmas.values())))
     median = float(np.prod(list(medians.values())))
 

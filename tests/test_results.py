@@ -19,7 +19,7 @@ def test_layout(tree):
     assert tree["prior_predictive"]["energy_wh"].dims == ("chain", "draw")
     assert tree["prior_predictive"]["energy_wh"].attrs["boundary"] == "facility"
     assert tree["prior"]["pue_excess"].attrs["source"] == "google2025"
-    assert list(tree["prior"].data_vars)[0] == "utilization"
+    assert next(iter(tree["prior"].data_vars)) == "utilization"
 
 
 def test_provenance(tree):

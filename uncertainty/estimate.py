@@ -10,12 +10,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from uncertainty.precision import Floats
+
 __all__ = [
     "LEVELS",
     "QUERY_STATISTICS",
     "Control",
     "Estimate",
-    "Floats",
     "Kind",
     "exceedance_of_function",
     "from_chains",
@@ -28,7 +29,6 @@ __all__ = [
     "standard_error",
 ]
 
-Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Kind: TypeAlias = Literal["eti", "hdi"]
 Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Estimate: TypeAlias = tuple[float, float]

@@ -8,8 +8,8 @@ import numpy as np
 from jax import Array
 
 from uncertainty.energy import EnergyModel
-from uncertainty.estimate import Floats
 from uncertainty.joint import Joint, Scores
+from uncertainty.precision import Floats
 
 __all__ = ["Columns", "each_point", "evaluate_point", "every_pair"]
 

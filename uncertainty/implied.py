@@ -6,13 +6,18 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.declarations import INPUTS
-from uncertainty.estimate import Floats, quantile_estimate
+from uncertainty.estimate import quantile_estimate
+from uncertainty.precision import Floats
 
 __all__ = ["range_notices", "summarize_inputs"]
 
 
 def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
-    """What each assumption implies: P5, median and P95 over draws and queries.
+    """Summarize what each assumption implies: P5, median and P95 over draws and queries.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
 
     Returns
     -------

@@ -11,8 +11,8 @@ from jax import Array
 from jax.scipy.stats.norm import logpdf
 from jax.typing import ArrayLike
 
-from uncertainty.estimate import Floats
 from uncertainty.laws import CompiledLaw, Values, compile_law
+from uncertainty.precision import Floats
 from uncertainty.spec import Assumption, Correlation, Expression, correlation_matrix
 
 __all__ = ["Joint", "Node", "Scores", "build_joint"]

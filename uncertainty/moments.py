@@ -7,9 +7,9 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from uncertainty.energy import EnergyModel
-from uncertainty.estimate import Floats
 from uncertainty.evaluation import Columns, each_point
 from uncertainty.joint import Joint
+from uncertainty.precision import Floats
 
 __all__ = ["MomentNotice", "moment_notices"]
 

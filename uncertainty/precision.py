@@ -1,10 +1,14 @@
-"""Float64 inside our own calls, whatever the caller's own JAX code uses."""
+"""Float64: the type of our arrays, and JAX in 64 bits inside our own calls only."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
-__all__ = ["in_float64"]
+import numpy as np
+
+__all__ = ["Floats", "in_float64"]
+
+Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -25,20 +25,20 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import LEVELS, QUERY_STATISTICS, Floats
+from uncertainty.precision import Floats
 
 __all__ = ["NESTED", "build_tree", "load", "provenance", "save", "warnings_of"]
 
 _VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
 Labels = Mapping[str, Mapping[str, str]]
 
-NESTED: Mapping[str, tuple[tuple[str, ...], Mapping[str, Sequence[str] | Floats]]] = {
-    "prior_statistics": (("chain", "draw", "statistic"), {"statistic": QUERY_STATISTICS}),
-    "prior_query_quantiles": (("chain", "level"), {"level": LEVELS}),
-    "prior_control": (("chain", "draw"), {}),
-    "prior_control_quantiles": (("chain", "level"), {"level": LEVELS}),
+NESTED: Mapping[str, tuple[str, ...]] = {
+    "prior_statistics": ("chain", "draw", "statistic"),
+    "prior_query_quantiles": ("chain", "level"),
+    "prior_control": ("chain", "draw"),
+    "prior_control_quantiles": ("chain", "level"),
 }
-"""Groups of a result in which something varies per query: their dimensions and coordinates."""
+"""Groups of a result in which something varies per query, with their dimensions."""
 
 
 def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
@@ -60,6 +60,7 @@ def build_tree(
     labels: Labels,
     attributes: Mapping[str, str | int | float],
     nested: Mapping[str, Mapping[str, Floats]] | None = None,
+    coords: Mapping[str, Sequence[str] | Floats] | None = None,
 ) -> xr.DataTree:
     """Lay out the draws of a prior.
 
@@ -75,6 +76,8 @@ def build_tree(
         From `provenance`.
     nested : mapping of str to mapping of str to array, optional
         The groups of `NESTED` by name.
+    coords : mapping, optional
+        Coordinates of the dimensions ``statistic`` and ``level``.
     """
     groups = {
         "prior": _dataset(inputs, ("chain", "draw"), labels),
@@ -82,8 +85,7 @@ def build_tree(
         "central": _dataset({k: np.asarray(v) for k, v in central.items()}, (), labels),
     }
     for group, columns in (nested or {}).items():
-        dims, coords = NESTED[group]
-        groups[group] = _dataset(columns, dims, labels, coords)
+        groups[group] = _dataset(columns, NESTED[group], labels, coords)
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **groups})
 
 
@@ -98,7 +100,7 @@ def _dataset(
     }
     result = xr.Dataset(variables)
     counts = {dim: np.arange(result.sizes[dim]) for dim in ("chain", "draw") if dim in result.sizes}
-    named = {name: list(c) for name, c in (coords or {}).items()}
+    named = {name: list(c) for name, c in (coords or {}).items() if name in result.dims}
     return result.assign_coords({**counts, **named})
 
 
@@ -146,10 +148,25 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
 def load(path: str | Path) -> xr.DataTree:
     """Read a result that `save` wrote, bit for bit, into memory.
 
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    xarray.DataTree
+
     Raises
     ------
     InputError
         If there is no such file, or it is no result.
+
+    Examples
+    --------
+    >>> load("nowhere.nc")
+    Traceback (most recent call last):
+    ...
+    uncertainty.errors.InputError: nowhere.nc: no such file
     """
     if not Path(path).is_file():
         raise InputError.of(str(path), "no such file")

@@ -12,7 +12,6 @@ from uncertainty.estimate import (
     LEVELS,
     Control,
     Estimate,
-    Floats,
     Kind,
     exceedance_of_function,
     from_chains,
@@ -21,6 +20,7 @@ from uncertainty.estimate import (
     quantile_estimate,
     standard_error,
 )
+from uncertainty.precision import Floats
 
 __all__ = [
     "STATISTICS",
@@ -236,6 +236,13 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
     """Share of the variance of one query that comes from what varies from query to query.
 
     The rest is what nobody knows: the law of total variance, on the log or the linear scale.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+    quantity : str
+        An output.
+    scale : {"log", "linear"}
 
     Returns
     -------

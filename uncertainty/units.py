@@ -91,4 +91,5 @@ def base_unit(unit: str) -> str:
     >>> base_unit("ms")
     'second'
     """
-    return str(_registry().Quantity(1.0, _unit(unit)).to_base_units().units) or "1"
+    units = _registry().Quantity(1.0, _unit(unit)).to_base_units().units
+    return "1" if units.dimensionless else str(units)

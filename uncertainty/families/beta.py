@@ -13,8 +13,8 @@ from jax import Array
 from jax.scipy.special import betainc, betaln, ndtr
 from scipy import optimize, special
 
-from uncertainty.estimate import Floats
 from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of
+from uncertainty.precision import Floats
 
 __all__ = ["BETA", "PERT"]
 

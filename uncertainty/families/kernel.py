@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtr, ndtri
 
-from uncertainty.estimate import Floats
+from uncertainty.precision import Floats
 
 __all__ = ["Fields", "Kernel", "Params", "line_through", "percentiles_in", "score_of", "tails"]
 

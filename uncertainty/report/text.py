@@ -98,9 +98,10 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):
         scale, (share, error) = "", share_per_query(tree, quantity, "linear")
+    unknown, varies = _percent((1 - share, error)), _percent((share, error))
     return (
-        f"Of the variance of {scale}{quantity} of one query, {_percent((1 - share, error))} is "
-        f"unknown (the same for all queries) and {_percent((share, error))} varies from query to query."
+        f"Of the variance of {scale}{quantity} of one query, {unknown} is unknown (the same for "
+        f"all queries) and {varies} varies from query to query."
     )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import QUERY_STATISTICS, Floats, quantile_function, query_statistics
+from uncertainty.estimate import LEVELS, QUERY_STATISTICS, quantile_function, query_statistics
 from uncertainty.evaluation import Columns, each_point, every_pair
-from uncertainty.precision import in_float64
+from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
 from uncertainty.sampling.points import normal_scores
@@ -87,6 +87,7 @@ def simulate(
         labels=_labels(problem),
         attributes=provenance(**facts),
         nested={**reduced.groups, **_control(problem, count, seed)} if problem.varies else None,
+        coords={"statistic": QUERY_STATISTICS, "level": LEVELS},
     )
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from uncertainty.estimate import Floats
+from uncertainty.precision import Floats
 
 __all__ = ["normal_scores", "unit_points"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import Floats
 from uncertainty.evaluation import Columns
+from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS, unit_points
 from uncertainty.sensitivity.table import Estimates
 from uncertainty.sensitivity.target import Player, Target

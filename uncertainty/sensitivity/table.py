@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from uncertainty.estimate import Floats
+from uncertainty.precision import Floats
 
 __all__ = ["Estimates", "ranking_table"]
 

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import Floats
 from uncertainty.evaluation import Columns, each_point, every_pair
+from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 from uncertainty.sampling import QUERIES, normal_scores
 

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import Floats, standard_error
+from uncertainty.estimate import standard_error
 from uncertainty.evaluation import Columns
+from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS
 from uncertainty.sensitivity.table import Estimates
 from uncertainty.sensitivity.target import Player, Target

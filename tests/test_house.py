@@ -1,0 +1,137 @@
+"""The rules of the house, held by the code itself."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import uncertainty as un
+
+PACKAGE = Path(un.__file__).parent
+ORDER = [
+    {"errors"},
+    {"units", "declarations", "precision"},
+    {"spec", "energy", "results", "estimate", "families"},
+    {"laws"},
+    {"joint"},
+    {"evaluation"},
+    {"checks", "moments"},
+    {"problem"},
+    {"sampling"},
+    {"implied", "summary"},
+    {"sensitivity"},
+    {"plots"},
+    {"report"},
+    {"cli"},
+]
+DOORS = {
+    "ruamel": {"spec"},
+    "pydantic": {"spec"},
+    "pydantic_core": {"spec"},
+    "pint": {"units"},
+    "matplotlib": {"plots", "report"},
+    "seaborn": {"plots"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "numpyro": {"problem"},
+    "arviz_stats": {"estimate"},
+}
+PUBLIC = [
+    "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
+    "exceedance", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate",
+    "summarize", "summarize_inputs", "write_report",
+]  # fmt: skip
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """Modules that a file imports, wherever in it, but for those that only a type checker sees."""
+    tree = ast.parse(path.read_text())
+    unseen = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) and id(node) not in unseen:
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and id(node) not in unseen:
+            yield node.module
+
+
+def functions():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                yield path, node
+
+
+def test_every_room_imports_lower_rooms_only():
+    rank = {name: i for i, names in enumerate(ORDER) for name in names}
+    for path in MODULES:
+        for name in imports(path):
+            if name.startswith("uncertainty."):
+                other = name.split(".")[1]
+                assert other == room(path) or rank[other] < rank[room(path)], (
+                    f"{path} imports {name}"
+                )
+
+
+def test_every_heavy_library_has_one_door():
+    for path in MODULES:
+        for name in imports(path):
+            allowed = DOORS.get(name.split(".")[0])
+            assert allowed is None or room(path) in allowed, f"{path} imports {name}"
+
+
+def test_public_names_are_these_and_all_load():
+    assert un.__all__ == PUBLIC
+    assert dir(un) == PUBLIC
+    assert all(getattr(un, name) is not None for name in PUBLIC)
+    assert not hasattr(un, "simulated")
+
+
+def test_public_functions_say_what_they_take_give_and_show():
+    for name in PUBLIC:
+        found = getattr(un, name)
+        if inspect.isfunction(found):
+            text = inspect.getdoc(found)
+            assert {"Parameters", "Returns", "Examples"} <= set(text.split("\n")), name
+
+
+def test_no_any_in_public_signatures():
+    for name in PUBLIC:
+        found = getattr(un, name)
+        for function in [found, *vars(found).values()] if inspect.isclass(found) else [found]:
+            if inspect.isfunction(function):
+                assert "typing.Any" not in str(inspect.signature(function)), name
+    for path, node in functions():
+        hints = [a.annotation for a in node.args.args + node.args.kwonlyargs] + [node.returns]
+        told = " ".join(ast.unparse(hint) for hint in hints if hint is not None)
+        assert not re.search(r"\bAny\b", told), f"{path}:{node.lineno}"
+
+
+def test_functions_are_short_and_modules_are_small():
+    lengths = sorted(_statements(node) for _, node in functions())
+    assert lengths[len(lengths) // 2] < 10
+    assert lengths[-1] <= 50
+    assert all(len(path.read_text().splitlines()) <= 330 for path in MODULES)
+
+
+def _statements(node):
+    text = ast.get_docstring(node, clean=False)
+    return node.end_lineno - node.lineno - (text.count("\n") + 1 if text else 0)
+
+
+def test_silenced_checks_give_a_reason():
+    for path in MODULES:
+        text = path.read_text()
+        assert "pragma: no cover" not in text
+        for line in text.splitlines():
+            if "type: ignore" in line or "noqa" in line:
+                assert len(line.split("#")) > 2, f"{path}: {line}"

@@ -1,0 +1,110 @@
+"""What the documents say is true: commands exist, examples run, shipped files keep their promises."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import uncertainty as un
+from uncertainty.spec import parse_yaml, shipped_folder, shipped_names
+from uncertainty.spec.families import FAMILY_KEYS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+FORMAT = (ROOT / "priors" / "README.md").read_text()
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_two_commands_of_one_line_do_everything():
+    first, second, *_ = blocks(README, "sh")
+    assert len(first.splitlines()) == len(second.splitlines()) == 1
+    assert "-m venv" in first
+    assert "uncertainty run gpt-4o" in first
+    assert "pytest" in second
+    assert "[test]" in second
+
+
+def test_every_command_of_the_readme_is_one_that_parses():
+    from typer.main import get_command
+
+    from uncertainty.cli import app
+
+    commands = get_command(app).commands
+    for line in "\n".join(blocks(README, "sh")).splitlines():
+        for words in re.findall(r"uncertainty (run|check) (.*?)(?: &&|$)", line):
+            known = {option for p in commands[words[0]].params for option in p.opts}
+            assert set(re.findall(r"--[a-z]+", words[1])) <= known, line
+
+
+def test_python_examples_of_the_readme_run():
+    scope = {}
+    for code in blocks(README, "python"):
+        exec(code, scope)
+    assert 0 < scope["chance"] < 1
+    assert scope["ranking"].sizes["input"] == 1
+
+
+@pytest.mark.parametrize("text", blocks(README, "yaml") + blocks(FORMAT, "yaml"))
+def test_prior_files_of_the_documents_are_good(text):
+    data = parse_yaml(text)
+    model = None if "extends" in data else (lambda **inputs: next(iter(inputs.values())))
+    problem = un.build_problem(data, model=model)
+    for scenario in problem.priors.scenarios:
+        un.build_problem(data, model=model, scenario=scenario)
+    assert un.simulate(problem, draws=64)
+
+
+def test_the_page_on_the_format_names_every_distribution():
+    assert {name for name in FAMILY_KEYS if f"| `{name}` |" not in FORMAT} == set()
+
+
+def test_the_page_tells_what_moments_do_not_exist():
+    for alpha, lost in ((1.0, "mean and variance"), (2.0, "variance does not")):
+        given = {"utilization": {"beta": {"alpha": alpha, "beta": 9}}}
+        notices = " ".join(str(n) for n in un.build_problem("gpt-4o", given=given).notices)
+        assert lost in notices
+
+
+def shipped_entries():
+    for name in shipped_names():
+        data = parse_yaml((shipped_folder() / f"{name}.yaml").read_text())
+        yield name, data
+
+
+@pytest.mark.parametrize(("name", "data"), list(shipped_entries()), ids=shipped_names())
+def test_shipped_files_give_every_number_a_source_a_unit_and_a_basis(name, data):
+    assert {"schema", "title", "model", "assumptions"} <= set(data)
+    layers = [data["assumptions"], *data.get("scenarios", {}).values()]
+    for entries in layers:
+        for assumption, entry in entries.items():
+            assert {"source", "unit", "basis"} <= set(entry), f"{name}: {assumption}"
+    assert all("source" in entry for entry in data.get("correlations", []))
+
+
+@pytest.mark.parametrize("name", [n for n in shipped_names() if "/" not in n])
+def test_shipped_files_are_good_in_every_scenario(name):
+    problem = un.build_problem(name)
+    assert not problem.lost_means
+    for scenario in problem.priors.scenarios:
+        assert un.build_problem(name, scenario=scenario).scenario == scenario
+
+
+def test_the_ends_of_every_printed_interval_are_within_one_percent():
+    problem = un.build_problem("gpt-4o")
+    tree = un.simulate(problem)
+    for prob in (0.5, 0.9):
+        table = un.summarize(tree, prob, quantities=["energy_wh"])
+        for end in ("lower", "median", "upper"):
+            assert float((table[f"mcse_{end}"] / table[end]).max()) < 0.01
+    ranking = un.rank_inputs(problem, by="block")
+    assert float(ranking["first_order_se"].max()) < 0.02
+    assert float(ranking["total_se"].max()) < 0.02
+
+
+def test_the_changelog_knows_this_version():
+    from importlib.metadata import version
+
+    assert f"## {version('uncertainty')}" in (ROOT / "CHANGELOG.md").read_text()

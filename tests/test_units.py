@@ -1,0 +1,38 @@
+"""Units: converted once, refused where the kind is wrong."""
+
+import pytest
+
+from uncertainty.units import UnitError, base_unit, factor
+
+
+@pytest.mark.parametrize(
+    ("unit", "to", "expected"),
+    [
+        ("kW", "W", 1000), ("TFLOP/s", "FLOP/s", 1e12), ("%", "1", 0.01), ("tokens", "token", 1),
+        ("GB/s", "byte/s", 1e9), ("kWh", "Wh", 1000), ("Wh/query", "J/query", 3600), ("fraction", "1", 1),
+        ("parameters", "parameters", 1), ("percent", "share", 0.01), ("hour", "s", 3600), ("queries", "query", 1),
+    ],
+)  # fmt: skip
+def test_factors(unit, to, expected):
+    assert factor(unit, to) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("unit", "to"), [("W", "J"), ("tokens", "1"), ("FLOP", "FLOP/s"), ("byte/s", "FLOP/s")]
+)
+def test_the_wrong_kind_names_both(unit, to):
+    with pytest.raises(UnitError, match=f"'{unit}' does not convert to '{to}'"):
+        factor(unit, to)
+
+
+@pytest.mark.parametrize(
+    "unit", ["tokkens", "W W W", "__import__('os')", "x" * 99, "W**1e9**9", "//", "[", "5 +"]
+)
+def test_no_unit(unit):
+    with pytest.raises(UnitError):
+        factor(unit, "W")
+
+
+def test_base_units():
+    assert base_unit("kW") == "kilogram * meter ** 2 / second ** 3"
+    assert base_unit("%") == "1"
