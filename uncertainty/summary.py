@@ -229,7 +229,7 @@ class _Moments:
         """Share of the variance that is within a draw, for each chain."""
         within, between = (self.sds**2).mean(-1), self.means.var(-1)
         total = within + between
-        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total > 0))
+        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
 
 
 def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str = "log") -> Estimate:
