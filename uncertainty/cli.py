@@ -18,7 +18,7 @@ from uncertainty.errors import InputError, UncertaintyError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from uncertainty.problem import ModelLike, Problem
+    from uncertainty.problem import Problem
     from uncertainty.report import Headline
     from uncertainty.sensitivity import Scale
 
@@ -63,9 +63,12 @@ class Question:
     def problem(self) -> "Problem":
         """Check it."""
         from uncertainty import build_problem
+        from uncertainty.spec import load_function
 
+        by_path = self.model is not None and ":" in self.model
+        model = load_function(self.model) if self.model and by_path else self.model
         given = dict(_parsed(item) for item in self.sets)
-        return build_problem(self.file, _model(self.model), given, self.scenario)
+        return build_problem(self.file, model, given, self.scenario)
 
 
 def _parsed(item: str) -> tuple[str, object]:
@@ -78,24 +81,6 @@ def _parsed(item: str) -> tuple[str, object]:
         return name.strip(), parse_yaml(text)
     except Exception as error:
         raise InputError.of("--set", f"{name}: not a value: {text!r}") from error
-
-
-def _model(text: str | None) -> "ModelLike | None":
-    """Load a function from a file, only where one is asked for by its path."""
-    if text is None or ":" not in text:
-        return text
-    import importlib.util
-
-    path, _, name = text.rpartition(":")
-    spec = importlib.util.spec_from_file_location("user_model", path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
-        raise InputError.of("--model", f"no Python file {path!r}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    function = getattr(module, name, None)
-    if not callable(function):
-        raise InputError.of("--model", f"{path} has no function {name!r}")
-    return function  # type: ignore[no-any-return]  # a module's attributes have no types
 
 
 @app.command()

@@ -37,6 +37,17 @@ def _colors() -> list[tuple[float, float, float]]:
     return list(sns.color_palette("colorblind"))
 
 
+def _plain_numbers(axes: "Axes") -> None:
+    """Label a log axis with numbers, not powers; between the powers only where these are few."""
+    from matplotlib.ticker import LogLocator
+
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    low, high = axes.get_xlim()
+    if high < 100 * low:
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}")
+
+
 def _quantity_label(values: xr.DataArray, name: str) -> str:
     meaning = str(values.attrs.get("long_name", "")) or name
     boundary = str(values.attrs.get("boundary", "")).replace("_", " ")
@@ -87,7 +98,7 @@ def plot_distribution(
     axes.set(xlabel=_quantity_label(first, str(first.name)), ylabel="Density", yticks=[])
     axes.set_ylim(-(0.1 + 0.09 * len(draws)) * height, 1.02 * height)
     if log:
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+        _plain_numbers(axes)
     axes.legend(frameon=False, loc="upper right")
     kind = str(intervals[0].attrs["kind"]).upper()
     probs = " and ".join(f"{100 * table.attrs['prob']:g} %" for table in intervals)
@@ -169,9 +180,7 @@ def _share_label(ranking: xr.Dataset) -> str:
 def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:
     colors, rows = _colors(), np.arange(ranking.sizes["input"])
     low, high = (np.asarray(ranking[end].values) for end in ("low", "high"))
-    middle = (
-        np.sqrt(low * high).mean() if ranking.attrs["scale"] == "log" else (low + high).mean() / 2
-    )
+    middle = float(ranking["center"])
     for values, color, label in (
         (low, colors[0], "input at P5"),
         (high, colors[1], "input at P95"),
@@ -179,7 +188,7 @@ def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:
         axes.barh(rows, values - middle, left=middle, color=color, label=label)
     if ranking.attrs["scale"] == "log":
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+        _plain_numbers(axes)
     units = f" ({ranking.attrs['units']})" if ranking.attrs.get("units") else ""
     statistic = STATISTIC_LABELS[str(ranking.attrs["statistic"])]
     axes.set_xlabel(f"{ranking.attrs['quantity']}, {statistic}{units}")

@@ -159,6 +159,16 @@ class TestTornado:
         assert (table["swing_se"] == 0).all()
         assert (np.diag(table["rank_probability"]) == 1).all()
 
+    @pytest.mark.parametrize("scale", ["log", "linear"])
+    def test_the_center_is_the_value_at_the_medians_and_the_figure_starts_there(
+        self, nested, scale, tmp_path
+    ):
+        table = un.rank_inputs(nested, method="tornado", scale=scale)
+        assert float(table["center"]) == pytest.approx(18, abs=4.5 * float(table["center_se"]))
+        un.write_report(un.simulate(nested, draws=64), tmp_path, ranking=table)
+        assert "swings of" in (tmp_path / "report.md").read_text()
+        assert (tmp_path / "ranking.png").is_file()
+
     def test_correlated_inputs_are_moved_one_at_a_time(self):
         table = un.rank_inputs(un.build_problem("gpt-4o"), method="tornado")
         row = table.sel(input="utilization")

@@ -31,7 +31,7 @@ def figure_with_error(value: float, error: float) -> str:
     >>> figure_with_error(0.14921, 0.00066)
     '0.149 ± 0.00066'
     """
-    return f"{value:.3g} ± {error:.2g}"
+    return f"{value:.3g} ± {error if error > 1e-12 * abs(value) else 0:.2g}"
 
 
 @dataclass(frozen=True)

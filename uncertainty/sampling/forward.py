@@ -15,6 +15,7 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
 from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.tally import Tally
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,66 +135,27 @@ def _by_chain(columns: Mapping[str, Floats], count: int) -> Columns:
     return {name: column.reshape(-1, count) for name, column in columns.items()}
 
 
-@dataclass
-class _Tally:
-    """Outputs that no energy can have, with one example of the inputs of each."""
-
-    total: int = 0
-    bad: dict[str, int] = field(default_factory=dict)
-    example: dict[str, str] = field(default_factory=dict)
-
-    def add(self, problem: Problem, points: _Points, name: str, values: Floats) -> None:
-        """Count in values of shape (n, m)."""
-        wrong = ~np.isfinite(values)
-        if _is_energy(problem, name):
-            wrong |= values < 0
-        self.total += values.size
-        self.bad[name] = self.bad.get(name, 0) + int(wrong.sum())
-        if wrong.any() and name not in self.example:
-            row, column = np.argwhere(wrong)[0]
-            self.example[name] = _told_inputs(problem, points.pair(row, column))
-
-    def warnings(self, problem: Problem) -> Iterator[str]:
-        """Say what share of the draws is impossible."""
-        total = self.total / max(len(problem.outputs), 1)
-        for name, count in self.bad.items():
-            if count:
-                kind = "not finite or negative" if _is_energy(problem, name) else "not finite"
-                share = f"{count / total:.3g} of the draws"
-                yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
-
-
-def _is_energy(problem: Problem, name: str) -> bool:
-    return problem.outputs[name].unit in {"Wh", "kWh", "J"} or name.startswith("energy")
-
-
-def _told_inputs(problem: Problem, scores: Columns) -> str:
-    inputs = each_point(problem.joint, problem.model, scores)[0]
-    used = problem.model.used(inputs)
-    return ", ".join(f"{name} = {inputs[name][0]:.4g}" for name in used)
-
-
 @dataclass(frozen=True)
 class _Reduced:
     """What is kept of all outputs."""
 
-    tally: _Tally
+    tally: Tally
     groups: Mapping[str, Columns] = field(default_factory=dict)
 
 
 def _flat(problem: Problem, points: Sequence[_Points], outputs: Mapping[str, Floats]) -> _Reduced:
     """Nothing varies per query: the draws themselves are all there is."""
-    tally = _Tally()
+    tally = Tally()
     for name, column in outputs.items():
         chains = column.reshape(len(points), -1)
         for chain, values in zip(points, chains, strict=True):
-            tally.add(problem, chain, name, values[:, None])
+            tally.add(problem, name, values[:, None], chain.pair)
     return _Reduced(tally)
 
 
 def _nested(problem: Problem, points: Sequence[_Points], seed: int) -> _Reduced:
     """Every epistemic point with every query of its chain."""
-    tally, names = _Tally(), tuple(problem.outputs)
+    tally, names = Tally(), tuple(problem.outputs)
     corrections = _corrections(problem, points, seed)
     statistics: dict[str, list[Floats]] = {name: [] for name in names}
     functions: dict[str, list[Floats]] = {name: [] for name in names}
@@ -201,7 +163,7 @@ def _nested(problem: Problem, points: Sequence[_Points], seed: int) -> _Reduced:
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
         for name, found in pairs.items():
             values = np.broadcast_to(found, (chain.count, found.shape[1]))
-            tally.add(problem, chain, name, found)
+            tally.add(problem, name, found, chain.pair)
             statistics[name].append(query_statistics(values) * correction[name])
             functions[name].append(quantile_function(found))
     groups = {"prior_statistics": statistics, "prior_query_quantiles": functions}

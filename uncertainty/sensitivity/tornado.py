@@ -28,7 +28,8 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     -------
     Estimates
         ``low`` and ``high``, the statistic in its own unit with the input at P5 and at P95;
-        ``swing``, their difference, or ``log(high/low)`` on the log scale. Standard errors
+        ``swing``, their difference, or ``log(high/low)`` on the log scale; ``center``, the
+        statistic with all inputs at their medians. Standard errors
         come from the queries; they are 0 where none are reduced, because nothing is sampled.
 
     Raises
@@ -44,33 +45,36 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     ends = _ends(target, [player.members[0] for player in chosen])
     repeats = range(RANDOMIZATIONS if target.nested else 1)
     inner = [target.queries(seed, r) if target.nested else {} for r in repeats]
-    # On the scale, shape (randomization, end, player).
-    found = np.stack([target(ends, queries).reshape(2, -1) for queries in inner])
+    values = np.stack([target(ends, queries) for queries in inner])
+    # On the scale: the center (randomization,), then both ends (randomization, end, player).
+    center, found = values[:, 0], values[:, 1:].reshape(len(values), 2, -1)
     swings = found[:, 1] - found[:, 0]
     low, high = found.mean(0)
     errors = standard_error(found) if target.nested else np.zeros_like(found[0])
     swing_error = standard_error(swings) if target.nested else np.zeros(len(chosen))
-    values = {"low": _unscaled(target, low), "high": _unscaled(target, high)}
-    slopes = {k: v if target.scale == "log" else np.ones_like(v) for k, v in values.items()}
+    shown = {"low": _unscaled(target, low, errors[0]), "high": _unscaled(target, high, errors[1])}
+    shown["swing"] = (swings.mean(0), swing_error)
+    center_error = standard_error(center) if target.nested else np.zeros(())
+    middle = _unscaled(target, np.asarray(center.mean()), center_error)
     return Estimates(
-        {**values, "swing": swings.mean(0)},
-        {
-            "low": errors[0] * slopes["low"],
-            "high": errors[1] * slopes["high"],
-            "swing": swing_error,
-        },
+        {key: value for key, (value, _) in shown.items()},
+        {key: error for key, (_, error) in shown.items()},
         swings,
-        {},
+        {"center": (float(middle[0]), float(middle[1]))},
     )
 
 
-def _unscaled(target: Target, values: Floats) -> Floats:
-    return np.exp(values) if target.scale == "log" else values
+def _unscaled(target: Target, values: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """Undo the logarithm of values with their standard errors."""
+    if target.scale == "linear":
+        return values, errors
+    return np.exp(values), np.exp(values) * errors
 
 
 def _ends(target: Target, names: Sequence[str]) -> Columns:
-    """Scores with each input first at its P5, then at its P95: shape (2 players,)."""
-    steps = np.concatenate([-_REACH * np.eye(len(names)), _REACH * np.eye(len(names))])
+    """Scores at the medians, with each input at its P5, and at its P95: shape (1 + 2 players,)."""
+    one = _REACH * np.eye(len(names))
+    steps = np.concatenate([np.zeros((1, len(names))), -one, one])
     moved = {name: steps[:, i] for i, name in enumerate(names)}
     margins = {name: moved.get(name, np.zeros(len(steps))) for name in target.coordinates}
     return target.problem.joint.decorrelate(margins)

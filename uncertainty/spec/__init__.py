@@ -5,6 +5,7 @@ from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.expressions import Expression
 from uncertainty.spec.families import FAMILY_CLASSES
+from uncertainty.spec.functions import load_function
 from uncertainty.spec.library import shipped_folder, shipped_names
 from uncertainty.spec.priors import Priors, load_priors
 from uncertainty.spec.resolve import resolve
@@ -22,6 +23,7 @@ __all__ = [
     "Reference",
     "Resolution",
     "correlation_matrix",
+    "load_function",
     "load_priors",
     "nearest",
     "parse_yaml",

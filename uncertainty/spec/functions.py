@@ -1,0 +1,30 @@
+"""A user's own model in a Python file: the one input that is run, and only when asked for."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+from uncertainty.errors import InputError
+
+__all__ = ["load_function"]
+
+
+def load_function(place: str) -> Callable[..., object]:
+    """Load ``path/to/file.py:function``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or no such function in it.
+    """
+    path, _, name = place.rpartition(":")
+    spec = importlib.util.spec_from_file_location("user_model", path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise InputError.of("--model", f"no Python file {path!r}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InputError.of("--model", f"{path} has no function {name!r}")
+    return cast(Callable[..., object], function)
