@@ -54,5 +54,9 @@ def test_draws_to_quantiles_against_numpy():
     row = run(1).isel(quantity=0, statistic=0)
     spread = np.std([by_numpy(seed) for seed in range(40)], axis=0)
     gain = (spread / [float(row[f"mcse_{k}"]) for k in ("lower", "median", "upper")]) ** 2
-    print(f"\n{DRAWS} draws to three quantiles: {ours:.3f} s, numpy {peer:.3f} s, ratio {peer / ours:.2f}")
-    print(f"draws of numpy to the same standard error (P5, median, P95): {gain.round(1)} times as many")
+    print(
+        f"\n{DRAWS} draws to three quantiles: {ours:.3f} s, numpy {peer:.3f} s, ratio {peer / ours:.2f}"
+    )
+    print(
+        f"draws of numpy to the same standard error (P5, median, P95): {gain.round(1)} times as many"
+    )

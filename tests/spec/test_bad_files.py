@@ -46,6 +46,25 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"schema: 1\n#" + b"x" * 1_000_001, "is larger than"),
         (b"a: &x [1]\nb: *y\n", "not YAML"),
         (b"", "must be a mapping"),
+        (b"schema: 1\na: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+        (b"schema: 1\na: &x [*x]\n", "a: unknown key"),
+        (b"a: \x07\n", "not YAML"),
+        (
+            b"schema: 1\nassumptions: {x: {beta: {mean: 2, sd: 1, low: 5, high: 3}}}\n",
+            "must be greater than low",
+        ),
+        (b"schema: 1\nassumptions: {x: {lognormal: {p5: 2, p95: 2}}}\n", "must be greater than p5"),
+        (
+            b"schema: 1\nassumptions: {x: {normal: {mean: 1, sd: 1}, truncate: {}}}\n",
+            "give low, high or both",
+        ),
+        (b"schema: 1\nassumptions: {x: {mixture: []}}\n", "at least 1 item"),
+        (
+            b"schema: 1\nassumptions: {x: {mixture: [{weigth: 1, fixed: 2}]}}\n",
+            "did you mean 'weight'",
+        ),
+        (b"schema: 1\ncorrelations: [{between: [a, b], rnak: 0.5}]\n", "did you mean 'rank'"),
+        (b"schema: 1\ncorrelations: [{between: [a], rank: 0.5}]\n", "correlations.0.between"),
         (b"schema: true\nassumptions: {}\n", "must be 1"),
         (b"schema: 1\nassumptions: [1]\n", "must be a mapping of keys"),
         (b"schema: 1\nscenarios: 3\n", "must be a mapping of keys"),
@@ -60,6 +79,17 @@ def test_files_that_cannot_be_read(text, message, tmp_path):
     path.write_bytes(text)
     with pytest.raises(un.InputError, match=message):
         un.build_problem(path, model=lambda x: x)
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    (tmp_path / "x.yaml").write_text("schema: 1\n")
+    monkeypatch.setattr("pathlib.Path.read_text", _denied)
+    with pytest.raises(un.InputError, match="cannot be read: Permission denied"):
+        un.build_problem(tmp_path / "x.yaml")
+
+
+def _denied(*_, **__):
+    raise PermissionError(13, "Permission denied")
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -103,13 +103,16 @@ def read_document(path: Path, label: str) -> tuple[Document | None, list[Fault]]
         return None, faults
     try:
         nodes = parse_yaml(text)
+        data = to_plain(nodes)
     except MarkedYAMLError as error:
         return None, [_syntax_fault(error, label)]
-    except (YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        return None, [Fault(label, 1, 1, "", "is nested too deeply")]
+    except (YAMLError, ValueError) as error:
         return None, [Fault(label, 1, 1, "", f"not YAML: {_first_line(str(error))}")]
     if not isinstance(nodes, Mapping):
         return None, [Fault(label, 1, 1, "", "must be a mapping that begins with 'schema: 1'")]
-    return Document(label, to_plain(nodes), text, nodes), []
+    return Document(label, data, text, nodes), []
 
 
 def _read_text(path: Path, label: str) -> tuple[str | None, list[Fault]]:
