@@ -188,6 +188,55 @@ def test_a_mean_that_does_not_exist_has_its_own_status(run):
     assert "mean and variance do not exist" in out
 
 
+def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_path):
+    status, out, _ = run("run", "gpt-4o", "--draws", "64", "--set", "output_tokens_median=500")
+    assert status == 0
+    assert "One GPT-4o text query, with output_tokens_median = 500: 0." in " ".join(out.split())
+    assert (tmp_path / "results" / "gpt-4o-set" / "run.nc").is_file()
+
+
+def test_a_misspelled_name_is_noticed_with_a_hint(run, tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "schema: 1\nextends: gpt-4o\nassumptions: {}\nscenarios: {short: {output_tokns: 5}}\n"
+    )
+    _, out, _ = run("check", "mine.yaml")
+    assert "output_tokns: is used by nothing in flops; did you mean 'output_tokens'?" in " ".join(
+        out.split()
+    )
+    _, out, _ = run("check", "gpt-4o", "--set", "output_tokns=5")
+    assert "did you mean 'output_tokens'?" in " ".join(out.split())
+
+
+def test_the_version(run):
+    status, out, _ = run("--version")
+    assert (status, out) == (0, "uncertainty 0.1.0\n")
+
+
+def test_what_was_not_computed_is_not_quoted(run, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import jax.numpy as jnp\ndef f(pue): return jnp.log(pue - 1.1)\n"
+    )
+    status, out, _ = run("run", "gpt-4o", "--draws", "64", "--model", "mine.py:f")
+    assert status == 3
+    assert "For a report" not in out
+    assert "do not exist" not in out
+    assert "y is not finite" in (tmp_path / "results" / "gpt-4o" / "report.md").read_text()
+
+
+@pytest.mark.parametrize("text", ["def f(:", "import nosuch"])
+def test_a_broken_file_of_a_model_is_the_users_matter(run, tmp_path, text):
+    (tmp_path / "mine.py").write_text(text)
+    status, _, err = run("check", "gpt-4o", "--model", "mine.py:f")
+    assert status == 2
+    assert err.startswith("mine.py: cannot be run: ")
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(run, tmp_path):
+    (tmp_path / "here").write_text("")
+    status, _, err = run("run", "gpt-4o", "--out", "here")
+    assert (status, err.strip()) == (2, "--out: cannot write to here: File exists")
+
+
 def test_a_defect_is_said_without_a_traceback_unless_asked_for(run, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("boom")
@@ -219,5 +268,5 @@ def test_a_terminal_sees_what_is_going_on(monkeypatch):
     from rich.console import Console
 
     monkeypatch.setattr(Console, "is_terminal", property(lambda self: True))
-    with cli._busy("checking"):
+    with cli.busy("checking"):
         pass

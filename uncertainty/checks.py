@@ -58,7 +58,8 @@ def unused(
     for item in resolution.assumptions:
         own = item.layer is priors.layers[-1]
         if item.name not in used and own == top:
-            hint = nearest(item.name, {*model.required, *model.optional} - used)
+            others = {*model.required, *model.optional, *used} - {item.name}
+            hint = nearest(item.name, others)
             suggestion = hint if "did you mean" in hint else ""
             yield item.fault(f"is used by nothing in {model.name}{suggestion}")
 

@@ -20,12 +20,12 @@ __all__ = [
     "Kind",
     "exceedance_of_function",
     "from_chains",
-    "interval",
     "interval_of_function",
     "quantile",
     "quantile_estimate",
     "quantile_function",
     "query_statistics",
+    "shortest_interval",
     "standard_error",
 ]
 
@@ -33,6 +33,8 @@ Kind: TypeAlias = Literal["eti", "hdi"]
 Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Estimate: TypeAlias = tuple[float, float]
 """A number and its standard error."""
+
+_RESAMPLES = 50
 
 QUERY_STATISTICS = ("typical", "mean", "sd", "log_mean", "log_sd")
 """What is kept of the queries of one epistemic draw."""
@@ -182,14 +184,23 @@ def _steepness(values: Floats, probability: float) -> float:
     return float(ends[1] - ends[0]) / (2 * reach) if reach > 0 else np.inf
 
 
-def interval(values: Floats, prob: float, kind: Kind) -> tuple[Floats, Floats]:
-    """Ends of the interval that holds `prob` of each row: equal tails (eti), or shortest (hdi)."""
-    if kind == "eti":
-        return quantile(values, (1 - prob) / 2), quantile(values, (1 + prob) / 2)
+def shortest_interval(draws: Floats, prob: float) -> tuple[Estimate, Estimate]:
+    """Ends of the shortest interval that holds `prob` of all draws, with standard errors.
+
+    The ends wander where the density is flat, and one may lie far out in a tail, so that a chain by
+    itself says little: the errors are those of the bootstrap over whole chains.
+    """
+    ends = _shortest(draws.reshape(1, -1), prob)[0]
+    chosen = np.random.default_rng(len(draws)).integers(0, len(draws), (_RESAMPLES, len(draws)))
+    found = np.concatenate([_shortest(draws[rows].reshape(1, -1), prob) for rows in chosen])
+    errors = found.std(0) * np.sqrt(len(draws) / max(len(draws) - 1, 1))
+    return (float(ends[0]), float(errors[0])), (float(ends[1]), float(errors[1]))
+
+
+def _shortest(values: Floats, prob: float) -> Floats:
     from arviz_stats.base import array_stats
 
-    ends = np.asarray(array_stats.hdi(values, prob=prob, axis=-1))
-    return ends[..., 0], ends[..., 1]
+    return np.asarray(array_stats.hdi(values, prob=prob, axis=-1))
 
 
 def interval_of_function(function: Floats, prob: float, kind: Kind) -> Floats:

@@ -56,6 +56,8 @@ def _curves(joint: Joint, model: EnergyModel, name: str, grid: Floats) -> Column
 
 
 def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
+    if np.isnan(values).any() or not np.isfinite(values[len(values) // 2]):
+        return None  # undefined rather than large: counted when draws are made
     growth = max(_growth(values), _growth(values[::-1]))
     if growth < 0.5 - _TOLERANCE:
         return None

@@ -168,7 +168,11 @@ def _draw_shares(axes: "Axes", ranking: xr.Dataset) -> None:
             error_kw={"lw": 1.2},
         )
     axes.set_xlabel(_share_label(ranking))
-    axes.legend(frameon=False, loc="lower right")
+    _legend_above(axes)
+
+
+def _legend_above(axes: "Axes") -> None:
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _share_label(ranking: xr.Dataset) -> str:
@@ -192,7 +196,7 @@ def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:
     units = f" ({ranking.attrs['units']})" if ranking.attrs.get("units") else ""
     statistic = STATISTIC_LABELS[str(ranking.attrs["statistic"])]
     axes.set_xlabel(f"{ranking.attrs['quantity']}, {statistic}{units}")
-    axes.legend(frameon=False, loc="lower right")
+    _legend_above(axes)
 
 
 def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Figure":

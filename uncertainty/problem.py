@@ -1,7 +1,9 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeAlias
 
 import jax
@@ -46,6 +48,8 @@ class Problem:
         Outputs whose mean does not exist under these assumptions, with the reason.
     scenario : str
         Name of the scenario; empty for none.
+    given : mapping of str to object
+        Assumptions fixed or replaced in the call.
     """
 
     priors: Priors
@@ -56,6 +60,7 @@ class Problem:
     notices: tuple[Fault, ...] = ()
     lost_means: Mapping[str, str] | None = None
     scenario: str = ""
+    given: Mapping[str, object] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -189,9 +194,9 @@ def build_problem(
         raise InputError(
             by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
         )
-    problem = Problem(
-        priors, by_name, joint, chosen, _outputs(joint, chosen), scenario=scenario or ""
-    )
+    outputs = _outputs(joint, chosen)
+    problem = Problem(priors, by_name, joint, chosen, outputs)
+    problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
     _raise_empty(problem)
     return _with_notices(problem, [*resolution.notices, *_notices(problem, priors, altered)])
 
@@ -226,14 +231,26 @@ def _outputs(joint: Joint, model: EnergyModel) -> dict[str, Output]:
     try:
         shapes = jax.eval_shape(lambda s: evaluate_point(joint, model, s)[1], scores)
     except Exception as error:
-        text = f"{model.name} cannot be traced by JAX: {type(error).__name__}: {error}"
-        raise InputError.of("<model>", text.splitlines()[0]) from error
+        first = (str(error).strip() or "no message").splitlines()[0]
+        text = f"{model.name} failed{_place(error)}: {type(error).__name__}: {first}"
+        raise InputError.of("<model>", f"{text} ({_JAX_HINT})") from error
     wrong = [f"{name} of shape {s.shape}" for name, s in shapes.items() if s.shape != ()]
     if wrong or not shapes:
         raise InputError.of("<model>", f"{model.name} must give scalars (got {', '.join(wrong)})")
     declared = {output.name: output for output in model.outputs}
     ordered = [name for name in (*declared, *shapes) if name in shapes]
     return {name: declared.get(name, Output(name, _unit_of(name), "")) for name in ordered}
+
+
+_JAX_HINT = "a model is written in jax.numpy: jnp.exp for np.exp, jnp.where for if"
+
+
+def _place(error: Exception) -> str:
+    """Tell the last line that ran outside of installed libraries."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
+    outside = [f for f in own if not f.filename.startswith(str(Path(__file__).parent))]
+    return f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
 
 
 def _unit_of(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 
 import numpy as np
 import xarray as xr
@@ -15,9 +15,9 @@ from uncertainty.estimate import (
     Kind,
     exceedance_of_function,
     from_chains,
-    interval,
     interval_of_function,
     quantile_estimate,
+    shortest_interval,
     standard_error,
 )
 from uncertainty.precision import Floats
@@ -74,7 +74,8 @@ def summarize(
     between the R independent randomizations over sqrt(R), to be used with R - 1 degrees of freedom.
     Quantiles of the typical and the mean query are read with a control variate (see
     `uncertainty.estimate.quantile_estimate`), so they differ from those of the stored draws by
-    part of the error of these.
+    part of the error of these. Means and standard deviations of heavy tails have skewed errors:
+    with 16 randomizations their intervals hold the exact value less often than they should.
 
     Examples
     --------
@@ -87,7 +88,10 @@ def summarize(
     """
     _check_interval(prob, kind)
     names = list(quantities or (str(name) for name in tree["prior_predictive"].data_vars))
-    rows = [[_describe(tree, name, s, prob, kind) for s in STATISTICS] for name in names]
+    # Where nothing varies per query the three statistics are one.
+    chosen = STATISTICS if _nested(tree) else ("query",) * len(STATISTICS)
+    describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind))
+    rows = [[describe(name, statistic) for statistic in chosen] for name in names]
     coords = {
         "quantity": names,
         "statistic": list(STATISTICS),
@@ -153,14 +157,7 @@ def _describe_draws(
     if kind == "eti":
         tails = (("lower", (1 - prob) / 2), ("upper", (1 + prob) / 2))
         return found | {key: quantile_estimate(draws, p, control) for key, p in tails}
-    sides = (("lower", 0), ("upper", 1))
-    return found | {
-        key: from_chains(draws, partial(_hdi_end, prob=prob, side=side)) for key, side in sides
-    }
-
-
-def _hdi_end(draws: Floats, prob: float, side: int) -> Floats:
-    return interval(draws, prob, "hdi")[side]
+    return found | dict(zip(("lower", "upper"), shortest_interval(draws, prob), strict=True))
 
 
 def _describe_queries(

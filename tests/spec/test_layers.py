@@ -122,6 +122,7 @@ def test_one_way_to_state_the_overhead_replaces_the_other(base):
     given = {"host": 1.5, "idle": 1.1, "pue": 1.2}
     problem = un.build_problem(base, given=given)
     assert "overhead" not in problem.assumptions
+    assert any("overhead: is replaced" in str(notice) for notice in problem.notices)
     assert {"energy_wh_node", "energy_wh_provisioned"} <= problem.outputs.keys()
     back = un.build_problem("gpt-4o", given={"overhead": 2})
     assert "pue" not in back.assumptions

@@ -165,8 +165,9 @@ def _markdown(
     warnings = warnings_of(tree)
     if warnings:
         yield "**Not to be trusted:**\n\n" + _bullets(warnings)
-    yield citation_sentence(tree, summary)
-    yield f"## {summary.quantity} ({summary.units or 'no unit'})"
+    else:
+        yield citation_sentence(tree, summary)
+    yield f"## {summary.title}"
     yield _table(summary.columns, summary.rows())
     yield "Each figure is followed by its Monte Carlo standard error."
     yield central_sentence(tree, summary)

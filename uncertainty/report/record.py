@@ -45,7 +45,7 @@ def record(
         "ranking": records(ranking) if ranking is not None else [],
         "ranking_facts": dict(ranking.attrs) if ranking is not None else {},
         "sentences": list(sentences),
-        "report": citation_sentence(tree, summary),
+        "report": "" if warnings_of(tree) else citation_sentence(tree, summary),
         "notices": notices_of(tree),
         "warnings": warnings_of(tree),
     }

@@ -1,7 +1,7 @@
 """What a result says, in sentences and rows that the terminal and the report share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -41,6 +41,16 @@ class Headline:
     quantity: str
     units: str
     tables: tuple[xr.Dataset, ...]
+    nested: bool = True
+
+    @property
+    def title(self) -> str:
+        """The quantity with its unit."""
+        return f"{self.quantity} ({self.units})" if self.units else self.quantity
+
+    def told(self, number: float, digits: int = 3) -> str:
+        """Write a number with the unit."""
+        return f"{number:.{digits}g} {self.units}".rstrip()
 
     @property
     def columns(self) -> list[str]:
@@ -51,12 +61,14 @@ class Headline:
 
     def rows(self) -> list[list[str]]:
         """One row a statistic, each figure with its Monte Carlo standard error."""
-        return [self._row(statistic) for statistic in STATISTICS]
+        return [
+            self._row(statistic) for statistic in (STATISTICS if self.nested else STATISTICS[:1])
+        ]
 
     def _row(self, statistic: str) -> list[str]:
         cells = [table.sel(statistic=statistic) for table in self.tables]
         return [
-            STATISTIC_LABELS[statistic],
+            STATISTIC_LABELS[statistic] if self.nested else "every query",
             _cell(cells[0], "median"),
             *(f"{_cell(cell, 'lower')} to {_cell(cell, 'upper')}" for cell in cells),
             _cell(cells[0], "mean"),
@@ -72,7 +84,8 @@ def headline(tree: xr.DataTree, quantity: str, probs: Sequence[float]) -> Headli
     tables = tuple(
         summarize(tree, prob, quantities=[quantity]).sel(quantity=quantity) for prob in probs
     )
-    return Headline(quantity, str(tables[0]["units"].item()), tables)
+    nested = "prior_statistics" in tree.children
+    return Headline(quantity, str(tables[0]["units"].item()), tables, nested)
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
@@ -80,20 +93,35 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     row = summary.tables[0].sel(statistic="typical")
     central = float(tree["central"][summary.quantity])
     if not float(row["sd"]):
-        return f"Nothing is uncertain here: the model gives {central:.3g} {summary.units}."
+        return f"Nothing is uncertain here: the model gives {summary.told(central)}."
+    subject = "the typical query" if summary.nested else "the result"
     return (
-        f"With every assumption at its median the model gives {central:.3g} {summary.units}; the "
-        f"typical query has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} "
-        f"{summary.units}. The three differ because the model is not linear and the assumptions "
-        "are skewed: the output at the medians is not the median of the output, and the mean "
-        "follows the longer tail."
+        f"With every assumption at its median the model gives {summary.told(central)}; {subject} "
+        f"has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} {summary.units}".rstrip()
+        + f". {_why(row, central)}"
     )
+
+
+def _why(row: xr.Dataset, central: float) -> str:
+    """Explain the differences that are larger than their error."""
+    median, mean = float(row["median"]), float(row["mean"])
+    errors = {key: 4 * float(row[f"mcse_{key}"]) + 0.01 * abs(median) for key in ("median", "mean")}
+    reasons = []
+    if abs(central - median) > errors["median"]:
+        reasons.append(
+            "The value at the medians is not the median of the values, because the model is not "
+            "linear or its inputs are skewed."
+        )
+    if abs(mean - median) > errors["mean"]:
+        side = "above" if mean > median else "below"
+        reasons.append(f"The mean lies {side} the median because it follows the longer tail.")
+    return " ".join(reasons) or "The three agree: what is skewed evens out here."
 
 
 def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
     if "prior_statistics" not in tree.children:
-        return "Nothing varies from query to query here: all of the spread is what is unknown."
+        return "Nothing varies from query to query here: all of the spread there is, is unknown."
     scale = "log "
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):
@@ -112,12 +140,16 @@ def _percent(estimate: Estimate) -> str:
 def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     """Give the chance of exceeding a threshold, for each statistic."""
     units = str(tree["prior_predictive"][quantity].attrs.get("units", ""))
+    over = f"{threshold:g} {units}".rstrip()
+    if "prior_statistics" not in tree.children:
+        chance = _percent(exceedance(tree, threshold, quantity))
+        return f"The chance that {quantity} is over {over} is {chance}."
     one, typical, mean = (
         _percent(exceedance(tree, threshold, quantity, statistic))
         for statistic in ("query", "typical", "mean")
     )
     return (
-        f"The chance that one query takes over {threshold:g} {units} is {one}; that the typical "
+        f"The chance that one query takes over {over} is {one}; that the typical "
         f"query does, {typical}; that the mean query does, {mean}."
     )
 
@@ -128,19 +160,29 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     row = table.sel(statistic="typical")
     facts = tree.attrs
     boundary = str(tree["prior_predictive"][summary.quantity].attrs.get("boundary", ""))
-    subject = str(facts["title"]) or "One query"
-    scenario = f", scenario {facts['scenario']}" if facts["scenario"] else ""
-    place = f" at the {boundary.replace('_', ' ')} boundary" if boundary else ""
-    kind = {"eti": "equal-tailed", "hdi": "shortest"}[str(table.attrs["kind"])]
     return (
-        f"{subject}{scenario}: {float(row['median']):.2g} {summary.units}{place} (median of the "
-        f"typical query; {100 * table.attrs['prob']:g} % credible interval, {kind}, "
-        f"{float(row['lower']):.2g} to {float(row['upper']):.2g} {summary.units}; Monte Carlo "
-        f"standard errors {_relative(row)}). Source: uncertainty "
-        f"{facts['inference_library_version']}, {facts['priors']} (sha256 "
+        f"{_subject(facts)}: {summary.told(float(row['median']), 2)}{_place(boundary)} (median"
+        f"{' of the typical query' if summary.nested else ''}; {100 * table.attrs['prob']:g} % "
+        f"credible interval, {_KINDS[str(table.attrs['kind'])]}, {float(row['lower']):.2g} to "
+        f"{summary.told(float(row['upper']), 2)}; Monte Carlo standard errors {_relative(row)}). "
+        f"Source: uncertainty {facts['inference_library_version']}, {facts['priors']} (sha256 "
         f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {facts['draws']} draws, "
         f"seed {facts['seed']}."
     )
+
+
+_KINDS = {"eti": "equal-tailed", "hdi": "shortest"}
+
+
+def _subject(facts: Mapping[Hashable, object]) -> str:
+    """Name the question, with everything that differs from the file."""
+    scenario = f", scenario {facts['scenario']}" if facts["scenario"] else ""
+    given = f", with {facts['given']}" if facts["given"] else ""
+    return f"{facts['title'] or 'One query'}{scenario}{given}"
+
+
+def _place(boundary: str) -> str:
+    return f" at the {boundary.replace('_', ' ')} boundary" if boundary else ""
 
 
 def _relative(row: xr.Dataset) -> str:

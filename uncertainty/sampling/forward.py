@@ -234,12 +234,20 @@ def _description(problem: Problem) -> dict[str, str]:
         "title": problem.priors.title,
         "model": problem.model.name,
         "scenario": problem.scenario,
+        "given": ", ".join(_told_given(problem)),
         "priors": problem.priors.label,
         "priors_text": files[-1]["text"],
         "priors_sha256": files[-1]["sha256"],
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
     }
+
+
+def _told_given(problem: Problem) -> Iterator[str]:
+    for name in problem.given:
+        item = problem.assumptions.get(name)
+        if item is not None:
+            yield f"{name} = {item}"
 
 
 def _labels(problem: Problem) -> dict[str, dict[str, str]]:
@@ -252,7 +260,7 @@ def _labels(problem: Problem) -> dict[str, dict[str, str]]:
             "group": item.group,
             "note": item.note,
             "varies": "query" if item.varies else "",
-            "law": str(item.law) if item.law else "expression",
+            "law": str(item),
         }
         for name, item in problem.assumptions.items()
     }

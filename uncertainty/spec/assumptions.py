@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from uncertainty.errors import Fault
-from uncertainty.spec.expressions import Expression, names_in
+from uncertainty.spec.expressions import Expression, names_in, told
 from uncertainty.spec.priors import Layer
 from uncertainty.spec.values import Reference
 
@@ -80,6 +80,12 @@ class Assumption:
     source: str = ""
     basis: str = ""
     note: str = ""
+
+    def __str__(self) -> str:
+        law = str(self.law) if self.law else told(self.expression or ("number", 0.0))
+        ends = {"low": self.low, "high": self.high}
+        cut = ", ".join(f"{key}: {_shown(end)}" for key, end in ends.items() if end is not None)
+        return f"{law}, truncate {{{cut}}}" if cut else law
 
     @property
     def parents(self) -> frozenset[str]:

@@ -5,7 +5,14 @@ import math
 from collections.abc import Iterator
 from typing import TypeAlias
 
-__all__ = ["FUNCTIONS", "Expression", "ExpressionError", "names_in", "parse_expression"]
+__all__ = [
+    "FUNCTIONS",
+    "Expression",
+    "ExpressionError",
+    "names_in",
+    "parse_expression",
+    "told",
+]
 
 Expression: TypeAlias = (
     tuple[str, "float | str | Expression"] | tuple[str, "Expression", "Expression"]
@@ -85,6 +92,31 @@ def _finite(number: float) -> float:
     if not math.isfinite(number):
         raise ExpressionError("has a number that is not finite")
     return number
+
+
+def told(expression: Expression) -> str:
+    """Write an expression out, with every parenthesis.
+
+    Examples
+    --------
+    >>> told(parse_expression("1 + min(a, -b)"))
+    '1 + min(a, -b)'
+    >>> told(parse_expression("a / (2 * b)"))
+    'a / (2 * b)'
+    """
+    head, *rest = expression
+    if head in {"number", "name"}:
+        return f"{rest[0]:g}" if isinstance(rest[0], float) else str(rest[0])
+    parts = [told(part) for part in rest if isinstance(part, tuple)]
+    if head in FUNCTIONS:
+        return f"{head}({', '.join(parts)})"
+    inner = [_closed(part) for part in rest if isinstance(part, tuple)]
+    return f"-{inner[0]}" if len(inner) == 1 else f"{inner[0]} {head} {inner[1]}"
+
+
+def _closed(expression: Expression) -> str:
+    atomic = expression[0] in {"number", "name", *FUNCTIONS}
+    return told(expression) if atomic else f"({told(expression)})"
 
 
 def names_in(expression: Expression) -> Iterator[str]:

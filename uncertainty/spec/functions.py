@@ -23,7 +23,10 @@ def load_function(place: str) -> Callable[..., object]:
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise InputError.of("--model", f"no Python file {path!r}")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError.of(path, f"cannot be run: {type(error).__name__}: {error}") from error
     function = getattr(module, name, None)
     if not callable(function):
         raise InputError.of("--model", f"{path} has no function {name!r}")

@@ -124,10 +124,10 @@ def _missing(name: str) -> Fault:
 
 
 def _label(path: Path) -> str:
-    for root, shown in ((Path.cwd(), Path()), (shipped_folder(), Path("priors"))):
+    for root, shown in ((shipped_folder(), Path("priors")), (Path.cwd(), Path())):
         if path.resolve().is_relative_to(root.resolve()):
             return str(shown / path.resolve().relative_to(root.resolve()))
-    return str(path)
+    return str(path.resolve())
 
 
 def _from_path(path: Path, above: tuple[Path, ...]) -> Priors:

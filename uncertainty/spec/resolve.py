@@ -33,7 +33,7 @@ def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -
         assumptions=ordered,
         correlations=correlations,
         faults=(*faults, *cycles, *correlation_faults),
-        notices=(*_overrides(layers), *notices),
+        notices=(*_overrides(layers), *_replacements(layers), *notices),
     )
 
 
@@ -57,6 +57,16 @@ def _replaced(layer: Layer, name: str, layers: Sequence[Layer]) -> bool:
     others = {other for group in ALTERNATIVES if name not in group for other in group}
     one_of_them = any(name in group for group in ALTERNATIVES)
     return one_of_them and any(others & set(above.stated) for above in later)
+
+
+def _replacements(layers: Sequence[Layer]) -> list[Fault]:
+    """Report the names that a later layer's alternative replaces."""
+    return [
+        layer.fault(name, (), "is replaced: a later layer states the overhead in the other way")
+        for layer in layers
+        for name in layer.stated
+        if _replaced(layer, name, layers)
+    ]
 
 
 def _merge(layers: Sequence[Layer]) -> tuple[list[Assumption], list[Fault]]:

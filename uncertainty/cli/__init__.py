@@ -4,27 +4,34 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from uncertainty.cli.show import Result, busy, implied, say, table, warnings
 from uncertainty.errors import InputError, UncertaintyError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from uncertainty.problem import Problem
-    from uncertainty.report import Headline
     from uncertainty.sensitivity import Scale
 
 __all__ = ["app", "main"]
 
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"uncertainty {version('uncertainty')}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     help="How much energy does an LLM query take, and how sure are we?",
@@ -83,6 +90,15 @@ def _parsed(item: str) -> tuple[str, object]:
         raise InputError.of("--set", f"{name}: not a value: {text!r}") from error
 
 
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Uncertainty analysis of the energy of LLM queries."""
+
+
 @app.command()
 def run(
     file: File,
@@ -104,23 +120,39 @@ def run(
     import uncertainty as un
 
     _keep_compilations()
-    with _busy("checking"):
+    with busy("checking"):
         problem = Question(file, sets or [], scenario, model).problem()
         chosen = problem.quantity(quantity)
+        folder = out or Path("results") / _folder_name(file, scenario, sets)
         _check_prob(prob)
-    with _busy("simulating"):
+        _check_folder(folder)
+    with busy("simulating"):
         tree = un.simulate(problem, draws, seed)
         tree.attrs["command"] = shlex.join(["uncertainty", *sys.argv[1:]])
-    with _busy("ranking"):
+    with busy("ranking"):
         ranking = _ranking(problem, chosen, seed)
     probs = sorted({0.5, prob})
-    with _busy("writing"):
-        folder = out or Path("results") / (Path(file).stem + (f"-{scenario}" if scenario else ""))
+    with busy("writing"):
         written = [un.save(tree, folder / "run.nc")]
         written += un.write_report(tree, folder, ranking=ranking, probs=probs, above=above)
     result = Result(tree, ranking, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
-    raise typer.Exit(NOT_TRUSTED if _warnings(tree) else DONE)
+    raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
+
+
+def _folder_name(file: str, scenario: str | None, sets: Sequence[str] | None) -> str:
+    """Name the folder after all that differs, so that no result replaces another unasked."""
+    return "-".join(
+        [Path(file).stem, *([scenario] if scenario else []), *(["set"] if sets else [])]
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    """Find out before the work is done whether its results can be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError.of("--out", f"cannot write to {folder}: {error.strerror}") from error
 
 
 def _check_prob(prob: float) -> None:
@@ -141,68 +173,6 @@ def _ranking(problem: "Problem", quantity: str, seed: int) -> "xr.Dataset | None
     return None
 
 
-def _warnings(tree: "xr.DataTree") -> list[str]:
-    from uncertainty.results import warnings_of
-
-    return warnings_of(tree)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What `run` shows."""
-
-    tree: "xr.DataTree"
-    ranking: "xr.Dataset | None"
-    quantity: str
-    probs: Sequence[float]
-    above: float | None
-    written: Sequence[Path]
-
-    @cached_property
-    def summary(self) -> "Headline":
-        """The table of the quantity asked for."""
-        from uncertainty.report import headline
-
-        return headline(self.tree, self.quantity, self.probs)
-
-    def sentences(self) -> Iterator[str]:
-        """Give the sentences under the table."""
-        from uncertainty import report
-
-        summary = self.summary
-        yield report.central_sentence(self.tree, summary)
-        yield report.split_sentence(self.tree, self.quantity)
-        if self.above is not None:
-            yield report.above_sentence(self.tree, self.quantity, self.above)
-
-    def print(self) -> None:
-        """Print for people."""
-        from uncertainty import report
-
-        summary = self.summary
-        _say(self.tree.attrs["title"])
-        _table(f"{self.quantity} ({summary.units})", summary.columns, summary.rows())
-        for sentence in self.sentences():
-            _say(sentence)
-        if self.ranking is not None:
-            title = f"What matters: {report.ranking_title(self.ranking)}"
-            _table(title, *report.ranking_rows(self.ranking))
-        _say("For a report: " + report.citation_sentence(self.tree, summary))
-        for notice in report.notices_of(self.tree):
-            _say(f"note: {notice}")
-        _say(f"Written: {', '.join(str(path) for path in self.written)}")
-        for warning in _warnings(self.tree):
-            print(f"not to be trusted: {warning}", file=sys.stderr)
-
-    def print_json(self) -> None:
-        """Print for programs."""
-        from uncertainty.report import record
-
-        sentences = list(self.sentences())
-        found = record(self.tree, self.summary, self.probs, self.ranking, sentences)
-        print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
-
-
 @app.command()
 def check(
     file: File,
@@ -219,67 +189,21 @@ def check(
 
     _keep_compilations()
     problem = Question(file, sets or [], scenario, model).problem()
+    others = set(problem.priors.scenarios) - {scenario}
+    found = [Question(file, sets or [], name, model).problem().notices for name in sorted(others)]
+    of_scenarios = {
+        str(notice) for notices in found for notice in notices if "used by" in str(notice)
+    }
     tree = un.simulate(problem, seed=seed)
-    table, notices = un.summarize_inputs(tree), notices_of(tree)
+    percentiles = un.summarize_inputs(tree)
+    notices = [*notices_of(tree), *sorted(of_scenarios)]
     if as_json:
-        print(json.dumps({"inputs": records(table), "notices": notices}, indent=1))
+        print(json.dumps({"inputs": records(percentiles), "notices": notices}, indent=1))
         return
-    _table(f"{problem.priors.label}: what each assumption implies", *_implied(table))
+    table(f"{problem.priors.label}: what each assumption implies", *implied(percentiles))
     for notice in notices:
-        _say(f"note: {notice}")
-    _say(f"No faults: {len(problem.assumptions)} assumptions for {problem.model.name}.")
-
-
-def _implied(table: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
-    keys = ("p5", "median", "p95")
-    rows = [
-        [
-            str(row["input"].item()),
-            *(f"{float(row[k]):.4g}" for k in keys),
-            str(row["units"].item()),
-        ]
-        for row in (table.isel(input=i) for i in range(table.sizes["input"]))
-    ]
-    return ["assumption", *keys, "unit"], rows
-
-
-def _say(text: str) -> None:
-    import textwrap
-
-    if text:
-        print(textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False) + "\n")
-
-
-def _width() -> int:
-    from rich.console import Console
-
-    return min(Console().width, 110) if sys.stdout.isatty() else 110
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < 2 else "right")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-@contextmanager
-def _busy(what: str) -> Iterator[None]:
-    """Show what is going on, on a terminal only."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(f"{what} ..."):
-        yield
+        say(f"note: {notice}")
+    say(f"No faults: {len(problem.assumptions)} assumptions for {problem.model.name}.")
 
 
 def _keep_compilations() -> None:

@@ -1,0 +1,135 @@
+"""What the commands print: the door to rich."""
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from uncertainty.report import Headline
+
+__all__ = ["Result", "busy", "implied", "say", "table", "warnings"]
+
+
+def warnings(tree: "xr.DataTree") -> list[str]:
+    """Give what makes a result untrustworthy."""
+    from uncertainty.results import warnings_of
+
+    return warnings_of(tree)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `run` shows."""
+
+    tree: "xr.DataTree"
+    ranking: "xr.Dataset | None"
+    quantity: str
+    probs: Sequence[float]
+    above: float | None
+    written: Sequence[Path]
+
+    @cached_property
+    def summary(self) -> "Headline":
+        """The table of the quantity asked for."""
+        from uncertainty.report import headline
+
+        return headline(self.tree, self.quantity, self.probs)
+
+    def sentences(self) -> Iterator[str]:
+        """Give the sentences under the table."""
+        from uncertainty import report
+
+        summary = self.summary
+        yield report.central_sentence(self.tree, summary)
+        yield report.split_sentence(self.tree, self.quantity)
+        if self.above is not None:
+            yield report.above_sentence(self.tree, self.quantity, self.above)
+
+    def print(self) -> None:
+        """Print for people."""
+        from uncertainty import report
+
+        summary = self.summary
+        say(self.tree.attrs["title"])
+        table(summary.title, summary.columns, summary.rows())
+        for sentence in self.sentences():
+            say(sentence)
+        if self.ranking is not None:
+            title = f"What matters: {report.ranking_title(self.ranking)}"
+            table(title, *report.ranking_rows(self.ranking))
+        if not warnings(self.tree):
+            say("For a report: " + report.citation_sentence(self.tree, summary))
+        for notice in report.notices_of(self.tree):
+            say(f"note: {notice}")
+        say(f"Written: {', '.join(str(path) for path in self.written)}")
+        for warning in warnings(self.tree):
+            print(f"not to be trusted: {warning}", file=sys.stderr)
+
+    def print_json(self) -> None:
+        """Print for programs."""
+        from uncertainty.report import record
+
+        sentences = list(self.sentences())
+        found = record(self.tree, self.summary, self.probs, self.ranking, sentences)
+        print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
+
+
+def implied(table: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
+    """Give the columns and rows of what assumptions imply."""
+    keys = ("p5", "median", "p95")
+    rows = [
+        [
+            str(row["input"].item()),
+            *(f"{float(row[k]):.4g}" for k in keys),
+            str(row["units"].item()),
+        ]
+        for row in (table.isel(input=i) for i in range(table.sizes["input"]))
+    ]
+    return ["assumption", *keys, "unit"], rows
+
+
+def say(text: str) -> None:
+    """Print a paragraph."""
+    if text:
+        print(textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False) + "\n")
+
+
+def _width() -> int:
+    from rich.console import Console
+
+    return min(Console().width, 110) if sys.stdout.isatty() else 110
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < 2 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show what is going on, on a terminal only."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} ..."):
+        yield
