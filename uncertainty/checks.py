@@ -17,8 +17,7 @@ def fit_faults(
     """Find missing inputs, values out of range, and names that nothing uses."""
     if model is None or priors.document is None:
         return
-    stated = {name for layer in priors.layers for name in layer.stated}
-    known = {a.name for a in resolution.assumptions} | stated
+    known = {a.name for a in resolution.assumptions} | resolution.broken
     for name in model.required:
         if name not in known:
             text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"

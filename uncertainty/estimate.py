@@ -174,7 +174,7 @@ def quantile_estimate(
     error = float(standard_error((draws <= found).mean(1) - slope * excess))
     # Stratified chains may agree to the last count; a count still hides a point's place in it.
     hidden = 1 / (draws.shape[1] * np.sqrt(12 * len(draws)))
-    return found, float(np.hypot(error, hidden)) * _steepness(flat, moved)
+    return found, max(error, hidden) * _steepness(flat, moved)
 
 
 def _steepness(values: Floats, probability: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["UnitError", "base_unit", "factor"]
+__all__ = ["UnitError", "base_unit", "factor", "same_unit"]
 
 _DEFINITIONS = (
     "token = [token] = tok",
@@ -81,6 +81,20 @@ def factor(unit: str, to: str) -> float:
     if source.dimensionality != target.dimensionality:
         raise UnitError(f"unit {unit!r} does not convert to {to!r}")
     return float(_registry().Quantity(1.0, source).to(target).magnitude)
+
+
+def same_unit(unit: str, other: str) -> bool:
+    """Say whether a number means the same in both units.
+
+    Examples
+    --------
+    >>> same_unit("J/s", "W"), same_unit("kW", "W"), same_unit("s", "W")
+    (True, False, False)
+    """
+    try:
+        return abs(factor(unit, other) - 1) < 1e-12
+    except UnitError:
+        return False
 
 
 def base_unit(unit: str) -> str:

@@ -149,14 +149,17 @@ def _solve(fields: Mapping[str, float]) -> dict[str, float]:
     probabilities = np.array([p for p, _ in pairs])
 
     def gap(log_shapes: Floats) -> Floats:
-        a, b = np.exp(np.clip(log_shapes, -12, 14))
+        a, b = np.exp(np.clip(log_shapes, -25, 25))
         got = np.clip(special.betainc(a, b, targets), 1e-15, 1 - 1e-15)
         return np.asarray(special.logit(got) - special.logit(probabilities))
 
-    found = optimize.root(gap, _starting_shapes(targets, probabilities), method="hybr", tol=1e-12)
-    if np.abs(gap(found.x)).max() > 1e-8:
+    start = _starting_shapes(targets, probabilities)
+    starts = (start + shift for shift in (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0))
+    tried = (optimize.root(gap, place, method="hybr", tol=1e-12).x for place in starts)
+    found = next((x for x in tried if np.abs(gap(x)).max() < 1e-8), None)
+    if found is None:
         raise ValueError("no beta distribution was found with these percentiles")
-    alpha, beta = np.exp(found.x)
+    alpha, beta = np.exp(found)
     return {"alpha": float(alpha), "beta": float(beta), "low": low, "high": high}
 
 

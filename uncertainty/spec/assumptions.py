@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from uncertainty.errors import Fault
 from uncertainty.spec.expressions import Expression, names_in, told
+from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.priors import Layer
 from uncertainty.spec.values import Reference
 
@@ -40,6 +41,15 @@ class Law:
         for part in self.parts:
             yield from part.references()
 
+    def quantities(self) -> Iterator[tuple[str, str]]:
+        """Yield the parameters that name assumptions and carry the unit: (key, name)."""
+        plain = FAMILY_CLASSES[self.family].plain if self.family in FAMILY_CLASSES else ()
+        for key, value in self.fields:
+            if isinstance(value, Reference) and key not in plain:
+                yield key, str(value)
+        for part in self.parts:
+            yield from part.quantities()
+
     def __str__(self) -> str:
         if self.parts:
             return f"{self.family} of {len(self.parts)}"
@@ -63,6 +73,8 @@ class Assumption:
         Its coordinate of the unit cube: its place among all names, in file order.
     low, high
         Truncation; None where there is none.
+    unit : str
+        Unit of its value; `stated_unit` is that of the numbers in the file.
     varies : bool
         True where it differs from query to query.
     """
@@ -76,6 +88,7 @@ class Assumption:
     high: Number | None = None
     varies: bool = False
     unit: str = ""
+    stated_unit: str | None = None
     group: str = ""
     source: str = ""
     basis: str = ""
@@ -129,9 +142,12 @@ class Resolution:
         Between uncertain roots.
     faults, notices : tuple of Fault
         What is wrong, and what is worth knowing.
+    broken : frozenset of str
+        Names stated, but not validly.
     """
 
     assumptions: tuple[Assumption, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
+    broken: frozenset[str] = frozenset()

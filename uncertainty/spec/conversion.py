@@ -23,6 +23,7 @@ class Inherited:
     """What a layer takes over from the layers below it for one name."""
 
     unit: str = ""
+    stated_unit: str | None = None
     varies: bool = False
     group: str = ""
 
@@ -32,7 +33,8 @@ def convert(
 ) -> tuple[Assumption, list[Complaint]]:
     """Turn the topmost entry of `name` into an assumption."""
     work = _Conversion(_canonical_unit(name, entry, below))
-    work.set_unit(entry.unit)
+    stated_unit = entry.unit or below.stated_unit
+    work.set_unit(stated_unit)
     law = _entry_law(entry, work)
     low, high = _ends(entry, work)
     return Assumption(
@@ -45,6 +47,7 @@ def convert(
         high=high,
         varies=entry.varies == "query" or below.varies,
         unit=work.unit,
+        stated_unit=stated_unit,
         group=entry.group or below.group,
         source=entry.source or "",
         basis=entry.basis or "",
@@ -118,10 +121,11 @@ class _Conversion:
         if text is None:
             return None
         try:
-            return parse_expression(text)
+            found = parse_expression(text)
         except ExpressionError as error:
             self.complaints.append((("expression",), str(error)))
             return ("number", 0.0)
+        return found if self.scale == 1 else ("*", found, ("number", self.scale))
 
 
 def _ends(entry: AssumptionEntry, work: _Conversion) -> tuple[Number | None, Number | None]:

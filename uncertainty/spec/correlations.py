@@ -83,6 +83,8 @@ def _not_a_root(assumption: Assumption, parents: frozenset[str]) -> str:
         return "is an expression"
     if assumption.law is not None and assumption.law.family == "choice":
         return "is a choice"
+    if assumption.law is not None and any(part.family == "fixed" for part in assumption.law.parts):
+        return "is a mixture with an atom"
     if assumption.parents:
         return f"depends on {', '.join(sorted(assumption.parents))}"
     return "is a parameter of another assumption" if assumption.name in parents else ""

@@ -1,6 +1,7 @@
 """Layers to one list of assumptions, with every fault that files alone can show."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from uncertainty.declarations import ALTERNATIVES
@@ -11,30 +12,47 @@ from uncertainty.spec.correlations import resolve_correlations
 from uncertainty.spec.priors import Layer, Priors, given_layer
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.validation import nearest
+from uncertainty.units import same_unit
 
 __all__ = ["resolve"]
 
 
 def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -> Resolution:
-    """Merge the layers of `priors` with a scenario and `given` on top."""
+    """Merge the layers of `priors` with a scenario and `given` on top.
+
+    Scenarios that are not chosen are checked too: their faults are faults of the file.
+    """
     top, given_faults = given_layer(given)
-    faults = [*priors.faults, *given_faults]
     chosen, missing = _scenario(priors, scenario)
+    early = (*priors.faults, *given_faults, *missing)
     if not priors.readable:
-        return Resolution(faults=tuple(faults))
-    layers = (*priors.layers, *chosen, top)
+        return Resolution(faults=early)
+    found = _resolve((*priors.layers, *chosen, top), priors)
+    others = [layer for name, layer in priors.scenarios.items() if name != scenario]
+    of_others = [
+        fault
+        for layer in others
+        for fault in _resolve((*priors.layers, layer), priors).faults
+        if fault.field.startswith(".".join(str(key) for key in layer.at))
+    ]
+    return replace(found, faults=(*early, *found.faults, *of_others))
+
+
+def _resolve(layers: Sequence[Layer], priors: Priors) -> Resolution:
     assumptions, merge_faults = _merge(layers)
-    faults += [*missing, *merge_faults, *_unknown_sources(layers, priors)]
     broken = _broken(layers)
-    faults += _reference_faults(assumptions, broken)
     ordered, cycles = _order(assumptions)
     correlations, correlation_faults, notices = resolve_correlations(priors.layers, ordered, broken)
-    return Resolution(
-        assumptions=ordered,
-        correlations=correlations,
-        faults=(*faults, *cycles, *correlation_faults),
-        notices=(*_overrides(layers), *_replacements(layers), *notices),
+    faults = (
+        *merge_faults,
+        *_unknown_sources(layers, priors),
+        *_reference_faults(assumptions, broken),
+        *_unit_faults(assumptions),
+        *cycles,
+        *correlation_faults,
     )
+    reports = (*_overrides(layers), *_replacements(layers), *notices)
+    return Resolution(ordered, correlations, faults, reports, broken)
 
 
 def _scenario(priors: Priors, scenario: str | None) -> tuple[list[Layer], list[Fault]]:
@@ -87,7 +105,9 @@ def _merge(layers: Sequence[Layer]) -> tuple[list[Assumption], list[Fault]]:
 
 
 def _inherited(below: Assumption | None) -> Inherited:
-    return Inherited(below.unit, below.varies, below.group) if below else Inherited()
+    if below is None:
+        return Inherited()
+    return Inherited(below.unit, below.stated_unit, below.varies, below.group)
 
 
 def _both_alternatives(visible: Iterable[tuple[Layer, str]]) -> list[Fault]:
@@ -111,9 +131,14 @@ def _broken(layers: Sequence[Layer]) -> frozenset[str]:
 
 def _unknown_sources(layers: Sequence[Layer], priors: Priors) -> list[Fault]:
     entries = [(layer, name, entry) for layer in layers for name, entry in layer.entries.items()]
+    placed = [(layer, i, entry) for layer in layers for i, entry in layer.correlations]
     return [
         layer.fault(name, ("source",), _no_source(entry.source, priors))
         for layer, name, entry in entries
+        if entry.source is not None and entry.source not in priors.sources
+    ] + [
+        layer.document.fault(("correlations", i, "source"), _no_source(entry.source, priors))
+        for layer, i, entry in placed
         if entry.source is not None and entry.source not in priors.sources
     ]
 
@@ -130,6 +155,21 @@ def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str])
         )
         for a in assumptions
         for name in sorted(a.needs - known)
+    ]
+
+
+def _unit_faults(assumptions: Sequence[Assumption]) -> list[Fault]:
+    """A parameter that names an assumption takes its value as it is: the units must be the same."""
+    units = {a.name: a.unit for a in assumptions}
+    return [
+        a.fault(
+            f"names {name!r}, which is in {units[name]!r}; {a.unit!r} is wanted",
+            *_reference_keys(a),
+        )
+        for a in assumptions
+        if a.law is not None and a.unit
+        for _, name in a.law.quantities()
+        if units.get(name) and not same_unit(units[name], a.unit)
     ]
 
 
