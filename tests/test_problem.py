@@ -117,3 +117,81 @@ def test_a_problem_shows_what_it_is():
         repr(un.build_problem("gpt-4o"))
         == "<Problem priors/gpt-4o.yaml: flops, 14 uncertain assumptions>"
     )
+
+
+def law_of(x, **others):
+    return {"schema": 1, "assumptions": {"x": x, **others}}
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        (
+            law_of({"lognormal": {"median": 1, "sigma": "s"}}, s={"fixed": -1}),
+            "central values: s = -1",
+        ),
+        (
+            law_of({"uniform": {"low": "s", "high": 1}}, s={"uniform": {"low": 1, "high": 2}}),
+            "s = 1.5",
+        ),
+        (
+            law_of({"uniform": {"low": 0, "high": 1}, "truncate": {"low": "s"}}, s={"fixed": 5}),
+            "s = 5",
+        ),
+        (law_of({"choice": {"options": [1, 2], "weights": ["s", 1]}}, s={"fixed": -1}), "s = -1"),
+        (law_of({"beta": {"mean": "s", "sd": 0.6}}, s={"fixed": 0.5}), "s = 0.5"),
+        (law_of({"pert": {"low": 0, "mode": "s", "high": 1}}, s={"fixed": 2}), "s = 2"),
+        (law_of({"expression": "log(s)"}, s={"fixed": -1}), "x.expression: is undefined"),
+    ],
+)
+def test_named_parameters_that_leave_no_distribution_are_faults(priors, message):
+    with pytest.raises(un.InputError, match=message):
+        un.build_problem(priors, model=lambda x: x)
+
+
+def test_named_parameters_that_fail_in_some_draws_are_counted():
+    laws = law_of(
+        {"triangular": {"low": 0, "mode": "m", "high": 1}}, m={"uniform": {"low": 0, "high": 1.5}}
+    )
+    tree = un.simulate(un.build_problem(laws, model=lambda x: x), draws=1024)
+    assert "y is not finite for 0.33" in tree.attrs["warnings"]
+
+
+def test_a_named_shape_may_take_the_mean_away_at_other_values_than_its_median():
+    laws = law_of({"beta": {"alpha": "a", "beta": 3}}, a={"uniform": {"low": 0.5, "high": 5}})
+    assert un.build_problem(laws, model=lambda x: {"energy_wh": 1 / x}).lost_means
+
+
+def test_every_output_of_ones_own_model_is_asked_for_its_moments():
+    law = {"beta": {"alpha": 0.8, "beta": 3}}
+    assert set(problem(law, model=lambda x: {"energy_wh": x, "z": 1 / x}).lost_means) == {"z"}
+
+
+def test_names_that_would_hide_one_another_are_faults():
+    laws = {name: {"uniform": {"low": 0, "high": 1}} for name in ("chain", "a", "a_score")}
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem(
+            {"schema": 1, "assumptions": laws},
+            model=lambda **all: {"a": 1.0 * all["a"], "y/z": all["a"]},
+        )
+    assert [fault.field for fault in caught.value.faults] == [
+        "assumptions.a_score",
+        "assumptions.chain",
+        "y/z",
+    ]
+
+
+def test_evidence_is_refused_rather_than_ignored():
+    with pytest.raises(un.InputError, match="cannot take evidence"):
+        un.build_problem("gpt-4o", evidence=["mlenergy-chat"])
+
+
+def test_an_output_may_have_the_name_of_an_assumption():
+    import jax
+    from numpyro.infer import Predictive
+
+    laws = {name: {"uniform": {"low": 1, "high": 2}} for name in "xy"}
+    built = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda x, y: x * y)
+    assert float(un.simulate(built, draws=64)["prior_predictive"]["y"].max()) > 2
+    drawn = Predictive(built.numpyro_model(), num_samples=200)(jax.random.key(0))
+    assert float(drawn["y"].max()) > 2

@@ -147,3 +147,31 @@ class TestKernels:
 
     def test_one_chain_has_no_standard_error(self):
         assert np.isnan(standard_error(np.array([1.0])))
+
+
+def test_a_quantile_of_a_discrete_distribution_is_one_of_its_values():
+    laws = {"x": {"choice": {"options": [1, 2], "weights": [0.949, 0.051]}}}
+    tree = un.simulate(
+        un.build_problem({"schema": 1, "assumptions": laws}, model=lambda x: x), draws=512
+    )
+    row = un.summarize(tree).isel(quantity=0, statistic=0)
+    assert {float(row[key]) for key in ("lower", "median", "upper")} <= {1.0, 2.0}
+    row = un.summarize(tree, prob=0.98).isel(quantity=0, statistic=0)
+    assert float(row["upper"]) == 2
+
+
+def test_standard_errors_of_shortest_intervals_are_calibrated(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    law = stats.lognorm(lognormals.total, scale=lognormals.median)
+    low = np.linspace(1e-6, 0.2 - 1e-6, 100_001)
+    place = low[(law.ppf(low + 0.8) - law.ppf(low)).argmin()]
+    hits = []
+    for seed in range(100):
+        row = un.summarize(un.simulate(problem, 2**13, seed), 0.8, "hdi").isel(
+            quantity=0, statistic=0
+        )
+        for key, exact in (("lower", law.ppf(place)), ("upper", law.ppf(place + 0.8))):
+            hits.append(
+                abs(float(row[key]) - exact) <= stats.t.ppf(0.975, 15) * float(row[f"mcse_{key}"])
+            )
+    assert 0.90 <= np.mean(hits) <= 0.995

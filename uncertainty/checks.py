@@ -1,14 +1,19 @@
 """Does a file fit a model? Faults and notices that neither shows alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
+
+import jax
+import numpy as np
 
 from uncertainty.declarations import INPUTS
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault
+from uncertainty.evaluation import each_point
+from uncertainty.joint import Joint
 from uncertainty.spec import Assumption, Priors, Resolution, nearest
 
-__all__ = ["default_notices", "fit_faults", "unused"]
+__all__ = ["default_notices", "fit_faults", "name_clashes", "undefined", "unused"]
 
 
 def fit_faults(
@@ -70,3 +75,37 @@ def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) 
         if model.outputs and name not in names and INPUTS[name].default:
             text = f"not given; {model.name} takes {INPUTS[name].default}"
             yield Fault(priors.label, 0, 0, name, text)
+
+
+def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) -> Iterator[Fault]:
+    """Find names that would hide one another, or a dimension, in a result."""
+    scores = {f"{name}_score" for name in assumptions}
+    taken = scores | {"chain", "draw", "statistic", "level"}
+    for name, item in assumptions.items():
+        if name in scores | {"chain", "draw"}:
+            yield item.fault("is a name that results need; choose another")
+    for name in outputs:
+        if name in taken or not name.isidentifier():
+            text = "is no usable output name: results need it, or it is no identifier"
+            yield Fault("<model>", 0, 0, name, text)
+
+
+def undefined(
+    joint: Joint, model: EnergyModel, assumptions: Mapping[str, Assumption]
+) -> Iterator[Fault]:
+    """Find laws without a distribution: nothing left by a truncation, or impossible parameters.
+
+    Parameters that name assumptions are looked at with all assumptions at their medians.
+    """
+    empty = {name for name, left in jax.jit(Joint.masses)(joint).items() if not float(left) > 1e-12}
+    for name in empty:
+        yield assumptions[name].fault("leaves nothing of the distribution", "truncate")
+    scores = {node.name: np.zeros(1) for node in joint.nodes if node.uncertain}
+    central = each_point(joint, model, scores)[0]
+    lost = {name for name, values in central.items() if np.isnan(values[0])} - empty
+    for name in lost:
+        item = assumptions[name]
+        if not item.needs & (lost | empty):
+            told = ", ".join(f"{need} = {central[need][0]:.4g}" for need in sorted(item.needs))
+            key = item.law.family if item.law else "expression"
+            yield item.fault(f"is undefined at the central values: {told}", key)

@@ -70,6 +70,8 @@ def query_statistics(values: Floats) -> Floats:
 def quantile(values: Floats, probabilities: Floats | float) -> Floats:
     """Quantiles along the last axis (Hazen's definition, plotting position (i - 1/2)/n).
 
+    Where values repeat, as they do in a discrete distribution, one that occurs is given.
+
     Parameters
     ----------
     values : array
@@ -86,12 +88,30 @@ def quantile(values: Floats, probabilities: Floats | float) -> Floats:
     below, above, share = _places(np.asarray(probabilities), ordered.shape[-1])
     shape = np.broadcast_shapes(below.shape, ordered.shape[:-1])
     rows = np.broadcast_to(ordered, (*shape, ordered.shape[-1]))
-    low, high = (
+    before, low, high, after = (
         np.take_along_axis(rows, np.broadcast_to(place, shape)[..., None], -1)[..., 0]
-        for place in (below, above)
+        for place in (
+            np.maximum(below - 1, 0),
+            below,
+            above,
+            np.minimum(above + 1, rows.shape[-1] - 1),
+        )
+    )
+    found = _between(
+        low,
+        high,
+        share,
+        ((before == low) & (below > 0)) | ((high == after) & (above < rows.shape[-1] - 1)),
     )
     # NaN sorts last: a row that holds one has no quantiles.
-    return np.where(np.isnan(ordered[..., -1]), np.nan, low * (1 - share) + high * share)
+    return np.where(np.isnan(ordered[..., -1]), np.nan, found)
+
+
+def _between(low: Floats, high: Floats, share: Floats, tied: Floats) -> Floats:
+    """Interpolate, but where values repeat: between two atoms lies nothing that can occur."""
+    with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
+        smooth = low * (1 - share) + high * share
+    return np.where(low == high, low, np.where(tied, np.where(share < 0.5, low, high), smooth))
 
 
 def _places(probabilities: Floats, count: int) -> tuple[Integers, Integers, Floats]:
@@ -103,10 +123,7 @@ def _places(probabilities: Floats, count: int) -> tuple[Integers, Integers, Floa
 
 def quantile_function(values: Floats) -> Floats:
     """Quantiles of all values at `LEVELS`."""
-    ordered = np.sort(values, axis=None)
-    below, above, share = _places(LEVELS, ordered.size)
-    with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
-        return np.asarray(ordered[below] * (1 - share) + ordered[above] * share)
+    return quantile(values.ravel(), LEVELS)
 
 
 def standard_error(estimates: Floats) -> Floats:
@@ -181,7 +198,8 @@ def _steepness(values: Floats, probability: float) -> float:
     """Slope of the quantile function, over a fifth of the way to the nearer end."""
     reach = 0.2 * min(probability, 1 - probability)
     ends = quantile(values, np.array([probability - reach, probability + reach]))
-    return float(ends[1] - ends[0]) / (2 * reach) if reach > 0 else np.inf
+    with np.errstate(invalid="ignore"):
+        return float((ends[1] - ends[0]) / (2 * reach)) if reach > 0 else np.inf
 
 
 def shortest_interval(draws: Floats, prob: float) -> tuple[Estimate, Estimate]:

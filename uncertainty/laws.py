@@ -61,13 +61,38 @@ class CompiledLaw:
         return {**stated, **{key: values[name] for key, name in self.names}}
 
     @property
+    def references(self) -> frozenset[str]:
+        """Names of the assumptions that the parameters name."""
+        inner = (*self.parts, *(x for x in (self.weights, self.ends) if x is not None))
+        own = frozenset(name for _, name in self.names)
+        return own.union(*(part.references for part in inner))
+
+    @property
     def closed(self) -> bool:
         """True where every parameter is a number."""
-        inner = (*self.parts, *(x for x in (self.weights, self.ends) if x is not None))
-        return not self.names and all(part.closed for part in inner)
+        return not self.references
 
     def quantile(self, z: Array, values: Values) -> Array:
-        """Value at the standard normal score `z`, truncation included."""
+        """Value at the standard normal score `z`, truncation included.
+
+        NaN where a parameter that names an assumption has a value it cannot have; parameters that
+        are numbers were checked when the file was loaded.
+        """
+        x = self._cut_quantile(z, values)
+        return x if self.closed else jnp.where(self.valid(values), x, jnp.nan)
+
+    def valid(self, values: Values) -> Array:
+        """Whether the law exists with the parameters of this draw."""
+        if not self.parts:
+            valid = FAMILIES[self.family].valid(self._params(values))
+        else:
+            weights = jnp.stack(self._weights(values))
+            valid = (weights >= 0).all() & (weights.sum() > 0)
+            for part in self.parts:
+                valid &= part.valid(values)
+        return valid & (self.mass(values) > 0) if self.ends is not None else valid
+
+    def _cut_quantile(self, z: Array, values: Values) -> Array:
         if self.ends is None:
             return self._whole_quantile(z, values)
         ends = self.ends.fields(values)

@@ -8,13 +8,14 @@ from scipy.special import log_ndtr
 
 from uncertainty.energy import EnergyModel
 from uncertainty.evaluation import Columns, each_point
-from uncertainty.joint import Joint
+from uncertainty.joint import Joint, Node
 from uncertainty.precision import Floats
 
 __all__ = ["MomentNotice", "moment_notices"]
 
 _GRID = np.linspace(-11.0, 11.0, 111)
 _TOLERANCE = 1e-3
+_PLACES = (0.0, -2.0, 2.0)
 _OVERFLOW = 250 * np.log(10)
 
 
@@ -38,20 +39,32 @@ def moment_notices(
     An output that passes through infinity inside the range has no mean either.
     """
     found = []
-    for name in (node.name for node in joint.nodes if node.uncertain):
-        curves = _curves(joint, model, name, _GRID)
-        for quantity in quantities:
-            notice = _tail(name, quantity, curves[quantity]) or _pole(
-                joint, model, name, quantity, curves[quantity]
-            )
-            found += [notice] if notice else []
-    return found
+    for node in joint.nodes:
+        if node.uncertain:
+            # A named parameter may bring a moment down at values other than its median.
+            places = _PLACES if node.law is not None and node.law.references else (0.0,)
+            for quantity in quantities:
+                notices = (_probe(joint, model, node, place, quantity) for place in places)
+                found += [max((n for n in notices if n), key=lambda n: n.mean, default=None)]
+    return [notice for notice in found if notice is not None]
 
 
-def _curves(joint: Joint, model: EnergyModel, name: str, grid: Floats) -> Columns:
-    """Outputs along the margin of one assumption, all others at their medians."""
-    uncertain = (node.name for node in joint.nodes if node.uncertain)
-    scores = {other: grid if other == name else np.zeros_like(grid) for other in uncertain}
+def _probe(
+    joint: Joint, model: EnergyModel, node: Node, place: float, quantity: str
+) -> MomentNotice | None:
+    values = _curves(joint, model, node, _GRID, place)[quantity]
+    tail = _tail(node.name, quantity, values)
+    return tail or _pole(joint, model, node, quantity, values, place)
+
+
+def _curves(joint: Joint, model: EnergyModel, node: Node, grid: Floats, place: float) -> Columns:
+    """Outputs along the margin of one assumption, its parents at `place`, others at medians."""
+    parents = node.law.references if node.law is not None else frozenset()
+    scores = {}
+    for other in joint.nodes:
+        if other.uncertain:
+            level = place if other.name in parents else 0.0
+            scores[other.name] = grid if other is node else np.full_like(grid, level)
     return each_point(joint, model, joint.decorrelate(scores))[1]
 
 
@@ -79,7 +92,7 @@ def _growth(values: Floats) -> float:
 
 
 def _pole(
-    joint: Joint, model: EnergyModel, name: str, quantity: str, values: Floats
+    joint: Joint, model: EnergyModel, node: Node, quantity: str, values: Floats, place: float
 ) -> MomentNotice | None:
     """Follow a change of sign: an output that is huge on both sides of it has a pole there."""
     center = np.abs(values[len(values) // 2])
@@ -87,7 +100,7 @@ def _pole(
         ends, here = (_GRID[left], _GRID[right]), values
         for _ in range(4):
             grid = np.linspace(*ends, len(_GRID))
-            here = _curves(joint, model, name, grid)[quantity]
+            here = _curves(joint, model, node, grid, place)[quantity]
             change = next(_sign_changes(here), None)
             if change is None:
                 break
@@ -95,10 +108,10 @@ def _pole(
         if not np.abs(here).max() < 1e6 * center:
             text = f"the mean and variance do not exist for {quantity}: it passes through infinity"
             return MomentNotice(
-                name,
+                node.name,
                 quantity,
                 True,
-                f"{text} inside the range of {name}; keep it off with truncate",
+                f"{text} inside the range of {node.name}; keep it off with truncate",
             )
     return None
 

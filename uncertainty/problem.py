@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.checks import default_notices, fit_faults, unused
+from uncertainty.checks import default_notices, fit_faults, name_clashes, undefined, unused
 from uncertainty.declarations import Output
 from uncertainty.energy import ENERGY_MODELS, EnergyModel, ModelError, model_from_callable
 from uncertainty.errors import Fault, InputError
@@ -111,8 +111,9 @@ class Problem:
         -------
         callable
             Samples one site ``<name>_score`` (standard normal) for each uncertain assumption;
-            every assumption and every output is a deterministic site under its own name. One draw
-            is one query. It computes in whatever precision JAX is set to.
+            every assumption and every output is a deterministic site under its own name (an
+            output goes before an assumption of the same name). One draw is one query. It computes
+            in whatever precision JAX is set to.
 
         Examples
         --------
@@ -145,6 +146,7 @@ def build_problem(
     model: ModelLike | None = None,
     given: Mapping[str, object] | None = None,
     scenario: str | None = None,
+    evidence: object = None,
 ) -> Problem:
     """Check assumptions against a model and make them ready to be sampled.
 
@@ -159,6 +161,8 @@ def build_problem(
         Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file.
     scenario : str, optional
         A scenario of the file.
+    evidence : None
+        Measurements cannot be taken into account yet.
 
     Returns
     -------
@@ -179,6 +183,8 @@ def build_problem(
     ...
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
+    if evidence is not None:
+        raise InputError.of("<evidence>", "this version cannot take evidence into account")
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
     resolution = resolve(priors, given or {}, scenario)
     if not priors.readable:
@@ -195,9 +201,11 @@ def build_problem(
             by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
         )
     outputs = _outputs(joint, chosen)
+    late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name)]
+    if late:
+        raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
-    _raise_empty(problem)
     return _with_notices(problem, [*resolution.notices, *_notices(problem, priors, altered)])
 
 
@@ -258,18 +266,6 @@ def _unit_of(name: str) -> str:
     return {"wh": "Wh", "kwh": "kWh", "w": "W", "j": "J", "s": "s"}.get(name.split("_")[-1], "")
 
 
-def _raise_empty(problem: Problem) -> None:
-    """Refuse a truncation that leaves nothing of its distribution."""
-    masses = jax.jit(type(problem.joint).masses)(problem.joint)
-    faults = [
-        problem.assumptions[name].fault(f"leaves {float(left):.2g} of the distribution", "truncate")
-        for name, left in masses.items()
-        if not float(left) > 1e-12
-    ]
-    if faults:
-        raise InputError(faults)
-
-
 def _notices(problem: Problem, priors: Priors, altered: bool) -> Iterator[Fault]:
     resolution = Resolution(tuple(problem.assumptions.values()))
     yield from unused(resolution, problem.model, priors, top=False)
@@ -279,7 +275,8 @@ def _notices(problem: Problem, priors: Priors, altered: bool) -> Iterator[Fault]
 
 
 def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
-    names = ["energy_wh"] if "energy_wh" in problem.outputs else list(problem.outputs)
+    # The parts of a shipped model's energy share its moments: one notice serves for all.
+    names = ["energy_wh"] if problem.model.outputs else list(problem.outputs)
     found = moment_notices(problem.joint, problem.model, names)
     notices += [problem.assumptions[item.name].fault(item.message) for item in found]
     lost = {item.quantity: item.message for item in found if item.mean}

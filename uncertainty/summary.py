@@ -91,7 +91,8 @@ def summarize(
     # Where nothing varies per query the three statistics are one.
     chosen = STATISTICS if _nested(tree) else ("query",) * len(STATISTICS)
     describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind))
-    rows = [[describe(name, statistic) for statistic in chosen] for name in names]
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
+        rows = [[describe(name, statistic) for statistic in chosen] for name in names]
     coords = {
         "quantity": names,
         "statistic": list(STATISTICS),

@@ -193,6 +193,7 @@ class TestTornado:
         ({"scale": "ln"}, "<scale>"),
         ({"by": "inputs"}, "<by>"),
         ({"quantity": "z"}, "no output 'z'"),
+        ({"draws": 9}, "<draws>: must be 32 or more"),
     ],
 )
 def test_misspelled_choices_are_named(problem, options, message):

@@ -172,3 +172,46 @@ def test_sources_may_stand_beside_the_file(tmp_path):
     (tmp_path / "sources.bib").write_text("@misc{mine,\n title = {x}}\n")
     (tmp_path / "x.yaml").write_text("schema: 1\nassumptions: {x: {fixed: 1, source: mine}}\n")
     assert un.build_problem(tmp_path / "x.yaml", model=lambda x: x).central() == {"y": 1.0}
+
+
+def test_a_stated_unit_stays_for_the_numbers_of_an_override(tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "schema: 1\nextends: gpt-4o\nassumptions: {peak_flops: {fixed: 989, unit: TFLOP/s}}\n"
+    )
+    problem = un.build_problem(tmp_path / "x.yaml", given={"peak_flops": 2000})
+    assert number(problem, "peak_flops") == pytest.approx(2e15)
+
+
+def test_named_parameters_are_in_the_unit_wanted_and_expressions_in_the_unit_stated():
+    base = {"schema": 1, "extends": "gpt-4o"}
+    for power in ({"fixed": 0.7, "unit": "kW"}, {"fixed": "700 s"}):
+        with pytest.raises(un.InputError, match="'W' is wanted"):
+            un.build_problem({**base, "assumptions": {"gpu_power_w": {"fixed": "p"}, "p": power}})
+    laws = {"gpu_power_w": {"expression": "2 * p", "unit": "kW"}, "p": {"fixed": 0.35}}
+    same = un.build_problem({**base, "assumptions": laws}).central()["energy_wh"]
+    assert same == pytest.approx(un.build_problem("gpt-4o").central()["energy_wh"])
+
+
+def test_a_part_of_what_overhead_replaced_is_not_enough():
+    priors = {"schema": 1, "extends": "gpt-4o", "assumptions": {"overhead": {"fixed": 1.5}}}
+    with pytest.raises(un.InputError, match="flops needs overhead, or host and idle and pue"):
+        un.build_problem(priors, given={"pue": 1.2})
+
+
+def test_scenarios_that_are_not_chosen_are_checked_too():
+    scenarios = {
+        "s": {
+            "host": {"uniform": {"low": 3, "high": 1}, "source": "nobody"},
+            "idle": {"fixed": "nothing"},
+        }
+    }
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem(
+            {"schema": 1, "extends": "gpt-4o", "assumptions": {}, "scenarios": scenarios}
+        )
+    fields = [fault.field for fault in caught.value.faults]
+    assert fields == [
+        "scenarios.s.host.source",
+        "scenarios.s.host.uniform.high",
+        "scenarios.s.idle.fixed",
+    ]

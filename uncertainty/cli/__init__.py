@@ -130,12 +130,12 @@ def run(
         tree = un.simulate(problem, draws, seed)
         tree.attrs["command"] = shlex.join(["uncertainty", *sys.argv[1:]])
     with busy("ranking"):
-        ranking = _ranking(problem, chosen, seed)
+        ranking, reason = _ranking(problem, chosen, seed)
     probs = sorted({0.5, prob})
     with busy("writing"):
         written = [un.save(tree, folder / "run.nc")]
         written += un.write_report(tree, folder, ranking=ranking, probs=probs, above=above)
-    result = Result(tree, ranking, chosen, probs, above, written)
+    result = Result(tree, ranking, reason, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
 
@@ -160,17 +160,19 @@ def _check_prob(prob: float) -> None:
         raise InputError.of("--prob", f"must lie between 0 and 1 (got {prob:g})")
 
 
-def _ranking(problem: "Problem", quantity: str, seed: int) -> "xr.Dataset | None":
-    """Rank independent blocks of inputs; None where nothing is uncertain or a draw is no number."""
+def _ranking(problem: "Problem", quantity: str, seed: int) -> "tuple[xr.Dataset | None, str]":
+    """Rank independent blocks of inputs; where that cannot be, say why."""
     from uncertainty import rank_inputs
 
     scales: tuple[Scale, ...] = ("log", "linear")
+    reasons: list[str] = []
     for scale in scales:
         try:
-            return rank_inputs(problem, quantity=quantity, by="block", scale=scale, seed=seed)
-        except InputError:
-            continue
-    return None
+            found = rank_inputs(problem, quantity=quantity, by="block", scale=scale, seed=seed)
+            return found, " ".join(reasons)
+        except InputError as error:
+            reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")
+    return None, " ".join(reasons)
 
 
 @app.command()

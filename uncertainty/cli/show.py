@@ -31,6 +31,7 @@ class Result:
 
     tree: "xr.DataTree"
     ranking: "xr.Dataset | None"
+    reason: str
     quantity: str
     probs: Sequence[float]
     above: float | None
@@ -62,6 +63,7 @@ class Result:
         table(summary.title, summary.columns, summary.rows())
         for sentence in self.sentences():
             say(sentence)
+        say(self.reason)
         if self.ranking is not None:
             title = f"What matters: {report.ranking_title(self.ranking)}"
             table(title, *report.ranking_rows(self.ranking))

@@ -172,5 +172,15 @@ def _starting_shapes(targets: Floats, probabilities: Floats) -> Floats:
     return np.asarray(np.log([mean * size, (1 - mean) * size]))
 
 
-BETA = Kernel(_beta, _quantile, _score, _solve, _table, _look_up)
-PERT = Kernel(_pert, _quantile, _score, None, _table, _look_up)
+def _valid(params: Params) -> Array:
+    a, b, low, high = params
+    return (a > 0) & (b > 0) & (low < high)
+
+
+def _valid_pert(params: Params) -> Array:
+    a, b, low, high = params
+    return (a >= 1) & (b >= 1) & (low < high)
+
+
+BETA = Kernel(_beta, _quantile, _score, _valid, _solve, _table, _look_up)
+PERT = Kernel(_pert, _quantile, _score, _valid_pert, None, _table, _look_up)

@@ -128,9 +128,26 @@ def _triangular_score(params: Params, x: Array) -> Array:
     return score_of(jnp.where(rising, rise, 1 - fall), jnp.where(rising, 1 - rise, fall))
 
 
-FIXED = Kernel(lambda fields: (fields["value"],), _fixed_quantile, _fixed_score)
-NORMAL = Kernel(_normal, _normal_quantile, _normal_score)
-LOGNORMAL = Kernel(_lognormal, _lognormal_quantile, _lognormal_score)
-UNIFORM = Kernel(_uniform, _uniform_quantile, _uniform_score)
-LOGUNIFORM = Kernel(_loguniform, _loguniform_quantile, _loguniform_score)
-TRIANGULAR = Kernel(_triangular, _triangular_quantile, _triangular_score)
+def _any_number(params: Params) -> Array:
+    return jnp.isfinite(params[0])
+
+
+def _spread(params: Params) -> Array:
+    return params[1] > 0
+
+
+def _ascending(params: Params) -> Array:
+    return params[0] < params[1]
+
+
+def _around_mode(params: Params) -> Array:
+    low, mode, high = params
+    return (low <= mode) & (mode <= high) & (low < high)
+
+
+FIXED = Kernel(lambda fields: (fields["value"],), _fixed_quantile, _fixed_score, _any_number)
+NORMAL = Kernel(_normal, _normal_quantile, _normal_score, _spread)
+LOGNORMAL = Kernel(_lognormal, _lognormal_quantile, _lognormal_score, _spread)
+UNIFORM = Kernel(_uniform, _uniform_quantile, _uniform_score, _ascending)
+LOGUNIFORM = Kernel(_loguniform, _loguniform_quantile, _loguniform_score, _ascending)
+TRIANGULAR = Kernel(_triangular, _triangular_quantile, _triangular_score, _around_mode)

@@ -29,6 +29,8 @@ class Kernel:
         ``(parameters, z) -> x``, rising in z.
     score
         ``(parameters, x) -> z``, the inverse where there is one; -inf and inf outside.
+    valid
+        ``(parameters) -> bool``: parameters that name assumptions are known only in a draw.
     solve
         Host-side step for parametrizations that need an iteration, or None.
     table
@@ -40,6 +42,7 @@ class Kernel:
     parameters: Callable[[Fields], Params]
     quantile: Callable[[Params, Array], Array]
     score: Callable[[Params, Array], Array]
+    valid: Callable[[Params], Array]
     solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     table: Callable[[Params], Floats] | None = None
     look_up: Callable[[Params, Array, Array], Array] | None = None

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
 from uncertainty.plots import plot_components, plot_distribution, plot_ranking
@@ -117,7 +118,8 @@ def _figures(
     tree: xr.DataTree, summary: Headline, ranking: xr.Dataset | None
 ) -> Iterator[tuple[str, "Figure"]]:
     draws = _draws_by_statistic(tree, summary.quantity)
-    if all(bool(values.notnull().all()) for values in draws.values()):
+    finite = all(bool(np.isfinite(values).all()) for values in draws.values())
+    if finite:
         tables = [table.sel(statistic=list(draws)) for table in summary.tables]
         yield (
             "distribution",
@@ -126,7 +128,7 @@ def _figures(
     if ranking is not None:
         yield "ranking", plot_ranking(ranking)
     parts = _components(tree, summary.quantity)
-    if parts:
+    if parts and finite:
         prob = float(summary.tables[-1].attrs["prob"])
         table = summarize(tree, prob, quantities=list(parts)).sel(statistic="mean")
         yield "components", plot_components(table, list(parts.values()), summary.units)

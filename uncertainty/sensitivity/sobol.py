@@ -47,6 +47,9 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
     twice the dimension. A ratio's standard error is that of its linearization over randomizations.
     """
     _refuse_correlated(target, chosen)
+    if draws is not None and draws < 2 * RANDOMIZATIONS:
+        least = 2 * RANDOMIZATIONS
+        raise InputError.of("<draws>", f"must be {least} or more (got {draws})")
     default = _NESTED_POINTS if target.nested else _POINTS
     count = -(-(draws or default) // RANDOMIZATIONS)
     runs = [_one_randomization(target, chosen, count, seed, r) for r in range(RANDOMIZATIONS)]
