@@ -218,11 +218,11 @@ def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Fi
         axes.plot(span, [row, row], color="0.2", linewidth=1.6, marker="|", markersize=9)
     total = means.sum()
     shares = [
-        f"{label}\n{mean / total:.1%} of the mean"
+        f"{label}\n{100 * mean / total:.3g} % of the mean"
         for label, mean in zip(labels, means, strict=True)
     ]
     axes.set_yticks(rows, shares)
     axes.invert_yaxis()
     prob = f"{100 * table.attrs['prob']:g} %"
-    axes.set_xlabel(f"Mean query ({units}); bar: mean, line: {prob} interval")
+    axes.set_xlabel(f"Energy of the mean query ({units}); bar: mean, line: {prob} interval")
     return figure
