@@ -106,6 +106,9 @@ def test_nothing_uncertain(run, tmp_path):
     status, out, _ = run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "64")
     assert status == 0
     assert "Nothing is uncertain here: the model gives 2" in out
+    (tmp_path / "mine.py").write_text("def f(x):\n    return {'energy_wh': x, 'b': 7 * x}\n")
+    run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "64", "--quantity", "b")
+    assert "the model gives 14." in (tmp_path / "results" / "mine" / "report.md").read_text()
     assert not (tmp_path / "results" / "mine" / "ranking.csv").exists()
 
 
@@ -220,6 +223,8 @@ def test_what_was_not_computed_is_not_quoted(run, tmp_path):
     assert status == 3
     assert "For a report" not in out
     assert "do not exist" not in out
+    assert "Some draws of y are not finite, so it has no mean" in out
+    assert "nan varies" not in out
     assert "y is not finite" in (tmp_path / "results" / "gpt-4o" / "report.md").read_text()
 
 

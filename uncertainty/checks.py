@@ -13,7 +13,7 @@ from uncertainty.evaluation import each_point
 from uncertainty.joint import Joint
 from uncertainty.spec import Assumption, Priors, Resolution, nearest
 
-__all__ = ["default_notices", "fit_faults", "name_clashes", "undefined", "unused"]
+__all__ = ["default_notices", "fit_faults", "name_clashes", "undefined", "unused_notices"]
 
 
 def fit_faults(
@@ -32,7 +32,8 @@ def fit_faults(
         yield priors.document.fault(("assumptions",), f"{model.name} needs {ways}")
     yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
     if not altered:
-        yield from unused(resolution, model, priors, top=True)
+        own = priors.layers[-1]
+        yield from (fault for item, fault in unused(resolution, model) if item.layer is own)
 
 
 def _told(name: str, known: set[str]) -> str:
@@ -53,19 +54,27 @@ def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]
         yield assumption.fault(f"must {wanted} (got {value:g})", "fixed")
 
 
-def unused(
-    resolution: Resolution, model: EnergyModel, priors: Priors, *, top: bool
-) -> Iterator[Fault]:
-    """Find names that nothing uses, stated in the file's own layer (`top`) or below it."""
+def unused(resolution: Resolution, model: EnergyModel) -> Iterator[tuple[Assumption, Fault]]:
+    """Find the assumptions that neither the model nor another assumption uses."""
     used = set(model.used({a.name: a for a in resolution.assumptions}))
     used |= {name for a in resolution.assumptions for name in a.needs}
+    known = {*model.required, *model.optional, *used}
     for item in resolution.assumptions:
-        own = item.layer is priors.layers[-1]
-        if item.name not in used and own == top:
-            others = {*model.required, *model.optional, *used} - {item.name}
-            hint = nearest(item.name, others)
+        if item.name not in used:
+            hint = nearest(item.name, known)
             suggestion = hint if "did you mean" in hint else ""
-            yield item.fault(f"is used by nothing in {model.name}{suggestion}")
+            yield item, item.fault(f"is used by nothing in {model.name}{suggestion}")
+
+
+def unused_notices(
+    resolution: Resolution, model: EnergyModel, priors: Priors, altered: bool
+) -> Iterator[Fault]:
+    """Report unused names that are no fault: from lower layers, altered files and scenarios."""
+    own = priors.layers[-1]
+    yield from (f for item, f in unused(resolution, model) if altered or item.layer is not own)
+    scenarios = list(priors.scenarios.values())
+    for other in resolution.others:
+        yield from (f for item, f in unused(other, model) if item.layer in scenarios)
 
 
 def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) -> Iterator[Fault]:

@@ -1,7 +1,7 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -11,7 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.checks import default_notices, fit_faults, name_clashes, undefined, unused
+from uncertainty.checks import (
+    default_notices,
+    fit_faults,
+    name_clashes,
+    undefined,
+    unused_notices,
+)
 from uncertainty.declarations import Output
 from uncertainty.energy import ENERGY_MODELS, EnergyModel, ModelError, model_from_callable
 from uncertainty.errors import Fault, InputError
@@ -19,7 +25,7 @@ from uncertainty.evaluation import each_point, evaluate_point
 from uncertainty.joint import Joint, build_joint
 from uncertainty.moments import moment_notices
 from uncertainty.precision import in_float64
-from uncertainty.spec import Assumption, Priors, Resolution, load_priors, nearest, resolve
+from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
 
@@ -206,7 +212,12 @@ def build_problem(
         raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
-    return _with_notices(problem, [*resolution.notices, *_notices(problem, priors, altered)])
+    notices = [
+        *resolution.notices,
+        *unused_notices(resolution, chosen, priors, altered),
+        *default_notices(resolution, chosen, priors),
+    ]
+    return _with_notices(problem, notices)
 
 
 def _family(assumption: Assumption) -> str:
@@ -264,14 +275,6 @@ def _place(error: Exception) -> str:
 def _unit_of(name: str) -> str:
     """Unit of a user's own output, where its name ends in one."""
     return {"wh": "Wh", "kwh": "kWh", "w": "W", "j": "J", "s": "s"}.get(name.split("_")[-1], "")
-
-
-def _notices(problem: Problem, priors: Priors, altered: bool) -> Iterator[Fault]:
-    resolution = Resolution(tuple(problem.assumptions.values()))
-    yield from unused(resolution, problem.model, priors, top=False)
-    if altered:
-        yield from unused(resolution, problem.model, priors, top=True)
-    yield from default_notices(resolution, problem.model, priors)
 
 
 def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:

@@ -134,7 +134,9 @@ def run(
     probs = sorted({0.5, prob})
     with busy("writing"):
         written = [un.save(tree, folder / "run.nc")]
-        written += un.write_report(tree, folder, ranking=ranking, probs=probs, above=above)
+        written += un.write_report(
+            tree, folder, quantity=chosen, ranking=ranking, probs=probs, above=above
+        )
     result = Result(tree, ranking, reason, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
@@ -191,14 +193,9 @@ def check(
 
     _keep_compilations()
     problem = Question(file, sets or [], scenario, model).problem()
-    others = set(problem.priors.scenarios) - {scenario}
-    found = [Question(file, sets or [], name, model).problem().notices for name in sorted(others)]
-    of_scenarios = {
-        str(notice) for notices in found for notice in notices if "used by" in str(notice)
-    }
     tree = un.simulate(problem, seed=seed)
     percentiles = un.summarize_inputs(tree)
-    notices = [*notices_of(tree), *sorted(of_scenarios)]
+    notices = notices_of(tree)
     if as_json:
         print(json.dumps({"inputs": records(percentiles), "notices": notices}, indent=1))
         return

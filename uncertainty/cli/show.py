@@ -84,17 +84,16 @@ class Result:
         print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
 
 
-def implied(table: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
-    """Give the columns and rows of what assumptions imply."""
+def implied(percentiles: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
+    """Give the columns and rows of what assumptions imply, each figure with its error."""
+    from uncertainty.report import figure_with_error
+
     keys = ("p5", "median", "p95")
-    rows = [
-        [
-            str(row["input"].item()),
-            *(f"{float(row[k]):.4g}" for k in keys),
-            str(row["units"].item()),
-        ]
-        for row in (table.isel(input=i) for i in range(table.sizes["input"]))
-    ]
+    rows = []
+    for i in range(percentiles.sizes["input"]):
+        row = percentiles.isel(input=i)
+        cells = [figure_with_error(float(row[k]), float(row[f"mcse_{k}"])) for k in keys]
+        rows.append([str(row["input"].item()), *cells, str(row["units"].item())])
     return ["assumption", *keys, "unit"], rows
 
 
@@ -116,12 +115,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    grid = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < 2 else "right")
+        grid.add_column(column, justify="left" if i < 2 else "right")
     for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+        grid.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 140).print(grid)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from uncertainty.report.text import (
     above_sentence,
     central_sentence,
     citation_sentence,
+    figure_with_error,
     headline,
     ranking_rows,
     ranking_title,
@@ -32,6 +33,7 @@ __all__ = [
     "above_sentence",
     "central_sentence",
     "citation_sentence",
+    "figure_with_error",
     "headline",
     "notices_of",
     "ranking_rows",
@@ -47,6 +49,7 @@ def write_report(
     tree: xr.DataTree,
     folder: str | Path,
     *,
+    quantity: str | None = None,
     ranking: xr.Dataset | None = None,
     probs: Sequence[float] = (0.5, 0.9),
     above: float | None = None,
@@ -59,6 +62,8 @@ def write_report(
         From `simulate` or `load`.
     folder : str or Path
         Made where there is none.
+    quantity : str, optional
+        The output to report; that of the ranking, or ``energy_wh``, where not given.
     ranking : xarray.Dataset, optional
         From `rank_inputs`.
     probs : sequence of float
@@ -81,7 +86,8 @@ def write_report(
     True
     """
     folder = Path(folder)
-    quantity = str(ranking.attrs["quantity"]) if ranking is not None else main_quantity(tree)
+    ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
+    quantity = quantity or ranked or main_quantity(tree)
     summary = headline(tree, quantity, probs)
     written = [write_text(folder / "summary.csv", _summary_csv(tree, probs))]
     if ranking is not None:
@@ -217,6 +223,7 @@ def _provenance(facts: Mapping[str, object]) -> list[str]:
     keys = (
         "model",
         "scenario",
+        "given",
         "seed",
         "draws",
         "randomizations",

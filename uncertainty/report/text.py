@@ -92,6 +92,8 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     """Set the value at the central assumptions beside the median and the mean, and say why."""
     row = summary.tables[0].sel(statistic="typical")
     central = float(tree["central"][summary.quantity])
+    if not math.isfinite(float(row["sd"])):
+        return f"Some draws of {summary.quantity} are not finite, so it has no mean and no spread."
     if not float(row["sd"]):
         return f"Nothing is uncertain here: the model gives {summary.told(central)}."
     subject = "the typical query" if summary.nested else "the result"
@@ -103,7 +105,7 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
 
 
 def _why(row: xr.Dataset, central: float) -> str:
-    """Explain the differences that are larger than their error."""
+    """Explain the differences that are larger than their error and worth a word (1 %)."""
     median, mean = float(row["median"]), float(row["mean"])
     errors = {key: 4 * float(row[f"mcse_{key}"]) + 0.01 * abs(median) for key in ("median", "mean")}
     reasons = []
@@ -126,6 +128,8 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):
         scale, (share, error) = "", share_per_query(tree, quantity, "linear")
+    if math.isnan(share):
+        return f"The variance of {quantity} cannot be split, because some draws are not finite."
     unknown, varies = _percent((1 - share, error)), _percent((share, error))
     return (
         f"Of the variance of {scale}{quantity} of one query, {unknown} is unknown (the same for "

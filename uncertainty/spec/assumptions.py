@@ -144,6 +144,8 @@ class Resolution:
         What is wrong, and what is worth knowing.
     broken : frozenset of str
         Names stated, but not validly.
+    others : tuple of Resolution
+        The same with each scenario that is not chosen.
     """
 
     assumptions: tuple[Assumption, ...] = ()
@@ -151,3 +153,4 @@ class Resolution:
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
     broken: frozenset[str] = frozenset()
+    others: tuple["Resolution", ...] = ()

@@ -28,14 +28,12 @@ def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -
     if not priors.readable:
         return Resolution(faults=early)
     found = _resolve((*priors.layers, *chosen, top), priors)
-    others = [layer for name, layer in priors.scenarios.items() if name != scenario]
+    unchosen = [layer for name, layer in priors.scenarios.items() if name != scenario]
+    others = tuple(_resolve((*priors.layers, layer), priors) for layer in unchosen)
     of_others = [
-        fault
-        for layer in others
-        for fault in _resolve((*priors.layers, layer), priors).faults
-        if fault.field.startswith(".".join(str(key) for key in layer.at))
+        fault for other in others for fault in other.faults if fault.field.startswith("scenarios.")
     ]
-    return replace(found, faults=(*early, *found.faults, *of_others))
+    return replace(found, faults=(*early, *found.faults, *of_others), others=others)
 
 
 def _resolve(layers: Sequence[Layer], priors: Priors) -> Resolution:
