@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.stats.norm import logpdf
+from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
 from uncertainty.families import (
@@ -17,6 +17,7 @@ from uncertainty.families import (
     Params,
     Part,
     choice_quantile,
+    just_below,
     mixture_quantile,
     mixture_score,
     score_of,
@@ -130,10 +131,21 @@ class CompiledLaw:
         return FAMILIES[self.family].score(self._params(values), x)
 
     def log_density(self, x: Array, values: Values) -> Array:
-        """Log density of a continuous law: ``log phi(z) + log dz/dx``."""
-        z, slope = jax.jvp(partial(self.score, values=values), (x,), (jnp.ones_like(x),))
-        inside = slope > 0
-        return jnp.where(inside, logpdf(z) + jnp.log(jnp.where(inside, slope, 1.0)), -jnp.inf)
+        """Log density, truncation included; an atom adds nothing to it."""
+        whole = self._whole_density(x, values)
+        if self.ends is None:
+            return whole
+        ends = self.ends.fields(values)
+        low, high = ends.get("low", -jnp.inf), ends.get("high", jnp.inf)
+        scaled = whole - jnp.log(self.mass(values))
+        return jnp.where((low <= x) & (x <= high), scaled, -jnp.inf)
+
+    def _whole_density(self, x: Array, values: Values) -> Array:
+        if not self.parts:
+            return FAMILIES[self.family].log_density(self._params(values), x)
+        weights = jnp.stack(self._weights(values))
+        densities = jnp.stack([part.log_density(x, values) for part in self.parts])
+        return logsumexp(densities, b=weights / weights.sum())
 
     def mass(self, values: Values) -> Array:
         """Probability that a truncation leaves."""
@@ -158,8 +170,7 @@ class CompiledLaw:
         ends = self.ends.fields(values) if self.ends else {}
         low = ends.get("low", jnp.asarray(-jnp.inf))
         high = ends.get("high", jnp.asarray(jnp.inf))
-        below = jax.lax.stop_gradient(jnp.nextafter(low, -jnp.inf)) - low
-        lower = self._whole_score(low + jax.lax.stop_gradient(below), values)
+        lower = self._whole_score(just_below(low), values)
         return (
             jnp.where(jnp.isneginf(low), -jnp.inf, lower),
             jnp.where(jnp.isposinf(high), jnp.inf, self._whole_score(high, values)),
@@ -203,6 +214,8 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     """
     ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
     numbers, names = _split(dict(law.fields))
+    if law.data:
+        numbers["values"] = np.sort(np.asarray(law.data))
     kernel = FAMILIES.get(law.family)
     if kernel is not None and kernel.solve is not None and not names:
         numbers = {**kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})}

@@ -3,9 +3,21 @@
 from types import MappingProxyType
 
 from uncertainty.families.beta import BETA, PERT
-from uncertainty.families.closed import FIXED, LOGNORMAL, LOGUNIFORM, NORMAL, TRIANGULAR, UNIFORM
-from uncertainty.families.kernel import Kernel, Params, score_of, tails
+from uncertainty.families.closed import (
+    ARCSINE,
+    FIXED,
+    LOGNORMAL,
+    LOGUNIFORM,
+    NORMAL,
+    TRIANGULAR,
+    UNIFORM,
+)
+from uncertainty.families.gamma import GAMMA
+from uncertainty.families.kernel import Kernel, Params, just_below, score_of, tails
 from uncertainty.families.mixture import Part, choice_quantile, mixture_quantile, mixture_score
+from uncertainty.families.points import EMPIRICAL, QUANTILES
+from uncertainty.families.student import STUDENT_T
+from uncertainty.families.waiting import EXPONENTIAL, WEIBULL
 
 __all__ = [
     "FAMILIES",
@@ -13,6 +25,7 @@ __all__ = [
     "Params",
     "Part",
     "choice_quantile",
+    "just_below",
     "mixture_quantile",
     "mixture_score",
     "score_of",
@@ -27,8 +40,15 @@ FAMILIES = MappingProxyType(
         "normal": NORMAL,
         "lognormal": LOGNORMAL,
         "beta": BETA,
+        "gamma": GAMMA,
+        "student_t": STUDENT_T,
+        "exponential": EXPONENTIAL,
+        "weibull": WEIBULL,
         "triangular": TRIANGULAR,
         "pert": PERT,
+        "arcsine": ARCSINE,
+        "quantiles": QUANTILES,
+        "empirical": EMPIRICAL,
     }
 )
 """Kernels by the name that files use; mixtures and choices are made of them."""

@@ -1,7 +1,7 @@
 """Beta and PERT: the inverse incomplete beta function, tabulated where its shape is known.
 
 Where the shape is known when a file is loaded, a table of the logit over the score, filled by
-SciPy, makes the quantile as cheap as a formula (cubic Hermite with exact slopes).
+SciPy, makes the quantile as cheap as a formula.
 """
 
 from collections.abc import Mapping
@@ -10,23 +10,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.scipy.special import betainc, betaln, ndtr
+from jax.nn import log_sigmoid, sigmoid
+from jax.scipy.special import betainc, gammaln, ndtr, xlog1py, xlogy
 from scipy import optimize, special
 
-from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of
+from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of, within
+from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
 from uncertainty.precision import Floats
 
-__all__ = ["BETA", "PERT"]
+__all__ = ["BETA", "PERT", "inverse", "logit_quantile"]
 
-_CELLS = 3072
-_REACH = 12.0  # as far as the tails are probed for moments that do not exist
 _TINY = 1e-300
 _WIDEST = 690.0
 _HALVINGS = 64
-_LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 
 
-def _inverse(a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
+def inverse(a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
     """Quantile and its distance from 1, each to full relative accuracy."""
     below, above = special.ndtr(z), special.ndtr(-z)
     lower = below < above
@@ -36,9 +35,14 @@ def _inverse(a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
     return np.maximum(x, _TINY), np.maximum(rest, _TINY)
 
 
+def _log_beta(a: Array, b: Array) -> Array:
+    """Log of the beta function; JAX's own is good to 1e-6 only."""
+    return gammaln(a) + gammaln(b) - gammaln(a + b)
+
+
 @jax.custom_jvp
-def _unit_quantile(a: Array, b: Array, z: Array) -> Array:
-    """Exact quantile on (0, 1), for shapes that vary from draw to draw: halving in the logit.
+def logit_quantile(a: Array, b: Array, z: Array) -> Array:
+    """Logit of the exact quantile, for shapes that vary from draw to draw: by halving.
 
     The tail that is smaller is solved for, so that both ends keep their digits.
     """
@@ -49,25 +53,25 @@ def _unit_quantile(a: Array, b: Array, z: Array) -> Array:
     def step(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
-        reached = betainc(first, second, jax.nn.sigmoid(middle)) >= tail
+        reached = betainc(first, second, sigmoid(middle)) >= tail
         return jnp.where(reached, low, middle), jnp.where(reached, middle, high)
 
     start = jnp.zeros_like(tail + first)
     logit = jax.lax.fori_loop(0, _HALVINGS, step, (start - _WIDEST, start + _WIDEST))[1]
-    return jax.nn.sigmoid(jnp.where(upper, -logit, logit))
+    return jnp.where(upper, -logit, logit)
 
 
-@_unit_quantile.defjvp
-def _unit_quantile_jvp(
+@logit_quantile.defjvp
+def _logit_quantile_jvp(
     primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
 ) -> tuple[Array, Array]:
     """Differentiate ``F(x; a, b) = ndtr(z)``: the implicit function theorem."""
     (a, b, z), (da, db, dz) = primals, tangents
-    x = _unit_quantile(a, b, z)
-    density = jnp.exp((a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x) - betaln(a, b))
-    by_a, by_b = _slopes(a, b, x)
-    normal = jnp.exp(-0.5 * z * z - _LOG_ROOT_2PI)
-    return x, (normal * dz - by_a * da - by_b * db) / density
+    logit = logit_quantile(a, b, z)
+    log_density = a * log_sigmoid(logit) + b * log_sigmoid(-logit) - _log_beta(a, b)
+    by_a, by_b = _slopes(a, b, sigmoid(logit))
+    by_z = jnp.exp(-0.5 * z * z - LOG_ROOT_2PI - log_density)
+    return logit, by_z * dz - (by_a * da + by_b * db) / jnp.exp(log_density)
 
 
 def _slopes(a: Array, b: Array, x: Array) -> tuple[Array, Array]:
@@ -100,8 +104,7 @@ def _pert(fields: Fields) -> Params:
 
 def _quantile(params: Params, z: Array) -> Array:
     a, b, low, high = params
-    x = _unit_quantile(a, b, z)
-    return low + (high - low) * x
+    return low + (high - low) * sigmoid(logit_quantile(a, b, z))
 
 
 def _score(params: Params, x: Array) -> Array:
@@ -110,27 +113,25 @@ def _score(params: Params, x: Array) -> Array:
     return score_of(betainc(a, b, unit), betainc(b, a, 1 - unit))
 
 
+def _log_density(params: Params, x: Array) -> Array:
+    a, b, low, high = params
+    unit = (x - low) / (high - low)
+    density = xlogy(a - 1, unit) + xlog1py(b - 1, -unit) - _log_beta(a, b) - jnp.log(high - low)
+    return within(low, x, high, density)
+
+
 def _table(params: Params) -> Floats:
-    """Cubic coefficients of the logit in each cell of the score, shape (cells, 4)."""
+    """Tabulate the logit."""
     a, b = (np.asarray(value, np.float64) for value in params[:2])
-    z, step = np.linspace(-_REACH, _REACH, _CELLS + 1, retstep=True)
-    x, rest = _inverse(a, b, z)
-    logit = np.log(x) - np.log(rest)
-    log_density = (a - 1) * np.log(x) + (b - 1) * np.log(rest) - special.betaln(a, b)
-    slope = step * np.exp(-0.5 * z * z - _LOG_ROOT_2PI - log_density - np.log(x) - np.log(rest))
-    rise = np.diff(logit)
-    left, right = slope[:-1], slope[1:]
-    return np.stack([logit[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise], 1)
+    x, rest = inverse(a, b, GRID)
+    log_x, log_rest = np.log(x), np.log(rest)
+    log_density = a * log_x + b * log_rest - special.betaln(a, b)
+    return fill(log_x - log_rest, -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density)
 
 
 def _look_up(params: Params, table: Array, z: Array) -> Array:
     _, _, low, high = params
-    place = (z + _REACH) * (_CELLS / (2 * _REACH))
-    cell = jnp.clip(jnp.floor(place), 0, _CELLS - 1).astype(jnp.int32)
-    t = place - cell
-    c = table[cell]
-    logit = c[..., 0] + t * (c[..., 1] + t * (c[..., 2] + t * c[..., 3]))
-    return low + (high - low) * jax.nn.sigmoid(logit)
+    return low + (high - low) * sigmoid(interpolate(table, z))
 
 
 def _solve(fields: Mapping[str, float]) -> dict[str, float]:
@@ -182,5 +183,6 @@ def _valid_pert(params: Params) -> Array:
     return (a >= 1) & (b >= 1) & (low < high)
 
 
-BETA = Kernel(_beta, _quantile, _score, _valid, _solve, _table, _look_up)
-PERT = Kernel(_pert, _quantile, _score, _valid_pert, None, _table, _look_up)
+_look_up_exactly = with_exact_slope(_look_up, _log_density)
+BETA = Kernel(_beta, _quantile, _score, _log_density, _valid, _solve, _table, _look_up_exactly)
+PERT = Kernel(_pert, _quantile, _score, _log_density, _valid_pert, None, _table, _look_up_exactly)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.scipy.stats import norm
 
 from uncertainty.families.kernel import (
     Fields,
@@ -10,11 +11,13 @@ from uncertainty.families.kernel import (
     Params,
     line_through,
     normal_score,
+    on_log,
     score_of,
     tails,
+    within,
 )
 
-__all__ = ["FIXED", "LOGNORMAL", "LOGUNIFORM", "NORMAL", "TRIANGULAR", "UNIFORM"]
+__all__ = ["ARCSINE", "FIXED", "LOGNORMAL", "LOGUNIFORM", "NORMAL", "TRIANGULAR", "UNIFORM"]
 
 
 def _identity(probability: float) -> float:
@@ -27,6 +30,10 @@ def _fixed_score(params: Params, x: Array) -> Array:
 
 def _fixed_quantile(params: Params, z: Array) -> Array:
     return jnp.broadcast_to(params[0], jnp.shape(z))
+
+
+def _no_density(_: Params, x: Array) -> Array:
+    return jnp.full_like(x, -jnp.inf)
 
 
 def _normal(fields: Fields) -> Params:
@@ -45,6 +52,10 @@ def _normal_score(params: Params, x: Array) -> Array:
     return (x - mean) / sd
 
 
+def _normal_density(params: Params, x: Array) -> Array:
+    return norm.logpdf(x, *params)
+
+
 def _lognormal(fields: Fields) -> Params:
     """Mean and sd of the logarithm; sigma^2 = log(1 + (sd/mean)^2)."""
     if "median" in fields:
@@ -57,11 +68,6 @@ def _lognormal(fields: Fields) -> Params:
 
 def _lognormal_quantile(params: Params, z: Array) -> Array:
     return jnp.exp(_normal_quantile(params, z))
-
-
-def _lognormal_score(params: Params, x: Array) -> Array:
-    inside = jnp.where(x > 0, x, 1.0)
-    return jnp.where(x > 0, _normal_score(params, jnp.log(inside)), -jnp.inf)
 
 
 def _uniform(fields: Fields) -> Params:
@@ -84,6 +90,11 @@ def _uniform_score(params: Params, x: Array) -> Array:
     return score_of(below, above)
 
 
+def _uniform_density(params: Params, x: Array) -> Array:
+    low, high = params
+    return within(low, x, high, -jnp.log(high - low))
+
+
 def _loguniform(fields: Fields) -> Params:
     if "low" in fields:
         return jnp.log(fields["low"]), jnp.log(fields["high"])
@@ -93,11 +104,6 @@ def _loguniform(fields: Fields) -> Params:
 
 def _loguniform_quantile(params: Params, z: Array) -> Array:
     return jnp.exp(_uniform_quantile(params, z))
-
-
-def _loguniform_score(params: Params, x: Array) -> Array:
-    inside = jnp.where(x > 0, x, 1.0)
-    return jnp.where(x > 0, _uniform_score(params, jnp.log(inside)), -jnp.inf)
 
 
 def _triangular(fields: Fields) -> Params:
@@ -121,11 +127,56 @@ def _triangular_quantile(params: Params, z: Array) -> Array:
 def _triangular_score(params: Params, x: Array) -> Array:
     low, mode, high = params
     x = jnp.clip(x, low, high)
-    tiny = np.finfo(np.float32).tiny  # stands for a side of no width
-    rise = (x - low) ** 2 / ((high - low) * jnp.maximum(mode - low, tiny))
-    fall = (high - x) ** 2 / ((high - low) * jnp.maximum(high - mode, tiny))
+    rise = (x - low) ** 2 / ((high - low) * _side(low, mode))
+    fall = (high - x) ** 2 / ((high - low) * _side(mode, high))
     rising = x < mode
     return score_of(jnp.where(rising, rise, 1 - fall), jnp.where(rising, 1 - rise, fall))
+
+
+def _side(start: Array, end: Array) -> Array:
+    """Width of one side; a tiny number stands for a side of no width."""
+    return jnp.maximum(end - start, np.finfo(np.float32).tiny)
+
+
+def _triangular_density(params: Params, x: Array) -> Array:
+    low, mode, high = params
+    height = jnp.where(x < mode, (x - low) / _side(low, mode), (high - x) / _side(mode, high))
+    height = jnp.where((x == mode) & (low <= mode), 1.0, height)
+    positive = height > 0
+    density = jnp.log(2 * jnp.where(positive, height, 1.0) / (high - low))
+    return within(low, x, high, jnp.where(positive, density, -jnp.inf))
+
+
+def _sine_place(probability: float) -> float:
+    return float(np.sin(np.pi * probability / 2) ** 2)
+
+
+def _arcsine(fields: Fields) -> Params:
+    if "low" in fields:
+        return fields["low"], fields["high"]
+    low, width = line_through(fields, _sine_place, jnp.positive)
+    return low, low + width
+
+
+def _arcsine_quantile(params: Params, z: Array) -> Array:
+    """``low + (high - low) sin^2(pi u / 2)``, each end from the tail that is exact there."""
+    low, high = params
+    below, above = (jnp.sin(jnp.pi / 2 * tail) ** 2 for tail in tails(z))
+    return low * above + high * below
+
+
+def _arcsine_score(params: Params, x: Array) -> Array:
+    low, high = params
+    shares = ((x - low) / (high - low), (high - x) / (high - low))
+    below, above = (2 / jnp.pi * jnp.arcsin(_root(jnp.clip(s, 0.0, 1.0))) for s in shares)
+    return score_of(below, above)
+
+
+def _arcsine_density(params: Params, x: Array) -> Array:
+    low, high = params
+    inside = (low < x) & (x < high)
+    product = jnp.where(inside, (x - low) * (high - x), 1.0)
+    return jnp.where(inside, -jnp.log(jnp.pi) - jnp.log(product) / 2, -jnp.inf)
 
 
 def _any_number(params: Params) -> Array:
@@ -145,9 +196,18 @@ def _around_mode(params: Params) -> Array:
     return (low <= mode) & (mode <= high) & (low < high)
 
 
-FIXED = Kernel(lambda fields: (fields["value"],), _fixed_quantile, _fixed_score, _any_number)
-NORMAL = Kernel(_normal, _normal_quantile, _normal_score, _spread)
-LOGNORMAL = Kernel(_lognormal, _lognormal_quantile, _lognormal_score, _spread)
-UNIFORM = Kernel(_uniform, _uniform_quantile, _uniform_score, _ascending)
-LOGUNIFORM = Kernel(_loguniform, _loguniform_quantile, _loguniform_score, _ascending)
-TRIANGULAR = Kernel(_triangular, _triangular_quantile, _triangular_score, _around_mode)
+FIXED = Kernel(
+    lambda fields: (fields["value"],), _fixed_quantile, _fixed_score, _no_density, _any_number
+)
+NORMAL = Kernel(_normal, _normal_quantile, _normal_score, _normal_density, _spread)
+LOGNORMAL = Kernel(
+    _lognormal, _lognormal_quantile, *on_log(_normal_score, _normal_density), _spread
+)
+UNIFORM = Kernel(_uniform, _uniform_quantile, _uniform_score, _uniform_density, _ascending)
+LOGUNIFORM = Kernel(
+    _loguniform, _loguniform_quantile, *on_log(_uniform_score, _uniform_density), _ascending
+)
+TRIANGULAR = Kernel(
+    _triangular, _triangular_quantile, _triangular_score, _triangular_density, _around_mode
+)
+ARCSINE = Kernel(_arcsine, _arcsine_quantile, _arcsine_score, _arcsine_density, _ascending)

@@ -6,12 +6,24 @@ from statistics import NormalDist
 from typing import TypeAlias
 
 import jax.numpy as jnp
-from jax import Array
+import numpy as np
+from jax import Array, lax
 from jax.scipy.special import ndtr, ndtri
 
 from uncertainty.precision import Floats
 
-__all__ = ["Fields", "Kernel", "Params", "line_through", "percentiles_in", "score_of", "tails"]
+__all__ = [
+    "Fields",
+    "Kernel",
+    "Params",
+    "just_below",
+    "line_through",
+    "on_log",
+    "percentiles_in",
+    "score_of",
+    "tails",
+    "within",
+]
 
 Fields: TypeAlias = Mapping[str, Array]
 Params: TypeAlias = tuple[Array, ...]
@@ -29,6 +41,8 @@ class Kernel:
         ``(parameters, z) -> x``, rising in z.
     score
         ``(parameters, x) -> z``, the inverse where there is one; -inf and inf outside.
+    log_density
+        ``(parameters, x) -> log p``; -inf outside and at an atom.
     valid
         ``(parameters) -> bool``: parameters that name assumptions are known only in a draw.
     solve
@@ -42,6 +56,7 @@ class Kernel:
     parameters: Callable[[Fields], Params]
     quantile: Callable[[Params, Array], Array]
     score: Callable[[Params, Array], Array]
+    log_density: Callable[[Params, Array], Array]
     valid: Callable[[Params], Array]
     solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     table: Callable[[Params], Floats] | None = None
@@ -58,6 +73,13 @@ def score_of(below: Array, above: Array) -> Array:
     lower = below < above
     smaller = ndtri(jnp.where(lower, below, above))
     return jnp.where(lower, smaller, -smaller)
+
+
+def just_below(x: Array) -> Array:
+    """Nearest smaller number that no processor takes for the same: constant, for derivatives."""
+    limits = np.finfo(x.dtype)
+    step = jnp.maximum(jnp.abs(x) * float(limits.eps), float(limits.tiny))
+    return x - lax.stop_gradient(step)
 
 
 def percentiles_in(fields: Iterable[str]) -> list[tuple[float, str]]:
@@ -77,3 +99,24 @@ def line_through(
     (p, low), (q, high) = percentiles_in(fields)
     slope = (bend(fields[high]) - bend(fields[low])) / (place(q) - place(p))
     return bend(fields[low]) - slope * place(p), slope
+
+
+def within(low: Array, x: Array, high: Array, log_density: Array) -> Array:
+    """Give a log density inside the ends, and -inf outside."""
+    return jnp.where((low <= x) & (x <= high), log_density, -jnp.inf)
+
+
+def on_log(
+    score: Callable[[Params, Array], Array], log_density: Callable[[Params, Array], Array]
+) -> tuple[Callable[[Params, Array], Array], Callable[[Params, Array], Array]]:
+    """Score and log density of a positive quantity, from those of its logarithm."""
+
+    def score_of_value(params: Params, x: Array) -> Array:
+        inside = jnp.where(x > 0, x, 1.0)
+        return jnp.where(x > 0, score(params, jnp.log(inside)), -jnp.inf)
+
+    def log_density_of_value(params: Params, x: Array) -> Array:
+        y = jnp.log(jnp.where(x > 0, x, 1.0))
+        return jnp.where(x > 0, log_density(params, y) - y, -jnp.inf)
+
+    return score_of_value, log_density_of_value

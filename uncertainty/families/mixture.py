@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from uncertainty.families.kernel import score_of, tails
+from uncertainty.families.kernel import just_below, score_of, tails
 
 __all__ = ["Part", "choice_quantile", "mixture_quantile", "mixture_score"]
 
@@ -40,7 +40,10 @@ def mixture_quantile(weights: Sequence[Array], parts: Sequence[Part], z: Array) 
     ends = jnp.stack([quantile(z) for quantile, _ in parts])
     low, high = ends.min(0), ends.max(0)
     score = partial(mixture_score, weights, parts)
-    return _invert(score, z, low, high)
+    reached = score(jnp.stack([just_below(ends), ends])) >= z
+    # An atom is where the score jumps over z: it comes out to the last digit.
+    atom = jnp.where(reached[1] & ~reached[0], ends, -jnp.inf).max(0)
+    return jnp.where(jnp.isfinite(atom), atom, _invert(score, z, low, high))
 
 
 def _invert(score: Callable[[Array], Array], z: Array, low: Array, high: Array) -> Array:

@@ -1,13 +1,13 @@
 """What the rest of the package sees of prior files: assumptions in canonical units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from uncertainty.errors import Fault
 from uncertainty.spec.expressions import Expression, names_in, told
 from uncertainty.spec.families import FAMILY_CLASSES
-from uncertainty.spec.priors import Layer
+from uncertainty.spec.layers import Layer
 from uncertainty.spec.values import Reference
 
 __all__ = ["Assumption", "Correlation", "Law", "Number", "Resolution"]
@@ -27,12 +27,18 @@ class Law:
         The parametrization as stated, in canonical units.
     weights, parts
         Of a mixture or a choice.
+    data : tuple of float
+        Of an empirical distribution: the values of its column.
+    origin : str
+        Where they come from, in words.
     """
 
     family: str
     fields: tuple[tuple[str, Number], ...] = ()
     weights: tuple[Number, ...] = ()
     parts: tuple["Law", ...] = ()
+    data: tuple[float, ...] = ()
+    origin: str = ""
 
     def references(self) -> Iterator[str]:
         """Yield the names of the assumptions that the parameters name."""
@@ -53,10 +59,18 @@ class Law:
     def __str__(self) -> str:
         if self.parts:
             return f"{self.family} of {len(self.parts)}"
+        if self.data:
+            return f"{self.family} {{{self.origin}}}"
         if self.family == "fixed":
             return _shown(self.fields[0][1])
         inside = ", ".join(f"{key}: {_shown(value)}" for key, value in self.fields)
-        return f"{self.family} {{{inside}}}"
+        tails = f" with {_tails(dict(self.fields))} tails" if self.family == "quantiles" else ""
+        return f"{self.family} {{{inside}}}{tails}"
+
+
+def _tails(fields: Mapping[str, Number]) -> str:
+    ends = {float(key) for key in fields} & {0.0, 1.0}
+    return ("normal", "lognormal", "logit-normal")[len(ends)]
 
 
 def _shown(value: Number) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from uncertainty.declarations import INPUTS
 from uncertainty.spec.assumptions import Assumption, Law, Number
+from uncertainty.spec.data import read_column
 from uncertainty.spec.document import Key
 from uncertainty.spec.expressions import Expression, ExpressionError, parse_expression
-from uncertainty.spec.families import PERCENTILES, Choice, Family, FamilyKeys
-from uncertainty.spec.priors import Layer
+from uncertainty.spec.families import PERCENTILES, Choice, Empirical, Family, FamilyKeys
+from uncertainty.spec.layers import Layer
+from uncertainty.spec.library import Place
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.values import Quantity, Reference, Scalar
 from uncertainty.units import UnitError, base_unit, factor
@@ -32,7 +34,7 @@ def convert(
     name: str, index: int, entry: AssumptionEntry, layer: Layer, below: Inherited
 ) -> tuple[Assumption, list[Complaint]]:
     """Turn the topmost entry of `name` into an assumption."""
-    work = _Conversion(_canonical_unit(name, entry, below))
+    work = _Conversion(_canonical_unit(name, entry, below), layer.document.place)
     stated_unit = entry.unit or below.stated_unit
     work.set_unit(stated_unit)
     law = _entry_law(entry, work)
@@ -89,6 +91,7 @@ class _Conversion:
     """Collects complaints while numbers go over to one unit."""
 
     unit: str
+    place: Place
     complaints: list[Complaint] = field(default_factory=list)
     scale: float = 1.0
 
@@ -158,6 +161,8 @@ def _law(keys: FamilyKeys, work: _Conversion, *at: Key) -> Law:
     stated: Family = getattr(keys, family)
     if isinstance(stated, Choice):
         return _choice(stated, work, *at, family)
+    if isinstance(stated, Empirical):
+        return _column(stated, work, *at, family)
     fields = {
         key: work.number(value, *at, family, key, plain=key in stated.plain)
         for key, value in stated.stated().items()
@@ -185,6 +190,14 @@ def _choice(stated: Choice, work: _Conversion, *at: Key) -> Law:
     _check_weights(weights, work, *at, "weights")
     parts = tuple(Law("fixed", (("value", option),)) for option in options)
     return Law("choice", weights=tuple(weights), parts=parts)
+
+
+def _column(stated: Empirical, work: _Conversion, *at: Key) -> Law:
+    column = read_column(stated.file, stated.column, work.place)
+    if column.message:
+        work.complaints.append(((*at, column.key), column.message))
+    values = tuple(value * work.scale for value in column.values)
+    return Law("empirical", data=values, origin=column.origin)
 
 
 def _check_weights(weights: list[Number], work: _Conversion, *at: Key) -> None:

@@ -1,0 +1,101 @@
+"""Student's t: through the beta distribution of ``df/(df + t^2)``."""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import betainc, erf, ndtr
+from jax.scipy.stats import t as student
+from scipy import special
+
+from uncertainty.families.beta import inverse, logit_quantile
+from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of
+from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
+from uncertainty.precision import Floats
+
+__all__ = ["STUDENT_T"]
+
+_NEAR = 1e-6  # the quantile function is straight from here to the median
+
+
+def _parameters(fields: Fields) -> Params:
+    return fields["df"], fields["loc"], fields["scale"]
+
+
+def _quantile(params: Params, z: Array) -> Array:
+    df, loc, scale = params
+    size = jnp.maximum(jnp.abs(z), _NEAR)
+    outside, inside = 2 * ndtr(-size), erf(size / np.sqrt(2))
+    logit = logit_quantile(df / 2, jnp.full_like(df, 0.5), score_of(outside, inside))
+    return loc + scale * z / size * jnp.sqrt(df) * jnp.exp(-logit / 2)
+
+
+def _score(params: Params, x: Array) -> Array:
+    df, loc, scale = params
+    t = (x - loc) / scale
+    near = t * t < df
+    ratio = jnp.where(near, t * t / (df + t * t), df / (df + t * t))
+    half = jnp.full_like(df, 0.5)
+    inside = betainc(half, df / 2, jnp.where(near, ratio, 0.5))
+    beyond = betainc(df / 2, half, jnp.where(near, 0.5, ratio))
+    tail = jnp.where(near, (1 - inside) / 2, beyond / 2)
+    return jnp.sign(t) * -score_of(tail, 1 - tail)
+
+
+def _log_density(params: Params, x: Array) -> Array:
+    df, loc, scale = params
+    return student.logpdf(x, df, loc, scale)
+
+
+def _standard(df: Floats, z: Floats) -> Floats:
+    """Quantile by SciPy's inverse incomplete beta function, exact in both tails."""
+    size = np.abs(z)
+    outside, inside = 2 * special.ndtr(-size), special.erf(size / np.sqrt(2))
+    score = np.where(outside < inside, special.ndtri(outside), -special.ndtri(inside))
+    x, rest = inverse(df / 2, np.asarray(0.5), score)
+    return np.asarray(np.sign(z) * np.sqrt(df * rest / x))
+
+
+def _table(params: Params) -> Floats:
+    """Tabulate asinh(t)."""
+    df = np.asarray(params[0], np.float64)
+    t = _standard(df, GRID)
+    spread = np.logaddexp(0.0, 2 * np.log(np.maximum(np.abs(t), 1e-150)))
+    growth = np.logaddexp(0.0, 2 * np.log(np.maximum(np.abs(t), 1e-150)) - np.log(df))
+    constant = special.betaln(df / 2, 0.5) + np.log(df) / 2
+    log_density = -(df + 1) / 2 * growth - constant
+    return fill(np.arcsinh(t), -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density - spread / 2)
+
+
+def _look_up(params: Params, table: Array, z: Array) -> Array:
+    _, loc, scale = params
+    return loc + scale * jnp.sinh(interpolate(table, z))
+
+
+def _solve(fields: Mapping[str, float]) -> dict[str, float]:
+    """Find place and scale from two percentiles: straight lines in the standard quantile."""
+    pairs = percentiles_in(fields)
+    if not pairs:
+        return dict(fields)
+    (p, low), (q, high) = pairs
+    first, second = _standard(np.asarray(fields["df"]), special.ndtri(np.array([p, q])))
+    scale = (fields[high] - fields[low]) / (second - first)
+    return {"df": fields["df"], "loc": float(fields[low] - scale * first), "scale": float(scale)}
+
+
+def _valid(params: Params) -> Array:
+    df, _, scale = params
+    return (df > 0) & (scale > 0)
+
+
+STUDENT_T = Kernel(
+    _parameters,
+    _quantile,
+    _score,
+    _log_density,
+    _valid,
+    _solve,
+    _table,
+    with_exact_slope(_look_up, _log_density),
+)
