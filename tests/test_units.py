@@ -36,3 +36,31 @@ def test_no_unit(unit):
 def test_base_units():
     assert base_unit("kW") == "kilogram * meter ** 2 / second ** 3"
     assert base_unit("%") == "1"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["W**(9**9**9)", "W**9999999", "10**9**9*W", "9**9**9", "W" * 59 + "!", "W" * 5000, "lambda: 1",
+     "__import__('os')", "W**9**9**9", "W.__class__()"],
+)  # fmt: skip
+def test_a_unit_is_never_arithmetic_nor_code(unit):
+    with pytest.raises(UnitError):
+        factor(unit, "W")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "kg*m**2/s**2",
+        "kg m^2 s^-2",
+        "1/s",
+        "µs",
+        "%",
+        "(W*h)/token",
+        "GB/s",
+        "g/kWh",
+        "byte/parameter",
+    ],
+)
+def test_units_that_people_write_are_taken(unit):
+    assert factor(unit, f"{unit} ") == pytest.approx(1)

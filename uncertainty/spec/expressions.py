@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 __all__ = [
     "FUNCTIONS",
+    "LONGEST",
     "Expression",
     "ExpressionError",
     "names_in",
@@ -22,7 +23,8 @@ Expression: TypeAlias = (
 FUNCTIONS = {"sqrt": 1, "exp": 1, "log": 1, "log10": 1, "abs": 1, "min": 2, "max": 2}
 """Functions that an expression may call, with their number of arguments."""
 
-_LONGEST = 500
+LONGEST = 500
+"""Characters that an expression may have."""
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -49,8 +51,8 @@ def parse_expression(text: str) -> Expression:
     >>> parse_expression("total / (2 * ratio)")
     ('/', ('name', 'total'), ('*', ('number', 2.0), ('name', 'ratio')))
     """
-    if len(text) > _LONGEST:
-        raise ExpressionError(f"is longer than {_LONGEST} characters")
+    if len(text) > LONGEST:
+        raise ExpressionError(f"is longer than {LONGEST} characters")
     try:
         tree = ast.parse(text.strip(), mode="eval")
         return _convert(tree.body)

@@ -1,12 +1,51 @@
-"""Where shipped files and citations are: one function finds `priors/` in every kind of install."""
+"""Where shipped files, citations and data are, and how far a file may reach for them."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["find_file", "shipped_folder", "shipped_names", "source_keys"]
+__all__ = [
+    "Place",
+    "find_file",
+    "missing_file",
+    "shipped_folder",
+    "shipped_names",
+    "shown_path",
+    "source_keys",
+    "sources",
+]
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
+_APART = ("catalogue", "evidence")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the names in one file are looked up.
+
+    Attributes
+    ----------
+    folder : Path
+        The file's own folder.
+    root : Path or None
+        The folder that names may not lead out of; None where they may lead anywhere.
+    """
+
+    folder: Path
+    root: Path | None
+
+    def of(self, path: Path) -> "Place":
+        """Give the place of a file found from here."""
+        shipped = path.resolve().is_relative_to(shipped_folder())
+        return Place(path.parent, shipped_folder() if shipped else self.root)
+
+    def reaches(self, path: Path) -> bool:
+        """Say whether a file found from here may be read."""
+        found = path.resolve()
+        roots = [shipped_folder(), *([self.root.resolve()] if self.root else [])]
+        return self.root is None or any(found.is_relative_to(root) for root in roots)
 
 
 @lru_cache(maxsize=1)
@@ -26,13 +65,40 @@ def shipped_names() -> list[str]:
     True
     """
     root = shipped_folder()
-    return sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.yaml"))
+    found = (path.relative_to(root) for path in root.rglob("*.yaml"))
+    return sorted(str(p.with_suffix("")) for p in found if p.parts[0] not in _APART)
 
 
-def find_file(name: str, folder: Path) -> Path | None:
-    """Find a prior file: a path from `folder`, or the name of a shipped file."""
-    candidates = [folder / name, shipped_folder() / name, shipped_folder() / f"{name}.yaml"]
-    return next((path for path in candidates if path.is_file()), None)
+def _candidates(name: str, folder: Path) -> Iterator[Path]:
+    yield folder / name
+    for shipped in (name, f"{name}.yaml"):
+        path = shipped_folder() / shipped
+        if path.resolve().is_relative_to(shipped_folder()):
+            yield path
+
+
+def find_file(name: str, place: Place) -> Path | None:
+    """Find a file that may be read: a path from `place`, or the name of a shipped file."""
+    found = (path for path in _candidates(name, place.folder) if path.is_file())
+    return next((path for path in found if place.reaches(path)), None)
+
+
+def missing_file(name: str, place: Place) -> str:
+    """Say why `find_file` found nothing."""
+    if place.reaches(place.folder / name):
+        return f"no such file: {name!r}"
+    return (
+        f"{name!r} lies outside the folder of the file; move it inside, or allow it with "
+        "--allow-outside (allow_outside=True)"
+    )
+
+
+def shown_path(path: Path) -> str:
+    """Give a path as messages show it: from the shipped library, or from the current folder."""
+    for root, shown in ((shipped_folder(), Path("priors")), (Path.cwd(), Path())):
+        if path.resolve().is_relative_to(root.resolve()):
+            return str(shown / path.resolve().relative_to(root.resolve()))
+    return str(path.resolve())
 
 
 def source_keys(folder: Path) -> frozenset[str]:
@@ -40,3 +106,25 @@ def source_keys(folder: Path) -> frozenset[str]:
     files = (shipped_folder() / "sources.bib", folder / "sources.bib")
     texts = [path.read_text(encoding="utf-8") for path in files if path.is_file()]
     return frozenset(key for text in texts for key in _ENTRY.findall(text))
+
+
+def sources() -> dict[str, dict[str, str]]:
+    """Give the fields of each shipped citation by key.
+
+    Examples
+    --------
+    >>> sources()["epoch2025"]["year"]
+    '2025'
+    """
+    text = (shipped_folder() / "sources.bib").read_text(encoding="utf-8")
+    places = [*_ENTRY.finditer(text)]
+    ends = [*(match.start() for match in places[1:]), len(text)]
+    return {
+        match[1]: _fields(text[match.end() : end]) for match, end in zip(places, ends, strict=True)
+    }
+
+
+def _fields(entry: str) -> dict[str, str]:
+    """Read ``name = {value}`` lines; braces inside a value only protect capitals."""
+    found = re.findall(r"^\s*(\w+)\s*=\s*\{?(.*?)\}?,?\s*$", entry, re.MULTILINE)
+    return {name: re.sub(r"[{}]", "", value) for name, value in found}

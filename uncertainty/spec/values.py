@@ -22,6 +22,7 @@ __all__ = [
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%µ].*?)?\s*")
+_LONGEST = 200
 _WANTED = "must be a number, a number with a unit ('700 W') or the name of an assumption"
 
 
@@ -55,7 +56,7 @@ def _finite(number: float, got: object) -> float:
 def _parse_text(text: str) -> Scalar:
     if is_name(text):
         return Reference(text)
-    match = _QUANTITY.fullmatch(text)
+    match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(text[:60])})
     number = _finite(float(match[1]), text)
@@ -106,21 +107,23 @@ def _non_negative(value: Scalar) -> Scalar:
     return value
 
 
-# JSON Schema constrains only the number; a string of any kind is left to the validator.
+_TEXT = {"type": ["number", "string"], "pattern": f"^({NAME.pattern}|[-+]?[0-9.].*)$"}
+
+# JSON Schema constrains a bare number; one with a unit is left to the validator.
 Value = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
-    WithJsonSchema({"type": ["number", "string"]}),
+    WithJsonSchema(_TEXT),
 ]
 Positive = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
     AfterValidator(_positive),
-    WithJsonSchema({"type": ["number", "string"], "exclusiveMinimum": 0}),
+    WithJsonSchema({**_TEXT, "exclusiveMinimum": 0}),
 ]
 NonNegative = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
     AfterValidator(_non_negative),
-    WithJsonSchema({"type": ["number", "string"], "minimum": 0}),
+    WithJsonSchema({**_TEXT, "minimum": 0}),
 ]
