@@ -71,7 +71,8 @@ def unused_notices(
 ) -> Iterator[Fault]:
     """Report unused names that are no fault: from lower layers, altered files and scenarios."""
     own = priors.layers[-1]
-    yield from (f for item, f in unused(resolution, model) if altered or item.layer is not own)
+    lower = [(item, f) for item, f in unused(resolution, model) if altered or item.layer is not own]
+    yield from (f for item, f in lower if not item.layer.bundle)
     scenarios = list(priors.scenarios.values())
     for other in resolution.others:
         yield from (f for item, f in unused(other, model) if item.layer in scenarios)

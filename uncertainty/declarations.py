@@ -57,6 +57,9 @@ _INPUTS = (
     Input("active_parameters", "parameters", "parameters used for one token"),
     Input("total_parameters", "parameters", "parameters stored"),
     Input("moe_ratio", "1", "total parameters over active parameters", 1.0),
+    Input("experts", "1", "routed experts in a layer", 1.0),
+    Input("experts_per_token", "1", "routed experts that one token uses", 1.0),
+    Input("bytes_per_parameter", "byte/parameter", "memory of one parameter"),
     Input("output_tokens", "tokens", "tokens generated for the query, reasoning included"),
     Input("input_tokens", "tokens", "tokens of prompt and context", default="0, no prompt"),
     Input("utilization", "1", "FLOP/s achieved in decode over the peak", 0.0, 1.0),
@@ -69,6 +72,10 @@ _INPUTS = (
         "the same as utilization",
     ),
     Input("peak_flops", "FLOP/s", "dense peak of one GPU in the format computed in"),
+    Input("memory_bandwidth_bytes_per_s", "byte/s", "peak memory bandwidth of one GPU"),
+    Input("gpu_count", "1", "GPUs that serve one copy of the model", 1.0),
+    Input("batch_size", "1", "sequences decoded together", 1.0),
+    Input("tokens_per_s", "token/s", "output tokens per second of the deployment"),
     Input("gpu_power_w", "W", "rated board power of one GPU"),
     Input("power_fraction", "1", "average over rated power in decode", 0.0, 1.0),
     Input(
@@ -88,6 +95,7 @@ _INPUTS = (
     Input("layers", "1", "transformer layers", default="scaled from active_parameters"),
     Input("heads", "1", "attention heads in a layer", default="scaled from active_parameters"),
     Input("head_dim", "1", "width of one head", default="scaled from active_parameters"),
+    Input("kv_heads", "1", "key-value heads in a layer", 1.0),
 )
 
 INPUTS = MappingProxyType({item.name: item for item in _INPUTS})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import Fault
 from uncertainty.spec.assumptions import Assumption, Correlation
-from uncertainty.spec.priors import Layer
+from uncertainty.spec.layers import Layer
 from uncertainty.spec.schema import CorrelationEntry
 from uncertainty.spec.validation import nearest
 

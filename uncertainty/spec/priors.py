@@ -1,46 +1,26 @@
 """Prior files to frozen layers: `load_priors` collects faults and raises nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from uncertainty.errors import Fault
+from uncertainty.spec.catalogue import take_bundles
 from uncertainty.spec.document import Document, Key, Plain, read_document, wrap_mapping
-from uncertainty.spec.library import find_file, shipped_folder, shipped_names, source_keys
+from uncertainty.spec.layers import Layer
+from uncertainty.spec.library import (
+    Place,
+    find_file,
+    missing_file,
+    shipped_names,
+    shown_path,
+    source_keys,
+)
 from uncertainty.spec.schema import FORMAT, AssumptionEntry, CorrelationEntry, FileEntry
 from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import is_name
 
-__all__ = ["Layer", "Priors", "given_layer", "load_priors"]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Assumptions stated in one place; a later layer overrides an earlier one.
-
-    Attributes
-    ----------
-    document : Document
-        Where they stand.
-    at : tuple
-        Keys of the mapping that holds them inside the document.
-    entries : mapping
-        The valid ones by name.
-    stated : tuple of str
-        All names in the order written, the invalid ones too.
-    correlations : tuple
-        Valid rank correlations with their places in the list.
-    """
-
-    document: Document
-    at: tuple[Key, ...]
-    entries: Mapping[str, AssumptionEntry]
-    stated: tuple[str, ...]
-    correlations: tuple[tuple[int, CorrelationEntry], ...] = ()
-
-    def fault(self, name: str, keys: Sequence[Key], message: str) -> Fault:
-        """Make a fault inside the assumption `name`."""
-        return self.document.fault((*self.at, name, *keys), message)
+__all__ = ["Priors", "given_layer", "load_priors"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +41,8 @@ class Priors:
         Citation keys that may be used.
     faults : tuple of Fault
         What is wrong; `build_problem` raises them with its own.
+    place : Place
+        Where the names of files in a call are looked up.
     readable : bool
         False where a whole file is missing or no prior file, so that checks of what the
         assumptions mean together would only repeat it.
@@ -73,6 +55,7 @@ class Priors:
     scenarios: Mapping[str, Layer] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
+    place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
     readable: bool = True
 
     @property
@@ -86,13 +69,18 @@ class Priors:
         return f"<Priors {self.label}: {len(names)} assumptions{trouble}>"
 
 
-def load_priors(source: str | Path | Mapping[str, object]) -> Priors:
+def load_priors(
+    source: str | Path | Mapping[str, object], *, allow_outside: bool = False
+) -> Priors:
     """Read a prior file with the files that it extends.
 
     Parameters
     ----------
     source : str, Path or mapping
         A path, the name of a shipped file, or a mapping of the same shape as a file.
+    allow_outside : bool
+        Let the file name other files (bases, data) outside its own folder; not for files that
+        you have not read.
 
     Returns
     -------
@@ -107,12 +95,17 @@ def load_priors(source: str | Path | Mapping[str, object]) -> Priors:
     >>> load_priors({"schema": 1, "assumptions": {"x": {"fixed": "one"}}})
     <Priors <mapping>: 1 assumptions>
     """
+    here = Place(Path.cwd(), None if allow_outside else Path.cwd())
+    return replace(_load(source, here, allow_outside), place=here)
+
+
+def _load(source: str | Path | Mapping[str, object], here: Place, allow_outside: bool) -> Priors:
     if isinstance(source, Mapping):
-        return _from_document(wrap_mapping(source, "<mapping>"), Path.cwd(), ())
-    path = find_file(str(source), Path.cwd())
+        return _from_document(wrap_mapping(source, "<mapping>", here), ())
+    path = find_file(str(source), Place(Path.cwd(), None))
     if path is None:
         return _unreadable(str(source), _missing(str(source)))
-    return _from_path(path, ())
+    return _from_path(path, Place(path.parent, None if allow_outside else path.parent), ())
 
 
 def _unreadable(label: str, *faults: Fault) -> Priors:
@@ -123,27 +116,21 @@ def _missing(name: str) -> Fault:
     return Fault(name, 0, 0, "", "no such file, nor a shipped one" + nearest(name, shipped_names()))
 
 
-def _label(path: Path) -> str:
-    for root, shown in ((shipped_folder(), Path("priors")), (Path.cwd(), Path())):
-        if path.resolve().is_relative_to(root.resolve()):
-            return str(shown / path.resolve().relative_to(root.resolve()))
-    return str(path.resolve())
-
-
-def _from_path(path: Path, above: tuple[Path, ...]) -> Priors:
-    document, faults = read_document(path, _label(path))
+def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
+    label = shown_path(path)
+    document, faults = read_document(path, label, place)
     if document is None:
-        return _unreadable(_label(path), *faults)
-    return _from_document(document, path.parent, (*above, path.resolve()))
+        return _unreadable(label, *faults)
+    return _from_document(document, (*above, path.resolve()))
 
 
-def _from_document(document: Document, folder: Path, above: tuple[Path, ...]) -> Priors:
+def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
     data = _expanded(document.data)
     wrong = _wrong_format(document, data)
     if wrong:
         return _unreadable(document.label, wrong)
     faults = validate(FileEntry, data, document)[1]
-    base = _base(document, data, folder, above)
+    base = _base(document, data, above)
     own = _layer(document, ("assumptions",), data, _correlations(document, data))
     scenarios = {
         name: _layer(document, ("scenarios", name), data) for name in _names(data.get("scenarios"))
@@ -154,7 +141,7 @@ def _from_document(document: Document, folder: Path, above: tuple[Path, ...]) ->
         model=_text(data.get("model")) or base.model,
         layers=(*base.layers, own),
         scenarios={**base.scenarios, **scenarios},
-        sources=base.sources | source_keys(folder),
+        sources=base.sources | source_keys(document.place.folder),
         faults=(*base.faults, *faults),
         readable=base.readable,
     )
@@ -169,12 +156,21 @@ def _names(value: Plain) -> list[str]:
 
 
 def _expanded(data: Plain) -> dict[str, Plain]:
-    """Write the short form of a scenario's value, a bare scalar, as ``fixed``."""
+    """Take catalogue names out, and write a scenario's bare scalars as ``fixed``."""
     assert isinstance(data, dict)
+    result = dict(data)
+    if isinstance(data.get("assumptions"), dict):
+        result["assumptions"] = _without_bundles(data["assumptions"])
     scenarios = data.get("scenarios")
-    if not isinstance(scenarios, dict):
-        return data
-    return {**data, "scenarios": {name: _fixed(entries) for name, entries in scenarios.items()}}
+    if isinstance(scenarios, dict):
+        result["scenarios"] = {
+            name: _fixed(_without_bundles(entries)) for name, entries in scenarios.items()
+        }
+    return result
+
+
+def _without_bundles(entries: Plain) -> Plain:
+    return dict(take_bundles(entries)[1]) if isinstance(entries, dict) else entries
 
 
 def _fixed(entries: Plain) -> Plain:
@@ -197,19 +193,24 @@ def _wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
     return None
 
 
-def _base(
-    document: Document, data: dict[str, Plain], folder: Path, above: tuple[Path, ...]
-) -> Priors:
-    name = data.get("extends")
+def _base(document: Document, data: dict[str, Plain], above: tuple[Path, ...]) -> Priors:
+    name, place = data.get("extends"), document.place
     if not isinstance(name, str):
         return Priors("")
-    path = find_file(name, folder)
+    path = find_file(name, place)
     if path is None:
         hint = nearest(name.removesuffix(".yaml"), shipped_names())
-        return _unreadable("", document.fault(("extends",), f"no such file: {name!r}{hint}"))
+        why = missing_file(name, place)
+        return _unreadable("", document.fault(("extends",), why + hint * why.startswith("no such")))
     if path.resolve() in above:
         return _unreadable("", document.fault(("extends",), f"{name!r} extends itself"))
-    return _from_path(path, above)
+    return _from_path(path, place.of(path), above)
+
+
+def _inside(data: Plain, at: tuple[Key, ...]) -> dict[str, Plain]:
+    for key in at:
+        data = data.get(str(key)) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def _layer(
@@ -218,14 +219,15 @@ def _layer(
     data: Plain,
     correlations: tuple[tuple[int, CorrelationEntry], ...] = (),
 ) -> Layer:
-    for key in at:
-        data = data.get(str(key)) if isinstance(data, dict) else None
-    stated = data if isinstance(data, dict) else {}
+    """Make the layer at some keys; `data` is the document's, expanded."""
+    stated = _inside(data, at)
     checked = {
         name: validate(AssumptionEntry, entry, document)[0] for name, entry in stated.items()
     }
     valid = {n: entry for n, entry in checked.items() if entry is not None and is_name(n)}
-    return Layer(document, at, valid, tuple(stated), correlations)
+    written = _inside(document.data, at)
+    bundles = take_bundles(written)[0]
+    return Layer(document, at, valid, tuple(stated), correlations, bundles, written=tuple(written))
 
 
 def _correlations(
@@ -237,10 +239,10 @@ def _correlations(
     return tuple((i, entry) for i, entry in checked if entry is not None)
 
 
-def given_layer(given: Mapping[str, object]) -> tuple[Layer, list[Fault]]:
+def given_layer(given: Mapping[str, object], place: Place) -> tuple[Layer, list[Fault]]:
     """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
-    document = wrap_mapping(given, "<given>")
-    data = _fixed(document.data)
+    document = wrap_mapping(given, "<given>", place)
+    data = _fixed(_without_bundles(document.data))
     assert isinstance(data, dict)
     faults = [
         fault

@@ -7,9 +7,11 @@ from graphlib import CycleError, TopologicalSorter
 from uncertainty.declarations import ALTERNATIVES
 from uncertainty.errors import Fault
 from uncertainty.spec.assumptions import Assumption, Resolution
+from uncertainty.spec.catalogue import expand
 from uncertainty.spec.conversion import Inherited, convert
 from uncertainty.spec.correlations import resolve_correlations
-from uncertainty.spec.priors import Layer, Priors, given_layer
+from uncertainty.spec.layers import Layer
+from uncertainty.spec.priors import Priors, given_layer
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.validation import nearest
 from uncertainty.units import same_unit
@@ -22,7 +24,7 @@ def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -
 
     Scenarios that are not chosen are checked too: their faults are faults of the file.
     """
-    top, given_faults = given_layer(given)
+    top, given_faults = given_layer(given, priors.place)
     chosen, missing = _scenario(priors, scenario)
     early = (*priors.faults, *given_faults, *missing)
     if not priors.readable:
@@ -36,12 +38,15 @@ def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -
     return replace(found, faults=(*early, *found.faults, *of_others), others=others)
 
 
-def _resolve(layers: Sequence[Layer], priors: Priors) -> Resolution:
-    assumptions, merge_faults = _merge(layers)
+def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:
+    expansion = expand(stated)
+    layers = expansion.layers
+    assumptions, merge_faults = _merge(layers, expansion.names)
     broken = _broken(layers)
     ordered, cycles = _order(assumptions)
     correlations, correlation_faults, notices = resolve_correlations(priors.layers, ordered, broken)
     faults = (
+        *expansion.faults,
         *merge_faults,
         *_unknown_sources(layers, priors),
         *_reference_faults(assumptions, broken),
@@ -49,7 +54,7 @@ def _resolve(layers: Sequence[Layer], priors: Priors) -> Resolution:
         *cycles,
         *correlation_faults,
     )
-    reports = (*_overrides(layers), *_replacements(layers), *notices)
+    reports = (*expansion.notices, *_overrides(layers), *_replacements(layers), *notices)
     return Resolution(ordered, correlations, faults, reports, broken)
 
 
@@ -85,10 +90,10 @@ def _replacements(layers: Sequence[Layer]) -> list[Fault]:
     ]
 
 
-def _merge(layers: Sequence[Layer]) -> tuple[list[Assumption], list[Fault]]:
+def _merge(layers: Sequence[Layer], names: Sequence[str]) -> tuple[list[Assumption], list[Fault]]:
     visible = _visible(layers)
     faults = _both_alternatives(visible)
-    order = {name: i for i, name in enumerate(dict.fromkeys(n for x in layers for n in x.stated))}
+    order = {name: i for i, name in enumerate(names)}
     merged: dict[str, tuple[Assumption, list[Fault]]] = {}
     for layer, name in visible:
         entry = layer.entries.get(name)

@@ -1,14 +1,25 @@
 """The shape of a prior file, format 1, documented under each key."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncertainty.spec.families import Components, FamilyKeys, Strict
-from uncertainty.spec.values import Value, is_name
+from uncertainty.spec.expressions import LONGEST
+from uncertainty.spec.families import Components, FamilyKeys, JsonSchema, Strict
+from uncertainty.spec.values import NAME, Value, is_name
 
-__all__ = ["FORMAT", "AssumptionEntry", "CorrelationEntry", "FileEntry"]
+__all__ = [
+    "FORMAT",
+    "AssumptionEntry",
+    "CatalogueEntry",
+    "CatalogueFile",
+    "CorrelationEntry",
+    "FileEntry",
+    "Hardware",
+    "LanguageModel",
+    "Precision",
+]
 
 FORMAT = 1
 
@@ -26,11 +37,22 @@ class Truncate(Strict):
         return self
 
 
+def _require_one(schema: dict[str, JsonSchema], kind: type[FamilyKeys]) -> None:
+    schema["oneOf"] = [{"required": [key]} for key in kind.possible()]
+    known: list[JsonSchema] = [{"required": ["fixed"]}, {"required": ["expression"]}]
+    schema["dependentSchemas"] = {"truncate": {"not": {"anyOf": known}}}
+
+
 class AssumptionEntry(FamilyKeys):
     """One uncertain input: exactly one distribution, and where it comes from."""
 
+    model_config = ConfigDict(json_schema_extra=_require_one)
     mixture: Components | None = Field(None, description="parts with weights; may hold atoms")
-    expression: str | None = Field(None, description="arithmetic over other assumptions")
+    expression: str | None = Field(
+        None,
+        description="arithmetic over other assumptions",
+        json_schema_extra={"pattern": r"^[A-Za-z0-9_+*/(),. -]*$", "maxLength": LONGEST},
+    )
     truncate: Truncate | None = Field(None, description="limits to cut at")
     unit: str | None = Field(None, description="unit of the numbers")
     varies: Literal["query"] | None = Field(None, description="differs from query to query")
@@ -50,7 +72,9 @@ class AssumptionEntry(FamilyKeys):
 class CorrelationEntry(Strict):
     """A Spearman rank correlation between two assumptions."""
 
-    between: tuple[str, str] = Field(description="two names")
+    between: tuple[str, str] = Field(
+        description="two names", json_schema_extra={"uniqueItems": True}
+    )
     rank: float = Field(description="Spearman rank correlation", gt=-1, lt=1)
     source: str | None = None
     note: str | None = None
@@ -63,7 +87,21 @@ def _checked_name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(_checked_name)]
+Name = Annotated[
+    str,
+    AfterValidator(_checked_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
+]
+
+
+def _checked_scenario(name: str) -> str:
+    if name == "all":
+        text = "stands for every scenario; choose another name"
+        raise PydanticCustomError("reserved", "{text}", {"text": text})
+    return name
+
+
+ScenarioName = Annotated[Name, AfterValidator(_checked_scenario)]
 
 
 class FileEntry(Strict):
@@ -75,4 +113,45 @@ class FileEntry(Strict):
     extends: str | None = Field(None, description="a file whose assumptions this one builds on")
     assumptions: dict[Name, AssumptionEntry] = Field(default_factory=dict)
     correlations: tuple[CorrelationEntry, ...] = ()
-    scenarios: dict[Name, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
+    scenarios: dict[ScenarioName, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
+
+
+class Bundle(Strict):
+    """Assumptions that one catalogue name stands for."""
+
+    title: str = Field(description="what the name stands for, for people")
+    assumptions: dict[Name, AssumptionEntry] = Field(default_factory=dict)
+
+
+class LanguageModel(Bundle):
+    """A language model: its size and shape."""
+
+
+class Precision(Bundle):
+    """A number format of parameters."""
+
+    formats: tuple[str, ...] = Field(
+        description="arithmetic formats; the first that the hardware has", min_length=1
+    )
+
+
+class Hardware(Bundle):
+    """An accelerator."""
+
+    peak_flops: dict[str, AssumptionEntry] = Field(
+        description="dense peak by arithmetic format", min_length=1
+    )
+
+
+CatalogueEntry: TypeAlias = Hardware | Precision | LanguageModel
+"""What a catalogue may hold."""
+
+
+class CatalogueFile(Strict):
+    """A catalogue file."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="format version")
+    title: str = Field(description="what the file is about, for people")
+    hardware: dict[str, Hardware] = Field(default_factory=dict)
+    precision: dict[str, Precision] = Field(default_factory=dict)
+    llm: dict[str, LanguageModel] = Field(default_factory=dict)
