@@ -79,6 +79,12 @@ class Problem:
         """True where something varies from query to query."""
         return bool(self.joint.coordinates(varies=True))
 
+    @property
+    def used(self) -> frozenset[str]:
+        """Names that the model or another assumption uses."""
+        needs = (name for item in self.assumptions.values() for name in item.needs)
+        return frozenset([*self.model.used(self.assumptions), *needs])
+
     def quantity(self, name: str | None = None) -> str:
         """Choose an output: the one named, the only one, or ``energy_wh``.
 
@@ -164,7 +170,8 @@ def build_problem(
         A name in ``ENERGY_MODELS``, or any function of named inputs in `jax.numpy` that gives a
         scalar or a mapping of named scalars; the file's own model where not given.
     given : mapping, optional
-        Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file.
+        Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file;
+        ``hardware``, ``precision`` and ``llm`` take names of the catalogues.
     scenario : str, optional
         A scenario of the file.
     evidence : None

@@ -46,8 +46,8 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"schema: 1\n#" + b"x" * 1_000_001, "is larger than"),
         (b"a: &x [1]\nb: *y\n", "not YAML"),
         (b"", "must be a mapping"),
-        (b"schema: 1\na: " + b"[" * 3000 + b"]" * 3000, "nested too deeply"),
-        (b"schema: 1\na: &x [*x]\n", "a: unknown key"),
+        (b"schema: 1\na: " + b"[" * 3000 + b"]" * 3000, "nested more than 20 levels"),
+        (b"schema: 1\na: &x [*x]\n", "stands inside itself"),
         (b"a: \x07\n", "not YAML"),
         (
             b"schema: 1\nassumptions: {x: {beta: {mean: 2, sd: 1, low: 5, high: 3}}}\n",
@@ -72,6 +72,22 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"schema: 1\ncorrelations: 3\n", "valid tuple"),
         (b"schema: 1\nextends: nowhere\n", "no such file"),
         (b"schema: 1\nassumptions: {x: {fixed: 2024-01-01}}\n", "must be a number"),
+        (b"schema: 1\nassumptions: {x: {fixed: '1" + b" " * 500 + b"W!'}}\n", "must be a number"),
+        (
+            b"schema: 1\nassumptions: {x: {mixture: [" + b"{weight: 1, fixed: 2}," * 101 + b"]}}\n",
+            "at most 100 items",
+        ),
+        (
+            b"schema: 1\nassumptions: {x: {choice: {options: [" + b"1," * 1001 + b"]}}}\n",
+            "at most 1000 items",
+        ),
+        (
+            b"schema: 1\nassumptions: {x: {quantiles: {"
+            + b",".join(b"0.%04d: %d" % (i, i) for i in range(1, 202))
+            + b"}}}\n",
+            "at most 200 probabilities",
+        ),
+        (b"schema: 1\nassumptions: {x: {expression: " + b"(" * 200 + b"}}\n", "is not arithmetic"),
     ],
 )
 def test_files_that_cannot_be_read(text, message, tmp_path):

@@ -42,6 +42,11 @@ class EnergyModel:
     alternatives: tuple[tuple[str, ...], ...] = ()
     outputs: tuple[Output, ...] = ()
 
+    @property
+    def meaning(self) -> str:
+        """First line of the function's own description."""
+        return (inspect.getdoc(self.function) or "").split("\n", maxsplit=1)[0]
+
     def used(self, names: Mapping[str, object]) -> list[str]:
         """Name those of `names` that the model takes."""
         own = {*self.required, *self.optional}

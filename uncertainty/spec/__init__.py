@@ -1,20 +1,25 @@
 """Files to frozen objects: the only room that reads what users write."""
 
 from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, Resolution
+from uncertainty.spec.catalogue import catalogue
 from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.expressions import Expression
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.functions import load_function
-from uncertainty.spec.library import shipped_folder, shipped_names
+from uncertainty.spec.json_schema import catalogue_schema, prior_schema
+from uncertainty.spec.library import shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, load_priors
 from uncertainty.spec.resolve import resolve
+from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.starter import starting_file
 from uncertainty.spec.validation import nearest
 from uncertainty.spec.values import Reference
 
 __all__ = [
     "FAMILY_CLASSES",
     "Assumption",
+    "AssumptionEntry",
     "Correlation",
     "Expression",
     "Law",
@@ -22,12 +27,17 @@ __all__ = [
     "Priors",
     "Reference",
     "Resolution",
+    "catalogue",
+    "catalogue_schema",
     "correlation_matrix",
     "load_function",
     "load_priors",
     "nearest",
     "parse_yaml",
+    "prior_schema",
     "resolve",
     "shipped_folder",
     "shipped_names",
+    "sources",
+    "starting_file",
 ]

@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
 
 __all__ = ["nearest", "validate"]
 
+_SHOWN = 20
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -33,7 +34,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; known: {', '.join(names[:_SHOWN])}{more}" if names else ""
 
 
 def validate(
@@ -62,7 +64,11 @@ def _sentence(kind: type[BaseModel], error: "ErrorDetails", loc: Sequence[Key]) 
     if code in {"model_type", "dict_type", "model_attributes_type"}:
         return f"must be a mapping of keys (got {error['input']!r:.60})"
     message = message[0].lower() + message[1:]
-    if " (got " in message or isinstance(error["input"], dict | list | tuple | BaseModel):
+    if (
+        " (got " in message
+        or code == "reserved"
+        or isinstance(error["input"], dict | list | tuple | BaseModel)
+    ):
         return message
     return f"{message} (got {error['input']!r:.60})"
 
