@@ -9,6 +9,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty import cli
+from uncertainty.cli.show import busy
 
 HERE = Path(__file__).parent
 
@@ -273,5 +274,142 @@ def test_a_terminal_sees_what_is_going_on(monkeypatch):
     from rich.console import Console
 
     monkeypatch.setattr(Console, "is_terminal", property(lambda self: True))
-    with cli.busy("checking"):
+    with busy("checking"):
         pass
+
+
+def test_every_scenario_side_by_side(run, tmp_path):
+    status, out, err = run("run", "gpt-4o", "--scenario", "all", "--draws", "512", "--above", "1")
+    assert (status, err) == (0, "")
+    folder = tmp_path / "results" / "gpt-4o-all"
+    assert {path.name for path in folder.iterdir()} == {
+        "as_stated.nc", "long_input.nc", "reasoning.nc", "scenarios.csv", "scenarios.svg",
+        "scenarios.png", "report.md",
+    }  # fmt: skip
+    for part in (
+        "as stated",
+        "long_input",
+        "reasoning",
+        "times as stated",
+        "over 1 Wh",
+        "same points",
+    ):
+        assert part in out, part
+    status, out, _ = run("run", "gpt-4o", "--scenario", "all", "--draws", "512", "--json")
+    found = json.loads(out)
+    assert {row["scenario"] for row in found["scenarios"]} == {
+        "as stated",
+        "long_input",
+        "reasoning",
+    }
+    assert found["prob"] == 0.9
+    status, _, err = run(
+        "run", "gpt-4o", "--scenario", "all", "--draws", "64", "--set", "power_fraction=1.2"
+    )
+    assert status == 2
+    assert "must lie between 0 and 1" in err
+    wide = "utilization={uniform: {low: 0.5, high: 1.2}}"
+    status, _, err = run("run", "gpt-4o", "--scenario", "all", "--draws", "64", "--set", wide)
+    assert status == 3
+    assert "not to be trusted: reasoning: utilization lies outside 0 to 1" in err
+
+
+def test_a_scenario_may_not_be_called_all(run, tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "schema: 1\nextends: gpt-4o\nscenarios: {all: {output_tokens: 3}}\n"
+    )
+    status, _, err = run("check", "x.yaml")
+    assert (status, err) == (
+        2,
+        "x.yaml:3:13: scenarios.all: stands for every scenario; choose another name\n",
+    )
+
+
+def test_check_draws_every_assumption(run, tmp_path):
+    status, out, _ = run("check", "frontier-moe", "--plot")
+    assert status == 0
+    text = (tmp_path / "results" / "frontier-moe" / "assumptions.svg").read_text()
+    assert text.startswith("<?xml")
+    assert "Written: results/frontier-moe/assumptions.svg" in out
+
+
+def test_check_warns_of_what_makes_a_result_meaningless(run):
+    changes = ["utilization={beta: {alpha: 1, beta: 9}}",
+               "output_tokens_median={loguniform: {low: 1, high: 1.0e+7}}",
+               "prefill_power_fraction={uniform: {low: 0.9, high: 1.1}}"]  # fmt: skip
+    words = [word for change in changes for word in ("--set", change)]
+    status, out, _ = run("check", "gpt-4o", *words, "--json")
+    assert status == 0
+    told = " ".join(json.loads(out)["warnings"])
+    for part in ("the mean of energy_wh is meaningless", "output_tokens_median: P95 is 2e+06 times P5",
+                 "prefill_power_fraction lies outside 0 to 1 for 50 % of the draws"):  # fmt: skip
+        assert part in told, part
+    status, out, _ = run("check", "gpt-4o", *words)
+    assert out.count("warning: ") == 4  # one query's output tokens are as wide as their median
+    status, _, err = run("run", "gpt-4o", *words[-2:], "--draws", "64")
+    assert status == 3
+    assert "power_fraction lies outside" in err
+
+
+def test_lists(run):
+    for what, part in (
+        ("priors", "gemini-like"), ("hardware", "mi300x"), ("precision", "mxfp4"), ("sources", "epoch2025"),
+        ("models", "llama-3.1-70b"), ("models", "flops"),
+    ):  # fmt: skip
+        status, out, _ = run("list", what)
+        assert status == 0
+        assert part in out
+        status, out, _ = run("list", what, "--json")
+        tables = json.loads(out)
+        assert any(part in row.values() for rows in tables.values() for row in rows)
+    status, out, _ = run("list", "model", "flops")
+    for part in (
+        "utilization",
+        "FLOP/s",
+        "0 to 1",
+        "0 or more",
+        "needed, or overhead",
+        "energy_wh_node",
+        "provisioned",
+    ):
+        assert part in out, part
+    assert run("list", "model", "flop")[::2] == (
+        2,
+        "list model: no model 'flop'; did you mean 'flops'?\n",
+    )
+    assert run("list", "model")[0] == 2
+    assert run("list", "priors", "flops")[0] == 2
+    assert json.loads(run("list", "schema")[1])["required"] == ["schema"]
+
+
+def test_init_writes_a_file_that_passes_check(run, tmp_path):
+    status, out, _ = run("init", "my.yaml", "--from", "open-llama-70b")
+    assert status == 0
+    assert "uncertainty check my.yaml" in out
+    assert run("check", "my.yaml")[0] == 0
+    status, _, err = run("init", "my.yaml")
+    assert (status, err) == (
+        2,
+        "my.yaml: exists already; choose another name, or remove it first\n",
+    )
+    status, _, err = run("init", "other.yaml", "--from", "gpt4o")
+    assert status == 2
+    assert "did you mean 'gpt-4o'" in err
+    assert not (tmp_path / "other.yaml").exists()
+    (tmp_path / "file").write_text("")
+    assert run("init", "file/new.yaml")[0] == 2
+
+
+def test_a_catalogue_name_by_set_and_files_outside_by_option(run, tmp_path):
+    status, out, _ = run(
+        "check", "gpt-4o", "--set", "hardware=b200", "--set", "precision=fp8", "--json"
+    )
+    rows = {row["input"]: row for row in json.loads(out)["inputs"]}
+    assert rows["peak_flops"]["median"] == 4.5e15
+    (tmp_path / "own").mkdir()
+    (tmp_path / "base.yaml").write_text("schema: 1\nextends: gpt-4o\nassumptions: {}\n")
+    (tmp_path / "own" / "x.yaml").write_text("schema: 1\nextends: ../base.yaml\nassumptions: {}\n")
+    status, _, err = run("check", "own/x.yaml")
+    assert status == 2
+    assert "allow it with --allow-outside" in err
+    assert run("check", "own/x.yaml", "--allow-outside")[0] == 0

@@ -19,7 +19,7 @@ ORDER = [
     {"problem"},
     {"sampling"},
     {"implied", "summary"},
-    {"sensitivity"},
+    {"scenarios", "sensitivity"},
     {"plots"},
     {"report"},
     {"cli"},
@@ -39,7 +39,8 @@ DOORS = {
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
     "exceedance", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate",
-    "summarize", "summarize_inputs", "write_report",
+    "summarize", "summarize_inputs", "summarize_scenarios", "write_assumptions", "write_report",
+    "write_scenarios",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

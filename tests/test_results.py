@@ -27,7 +27,9 @@ def test_provenance(tree):
     assert facts["seed"] == 7
     assert "output_tokens_median" in facts["priors_text"]
     files = json.loads(facts["prior_files"])
-    assert [file["path"] for file in files] == ["priors/base/datacenter.yaml", "priors/gpt-4o.yaml"]
+    assert [file["path"] for file in files] == [
+        "priors/base/datacenter.yaml", "priors/gpt-4o.yaml", "priors/catalogue/hardware.yaml",
+    ]  # fmt: skip
     assert facts["priors_sha256"] == files[1]["sha256"]
     assert "jax" in json.loads(facts["versions"])
 

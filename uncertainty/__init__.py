@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from uncertainty.implied import summarize_inputs as summarize_inputs
     from uncertainty.problem import Problem as Problem
     from uncertainty.problem import build_problem as build_problem
+    from uncertainty.report import write_assumptions as write_assumptions
     from uncertainty.report import write_report as write_report
+    from uncertainty.report import write_scenarios as write_scenarios
     from uncertainty.results import load as load
     from uncertainty.results import save as save
     from uncertainty.sampling import simulate as simulate
+    from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
     from uncertainty.sensitivity import rank_inputs as rank_inputs
     from uncertainty.spec import Priors as Priors
     from uncertainty.spec import load_priors as load_priors
@@ -42,7 +45,10 @@ _ROOMS = {
     "simulate": "sampling",
     "summarize": "summary",
     "summarize_inputs": "implied",
+    "summarize_scenarios": "scenarios",
+    "write_assumptions": "report",
     "write_report": "report",
+    "write_scenarios": "report",
 }
 
 __all__ = [*_ROOMS]  # a list of names, kept in one place

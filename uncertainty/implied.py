@@ -1,15 +1,17 @@
-"""What the stated assumptions imply: percentiles, and how often a formula's range is left."""
+"""What the stated assumptions imply: percentiles, and which are too wide to mean much."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.declarations import INPUTS
 from uncertainty.estimate import quantile_estimate
 from uncertainty.precision import Floats
 
-__all__ = ["range_notices", "summarize_inputs"]
+__all__ = ["WIDEST", "summarize_inputs", "width_notices"]
+
+WIDEST = 1e4
+"""P95 over P5 of an assumption beyond which results repeat its width."""
 
 
 def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
@@ -50,24 +52,22 @@ def _percentiles(draws: Floats) -> Iterator[tuple[str, float]]:
         yield f"mcse_{key}", error
 
 
-def range_notices(tree: xr.DataTree) -> list[str]:
-    """Say which assumptions leave the range in which the formulas hold, and how often.
+def width_notices(percentiles: xr.Dataset) -> list[str]:
+    """Say which assumptions are so wide that what follows from them means little.
 
     Examples
     --------
     >>> import uncertainty as un
-    >>> wide = {"utilization": {"lognormal": {"median": 0.5, "sigma": 1}}}
-    >>> range_notices(un.simulate(un.build_problem("gpt-4o", given=wide), draws=512))[0][:39]
-    'utilization lies outside 0 to 1 for 24.'
+    >>> wide = {"pue_excess": {"loguniform": {"low": 1e-7, "high": 1}}}
+    >>> tree = un.simulate(un.build_problem("gpt-4o", given=wide), draws=512)
+    >>> [text[:33] for text in width_notices(summarize_inputs(tree))]
+    ['pue_excess: P95 is 2e+06 times P5']
     """
     notices = []
-    for name, draws in tree["prior"].data_vars.items():
-        declared = INPUTS.get(str(name))
-        if declared is not None:
-            outside = ((draws < declared.low) | (draws > declared.high)).mean().item()
-            if outside > 0:
-                limits = f"{declared.low:g} to {declared.high:g}"
-                notices.append(
-                    f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws"
-                )
+    for name in percentiles["input"].values:
+        row = percentiles.sel(input=name)
+        low, high = float(row["p5"]), float(row["p95"])
+        if low > 0 and high > WIDEST * low:
+            text = f"{name}: P95 is {high / low:.1g} times P5 (over {WIDEST:g})"
+            notices.append(f"{text}; results will say little else: narrow it, or give a reason")
     return notices

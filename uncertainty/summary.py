@@ -24,6 +24,7 @@ from uncertainty.precision import Floats
 
 __all__ = [
     "STATISTICS",
+    "draws_of",
     "exceedance",
     "main_quantity",
     "share_per_query",
@@ -115,7 +116,7 @@ def _check_interval(prob: float, kind: str) -> None:
         raise InputError.of("<kind>", f"must be 'eti' or 'hdi' (got {kind!r})")
 
 
-def _draws(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
+def draws_of(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
     """Draws of a statistic, shape (chain, draw)."""
     if statistic == "query" or not _nested(tree):
         return np.asarray(tree["prior_predictive"][quantity].values)
@@ -133,7 +134,7 @@ def _describe(
         found = _describe_queries(tree, quantity, prob, kind)
     else:
         control = _control(tree, quantity)
-        found = _describe_draws(_draws(tree, quantity, statistic), prob, kind, control)
+        found = _describe_draws(draws_of(tree, quantity, statistic), prob, kind, control)
     values = {key: value for key, (value, _) in found.items()}
     return {**values, **{f"mcse_{key}": error for key, (_, error) in found.items()}}
 
@@ -213,7 +214,7 @@ def exceedance(
         functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
         each = np.array([exceedance_of_function(function, threshold) for function in functions])
         return float(each.mean()), float(standard_error(each))
-    return from_chains(_draws(tree, quantity, statistic), lambda x: (x > threshold).mean(-1))
+    return from_chains(draws_of(tree, quantity, statistic), lambda x: (x > threshold).mean(-1))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How long, against NumPy in the same run: `pytest -m benchmark -rP`. Figures are printed, not judged."""
+"""How long, against NumPy in the same run: `pytest -m benchmark -n 0 -rP`. Figures are printed, not judged."""
 
 import statistics
 import time

@@ -3,7 +3,7 @@
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from uncertainty.report import Headline
 
-__all__ = ["Result", "busy", "implied", "say", "table", "warnings"]
+__all__ = ["Result", "SideBySide", "busy", "implied", "say", "table", "warnings"]
 
 
 def warnings(tree: "xr.DataTree") -> list[str]:
@@ -84,6 +84,60 @@ class Result:
         print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
 
 
+@dataclass(frozen=True)
+class SideBySide:
+    """What `run --scenario all` shows."""
+
+    trees: "Mapping[str, xr.DataTree]"
+    quantity: str
+    prob: float
+    above: float | None
+    written: Sequence[Path]
+
+    @cached_property
+    def found(self) -> "xr.Dataset":
+        """The table."""
+        from uncertainty import summarize_scenarios
+
+        return summarize_scenarios(self.trees, self.prob, quantity=self.quantity)
+
+    @cached_property
+    def doubts(self) -> list[str]:
+        """What makes each result untrustworthy."""
+        return [f"{name}: {text}" for name, tree in self.trees.items() for text in warnings(tree)]
+
+    def print(self) -> None:
+        """Print for people."""
+        from uncertainty import report
+
+        say(next(iter(self.trees.values())).attrs["title"])
+        table(report.scenario_title(self.found), *report.scenario_rows(self.found))
+        for sentence in report.scenario_sentences(self.trees, self.quantity, self.above):
+            say(sentence)
+        for notice in self._notices():
+            say(f"note: {notice}")
+        say(f"Written: {', '.join(str(path) for path in self.written)}")
+        for doubt in self.doubts:
+            print(f"not to be trusted: {doubt}", file=sys.stderr)
+
+    def _notices(self) -> list[str]:
+        from uncertainty.report import notices_of
+
+        notices = (notice for tree in self.trees.values() for notice in notices_of(tree))
+        return list(dict.fromkeys(notices))
+
+    def print_json(self) -> None:
+        """Print for programs."""
+        from uncertainty.report import records, scenario_sentences
+
+        facts = {**self.found.attrs, "units": str(self.found["units"].item())}
+        sentences = scenario_sentences(self.trees, self.quantity, self.above)
+        rows = records(self.found.reset_coords(drop=True))
+        told = {"sentences": sentences, "notices": self._notices(), "warnings": self.doubts}
+        paths = [str(path) for path in self.written]
+        print(json.dumps({**facts, "scenarios": rows, **told, "written": paths}, indent=1))
+
+
 def implied(percentiles: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
     """Give the columns and rows of what assumptions imply, each figure with its error."""
     from uncertainty.report import figure_with_error
@@ -117,10 +171,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
     grid = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, column in enumerate(columns):
-        grid.add_column(column, justify="left" if i < 2 else "right")
+        numbers = all(row[i][:1] in "-0123456789" for row in rows)
+        grid.add_column(column, justify="right" if numbers else "left")
     for row in rows:
         grid.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 140).print(grid)
+    Console(width=None if sys.stdout.isatty() else 150).print(grid)
 
 
 @contextmanager

@@ -1,16 +1,28 @@
 """Summaries, rankings and provenance to files that people read."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots import plot_components, plot_distribution, plot_ranking
+from uncertainty.implied import summarize_inputs
+from uncertainty.plots import (
+    plot_assumptions,
+    plot_components,
+    plot_distribution,
+    plot_ranking,
+)
 from uncertainty.report.files import write_figure, write_text
-from uncertainty.report.record import notices_of, record, records
+from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.record import notices_of, provenance_lines, record, records
+from uncertainty.report.scenarios import (
+    scenario_rows,
+    scenario_sentences,
+    scenario_title,
+    write_scenarios,
+)
 from uncertainty.report.text import (
     Headline,
     above_sentence,
@@ -40,8 +52,14 @@ __all__ = [
     "ranking_title",
     "record",
     "records",
+    "scenario_rows",
+    "scenario_sentences",
+    "scenario_title",
     "split_sentence",
+    "write_assumptions",
     "write_report",
+    "write_scenarios",
+    "write_text",
 ]
 
 
@@ -97,6 +115,44 @@ def write_report(
         written += write_figure(folder / name, figure)
     text = "\n\n".join(_markdown(tree, summary, ranking, list(figures), above)) + "\n"
     return [*written, write_text(folder / "report.md", text)]
+
+
+def write_assumptions(
+    tree: xr.DataTree, folder: str | Path, *, quantity: str | None = None, prob: float = 0.9
+) -> list[Path]:
+    """Draw every assumption on one page, and what they imply together.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `simulate` or `load`.
+    folder : str or Path
+        Made where there is none.
+    quantity : str, optional
+        The output drawn; the only one, or ``energy_wh``, where not given.
+    prob : float
+        Probability of the wider interval.
+
+    Returns
+    -------
+    list of Path
+        ``assumptions.svg`` and ``assumptions.png``.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_assumptions(tree, folder)]
+    ['assumptions.svg', 'assumptions.png']
+    """
+    quantity = quantity or main_quantity(tree)
+    summary, draws = headline(tree, quantity, (0.5, prob)), _draws_by_statistic(tree, quantity)
+    inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}
+    tables = [table.sel(statistic=list(draws)) for table in summary.tables]
+    central = float(tree["central"][quantity])
+    figure = plot_assumptions(inputs, summarize_inputs(tree), draws, tables, central)
+    return write_figure(Path(folder) / "assumptions", figure)
 
 
 def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
@@ -172,11 +228,11 @@ def _markdown(
     yield f"# {tree.attrs['title'] or 'Uncertainty analysis'}"
     warnings = warnings_of(tree)
     if warnings:
-        yield "**Not to be trusted:**\n\n" + _bullets(warnings)
+        yield "**Not to be trusted:**\n\n" + bullets(warnings)
     else:
         yield citation_sentence(tree, summary)
     yield f"## {summary.title}"
-    yield _table(summary.columns, summary.rows())
+    yield table_text(summary.columns, summary.rows())
     yield "Each figure is followed by its Monte Carlo standard error."
     yield central_sentence(tree, summary)
     yield split_sentence(tree, summary.quantity)
@@ -185,26 +241,15 @@ def _markdown(
     yield from (f"![{name}]({name}.svg)" for name in figures if name != "ranking")
     if ranking is not None:
         yield f"## What matters: {ranking_title(ranking)}"
-        yield _table(*ranking_rows(ranking))
+        yield table_text(*ranking_rows(ranking))
         yield str(ranking.attrs["note"])
         yield "![ranking](ranking.svg)"
     yield "## Assumptions"
-    yield _table(*_assumption_rows(tree))
+    yield table_text(*_assumption_rows(tree))
     notices = notices_of(tree)
     if notices:
-        yield "## Notices\n\n" + _bullets(notices)
-    yield "## Provenance\n\n" + _bullets(_provenance({str(k): v for k, v in tree.attrs.items()}))
-
-
-def _bullets(items: Sequence[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+        yield "## Notices\n\n" + bullets(notices)
+    yield "## Provenance\n\n" + bullets(provenance_lines(tree.attrs))
 
 
 def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
@@ -214,21 +259,3 @@ def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
         for name, values in tree["prior"].data_vars.items()
     ]
     return ["assumption", *keys], rows
-
-
-def _provenance(facts: Mapping[str, object]) -> list[str]:
-    files = json.loads(str(facts["prior_files"]))
-    hashes = [f"{file['path']}: sha256 {file['sha256']}" for file in files if file["text"]]
-    versions = ", ".join(f"{k} {v}" for k, v in json.loads(str(facts["versions"])).items())
-    keys = (
-        "model",
-        "scenario",
-        "given",
-        "seed",
-        "draws",
-        "randomizations",
-        "queries",
-        "command",
-        "created_at",
-    )
-    return [*(f"{key}: {facts[key]}" for key in keys if facts.get(key)), *hashes, versions]

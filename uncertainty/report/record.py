@@ -1,24 +1,27 @@
 """A result as plain data, for JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeAlias
 
 import xarray as xr
 
-from uncertainty.implied import range_notices
+from uncertainty.implied import summarize_inputs, width_notices
 from uncertainty.report.text import Headline, citation_sentence
 from uncertainty.results import warnings_of
 from uncertainty.summary import summarize
 
-__all__ = ["Record", "notices_of", "record", "records"]
+__all__ = ["Record", "notices_of", "provenance_lines", "record", "records"]
 
 Record: TypeAlias = dict[str, object]
 
 
 def notices_of(tree: xr.DataTree) -> list[str]:
     """Sentences worth reading before believing a result."""
-    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *range_notices(tree)]
+    return [
+        *json.loads(str(tree.attrs.get("notices", "[]"))),
+        *width_notices(summarize_inputs(tree)),
+    ]
 
 
 def records(table: xr.Dataset, **facts: float) -> list[Record]:
@@ -49,3 +52,23 @@ def record(
         "notices": notices_of(tree),
         "warnings": warnings_of(tree),
     }
+
+
+def provenance_lines(attributes: Mapping[Hashable, object]) -> list[str]:
+    """Say what a result was computed from, and with which versions."""
+    facts = {str(key): value for key, value in attributes.items()}
+    files = json.loads(str(facts["prior_files"]))
+    hashes = [f"{file['path']}: sha256 {file['sha256']}" for file in files if file["text"]]
+    versions = ", ".join(f"{k} {v}" for k, v in json.loads(str(facts["versions"])).items())
+    keys = (
+        "model",
+        "scenario",
+        "given",
+        "seed",
+        "draws",
+        "randomizations",
+        "queries",
+        "command",
+        "created_at",
+    )
+    return [*(f"{key}: {facts[key]}" for key in keys if facts.get(key)), *hashes, versions]

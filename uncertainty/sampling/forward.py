@@ -15,6 +15,7 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
 from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.ranges import MEANINGLESS, outside_range
 from uncertainty.sampling.tally import Tally
 
 if TYPE_CHECKING:
@@ -73,13 +74,15 @@ def simulate(
     points = [_points(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
     reduced = _nested(problem, points, seed) if problem.varies else _flat(problem, points, outputs)
+    left = list(outside_range(problem, inputs))
+    warnings = [*reduced.tally.warnings(problem), *_lost_means(problem)]
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
-        "warnings": json.dumps([*reduced.tally.warnings(problem), *_lost_means(problem)]),
-        **_description(problem),
+        "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
+        **_description(problem, [text for p, text in left if p <= MEANINGLESS]),
     }
     return build_tree(
         inputs=_by_chain({name: inputs[name] for name in problem.assumptions}, count),
@@ -224,30 +227,34 @@ def _lost_means(problem: Problem) -> Iterator[str]:
         yield f"the mean of {quantity} is meaningless: {reason}"
 
 
-def _description(problem: Problem) -> dict[str, str]:
+def _description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
+    used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
+    documents = {layer.document.label: layer.document for layer in used}
+    own = problem.priors.layers[-1].document
     files = [
-        {"path": layer.document.label, "sha256": layer.document.sha256, "text": layer.document.text}
-        for layer in problem.priors.layers
+        {"path": label, "sha256": document.sha256, "text": document.text}
+        for label, document in documents.items()
+        if document.text or document is own
     ]
-    notices = [str(notice) for notice in problem.notices]
+    notices = [*(str(notice) for notice in problem.notices), *more]
     return {
         "title": problem.priors.title,
         "model": problem.model.name,
         "scenario": problem.scenario,
         "given": ", ".join(_told_given(problem)),
         "priors": problem.priors.label,
-        "priors_text": files[-1]["text"],
-        "priors_sha256": files[-1]["sha256"],
+        "priors_text": own.text,
+        "priors_sha256": own.sha256,
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
     }
 
 
 def _told_given(problem: Problem) -> Iterator[str]:
-    for name in problem.given:
+    for name, value in problem.given.items():
         item = problem.assumptions.get(name)
-        if item is not None:
-            yield f"{name} = {item}"
+        if item is not None or isinstance(value, str):
+            yield f"{name} = {item or value}"
 
 
 def _labels(problem: Problem) -> dict[str, dict[str, str]]:

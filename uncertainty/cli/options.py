@@ -1,0 +1,129 @@
+"""Options that the commands share, and what a question about a file consists of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uncertainty.errors import InputError
+
+if TYPE_CHECKING:
+    from uncertainty.problem import Problem
+    from uncertainty.spec import Priors
+
+__all__ = [
+    "DEFECT",
+    "DONE",
+    "INPUT_AT_FAULT",
+    "NOT_TRUSTED",
+    "Above",
+    "AsJson",
+    "Debug",
+    "Draws",
+    "File",
+    "Model",
+    "Out",
+    "Outside",
+    "Prob",
+    "Quantity",
+    "Question",
+    "Scenario",
+    "Scenarios",
+    "Seed",
+    "Sets",
+    "check_folder",
+    "check_prob",
+]
+
+DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
+
+File = Annotated[str, typer.Argument(help="A prior file, or the name of a shipped one (gpt-4o).")]
+Out = Annotated[Path | None, typer.Option(help="Folder to write; results/NAME if not given.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Fix or replace an assumption."),
+]
+Scenario = Annotated[str | None, typer.Option(help="A scenario of the file.")]
+Scenarios = Annotated[
+    str | None, typer.Option("--scenario", help="A scenario of the file, or all, side by side.")
+]
+Model = Annotated[
+    str | None, typer.Option(help="A shipped model, or your own function as my_model.py:function.")
+]
+Draws = Annotated[int | None, typer.Option(min=32, help="Epistemic draws over all randomizations.")]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed and file, same numbers.")]
+Prob = Annotated[float, typer.Option(help="Probability of the wider interval.")]
+Above = Annotated[float | None, typer.Option(help="Give the chance of exceeding this.")]
+Quantity = Annotated[str | None, typer.Option(help="The output to report and rank.")]
+Outside = Annotated[
+    bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What every verb is asked."""
+
+    file: str
+    sets: Sequence[str]
+    scenario: str | None
+    model: str | None
+    allow_outside: bool = False
+
+    def priors(self) -> "Priors":
+        """Read the file."""
+        from uncertainty import load_priors
+
+        return load_priors(self.file, allow_outside=self.allow_outside)
+
+    def problem(self, priors: "Priors | None" = None) -> "Problem":
+        """Check it."""
+        from uncertainty import build_problem
+        from uncertainty.spec import load_function
+
+        by_path = self.model is not None and ":" in self.model
+        model = load_function(self.model) if self.model and by_path else self.model
+        given = dict(_parsed(item) for item in self.sets)
+        return build_problem(priors or self.priors(), model, given, self.scenario)
+
+    def every_scenario(self) -> "dict[str, Problem]":
+        """Check the file as stated, and with each of its scenarios."""
+        priors = self.priors()
+        names = {"as stated": None, **{name: name for name in priors.scenarios}}
+        return {k: replace(self, scenario=name).problem(priors) for k, name in names.items()}
+
+    @property
+    def folder_name(self) -> str:
+        """Name of all that differs, so that no result replaces another unasked."""
+        scenario = [self.scenario] if self.scenario else []
+        return "-".join([Path(self.file).stem, *scenario, *(["set"] if self.sets else [])])
+
+
+def _parsed(item: str) -> tuple[str, object]:
+    from uncertainty.spec import parse_yaml
+
+    name, equals, text = item.partition("=")
+    if not equals or not name.strip():
+        raise InputError.of("--set", f"write NAME=VALUE (got {item!r})")
+    try:
+        return name.strip(), parse_yaml(text)
+    except Exception as error:
+        raise InputError.of("--set", f"{name}: not a value: {text!r}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Find out before the work is done whether its results can be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError.of("--out", f"cannot write to {folder}: {error.strerror}") from error
+
+
+def check_prob(prob: float) -> None:
+    """Refuse what is no probability."""
+    if not 0 < prob < 1:
+        raise InputError.of("--prob", f"must lie between 0 and 1 (got {prob:g})")

@@ -1,0 +1,131 @@
+"""`uncertainty run`: from a file to an interval, a ranking, figures and a report."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from uncertainty.cli.options import (
+    DONE,
+    NOT_TRUSTED,
+    Above,
+    AsJson,
+    Debug,
+    Draws,
+    File,
+    Model,
+    Out,
+    Outside,
+    Prob,
+    Quantity,
+    Question,
+    Scenarios,
+    Seed,
+    Sets,
+    check_folder,
+    check_prob,
+)
+from uncertainty.cli.show import Result, SideBySide, busy, warnings
+from uncertainty.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from uncertainty.problem import Problem
+    from uncertainty.sensitivity import Scale
+
+__all__ = ["run"]
+
+
+def run(
+    file: File,
+    out: Out = None,
+    sets: Sets = None,
+    scenario: Scenarios = None,
+    model: Model = None,
+    draws: Draws = None,
+    seed: Seed = 0,
+    prob: Prob = 0.9,
+    above: Above = None,
+    quantity: Quantity = None,
+    allow_outside: Outside = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate, summarize, rank, and write tables, figures and a report."""
+    question = Question(file, sets or [], scenario, model, allow_outside)
+    folder = out or Path("results") / question.folder_name
+    check_prob(prob)
+    if scenario == "all":
+        _run_scenarios(question, folder, draws, seed, prob, above, quantity, as_json)
+    import uncertainty as un
+
+    with busy("checking"):
+        problem = question.problem()
+        chosen = problem.quantity(quantity)
+        check_folder(folder)
+    tree = _simulate(problem, draws, seed)
+    with busy("ranking"):
+        ranking, reason = _ranking(problem, chosen, seed)
+    probs = sorted({0.5, prob})
+    with busy("writing"):
+        written = [un.save(tree, folder / "run.nc")]
+        written += un.write_report(
+            tree, folder, quantity=chosen, ranking=ranking, probs=probs, above=above
+        )
+    result = Result(tree, ranking, reason, chosen, probs, above, written)
+    result.print_json() if as_json else result.print()
+    raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
+
+
+def _simulate(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
+    import uncertainty as un
+
+    with busy(f"simulating {problem.scenario}".rstrip()):
+        tree = un.simulate(problem, draws, seed)
+    tree.attrs["command"] = shlex.join(["uncertainty", *sys.argv[1:]])
+    return tree
+
+
+def _ranking(problem: "Problem", quantity: str, seed: int) -> "tuple[xr.Dataset | None, str]":
+    """Rank independent blocks of inputs; where that cannot be, say why."""
+    from uncertainty import rank_inputs
+
+    scales: tuple[Scale, ...] = ("log", "linear")
+    reasons: list[str] = []
+    for scale in scales:
+        try:
+            found = rank_inputs(problem, quantity=quantity, by="block", scale=scale, seed=seed)
+            return found, " ".join(reasons)
+        except InputError as error:
+            reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")
+    return None, " ".join(reasons)
+
+
+def _run_scenarios(
+    question: Question,
+    folder: Path,
+    draws: int | None,
+    seed: int,
+    prob: float,
+    above: float | None,
+    quantity: str | None,
+    as_json: bool,
+) -> None:
+    """Run the file as stated and each of its scenarios at the same points."""
+    import uncertainty as un
+
+    with busy("checking"):
+        problems = question.every_scenario()
+        chosen = next(iter(problems.values())).quantity(quantity)
+        check_folder(folder)
+    trees = {name: _simulate(problem, draws, seed) for name, problem in problems.items()}
+    with busy("writing"):
+        paths = {name: folder / f"{name.replace(' ', '_')}.nc" for name in trees}
+        written = [un.save(tree, paths[name]) for name, tree in trees.items()]
+        written += un.write_scenarios(trees, folder, quantity=chosen, prob=prob, above=above)
+    result = SideBySide(trees, chosen, prob, above, written)
+    result.print_json() if as_json else result.print()
+    raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)

@@ -1,0 +1,17 @@
+"""Datasets to figures: no mathematics, and nothing is saved here."""
+
+from uncertainty.plots.assumptions import plot_assumptions
+from uncertainty.plots.components import plot_components
+from uncertainty.plots.distribution import plot_distribution
+from uncertainty.plots.ranking import plot_ranking
+from uncertainty.plots.scenarios import plot_scenarios
+from uncertainty.plots.style import STATISTIC_LABELS
+
+__all__ = [
+    "STATISTIC_LABELS",
+    "plot_assumptions",
+    "plot_components",
+    "plot_distribution",
+    "plot_ranking",
+    "plot_scenarios",
+]

@@ -1,0 +1,76 @@
+"""A ranking as bars."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.plots.style import (
+    STATISTIC_LABELS,
+    colors,
+    legend_above,
+    one_axes,
+    plain_numbers,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_ranking"]
+
+
+def plot_ranking(ranking: xr.Dataset) -> "Figure":
+    """Draw a ranking: bars with standard errors, the largest on top."""
+    figure, axes = one_axes(8, 1.4 + 0.42 * ranking.sizes["input"])
+    if "swing" in ranking:
+        _draw_tornado(axes, ranking)
+    else:
+        _draw_shares(axes, ranking)
+    names = [str(name).replace("_", " ") for name in ranking["input"].values]
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    return figure
+
+
+def _draw_shares(axes: "Axes", ranking: xr.Dataset) -> None:
+    palette, rows = colors(), np.arange(ranking.sizes["input"])
+    styles = (("total", "total share", 0.2, 0), ("first_order", "first-order share", -0.2, 1))
+    for key, label, offset, i in styles:
+        errors = np.asarray(ranking[f"{key}_se"].values)
+        values = np.asarray(ranking[key].values)
+        axes.barh(
+            rows - offset,
+            values,
+            0.38,
+            xerr=errors,
+            color=palette[i],
+            label=label,
+            error_kw={"lw": 1.2},
+        )
+    axes.set_xlabel(_share_label(ranking))
+    legend_above(axes)
+
+
+def _share_label(ranking: xr.Dataset) -> str:
+    statistic = STATISTIC_LABELS[str(ranking.attrs["statistic"])]
+    scale = "log " if ranking.attrs["scale"] == "log" else ""
+    return f"Share of the variance of {scale}{ranking.attrs['quantity']}, {statistic}"
+
+
+def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:
+    palette, rows = colors(), np.arange(ranking.sizes["input"])
+    low, high = (np.asarray(ranking[end].values) for end in ("low", "high"))
+    middle = float(ranking["center"])
+    for values, color, label in (
+        (low, palette[0], "input at P5"),
+        (high, palette[1], "input at P95"),
+    ):
+        axes.barh(rows, values - middle, left=middle, color=color, label=label)
+    if ranking.attrs["scale"] == "log":
+        axes.set_xscale("log")
+        plain_numbers(axes)
+    units = f" ({ranking.attrs['units']})" if ranking.attrs.get("units") else ""
+    statistic = STATISTIC_LABELS[str(ranking.attrs["statistic"])]
+    axes.set_xlabel(f"{ranking.attrs['quantity']}, {statistic}{units}")
+    legend_above(axes)

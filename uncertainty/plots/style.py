@@ -1,0 +1,86 @@
+"""What all figures share: axes, colors, labels. The door to seaborn."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import xarray as xr
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.typing import HashableList
+
+__all__ = [
+    "STATISTIC_LABELS",
+    "Color",
+    "colors",
+    "legend_above",
+    "one_axes",
+    "plain_numbers",
+    "quantity_label",
+    "sheet",
+]
+
+Color: TypeAlias = tuple[float, float, float]
+STATISTIC_LABELS: Mapping[str, str] = {
+    "typical": "typical query",
+    "mean": "mean query",
+    "query": "any one query",
+}
+"""How statistics are called in figures and reports."""
+
+
+def one_axes(width: float, height: float) -> "tuple[Figure, Axes]":
+    """Make a figure with one set of axes."""
+    figure, grid = sheet(width, height, [["only"]])
+    return figure, grid["only"]
+
+
+def sheet(
+    width: float,
+    height: float,
+    layout: Sequence[Sequence[str]],
+    heights: Sequence[float] | None = None,
+) -> "tuple[Figure, dict[str, Axes]]":
+    """Make a figure with named axes, as `matplotlib` lays out a mosaic."""
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    with sns.axes_style("ticks"), sns.plotting_context("notebook"):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        grid = figure.subplot_mosaic(cast("list[HashableList[str]]", layout), height_ratios=heights)
+    for axes in grid.values():
+        sns.despine(ax=axes)
+    return figure, grid
+
+
+def colors() -> list[Color]:
+    """Give a palette that color-blind readers can tell apart."""
+    import seaborn as sns
+
+    return list(sns.color_palette("colorblind"))
+
+
+def plain_numbers(axes: "Axes", *, minor: bool = True) -> None:
+    """Label an axis with whole numbers; on a log axis between the powers too, where few."""
+    from matplotlib.ticker import LogLocator
+
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    low, high = axes.get_xlim()
+    if minor and high < 100 * low:
+        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}")
+
+
+def quantity_label(values: xr.DataArray, name: str) -> str:
+    """Name a quantity with its boundary and unit."""
+    meaning = str(values.attrs.get("long_name", "")) or name
+    boundary = str(values.attrs.get("boundary", "")).replace("_", " ")
+    units = str(values.attrs.get("units", ""))
+    place = f", {boundary} boundary" if boundary else ""
+    return f"{meaning[0].upper()}{meaning[1:]}{place}" + (f" ({units})" if units else "")
+
+
+def legend_above(axes: "Axes", columns: int = 2) -> None:
+    """Put the legend over the axes, where it hides nothing."""
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)

@@ -1,0 +1,129 @@
+"""Scenarios side by side: one table, one figure, one text."""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from uncertainty.plots import STATISTIC_LABELS, plot_scenarios
+from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.record import provenance_lines
+from uncertainty.report.text import figure_with_error
+from uncertainty.results import warnings_of
+from uncertainty.scenarios import summarize_scenarios
+from uncertainty.summary import STATISTICS, exceedance
+
+__all__ = ["scenario_rows", "scenario_sentences", "scenario_title", "write_scenarios"]
+
+
+def scenario_title(table: xr.Dataset) -> str:
+    """Name the quantity, its unit and the interval."""
+    units = str(table["units"].item())
+    unit = f" ({units})" if units else ""
+    return (
+        f"{table.attrs['quantity']}{unit}; {100 * table.attrs['prob']:g} % intervals, equal tails"
+    )
+
+
+def scenario_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows, each figure with its Monte Carlo standard error."""
+    first = str(table["scenario"].values[0])
+    ratio = f"times {first}"
+    figures = ["median", "lower", "upper", "mean", ratio, f"{ratio}: lower", "upper"]
+    rows = [
+        [str(name), STATISTIC_LABELS[s], *_cells(table.sel(scenario=name, statistic=s))]
+        for name in table["scenario"].values
+        for s in STATISTICS
+    ]
+    return ["scenario", "statistic", *figures], rows
+
+
+def _cells(row: xr.Dataset) -> list[str]:
+    def told(key: str) -> str:
+        value, error = float(row[key]), float(row[f"mcse_{key}"])
+        return figure_with_error(value, error) if math.isfinite(value) else "-"
+
+    ratios = ("ratio_median", "ratio_lower", "ratio_upper")
+    return [told(key) for key in ("median", "lower", "upper", "mean", *ratios)]
+
+
+def scenario_sentences(
+    trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
+) -> list[str]:
+    """What the table does not say."""
+    sentences = [
+        "All scenarios are computed at the same points, so the ratios hold what a scenario changes "
+        "and nothing else. Each figure is followed by its Monte Carlo standard error."
+    ]
+    if above is not None:
+        chances = {name: exceedance(tree, above, quantity) for name, tree in trees.items()}
+        units = trees[next(iter(trees))]["prior_predictive"][quantity].attrs.get("units", "")
+        told = ", ".join(f"{name} {figure_with_error(*chance)}" for name, chance in chances.items())
+        sentences.append(f"Chance that one query takes over {above:g} {units}: {told}.")
+    return sentences
+
+
+def write_scenarios(
+    trees: Mapping[str, xr.DataTree],
+    folder: str | Path,
+    *,
+    quantity: str | None = None,
+    prob: float = 0.9,
+    above: float | None = None,
+) -> list[Path]:
+    """Write a table, a figure and a text about several scenarios of one file.
+
+    Parameters
+    ----------
+    trees : mapping of str to xarray.DataTree
+        From `simulate`, with the same seed and number of draws; see `summarize_scenarios`.
+    folder : str or Path
+        Made where there is none.
+    quantity : str, optional
+        An output; the only one, or ``energy_wh``, where not given.
+    prob : float
+        Probability that the intervals (equal tails) hold.
+    above : float, optional
+        A threshold: the text gives the chance of exceeding it.
+
+    Returns
+    -------
+    list of Path
+        ``scenarios.csv``, the figure as SVG and PNG, and ``report.md``.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> trees = {"as stated": un.simulate(un.build_problem("gpt-4o"), draws=512)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = [path.name for path in write_scenarios(trees, folder)]
+    >>> "scenarios.csv" in names
+    True
+    """
+    folder, table = Path(folder), summarize_scenarios(trees, prob, quantity=quantity)
+    flat = table.reset_coords(drop=True).to_dataframe().reset_index()
+    facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
+    csv = str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
+    text = "\n\n".join(_markdown(trees, table, above)) + "\n"
+    return [
+        write_text(folder / "scenarios.csv", csv),
+        *write_figure(folder / "scenarios", plot_scenarios(table)),
+        write_text(folder / "report.md", text),
+    ]
+
+
+def _markdown(
+    trees: Mapping[str, xr.DataTree], table: xr.Dataset, above: float | None
+) -> Iterator[str]:
+    first = next(iter(trees.values()))
+    yield f"# {first.attrs['title'] or 'Scenarios'}: scenarios"
+    doubts = [f"{name}: {text}" for name, tree in trees.items() for text in warnings_of(tree)]
+    if doubts:
+        yield "**Not to be trusted:**\n\n" + bullets(doubts)
+    yield f"## {scenario_title(table)}"
+    yield table_text(*scenario_rows(table))
+    yield from scenario_sentences(trees, str(table.attrs["quantity"]), above)
+    yield "![scenarios](scenarios.svg)"
+    yield "## Provenance\n\n" + bullets(provenance_lines(first.attrs))
