@@ -132,7 +132,7 @@ def test_mixtures_with_atoms_and_choices_rise_and_are_inverted(law):
     check_rising_inverse(in_float64(compile_law)(law))
 
 
-@examples(max_examples=3)
+@examples(max_examples=2)
 @given(st.one_of(mixtures(), choices()), LEVELS)
 def test_truncated_mixtures_and_choices_stay_inside(law, cut):
     low, high = apply(in_float64(compile_law)(law), ndtri(cut)).tolist()

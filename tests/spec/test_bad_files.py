@@ -58,7 +58,7 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
             b"schema: 1\nassumptions: {x: {normal: {mean: 1, sd: 1}, truncate: {}}}\n",
             "give low, high or both",
         ),
-        (b"schema: 1\nassumptions: {x: {mixture: []}}\n", "at least 1 item"),
+        (b"schema: 1\nassumptions: {x: {mixture: []}}\n", "must have 1 to 100 items"),
         (
             b"schema: 1\nassumptions: {x: {mixture: [{weigth: 1, fixed: 2}]}}\n",
             "did you mean 'weight'",
@@ -75,11 +75,11 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"schema: 1\nassumptions: {x: {fixed: '1" + b" " * 500 + b"W!'}}\n", "must be a number"),
         (
             b"schema: 1\nassumptions: {x: {mixture: [" + b"{weight: 1, fixed: 2}," * 101 + b"]}}\n",
-            "at most 100 items",
+            "must have 1 to 100 items",
         ),
         (
             b"schema: 1\nassumptions: {x: {choice: {options: [" + b"1," * 1001 + b"]}}}\n",
-            "at most 1000 items",
+            "must have 1 to 1000 items",
         ),
         (
             b"schema: 1\nassumptions: {x: {quantiles: {"

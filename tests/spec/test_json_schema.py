@@ -24,8 +24,8 @@ BEYOND_A_SCHEMA = {
     "overhead_twice", "parameter_unknown_name", "percentiles_reversed", "quantiles_end_inside",
     "quantiles_falling", "quantiles_twice", "student_names_percentile", "truncate_nothing_left",
     "truncate_reversed", "uniform_reversed", "unit_key_of_wrong_kind", "unit_of_wrong_kind",
-    "unknown_model", "unknown_source", "unknown_unit", "unused", "weights_all_zero",
-    "weights_of_choice", "not_finite", "quantiles_one",
+    "truncate_names", "unknown_model", "unknown_source", "unknown_unit", "unused", "weights_all_zero",
+    "weights_of_choice", "number_too_large", "not_finite", "quantiles_one",
 }  # fmt: skip
 """What takes units, names, other files or sums to see."""
 

@@ -130,6 +130,13 @@ class Assumption:
         """True where its own value is stated, so that its coordinate does nothing."""
         return self.expression is not None or (self.law is not None and self.law.family == "fixed")
 
+    def quantities(self) -> Iterator[tuple[str, str]]:
+        """Yield where names of assumptions stand for a value in this one's unit: (key, name)."""
+        if self.law is not None:
+            yield from ((self.law.family, name) for _, name in self.law.quantities())
+        ends = (end for end in (self.low, self.high) if isinstance(end, Reference))
+        yield from (("truncate", str(end)) for end in ends)
+
     def fault(self, message: str, *keys: str) -> Fault:
         """Make a fault at this assumption."""
         return self.layer.fault(self.name, keys, message)

@@ -85,7 +85,10 @@ def _step(node: object, key: Key) -> tuple[tuple[int, int], object] | None:
 def to_plain(node: object) -> Plain:
     """Copy into built-in types; a value of any other type becomes its text."""
     if isinstance(node, Mapping):
-        return {str(key): to_plain(value) for key, value in node.items()}
+        plain = {str(key): to_plain(value) for key, value in node.items()}
+        if len(plain) < len(node):
+            raise ValueError("a key stands twice in one mapping, as a number and as a text")
+        return plain
     if isinstance(node, str):
         return str(node)
     if isinstance(node, Sequence):

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from uncertainty.spec.catalogue import KINDS, catalogue
 from uncertainty.spec.families import JsonSchema
 from uncertainty.spec.schema import CatalogueFile, FileEntry
+from uncertainty.spec.values import TEXT_SCHEMA
 
 __all__ = ["catalogue_schema", "prior_schema"]
 
@@ -25,7 +26,7 @@ def prior_schema() -> Schema:
     schema = _schema(FileEntry, "A prior file of uncertainty, format 1")
     properties = _inside(schema, "properties")
     entry = _inside(properties, "assumptions", "additionalProperties")
-    short: list[JsonSchema] = [entry, {"type": ["number", "string"]}]
+    short: list[JsonSchema] = [entry, {**TEXT_SCHEMA}]
     _inside(properties, "assumptions")["properties"] = dict(_bundles(entry))
     scenario = _inside(properties, "scenarios", "additionalProperties")
     scenario["additionalProperties"] = {"anyOf": short}
@@ -57,14 +58,15 @@ def _bundles(entry: Schema) -> Iterator[tuple[str, JsonSchema]]:
     for kind in KINDS:
         names: list[JsonSchema] = [*catalogue(kind)]
         text = f"a name of the {kind} catalogue"
-        named: list[JsonSchema] = [{"enum": names}, _fixed_name(names), entry]
+        other: Schema = {**entry, "not": _fixed_name({"type": "string"})}
+        named: list[JsonSchema] = [{"enum": names}, _fixed_name({"enum": names}), other]
         yield kind, {"description": text, "anyOf": named}
 
 
-def _fixed_name(names: list[JsonSchema]) -> Schema:
+def _fixed_name(name: Schema) -> Schema:
     return {
         "type": "object",
-        "properties": {"fixed": {"enum": names}},
+        "properties": {"fixed": name},
         "required": ["fixed"],
         "additionalProperties": False,
     }

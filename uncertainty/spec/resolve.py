@@ -154,7 +154,8 @@ def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str])
     known = {a.name for a in assumptions} | broken
     return [
         a.fault(
-            f"names {name!r}, which is no assumption{nearest(name, known)}", *_reference_keys(a)
+            f"names {name!r}, which is no assumption{nearest(name, known)}",
+            *_reference_keys(a, name),
         )
         for a in assumptions
         for name in sorted(a.needs - known)
@@ -167,18 +168,20 @@ def _unit_faults(assumptions: Sequence[Assumption]) -> list[Fault]:
     return [
         a.fault(
             f"names {name!r}, which is in {units[name]!r}; {a.unit!r} is wanted",
-            *_reference_keys(a),
+            key,
         )
         for a in assumptions
-        if a.law is not None and a.unit
-        for _, name in a.law.quantities()
+        if a.unit
+        for key, name in a.quantities()
         if units.get(name) and not same_unit(units[name], a.unit)
     ]
 
 
-def _reference_keys(assumption: Assumption) -> tuple[str, ...]:
+def _reference_keys(assumption: Assumption, name: str = "") -> tuple[str, ...]:
     if assumption.expression is not None:
         return ("expression",)
+    if name and name in (assumption.low, assumption.high):
+        return ("truncate",)
     return (assumption.law.family,) if assumption.law else ()
 
 

@@ -27,6 +27,7 @@ FORMAT = 1
 class Truncate(Strict):
     """Cut a distribution off; what is left is scaled up to one."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
     low: Value | None = Field(None, description="nothing below this")
     high: Value | None = Field(None, description="nothing above this")
 
@@ -51,7 +52,7 @@ class AssumptionEntry(FamilyKeys):
     expression: str | None = Field(
         None,
         description="arithmetic over other assumptions",
-        json_schema_extra={"pattern": r"^[A-Za-z0-9_+*/(),. -]*$", "maxLength": LONGEST},
+        json_schema_extra={"pattern": r"^(?!.*//)[A-Za-z0-9_+*/(),. -]+$", "maxLength": LONGEST},
     )
     truncate: Truncate | None = Field(None, description="limits to cut at")
     unit: str | None = Field(None, description="unit of the numbers")
@@ -75,7 +76,7 @@ class CorrelationEntry(Strict):
     between: tuple[str, str] = Field(
         description="two names", json_schema_extra={"uniqueItems": True}
     )
-    rank: float = Field(description="Spearman rank correlation", gt=-1, lt=1)
+    rank: float = Field(description="Spearman rank correlation", gt=-1, lt=1, strict=True)
     source: str | None = None
     note: str | None = None
 
@@ -101,7 +102,11 @@ def _checked_scenario(name: str) -> str:
     return name
 
 
-ScenarioName = Annotated[Name, AfterValidator(_checked_scenario)]
+ScenarioName = Annotated[
+    Name,
+    AfterValidator(_checked_scenario),
+    WithJsonSchema({"type": "string", "pattern": f"^(?!all$){NAME.pattern}$"}),
+]
 
 
 class FileEntry(Strict):

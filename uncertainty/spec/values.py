@@ -5,11 +5,12 @@ import re
 from numbers import Real
 from typing import Annotated, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, JsonValue, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 __all__ = [
     "NAME",
+    "TEXT_SCHEMA",
     "NonNegative",
     "Positive",
     "Quantity",
@@ -53,6 +54,13 @@ def _finite(number: float, got: object) -> float:
     return number
 
 
+def _as_float(raw: Real) -> float:
+    try:
+        return float(raw)
+    except OverflowError:
+        return math.inf
+
+
 def _parse_text(text: str) -> Scalar:
     if is_name(text):
         return Reference(text)
@@ -78,7 +86,7 @@ def parse_value(raw: object) -> Scalar:
     if isinstance(raw, str):
         return _parse_text(raw)
     if isinstance(raw, Real) and not isinstance(raw, bool):
-        return _finite(float(raw), raw)
+        return _finite(_as_float(raw), str(raw)[:60])
     raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(raw)[:60]})
 
 
@@ -107,23 +115,27 @@ def _non_negative(value: Scalar) -> Scalar:
     return value
 
 
-_TEXT = {"type": ["number", "string"], "pattern": f"^({NAME.pattern}|[-+]?[0-9.].*)$"}
+_WRITTEN = f"^({NAME.pattern}|{_QUANTITY.pattern})$"
+_UNSIGNED_TEXT = _WRITTEN.replace("[-+]?(?:", "[+]?(?:", 1)
+TEXT_SCHEMA: dict[str, JsonValue] = {"type": ["number", "string"], "pattern": _WRITTEN}
+"""JSON Schema of a scalar."""
+_UNSIGNED: dict[str, JsonValue] = {"type": ["number", "string"], "pattern": _UNSIGNED_TEXT}
 
 # JSON Schema constrains a bare number; one with a unit is left to the validator.
 Value = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
-    WithJsonSchema(_TEXT),
+    WithJsonSchema(TEXT_SCHEMA),
 ]
 Positive = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
     AfterValidator(_positive),
-    WithJsonSchema({**_TEXT, "exclusiveMinimum": 0}),
+    WithJsonSchema({**_UNSIGNED, "exclusiveMinimum": 0}),
 ]
 NonNegative = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
     AfterValidator(_non_negative),
-    WithJsonSchema({**_TEXT, "minimum": 0}),
+    WithJsonSchema({**_UNSIGNED, "minimum": 0}),
 ]

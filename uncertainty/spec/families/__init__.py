@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncertainty.spec.families.base import PERCENTILES, Family, JsonSchema, Strict
+from uncertainty.spec.families.base import PERCENTILES, Family, JsonSchema, Strict, limited
 from uncertainty.spec.families.continuous import (
     Arcsine,
     Beta,
@@ -111,4 +111,4 @@ FAMILY_CLASSES: dict[str, type[Family]] = {
 FAMILY_KEYS = ("fixed", *FAMILY_CLASSES, "mixture", "expression")
 """Every key that states what an assumption is."""
 
-Components = Annotated[tuple[Component, ...], Field(min_length=1, max_length=100)]
+Components = Annotated[tuple[Component, ...], *limited(1, 100)]

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise
 from typing import ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from uncertainty.spec.values import Positive, Scalar, Value
@@ -19,12 +20,26 @@ __all__ = [
     "Strict",
     "WithPercentiles",
     "below",
+    "limited",
 ]
 
 PERCENTILES = ("p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99")
 Numbers: TypeAlias = Mapping[str, float]
 Complaint: TypeAlias = tuple[str, str]
-JsonSchema: TypeAlias = "dict[str, JsonSchema] | list[JsonSchema] | str | float | bool | None"
+JsonSchema: TypeAlias = JsonValue
+
+
+def limited(least: int, most: int) -> tuple[BeforeValidator, FieldInfo]:
+    """Bound the length of a list, whatever else is wrong with it."""
+
+    def check(items: object) -> object:
+        if isinstance(items, list | tuple) and not least <= len(items) <= most:
+            text = f"must have {least} to {most} items (got {len(items)})"
+            raise PydanticCustomError("length", "{text}", {"text": text})
+        return items
+
+    bounds: dict[str, JsonValue] = {"minItems": least, "maxItems": most}
+    return BeforeValidator(check), Field(json_schema_extra=bounds)
 
 
 class Strict(BaseModel):

@@ -1,17 +1,20 @@
 """What is stated by a list: options, elicited quantiles, the values of a data column."""
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from uncertainty.spec.families.base import Complaint, Family, JsonSchema, Numbers, below
-from uncertainty.spec.values import NonNegative, Scalar, Value
+from uncertainty.spec.families.base import Complaint, Family, JsonSchema, Numbers, below, limited
+from uncertainty.spec.values import TEXT_SCHEMA, NonNegative, Scalar, Value
 
 __all__ = ["Choice", "Empirical", "Quantiles"]
 
 _MOST = 200
+_LEVEL = re.compile(r"0|1|[01]\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE]-[0-9]+")
 
 
 class Choice(Family):
@@ -20,7 +23,7 @@ class Choice(Family):
     forms = (("options",),)
     optional = ("weights",)
     plain = frozenset({"weights"})
-    options: tuple[Value, ...] = Field(description="the values", min_length=1, max_length=1000)
+    options: Annotated[tuple[Value, ...], *limited(1, 1000)] = Field(description="the values")
     weights: tuple[NonNegative, ...] | None = Field(
         None, description="relative, equal unless given"
     )
@@ -64,10 +67,9 @@ class Quantiles(Family):
     @classmethod
     def form_schema(cls) -> dict[str, JsonSchema]:
         """Two probabilities or more, as keys."""
-        value: JsonSchema = {"type": ["number", "string"]}
-        level = r"^(0|1|[01]\.[0-9]*|0?\.[0-9]+|[0-9.]+[eE]-?[0-9]+)$"
+        value: JsonSchema = {**TEXT_SCHEMA}
         return {
-            "patternProperties": {level: value},
+            "patternProperties": {f"^({_LEVEL.pattern})$": value},
             "additionalProperties": False,
             "minProperties": 2,
             "maxProperties": _MOST,
@@ -81,10 +83,7 @@ class Quantiles(Family):
 
 
 def _level(key: str) -> float:
-    try:
-        level = float(key)
-    except ValueError:
-        level = -1.0
+    level = float(key) if _LEVEL.fullmatch(key) else -1.0
     if not 0 <= level <= 1:
         text = f"{key!r} is no probability between 0 and 1 (0.05 for the 5th percentile)"
         raise PydanticCustomError("quantiles", "{text}", {"text": text})
