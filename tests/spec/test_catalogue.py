@@ -6,7 +6,7 @@ import uncertainty as un
 from uncertainty.energy import ENERGY_MODELS
 from uncertainty.spec import catalogue
 from uncertainty.spec.catalogue import KINDS, read_catalogue
-from uncertainty.spec.library import shipped_folder, source_keys
+from uncertainty.spec.library import Place, shipped_folder, source_keys
 
 BASE = {"schema": 1, "model": "flops", "extends": "base/datacenter"}
 QUERY = {"active_parameters": {"fixed": 1e10}, "output_tokens": {"fixed": 300}}
@@ -33,7 +33,7 @@ def test_there_is_enough_to_choose_from():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_value_has_a_source_a_unit_and_a_basis(kind):
-    keys = source_keys(shipped_folder())
+    keys = source_keys(Place(shipped_folder(), None))
     for name, entry in catalogue(kind).items():
         values = {**entry.assumptions, **getattr(entry, "peak_flops", {})}
         for key, value in values.items():

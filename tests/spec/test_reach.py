@@ -130,3 +130,23 @@ def test_an_alias_within_bounds_and_a_merge_are_fine(tmp_path):
     )
     problem = un.build_problem(tmp_path / "x.yaml", model=lambda a, b, x: a + b + x)
     assert problem.central() == {"y": 3.0}
+
+
+def test_a_long_chain_of_files_is_refused(tmp_path):
+    (tmp_path / "f0.yaml").write_text(BASE)
+    for i in range(1, 30):
+        (tmp_path / f"f{i}.yaml").write_text(extending(f"f{i - 1}.yaml"))
+    assert un.build_problem(tmp_path / "f15.yaml", **MODEL).central() == {"y": 2.0}
+    assert "more than 20 files extend one another" in fault_of(tmp_path / "f29.yaml")
+
+
+def test_sources_in_any_encoding_are_read_but_not_from_outside(tmp_path):
+    text = "schema: 1\nassumptions: {x: {fixed: 1, source: me}}\n"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "x.yaml").write_text(text)
+    (tmp_path / "me.bib").write_bytes("@misc{me, author={Jos\u00e9}}".encode("latin-1"))
+    (tmp_path / "own" / "sources.bib").symlink_to(tmp_path / "me.bib")
+    assert "'me' is no key" in fault_of(tmp_path / "own" / "x.yaml")
+    (tmp_path / "own" / "sources.bib").unlink()
+    (tmp_path / "me.bib").rename(tmp_path / "own" / "sources.bib")
+    assert un.build_problem(tmp_path / "own" / "x.yaml", **MODEL).central() == {"y": 1.0}

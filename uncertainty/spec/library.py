@@ -101,10 +101,11 @@ def shown_path(path: Path) -> str:
     return str(path.resolve())
 
 
-def source_keys(folder: Path) -> frozenset[str]:
-    """Collect the citation keys of the shipped `sources.bib` and of one in `folder`."""
-    files = (shipped_folder() / "sources.bib", folder / "sources.bib")
-    texts = [path.read_text(encoding="utf-8") for path in files if path.is_file()]
+def source_keys(place: Place) -> frozenset[str]:
+    """Collect the citation keys of the shipped `sources.bib` and of one beside a file."""
+    files = (shipped_folder() / "sources.bib", place.folder / "sources.bib")
+    readable = (path for path in files if path.is_file() and place.reaches(path))
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in readable]
     return frozenset(key for text in texts for key in _ENTRY.findall(text))
 
 

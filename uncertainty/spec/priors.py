@@ -22,6 +22,8 @@ from uncertainty.spec.values import is_name
 
 __all__ = ["Priors", "given_layer", "load_priors"]
 
+_LONGEST_CHAIN = 20
+
 
 @dataclass(frozen=True)
 class Priors:
@@ -141,7 +143,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         model=_text(data.get("model")) or base.model,
         layers=(*base.layers, own),
         scenarios={**base.scenarios, **scenarios},
-        sources=base.sources | source_keys(document.place.folder),
+        sources=base.sources | source_keys(document.place),
         faults=(*base.faults, *faults),
         readable=base.readable,
     )
@@ -204,6 +206,9 @@ def _base(document: Document, data: dict[str, Plain], above: tuple[Path, ...]) -
         return _unreadable("", document.fault(("extends",), why + hint * why.startswith("no such")))
     if path.resolve() in above:
         return _unreadable("", document.fault(("extends",), f"{name!r} extends itself"))
+    if len(above) > _LONGEST_CHAIN:
+        text = f"more than {_LONGEST_CHAIN} files extend one another"
+        return _unreadable("", document.fault(("extends",), text))
     return _from_path(path, place.of(path), above)
 
 
