@@ -172,7 +172,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     grid = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, column in enumerate(columns):
         numbers = all(row[i][:1] in "-0123456789" for row in rows)
-        grid.add_column(column, justify="right" if numbers else "left")
+        grid.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 150).print(grid)

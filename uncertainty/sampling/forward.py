@@ -253,7 +253,8 @@ def _description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
 def _told_given(problem: Problem) -> Iterator[str]:
     for name, value in problem.given.items():
         item = problem.assumptions.get(name)
-        if item is not None or isinstance(value, str):
+        named = item is None and isinstance(value, str)  # a name of a catalogue
+        if named or name in problem.used:
             yield f"{name} = {item or value}"
 
 

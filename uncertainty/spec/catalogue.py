@@ -36,12 +36,15 @@ class Expansion:
     names : tuple of str
         Every name in file order, those of replaced bundles too: coordinates stay where they are.
     faults, notices : tuple of Fault
+    missing : frozenset of str
+        Names that unknown bundles would have given: that they are not there is no second fault.
     """
 
     layers: tuple[Layer, ...]
     names: tuple[str, ...]
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
+    missing: frozenset[str] = frozenset()
 
 
 def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, list[Fault]]:
@@ -95,7 +98,21 @@ def expand(layers: Sequence[Layer]) -> Expansion:
             result += [peak] if peak else []
             faults += missing
         result.append(layer)
-    return Expansion(tuple(result), tuple(dict.fromkeys(names)), tuple(faults), (*_told(layers),))
+    return Expansion(
+        tuple(result),
+        tuple(dict.fromkeys(names)),
+        tuple(faults),
+        (*_told(layers),),
+        frozenset(name for layer in layers for name in _missing(layer)),
+    )
+
+
+def _missing(layer: Layer) -> Iterator[str]:
+    for kind, name in layer.bundles.items():
+        if name not in catalogue(kind):
+            for entry in catalogue(kind).values():
+                yield from entry.assumptions
+            yield from ["peak_flops"] if kind == "hardware" else []
 
 
 def _names(layer: Layer, known: Mapping[str, str]) -> Iterator[str]:

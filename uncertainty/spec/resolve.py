@@ -42,7 +42,7 @@ def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:
     expansion = expand(stated)
     layers = expansion.layers
     assumptions, merge_faults = _merge(layers, expansion.names)
-    broken = _broken(layers)
+    broken = _broken(layers) | expansion.missing
     ordered, cycles = _order(assumptions)
     correlations, correlation_faults, notices = resolve_correlations(priors.layers, ordered, broken)
     faults = (
