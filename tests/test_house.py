@@ -11,6 +11,7 @@ PACKAGE = Path(un.__file__).parent
 ORDER = [
     {"errors"},
     {"units", "declarations", "precision"},
+    {"sketch"},
     {"spec", "energy", "results", "estimate", "families"},
     {"laws"},
     {"joint"},
@@ -35,10 +36,11 @@ DOORS = {
     "rich": {"cli"},
     "numpyro": {"problem"},
     "arviz_stats": {"estimate"},
+    "distributed": {"sampling"},
 }
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
-    "exceedance", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate",
+    "exceedance", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate", "stream",
     "summarize", "summarize_inputs", "summarize_scenarios", "write_assumptions", "write_report",
     "write_scenarios",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uncertainty.results import load as load
     from uncertainty.results import save as save
     from uncertainty.sampling import simulate as simulate
+    from uncertainty.sampling import stream as stream
     from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
     from uncertainty.sensitivity import rank_inputs as rank_inputs
     from uncertainty.spec import Priors as Priors
@@ -43,6 +44,7 @@ _ROOMS = {
     "save": "results",
     "share_per_query": "summary",
     "simulate": "sampling",
+    "stream": "sampling",
     "summarize": "summary",
     "summarize_inputs": "implied",
     "summarize_scenarios": "scenarios",

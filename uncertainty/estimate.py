@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from uncertainty.precision import Floats
+from uncertainty.precision import Floats, Integers
+from uncertainty.sketch import Ogive
 
 __all__ = [
     "LEVELS",
@@ -21,6 +22,7 @@ __all__ = [
     "exceedance_of_function",
     "from_chains",
     "interval_of_function",
+    "ogive_quantile",
     "quantile",
     "quantile_estimate",
     "quantile_function",
@@ -30,7 +32,6 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["eti", "hdi"]
-Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Estimate: TypeAlias = tuple[float, float]
 """A number and its standard error."""
 
@@ -192,6 +193,20 @@ def quantile_estimate(
     # Stratified chains may agree to the last count; a count still hides a point's place in it.
     hidden = 1 / (draws.shape[1] * np.sqrt(12 * len(draws)))
     return found, max(error, hidden) * _steepness(flat, moved)
+
+
+def ogive_quantile(ogive: Ogive, probability: float) -> Estimate:
+    """Quantile of all chains of a sketch together, with its standard error.
+
+    As in `quantile_estimate`, and what the bin hides is part of the error.
+    """
+    found = float(ogive.quantile(probability))
+    hidden = 1 / (ogive.number * np.sqrt(12 * len(ogive.below)))
+    error = max(float(standard_error(ogive.share_below(found))), hidden)
+    reach = 0.2 * min(probability, 1 - probability)
+    ends = ogive.quantile(np.array([probability - reach, probability + reach]))
+    steepness = float(ends[1] - ends[0]) / (2 * reach)
+    return found, float(np.hypot(error * steepness, ogive.hidden(probability)))
 
 
 def _steepness(values: Floats, probability: float) -> float:

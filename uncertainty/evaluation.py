@@ -9,6 +9,7 @@ from jax import Array
 
 from uncertainty.energy import EnergyModel
 from uncertainty.joint import Joint, Scores
+from uncertainty.laws import Values
 from uncertainty.precision import Floats
 
 __all__ = ["Columns", "each_point", "evaluate_point", "every_pair"]
@@ -21,10 +22,13 @@ _ROWS = 2**8
 
 
 def evaluate_point(
-    joint: Joint, model: EnergyModel, scores: Scores
+    joint: Joint, model: EnergyModel, scores: Scores, known: Values | None = None
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Inputs and outputs at one point: independent normal scores by name, each of shape ()."""
-    inputs = joint.inputs(joint.correlate(scores))
+    """Inputs and outputs at one point: independent normal scores by name, each of shape ().
+
+    Inputs whose values are `known` need no score.
+    """
+    inputs = joint.inputs(joint.correlate(scores), known)
     return inputs, model(inputs)
 
 
@@ -54,8 +58,9 @@ def each_point(
 
 
 def _padded(columns: Mapping[str, Floats], count: int) -> Columns:
-    """Repeat columns up to a length; one unused column stands in where nothing is uncertain."""
-    return {n: np.resize(c, count) for n, c in columns.items()} or {"": np.zeros(count)}
+    """Lengthen columns; one unused column stands in where nothing is uncertain."""
+    longer: Columns = {n: np.pad(c, (0, count - len(c)), "edge") for n, c in columns.items()}
+    return longer or {"": np.zeros(count)}
 
 
 def _joined(batches: tuple[dict[str, Array], ...], count: int) -> Columns:

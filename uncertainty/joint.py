@@ -106,11 +106,15 @@ class Joint:
             result.update(zip(block.names, own, strict=True))
         return result
 
-    def inputs(self, scores: Scores) -> dict[str, Array]:
-        """Correlated scores to the value of every assumption, by name."""
+    def inputs(self, scores: Scores, known: Values | None = None) -> dict[str, Array]:
+        """Correlated scores to the value of every assumption, by name.
+
+        Those whose values are `known` need no score.
+        """
         values: dict[str, Array] = {}
         for node in self.nodes:
-            values[node.name] = node.value(scores, values)
+            given = (known or {}).get(node.name)
+            values[node.name] = node.value(scores, values) if given is None else given
         return values
 
     def masses(self) -> dict[str, Array]:

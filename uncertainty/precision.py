@@ -6,9 +6,10 @@ from typing import ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-__all__ = ["Floats", "in_float64"]
+__all__ = ["Floats", "Integers", "in_float64"]
 
 Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 P = ParamSpec("P")
 R = TypeVar("R")

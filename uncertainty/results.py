@@ -11,6 +11,18 @@ and where something varies per query:
 - ``prior_query_quantiles``: of all queries of a chain;
 - ``prior_control``: outputs with what varies per query at its median, and
   ``prior_control_quantiles``: the same from many more points.
+
+A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
+
+- ``prior_sketch``: counts of values in bins of equal relative width, and
+  ``prior_sketch_edges``: the ends of these bins;
+- ``prior_moments``: number, number not finite, mean and variance;
+
+and where they were asked for:
+
+- ``prior_exceedance``: share of the values above each threshold;
+- ``prior_correlation``: of each unknown input's normal score with the output, by ``scale``;
+- ``prior_largest`` and ``prior_largest_inputs``: the largest values, and the inputs behind them.
 """
 
 import json
@@ -18,6 +30,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +40,17 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.precision import Floats
 
-__all__ = ["NESTED", "build_tree", "load", "provenance", "save", "warnings_of"]
+__all__ = [
+    "MOMENTS",
+    "NESTED",
+    "build_tree",
+    "is_streamed",
+    "load",
+    "provenance",
+    "save",
+    "streamed_tree",
+    "warnings_of",
+]
 
 _VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
 Labels = Mapping[str, Mapping[str, str]]
@@ -43,7 +66,7 @@ NESTED: Mapping[str, tuple[str, ...]] = {
 
 def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
     """Attributes that say where a result comes from, with the versions that made it."""
-    versions = {name: version(name) for name in _VERSIONS}
+    versions = _versions()
     return {
         **facts,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -51,6 +74,11 @@ def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
         "inference_library_version": versions["uncertainty"],
         "versions": json.dumps(versions),
     }
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _VERSIONS}
 
 
 def build_tree(
@@ -87,6 +115,42 @@ def build_tree(
     for group, columns in (nested or {}).items():
         groups[group] = _dataset(columns, NESTED[group], labels, coords)
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **groups})
+
+
+MOMENTS = ("number", "not_finite", "mean", "variance")
+"""What ``prior_moments`` holds of each chain."""
+
+
+def streamed_tree(
+    groups: Mapping[str, Mapping[str, tuple[Sequence[str], np.ndarray]]],
+    central: Mapping[str, float],
+    labels: Labels,
+    attributes: Mapping[str, str | int | float],
+    coords: Mapping[str, Sequence[str] | Sequence[float]],
+) -> xr.DataTree:
+    """Lay out a streamed result.
+
+    Parameters
+    ----------
+    groups : mapping of str to mapping of str to (dims, array)
+        Arrays by group and quantity.
+    central, labels, attributes
+        As in `build_tree`.
+    coords : mapping
+        Coordinates of dimensions.
+    """
+    found = {"central": _dataset({k: np.asarray(v) for k, v in central.items()}, (), labels)}
+    for group, arrays in groups.items():
+        data = {k: (dims, array, dict(labels.get(k, {}))) for k, (dims, array) in arrays.items()}
+        dataset = xr.Dataset(data)
+        own = {name: list(c) for name, c in coords.items() if name in dataset.dims}
+        found[group] = dataset.assign_coords(own)
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **found})
+
+
+def is_streamed(tree: xr.DataTree) -> bool:
+    """Whether a result has a sketch in place of draws."""
+    return "prior_sketch" in tree.children
 
 
 def _dataset(

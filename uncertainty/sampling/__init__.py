@@ -2,12 +2,15 @@
 
 from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
 from uncertainty.sampling.points import normal_scores, unit_points
+from uncertainty.sampling.stream import Standing, stream
 
 __all__ = [
     "NESTED_DRAWS",
     "QUERIES",
     "RANDOMIZATIONS",
+    "Standing",
     "normal_scores",
     "simulate",
+    "stream",
     "unit_points",
 ]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from uncertainty.evaluation import Columns, each_point, every_pair
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
+from uncertainty.sampling.description import description, labels, lost_means
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.ranges import MEANINGLESS, outside_range
 from uncertainty.sampling.tally import Tally
@@ -75,20 +76,20 @@ def simulate(
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
     reduced = _nested(problem, points, seed) if problem.varies else _flat(problem, points, outputs)
     left = list(outside_range(problem, inputs))
-    warnings = [*reduced.tally.warnings(problem), *_lost_means(problem)]
+    warnings = [*reduced.tally.warnings(problem), *lost_means(problem)]
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
         "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
-        **_description(problem, [text for p, text in left if p <= MEANINGLESS]),
+        **description(problem, [text for p, text in left if p <= MEANINGLESS]),
     }
     return build_tree(
         inputs=_by_chain({name: inputs[name] for name in problem.assumptions}, count),
         outputs=_by_chain({name: outputs[name] for name in problem.outputs}, count),
         central=problem.central(),
-        labels=_labels(problem),
+        labels=labels(problem),
         attributes=provenance(**facts),
         nested={**reduced.groups, **_control(problem, count, seed)} if problem.varies else None,
         coords={"statistic": QUERY_STATISTICS, "level": LEVELS},
@@ -220,63 +221,3 @@ def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
 
 def _stacked(chains: Mapping[str, Sequence[Floats]]) -> Columns:
     return {name: np.stack(arrays) for name, arrays in chains.items()}
-
-
-def _lost_means(problem: Problem) -> Iterator[str]:
-    for quantity, reason in (problem.lost_means or {}).items():
-        yield f"the mean of {quantity} is meaningless: {reason}"
-
-
-def _description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
-    used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
-    documents = {layer.document.label: layer.document for layer in used}
-    own = problem.priors.layers[-1].document
-    files = [
-        {"path": label, "sha256": document.sha256, "text": document.text}
-        for label, document in documents.items()
-        if document.text or document is own
-    ]
-    notices = [*(str(notice) for notice in problem.notices), *more]
-    return {
-        "title": problem.priors.title,
-        "model": problem.model.name,
-        "scenario": problem.scenario,
-        "given": ", ".join(_told_given(problem)),
-        "priors": problem.priors.label,
-        "priors_text": own.text,
-        "priors_sha256": own.sha256,
-        "prior_files": json.dumps(files),
-        "notices": json.dumps(notices),
-    }
-
-
-def _told_given(problem: Problem) -> Iterator[str]:
-    for name, value in problem.given.items():
-        item = problem.assumptions.get(name)
-        named = item is None and isinstance(value, str)  # a name of a catalogue
-        if named or name in problem.used:
-            yield f"{name} = {item or value}"
-
-
-def _labels(problem: Problem) -> dict[str, dict[str, str]]:
-    """Attributes of every variable: what it is, in which unit, from which source."""
-    labels = {
-        name: {
-            "units": item.unit,
-            "source": item.source,
-            "basis": item.basis,
-            "group": item.group,
-            "note": item.note,
-            "varies": "query" if item.varies else "",
-            "law": str(item),
-        }
-        for name, item in problem.assumptions.items()
-    }
-    for name, output in problem.outputs.items():
-        labels[name] = {
-            "units": output.unit,
-            "boundary": output.boundary,
-            "part_of": output.part_of,
-            "long_name": output.meaning,
-        }
-    return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}

@@ -7,13 +7,14 @@ computed by itself.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from uncertainty.precision import Floats
 
-__all__ = ["normal_scores", "unit_points"]
+__all__ = ["DigitalNet", "digital_net", "normal_scores", "unit_points"]
 
 _BITS = 32
 _PLACES = np.arange(_BITS, dtype=np.uint32)
@@ -35,7 +36,7 @@ def _generator(seed: int, randomization: int, name: str) -> np.random.Generator:
 
 
 def _scrambled(directions: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Random linear matrix scramble of Matousek (1998), and a random digital shift in [0, 1).
+    """Columns of a random linear matrix scramble, and a random digital shift in [0, 1).
 
     Row i of the scramble keeps digit i and adds a random choice of the digits before it.
     """
@@ -46,6 +47,49 @@ def _scrambled(directions: np.ndarray, generator: np.random.Generator) -> tuple[
     digits = np.bitwise_count(rows[:, None] & directions[None, :]) & 1
     columns = (digits.astype(np.uint32) << (_BITS - 1 - _PLACES)[:, None]).sum(0, dtype=np.uint32)
     return columns, float(generator.random())
+
+
+@dataclass(frozen=True)
+class DigitalNet:
+    """Points of one randomization, ready to be computed by index.
+
+    Attributes
+    ----------
+    columns : array of uint32
+        Digits that each binary digit of the index adds, shape (coordinates, 32).
+    shift : array of uint32
+        Digits added to all points, shape (coordinates,).
+    rest : array
+        What lies beyond the last digit, in (0, 1) of it, the same for all points: none is ever 0
+        or 1.
+    """
+
+    columns: np.ndarray
+    shift: np.ndarray
+    rest: Floats
+
+
+def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int) -> DigitalNet:
+    """Scrambled Sobol' points of the named coordinates, as a map from the digits of an index.
+
+    Notes
+    -----
+    Random linear matrix scramble of Matousek (1998), On the L2-discrepancy for anchored boxes,
+    and a random digital shift; Owen (1995).
+    """
+    table = _directions(max(coordinates.values(), default=0) + 1)
+    generators = [_generator(seed, randomization, name) for name in coordinates]
+    scrambled = [
+        _scrambled(table[place], generator)
+        for place, generator in zip(coordinates.values(), generators, strict=True)
+    ]
+    scaled = np.array([shift for _, shift in scrambled]) * 2.0**_BITS
+    whole = np.floor(scaled)
+    return DigitalNet(
+        np.array([columns for columns, _ in scrambled], np.uint32).reshape(-1, _BITS),
+        whole.astype(np.uint32),
+        np.clip(scaled - whole, 2.0**-20, 1 - 2.0**-20),
+    )
 
 
 def unit_points(
@@ -67,10 +111,6 @@ def unit_points(
     dict of str to array
         Shape (count,) each.
 
-    Notes
-    -----
-    Scrambled Sobol' points: Owen (1995); Matousek (1998), On the L2-discrepancy for anchored boxes.
-
     Examples
     --------
     >>> points = unit_points({"a": 0, "b": 1}, 8, seed=0, randomization=0)["b"]
@@ -78,25 +118,16 @@ def unit_points(
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
     indices = np.arange(start, start + count, dtype=np.uint32)
-    table = _directions(max(coordinates.values(), default=0) + 1)
-    return {
-        name: _coordinate(table[place], indices, _generator(seed, randomization, name))
-        for name, place in coordinates.items()
-    }
+    net = digital_net(coordinates, seed=seed, randomization=randomization)
+    return {name: _coordinate(net, i, indices) for i, name in enumerate(coordinates)}
 
 
-def _coordinate(
-    directions: np.ndarray, indices: np.ndarray, generator: np.random.Generator
-) -> Floats:
-    columns, shift = _scrambled(directions, generator)
-    digits = np.zeros(indices.shape, np.uint32)
+def _coordinate(net: DigitalNet, number: int, indices: np.ndarray) -> Floats:
+    digits = np.full(indices.shape, net.shift[number], np.uint32)
     for place in range(int(indices[-1]).bit_length() if len(indices) else 0):
-        digits ^= np.where((indices >> np.uint32(place)) & 1 == 1, columns[place], np.uint32(0))
-    scaled = shift * 2.0**_BITS
-    whole = np.uint32(int(scaled))
-    # The digits beyond the last are one random number for all points: none is ever 0 or 1.
-    rest = min(max(scaled - int(scaled), 2.0**-20), 1 - 2.0**-20)
-    return ((digits ^ whole).astype(np.float64) + rest) * 2.0**-_BITS
+        bit = (indices >> np.uint32(place)) & 1 == 1
+        digits ^= np.where(bit, net.columns[number, place], np.uint32(0))
+    return np.asarray((digits.astype(np.float64) + net.rest[number]) * 2.0**-_BITS)
 
 
 def normal_scores(

@@ -9,7 +9,7 @@ from uncertainty.evaluation import Columns, each_point
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "is_energy"]
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Tally:
     ) -> None:
         """Count in values of shape (n, m); `scores` gives the point behind one of them."""
         wrong = ~np.isfinite(values)
-        if _is_energy(problem, name):
+        if is_energy(problem, name):
             wrong |= values < 0
         self.total += values.size
         self.bad[name] = self.bad.get(name, 0) + int(wrong.sum())
@@ -38,12 +38,13 @@ class Tally:
         total = self.total / max(len(problem.outputs), 1)
         for name, count in self.bad.items():
             if count:
-                kind = "not finite or negative" if _is_energy(problem, name) else "not finite"
+                kind = "not finite or negative" if is_energy(problem, name) else "not finite"
                 share = f"{count / total:.3g} of the draws"
                 yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
 
 
-def _is_energy(problem: Problem, name: str) -> bool:
+def is_energy(problem: Problem, name: str) -> bool:
+    """Whether an output can be negative only by mistake."""
     return problem.outputs[name].unit in {"Wh", "kWh", "J"} or name.startswith("energy")
 
 

@@ -1,6 +1,6 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,11 +21,21 @@ from uncertainty.estimate import (
     standard_error,
 )
 from uncertainty.precision import Floats
+from uncertainty.results import is_streamed
+from uncertainty.summary.sketched import (
+    chances_above,
+    describe_sketch,
+    even_quantiles,
+    is_nested,
+    of_functions,
+    share_of_variances,
+)
 
 __all__ = [
     "STATISTICS",
     "draws_of",
     "exceedance",
+    "is_nested",
     "main_quantity",
     "share_per_query",
     "summarize",
@@ -88,16 +98,16 @@ def summarize(
     True
     """
     _check_interval(prob, kind)
-    names = list(quantities or (str(name) for name in tree["prior_predictive"].data_vars))
+    names = list(quantities or (str(name) for name in tree["central"].data_vars))
     # Where nothing varies per query the three statistics are one.
-    chosen = STATISTICS if _nested(tree) else ("query",) * len(STATISTICS)
+    chosen = STATISTICS if is_nested(tree) else ("query",) * len(STATISTICS)
     describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
         rows = [[describe(name, statistic) for statistic in chosen] for name in names]
     coords = {
         "quantity": names,
         "statistic": list(STATISTICS),
-        "units": ("quantity", [tree["prior_predictive"][n].attrs.get("units", "") for n in names]),
+        "units": ("quantity", [tree["central"][n].attrs.get("units", "") for n in names]),
     }
     dims = ("quantity", "statistic")
     table = {
@@ -117,20 +127,23 @@ def _check_interval(prob: float, kind: str) -> None:
 
 
 def draws_of(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
-    """Draws of a statistic, shape (chain, draw)."""
-    if statistic == "query" or not _nested(tree):
+    """Draws of a statistic, shape (chain, draw).
+
+    A streamed result has none: quantiles at even steps of probability stand in, as one chain.
+    """
+    if is_streamed(tree):
+        return even_quantiles(tree, quantity, statistic)[None]
+    if statistic == "query" or not is_nested(tree):
         return np.asarray(tree["prior_predictive"][quantity].values)
     return np.asarray(tree["prior_statistics"][quantity].sel(statistic=statistic).values)
-
-
-def _nested(tree: xr.DataTree) -> bool:
-    return "prior_statistics" in tree.children
 
 
 def _describe(
     tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
 ) -> dict[str, float]:
-    if statistic == "query" and _nested(tree):
+    if is_streamed(tree):
+        found = describe_sketch(tree, quantity, statistic, prob, kind)
+    elif statistic == "query" and is_nested(tree):
         found = _describe_queries(tree, quantity, prob, kind)
     else:
         control = _control(tree, quantity)
@@ -141,7 +154,7 @@ def _describe(
 
 def _control(tree: xr.DataTree, quantity: str) -> Control | None:
     """Outputs with queries at their medians: they follow the typical and the mean query."""
-    if not _nested(tree):
+    if not is_nested(tree):
         return None
     groups = ("prior_control", "prior_control_quantiles")
     draws, functions = (np.asarray(tree[group][quantity].values) for group in groups)
@@ -174,15 +187,10 @@ def _describe_queries(
     return {
         "mean": from_chains(means, lambda x: x.mean(-1)),
         "sd": (pooled_sd, float(standard_error(np.sqrt(variance)))),
-        "median": _of_functions(functions, lambda q: float(np.interp(0.5, LEVELS, q))),
-        "lower": _of_functions(functions, lambda q: interval_of_function(q, prob, kind)[0]),
-        "upper": _of_functions(functions, lambda q: interval_of_function(q, prob, kind)[1]),
+        "median": of_functions(functions, lambda q: float(np.interp(0.5, LEVELS, q))),
+        "lower": of_functions(functions, lambda q: interval_of_function(q, prob, kind)[0]),
+        "upper": of_functions(functions, lambda q: interval_of_function(q, prob, kind)[1]),
     }
-
-
-def _of_functions(functions: Floats, estimator: Callable[[Floats], Floats | float]) -> Estimate:
-    each = np.array([estimator(function) for function in functions])
-    return float(estimator(functions.mean(0))), float(standard_error(each))
 
 
 def exceedance(
@@ -210,7 +218,10 @@ def exceedance(
     >>> exceedance(tree, 0.0)[0]
     1.0
     """
-    if statistic == "query" and _nested(tree):
+    if is_streamed(tree):
+        each = chances_above(tree, threshold, quantity, statistic)
+        return float(each.mean()), float(standard_error(each))
+    if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
         each = np.array([exceedance_of_function(function, threshold) for function in functions])
         return float(each.mean()), float(standard_error(each))
@@ -255,8 +266,10 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
     >>> 0 < share_per_query(tree)[0] < 1
     True
     """
-    if not _nested(tree):
+    if not is_nested(tree):
         return 0.0, 0.0
+    if is_streamed(tree):
+        return share_of_variances(tree, quantity) if scale == "linear" else (np.nan, np.nan)
     kept = tree["prior_statistics"][quantity]
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
     means, sds = (np.asarray(kept.sel(statistic=name).values) for name in names)
@@ -266,5 +279,5 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
 
 def main_quantity(tree: xr.DataTree) -> str:
     """Choose the output to speak of: ``energy_wh`` where there is one, else the first."""
-    names = [str(name) for name in tree["prior_predictive"].data_vars]
+    names = [str(name) for name in tree["central"].data_vars]
     return "energy_wh" if "energy_wh" in names else names[0]

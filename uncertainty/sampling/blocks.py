@@ -1,0 +1,262 @@
+"""Blocks of draws: computed by number, each in one call of compiled code, to a small state."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from uncertainty.energy import EnergyModel
+from uncertainty.evaluation import evaluate_point
+from uncertainty.joint import Joint
+from uncertainty.precision import in_float64
+from uncertainty.sampling.medians import median_of_rows
+from uncertainty.sampling.points import DigitalNet, digital_net
+from uncertainty.sampling.reducers import Carry, Column, Reducer, State, Stretch
+from uncertainty.sampling.tables import Tables
+
+__all__ = [
+    "Block",
+    "Net",
+    "Plan",
+    "Work",
+    "blocks",
+    "collect",
+    "net_of",
+    "reduce_draws",
+    "run_block",
+]
+
+EVALUATIONS = 2**22
+"""Model evaluations of a block."""
+_PLACES = 32
+_STATIC = {"static": True}
+Net = tuple[ArrayLike, ArrayLike, ArrayLike]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive draws of one randomization.
+
+    Attributes
+    ----------
+    chain : int
+        The randomization.
+    start, count : int
+        Which draws.
+    """
+
+    chain: int
+    start: int
+    count: int
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Work:
+    """What is done with the points of a block, the same for all blocks.
+
+    Attributes
+    ----------
+    outer, inner : Tables
+        Of what is unknown, and of what varies per query.
+    units : dict of str to float
+        The power of two in which each quantity is counted.
+    queries : int
+        Points for what varies per query; 0 where nothing does.
+    rows : int
+        Draws that are computed together.
+    scored : bool
+        Whether a reducer asks for scores.
+    """
+
+    joint: Joint
+    outer: Tables
+    inner: Tables
+    units: dict[str, ArrayLike]
+    reducers: tuple[Reducer, ...]
+    model: EnergyModel = field(metadata=_STATIC)
+    queries: int = field(metadata=_STATIC)
+    rows: int = field(metadata=_STATIC)
+    scored: bool = field(metadata=_STATIC)
+
+    @property
+    def turns(self) -> int:
+        """Stretches of a block."""
+        return max(EVALUATIONS // (max(self.queries, 1) * self.rows), 1)
+
+    def columns(self, points: "_Points", queries: "_Points") -> dict[Column, Array]:
+        """Every statistic of every output, of each row."""
+
+        def outputs(row: _Points, query: _Points) -> dict[str, Array]:
+            known, scores = {**row.known, **query.known}, {**row.scores, **query.scores}
+            found = evaluate_point(self.joint, self.model, scores, known)[1]
+            return {name: found[name] * (1 / unit) for name, unit in self.units.items()}
+
+        if not self.queries:
+            one = jax.vmap(outputs, (0, None))(points, queries)
+            return {Column(name, "query"): values for name, values in one.items()}
+        all_ = jax.vmap(jax.vmap(outputs, (None, 0)), (0, None))(points, queries)
+        return {
+            Column(name, statistic): reduced(values)
+            for name, values in all_.items()
+            for statistic, reduced in _STATISTICS.items()
+        }
+
+
+def _mean(values: Array) -> Array:
+    return values.mean(-1)
+
+
+def _itself(values: Array) -> Array:
+    return values
+
+
+_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
+    "typical": median_of_rows,
+    "mean": _mean,
+    "query": _itself,
+}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Points:
+    """Points by name: values of what is tabulated, scores of the rest, shape (n,)."""
+
+    known: dict[str, Array]
+    scores: dict[str, Array]
+    places: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All draws, by number.
+
+    Attributes
+    ----------
+    coordinates : tuple of (name, place)
+        Of the unit cube.
+    chains : int
+        Independent randomizations.
+    """
+
+    work: Work
+    coordinates: tuple[tuple[str, int], ...]
+    chains: int
+    seed: int
+
+
+def blocks(plan: Plan, start: int, stop: int) -> Iterator[Block]:
+    """Cut the draws `start` to `stop` of every chain into blocks, in the order of adding up.
+
+    `start` is a multiple of the rows done together.
+    """
+    size = plan.work.rows * plan.work.turns
+    first = start - start % size
+    for place in range(first, stop, size):
+        low, high = max(place, start), min(place + size, stop)
+        yield from (Block(chain, low, high - low) for chain in range(plan.chains))
+
+
+@lru_cache(maxsize=64)
+def _net(names: tuple[tuple[str, int], ...], seed: int, randomization: int) -> DigitalNet:
+    return digital_net(dict(names), seed=seed, randomization=randomization)
+
+
+def net_of(plan: Plan, tables: Tables, block: Block) -> Net:
+    """Points of a block: after 2^32 points a chain goes on with another scramble."""
+    places = dict(plan.coordinates)
+    names = tuple((name, places[name]) for name in tables.names)
+    epoch = block.start >> _PLACES
+    net = _net(names, plan.seed, epoch * plan.chains + block.chain)
+    return net.columns, net.shift, net.rest
+
+
+@in_float64
+def run_block(plan: Plan, block: Block) -> State:
+    """Evaluate the draws of a block, and reduce them."""
+    nets = (net_of(plan, tables, block) for tables in (plan.work.outer, plan.work.inner))
+    return collect(plan, reduce_draws(plan.work, *nets, block.start, block.count))
+
+
+def collect(plan: Plan, carries: Sequence[Carry]) -> State:
+    """Bring the result of compiled code to the host."""
+    state: State = {}
+    for reducer, carry in zip(plan.work.reducers, jax.device_get(carries), strict=True):
+        state |= reducer.collect(carry)
+    return state
+
+
+@jax.jit
+def reduce_draws(
+    work: Work, outer: Net, inner: Net, start: ArrayLike, count: ArrayLike
+) -> tuple[Carry, ...]:
+    """Reduce `count` draws from the one numbered `start`, a multiple of the rows done together.
+
+    The values of one stretch are carried to the next turn of the loop and reduced there: otherwise
+    each reducer would be compiled into a loop that computes them again.
+    """
+    queries = _points(work.inner, inner, _digits(inner[0], jnp.arange(max(work.queries, 1))))
+    within = _digits(outer[0], jnp.arange(work.rows))
+    firsts = jnp.asarray(start) + jnp.arange(work.turns) * work.rows
+    origins = _digits(outer[0], firsts)
+
+    def draw(number: Array) -> Stretch:
+        first = firsts[number]
+        digits = within ^ origins[:, number, None]
+        points = _points(work.outer, outer, digits)
+        values = work.columns(points, queries)
+        valid = jnp.arange(work.rows) < jnp.asarray(count) - number * work.rows
+        return Stretch(values, _scores(work, outer, digits, points), first, valid)
+
+    def turn(
+        number: Array, carried: tuple[Stretch, tuple[Carry, ...]]
+    ) -> tuple[Stretch, tuple[Carry, ...]]:
+        return draw(number), _stepped(work, carried)
+
+    nothing = jax.tree.map(
+        lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(draw, jnp.zeros((), int))
+    )
+    carries = tuple(reducer.start(nothing) for reducer in work.reducers)
+    turns = -(-jnp.asarray(count) // work.rows)
+    return _stepped(work, lax.fori_loop(0, turns, turn, (nothing, carries)))
+
+
+def _stepped(work: Work, carried: tuple[Stretch, tuple[Carry, ...]]) -> tuple[Carry, ...]:
+    stretch, carries = carried
+    return tuple(r.step(carry, stretch) for r, carry in zip(work.reducers, carries, strict=True))
+
+
+def _digits(columns: ArrayLike, indices: Array) -> Array:
+    """Digits of points before the shift, shape (coordinates, n)."""
+    table, low = jnp.asarray(columns), indices.astype(jnp.uint32)
+    digits = jnp.zeros((len(table), len(low)), jnp.uint32)
+    for place in range(_PLACES):
+        bit = (low >> place) & 1 == 1
+        digits ^= jnp.where(bit[None, :], table[:, place, None], jnp.uint32(0))
+    return digits
+
+
+def _points(tables: Tables, net: Net, digits: Array) -> _Points:
+    shifted = digits ^ jnp.asarray(net[1])[:, None]
+    known, scores = tables.look_up(shifted, jnp.asarray(net[2]))
+    return _Points(known, scores, jnp.arange(digits.shape[1]))
+
+
+def _scores(work: Work, net: Net, digits: Array, points: _Points) -> dict[str, Array]:
+    """Scores of everything unknown, correlated ones as their inputs are."""
+    if not work.scored:
+        return {}
+    shifted, rest = digits ^ jnp.asarray(net[1])[:, None], jnp.asarray(net[2])
+    looked_up = {
+        name: work.outer.score(shifted[i], rest[i]) for i, name in enumerate(work.outer.tabulated)
+    }
+    return (
+        {**looked_up, **jax.vmap(work.joint.correlate)(points.scores)}
+        if points.scores
+        else looked_up
+    )

@@ -1,0 +1,162 @@
+"""The state of a stream on disk: written whole or not at all, and refused where it is not whole."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from uncertainty.errors import InputError
+from uncertainty.precision import in_float64
+from uncertainty.sampling.blocks import Block, Plan, net_of, reduce_draws
+from uncertainty.sampling.reducers import Column, Largest, Part, State, add
+from uncertainty.sketch import Sketch
+
+__all__ = ["Checkpoint", "Progress", "fingerprint"]
+
+_FORMAT = "uncertainty checkpoint 1"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stream has come.
+
+    Attributes
+    ----------
+    stage : int
+        Which of the stages that raise the number of draws.
+    done : int
+        Blocks of this stage that are in the states.
+    states : list of State
+        What is kept of the draws, one a chain.
+    """
+
+    stage: int
+    done: int
+    states: Sequence[State]
+
+    def after(self, chain: int, state: State) -> "Progress":
+        """Add one more block: a new object, so that no interruption leaves half of it."""
+        states = [*self.states]
+        states[chain] = add(states[chain], state)
+        return Progress(self.stage, self.done + 1, states)
+
+
+@in_float64
+def fingerprint(plan: Plan, *facts: object) -> str:
+    """Name what a stream computes: the compiled code, its numbers, and the schedule."""
+    block = Block(0, 0, 1)
+    nets = (net_of(plan, tables, block) for tables in (plan.work.outer, plan.work.inner))
+    code = reduce_draws.lower(plan.work, *nets, 0, 1).as_text()
+    digest = hashlib.sha256(code.encode())
+    for leaf in jax.tree.leaves(plan.work):
+        digest.update(np.asarray(leaf).tobytes())
+    digest.update(repr((plan.coordinates, plan.chains, plan.seed, *facts)).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that holds the progress of one stream."""
+
+    path: Path
+    fingerprint: str
+
+    def save(self, progress: Progress) -> None:
+        """Replace what is there."""
+        content = _packed(progress)
+        header = {
+            "format": _FORMAT,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "run": self.fingerprint,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Always the same name: whoever is killed here leaves one file, and the next run uses it.
+        unfinished = self.path.with_name(f".{self.path.name}.part")
+        with unfinished.open("wb") as file:
+            file.write(json.dumps(header).encode() + b"\n" + content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self.path)
+
+    def load(self) -> Progress | None:
+        """Read it; None where there is no file.
+
+        Raises
+        ------
+        InputError
+            If it is no checkpoint, not whole, or of another run.
+        """
+        if not self.path.exists():
+            return None
+        first, _, content = self._bytes().partition(b"\n")
+        try:
+            header = json.loads(first)
+            known = header["format"] == _FORMAT
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise self._refused("is no checkpoint of this version")
+        if header.get("sha256") != hashlib.sha256(content).hexdigest():
+            raise self._refused("is damaged: its content is not what was written")
+        if header.get("run") != self.fingerprint:
+            raise self._refused("belongs to another run: other priors, model, seed or options")
+        return _unpacked(content)
+
+    def _bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise self._refused(f"cannot be read: {error.strerror}") from error
+
+    def _refused(self, why: str) -> InputError:
+        return InputError.of(str(self.path), f"{why}; delete it to start anew")
+
+
+def _packed(progress: Progress) -> bytes:
+    arrays: dict[str, np.ndarray] = {}
+    entries: list[list[str | int]] = []
+    for chain, state in enumerate(progress.states):
+        for (reducer, column), part in state.items():
+            kind, number, own = _arrays(part)
+            names = [f"{len(entries)}_{i}" for i in range(len(own))]
+            arrays |= dict(zip(names, own, strict=True))
+            entries.append([chain, reducer, column.quantity, column.statistic, kind, number])
+    facts = {
+        "stage": progress.stage,
+        "done": progress.done,
+        "chains": len(progress.states),
+        "entries": entries,
+    }
+    told = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, facts=told, **arrays)
+    return content.getvalue()
+
+
+def _arrays(part: Part) -> tuple[str, int, list[np.ndarray]]:
+    if isinstance(part, Sketch):
+        return "sketch", part.start, [part.counts]
+    if isinstance(part, Largest):
+        return "largest", part.size, [part.values, part.places]
+    return "sums", 0, [part]
+
+
+def _unpacked(content: bytes) -> Progress:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        facts = json.loads(arrays["facts"].tobytes())
+        states: list[State] = [{} for _ in range(facts["chains"])]
+        for i, (chain, reducer, quantity, statistic, kind, number) in enumerate(facts["entries"]):
+            first = arrays[f"{i}_0"]
+            part: Part = first
+            if kind == "sketch":
+                part = Sketch(number, first)
+            elif kind == "largest":
+                part = Largest(first, arrays[f"{i}_1"], number)
+            states[chain][reducer, Column(quantity, statistic)] = part
+    return Progress(facts["stage"], facts["done"], states)

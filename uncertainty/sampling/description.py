@@ -1,0 +1,70 @@
+"""What a result says of the problem that it answers."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from uncertainty.problem import Problem
+
+__all__ = ["description", "labels", "lost_means"]
+
+
+def lost_means(problem: Problem) -> Iterator[str]:
+    """Say which means do not exist, and why."""
+    for quantity, reason in (problem.lost_means or {}).items():
+        yield f"the mean of {quantity} is meaningless: {reason}"
+
+
+def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
+    """Where a result comes from; `more` are notices beside those of the problem."""
+    used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
+    documents = {layer.document.label: layer.document for layer in used}
+    own = problem.priors.layers[-1].document
+    files = [
+        {"path": label, "sha256": document.sha256, "text": document.text}
+        for label, document in documents.items()
+        if document.text or document is own
+    ]
+    notices = [*(str(notice) for notice in problem.notices), *more]
+    return {
+        "title": problem.priors.title,
+        "model": problem.model.name,
+        "scenario": problem.scenario,
+        "given": ", ".join(_told_given(problem)),
+        "priors": problem.priors.label,
+        "priors_text": own.text,
+        "priors_sha256": own.sha256,
+        "prior_files": json.dumps(files),
+        "notices": json.dumps(notices),
+    }
+
+
+def _told_given(problem: Problem) -> Iterator[str]:
+    for name, value in problem.given.items():
+        item = problem.assumptions.get(name)
+        named = item is None and isinstance(value, str)  # a name of a catalogue
+        if named or name in problem.used:
+            yield f"{name} = {item or value}"
+
+
+def labels(problem: Problem) -> dict[str, dict[str, str]]:
+    """Attributes of every variable: what it is, in which unit, from which source."""
+    labels = {
+        name: {
+            "units": item.unit,
+            "source": item.source,
+            "basis": item.basis,
+            "group": item.group,
+            "note": item.note,
+            "varies": "query" if item.varies else "",
+            "law": str(item),
+        }
+        for name, item in problem.assumptions.items()
+    }
+    for name, output in problem.outputs.items():
+        labels[name] = {
+            "units": output.unit,
+            "boundary": output.boundary,
+            "part_of": output.part_of,
+            "long_name": output.meaning,
+        }
+    return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}

@@ -1,0 +1,193 @@
+"""Where blocks are computed: one after the other, on all local devices, or on a Dask cluster.
+
+Whoever computes them, blocks come back in the order in which they were asked for, so that the sums
+made of them are the same everywhere: to the last bit on processors of one kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jax.typing import ArrayLike
+
+from uncertainty.errors import InputError
+from uncertainty.precision import in_float64
+from uncertainty.sampling.blocks import (
+    Block,
+    Net,
+    Plan,
+    Work,
+    collect,
+    net_of,
+    reduce_draws,
+    run_block,
+)
+from uncertainty.sampling.reducers import Carry, State
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["Devices", "Executor", "ExecutorLike", "OnDask", "Serial", "executor_of"]
+
+
+class Executor(ABC):
+    """Computes the blocks of a plan."""
+
+    name: str
+
+    @abstractmethod
+    def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
+        """Give the state of each block, in their order."""
+
+
+ExecutorLike: TypeAlias = "Executor | Client | str | None"
+
+
+class Serial(Executor):
+    """One block after the other, in this process."""
+
+    name = "serial"
+
+    def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
+        """Compute when asked for the next."""
+        return (run_block(plan, block) for block in blocks)
+
+
+class Devices(Executor):
+    """As many blocks at a time as JAX has local devices, one on each."""
+
+    name = "devices"
+
+    def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
+        """Compute a batch when its first is asked for."""
+        devices, remaining = len(jax.local_devices()), iter(blocks)
+        while batch := list(islice(remaining, devices)):
+            idle = [Block(0, 0, 0)] * (devices - len(batch))
+            yield from self._batch(plan, [*batch, *idle])[: len(batch)]
+
+    @in_float64
+    def _batch(self, plan: Plan, batch: list[Block]) -> list[State]:
+        outer, inner = (
+            tuple(map(np.stack, zip(*(net_of(plan, tables, b) for b in batch), strict=True)))
+            for tables in (plan.work.outer, plan.work.inner)
+        )
+        starts, counts = (np.array([getattr(b, key) for b in batch]) for key in ("start", "count"))
+        found = _over_devices()(plan.work, outer, inner, starts, counts)
+        carries: tuple[Carry, ...] = jax.device_get(found)
+        return [
+            collect(plan, jax.tree.map(lambda leaf, i=i: leaf[i], carries))
+            for i in range(len(batch))
+        ]
+
+
+@lru_cache(maxsize=1)
+def _over_devices() -> "jax.stages.Wrapped":
+    """`reduce_draws` for one block a device."""
+
+    def one(
+        work: Work, outer: Net, inner: Net, start: ArrayLike, count: ArrayLike
+    ) -> tuple[Carry, ...]:
+        own = jax.tree.map(lambda leaf: leaf[0], (outer, inner, start, count))
+        found: tuple[Carry, ...] = jax.tree.map(lambda leaf: leaf[None], reduce_draws(work, *own))
+        return found
+
+    # JAX leaves this class untyped.
+    each, all_ = (PartitionSpec(*axes) for axes in (("device",), ()))  # type: ignore[no-untyped-call]  # see above
+    mesh = Mesh(np.array(jax.local_devices()), ("device",))
+    split = jax.shard_map(
+        one, mesh=mesh, in_specs=(all_, each, each, each, each), out_specs=each, check_vma=False
+    )
+    return jax.jit(split)
+
+
+class OnDask(Executor):
+    """A Dask cluster: one that is given, one at an address, or a local one for this run.
+
+    Dask places the blocks, moves those of a worker that dies to the others, and starts a new one
+    where a nanny watches over it.
+    """
+
+    name = "dask"
+    _AHEAD = 4
+
+    def __init__(self, target: "Client | str" = "") -> None:
+        self._target = target
+
+    def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
+        """Keep some blocks a thread under way, and give the oldest when it is done."""
+        with self._client() as client:
+            # The plan travels as the result of a task, so that it can be made again if lost.
+            shared = client.submit(_same, plan, pure=False)
+            remaining = iter(blocks)
+            pending: deque[Future[State]] = deque()
+            while True:
+                wanted = self._AHEAD * max(sum(client.nthreads().values()), 1) - len(pending)
+                pending.extend(
+                    client.submit(run_block, shared, block, pure=False)
+                    for block in islice(remaining, max(wanted, 0))
+                )
+                if not pending:
+                    return
+                yield pending.popleft().result()
+
+    @contextmanager
+    def _client(self) -> "Iterator[Client]":
+        if not isinstance(self._target, str):
+            yield self._target
+            return
+        try:
+            from distributed import Client, LocalCluster
+        except ModuleNotFoundError as error:
+            text = "Dask is not installed; the extra 'dask' of this package brings it"
+            raise InputError.of("<executor>", text) from error
+        if not self._target:
+            cluster = LocalCluster(threads_per_worker=1, dashboard_address=None)
+            with cluster, Client(cluster) as client:
+                yield client
+            return
+        try:
+            client = Client(self._target, timeout=10)
+        except (OSError, ValueError) as error:
+            text = f"no Dask scheduler answers at {self._target}"
+            raise InputError.of("<executor>", text) from error
+        with client:
+            yield client
+
+
+def _same(plan: Plan) -> Plan:
+    return plan
+
+
+def executor_of(stated: ExecutorLike) -> Executor:
+    """Read an executor: its name, the address of a Dask scheduler, or a Dask client.
+
+    Raises
+    ------
+    InputError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> executor_of("devices").name
+    'devices'
+    """
+    if isinstance(stated, Executor):
+        return stated
+    if not isinstance(stated, str | None):
+        return OnDask(stated)
+    named = {"serial": Serial, "devices": Devices, "dask": OnDask}
+    if stated is None or stated in named:
+        return named[stated or "serial"]()
+    if "://" in stated:
+        return OnDask(stated)
+    message = (
+        f"must be serial, devices, dask or an address such as tcp://host:8786 (got {stated!r})"
+    )
+    raise InputError.of("<executor>", message)

@@ -1,0 +1,115 @@
+"""From a problem to a plan of blocks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from uncertainty.precision import Floats
+from uncertainty.problem import Problem
+from uncertainty.sampling.blocks import Plan, Work, blocks, run_block
+from uncertainty.sampling.reducers import (
+    Column,
+    Correlations,
+    Counts,
+    Exceedances,
+    Moments,
+    Reducer,
+    State,
+    Tails,
+    add,
+)
+from uncertainty.sampling.tables import tabulate
+from uncertainty.sketch import BINS, Sketch, unit_near
+
+__all__ = ["Wanted", "make_plan"]
+
+_STRETCH = 2**13
+_PILOT = {False: 2**13, True: 2**8}  # draws of a chain, for ranks; True where queries vary
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a stream keeps beside quantiles and moments.
+
+    Attributes
+    ----------
+    thresholds : mapping of str to sequence of float
+        By quantity: how often each is exceeded.
+    largest : int
+        How many of the largest values, with the inputs behind them.
+    correlations : bool
+        Whether inputs are correlated with outputs.
+    """
+
+    thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    largest: int = 0
+    correlations: bool = False
+
+
+def make_plan(
+    problem: Problem,
+    quantities: Sequence[str],
+    seed: int,
+    queries: int,
+    chains: int,
+    wanted: Wanted,
+) -> Plan:
+    """Plan the draws of some quantities.
+
+    Parameters
+    ----------
+    queries : int
+        0 where nothing varies per query.
+    """
+    central = problem.central()
+    units = {name: unit_near(central[name]) for name in quantities}
+    coordinates = [problem.joint.coordinates(varies=varies) for varies in (False, True)]
+    outer, inner = (tabulate(problem.joint, tuple(names)) for names in coordinates)
+    work = Work(
+        joint=problem.joint,
+        outer=outer,
+        inner=inner,
+        units=dict(units),
+        reducers=(Counts(), Moments()),
+        model=problem.model,
+        queries=queries,
+        rows=_rows(queries),
+        scored=False,
+    )
+    plan = Plan(work, tuple({**coordinates[0], **coordinates[1]}.items()), chains, seed)
+    more = tuple(_more(plan, wanted, units))
+    scored = any(isinstance(reducer, Correlations) for reducer in more)
+    return replace(plan, work=replace(work, reducers=(*work.reducers, *more), scored=scored))
+
+
+def _rows(queries: int) -> int:
+    """A power of two, for about as many evaluations as fit near the processor."""
+    return int(2 ** np.floor(np.log2(max(_STRETCH / max(queries, 1), 1))))
+
+
+def _more(plan: Plan, wanted: Wanted, units: Mapping[str, float]) -> "list[Reducer]":
+    found: list[Reducer] = []
+    if any(wanted.thresholds.values()):
+        limits = {name: np.array(wanted.thresholds.get(name, ())) / units[name] for name in units}
+        found.append(Exceedances(limits))
+    if wanted.largest:
+        found.append(Tails(wanted.largest))
+    if wanted.correlations and plan.work.outer.names:
+        found.append(Correlations(_ranks(plan)))
+    return found
+
+
+def _ranks(plan: Plan) -> dict[Column, Floats]:
+    """Rank of the middle of each bin, from a pilot run."""
+    state: State = {}
+    for block in blocks(plan, 0, _PILOT[plan.work.queries > 0]):
+        state = add(state, run_block(plan, block))
+    sketches = {column: part for (_, column), part in state.items() if isinstance(part, Sketch)}
+    return {column: _middle_ranks(sketch) for column, sketch in sketches.items()}
+
+
+def _middle_ranks(sketch: Sketch) -> Floats:
+    counts = np.zeros(BINS)
+    counts[sketch.start : sketch.stop] = sketch.counts
+    return np.asarray((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1))

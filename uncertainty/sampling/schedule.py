@@ -1,0 +1,90 @@
+"""How many draws, in which stages, and when they are enough."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from uncertainty.sampling.totals import Totals
+
+__all__ = ["Goal", "Stage", "schedule"]
+
+_DRAWS = {False: 10**7, True: 2**16}  # True where something varies per query
+_MOST = {False: 10**10, True: 2**20}
+_FIRST = {False: 2**17, True: 2**12}
+_MOST_QUERIES = 2**13
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Draws `start` to `stop` of each chain; a stage that starts at 0 forgets those before it."""
+
+    start: int
+    stop: int
+    queries: int
+
+    @property
+    def inner(self) -> int:
+        """Model evaluations of a draw."""
+        return max(self.queries, 1)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A standard error to be reached.
+
+    Attributes
+    ----------
+    tolerance : float or None
+        Largest standard error of a quantile, as a share of it.
+    probs : sequence of float
+        Probabilities of the intervals whose ends are quantiles to be known.
+    quantities : sequence of str
+        Outputs that are held to it.
+    """
+
+    tolerance: float | None
+    probs: Sequence[float]
+    quantities: Sequence[str]
+
+    @property
+    def levels(self) -> list[float]:
+        """Probabilities of the quantiles that are reported."""
+        return sorted({0.5, *((1 + side * prob) / 2 for prob in self.probs for side in (-1, 1))})
+
+    def missed(self, totals: Totals) -> Iterator[str]:
+        """Say which quantiles are not known as well as wished."""
+        if self.tolerance is None:
+            return
+        for column in totals.columns:
+            if column.quantity not in self.quantities:
+                continue
+            for level in self.levels:
+                value, error = totals.quantile(column, level)
+                # What is not a number misses every goal.
+                if not error <= self.tolerance * abs(value):
+                    reached = error / abs(value) if value else math.inf
+                    yield (
+                        f"the {100 * level:g} % quantile of {column.quantity} ({column.statistic}) "
+                        f"has a standard error of {100 * reached:.2g} %, above the tolerance of "
+                        f"{100 * self.tolerance:g} %"
+                    )
+
+
+def schedule(draws: int | None, queries: int, chains: int, goal: Goal) -> list[Stage]:
+    """Plan the stages: one, or with a tolerance as many as it takes, each twice the one before.
+
+    Where something varies per query, its points are the same for all draws of a chain, and their
+    error does not shrink with draws: each stage doubles both and starts anew.
+    """
+    nested = queries > 0
+    most = math.ceil((draws or (_DRAWS if goal.tolerance is None else _MOST)[nested]) / chains)
+    if goal.tolerance is None:
+        return [Stage(0, most, queries)]
+    stages = []
+    start, stop = 0, min(_FIRST[nested] // chains, most)
+    while True:
+        stages.append(Stage(0 if nested else start, stop, queries))
+        if stop == most:
+            return stages
+        start, stop = stop, min(2 * stop, most)
+        queries = min(2 * queries, max(_MOST_QUERIES, queries))

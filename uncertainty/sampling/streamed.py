@@ -1,0 +1,127 @@
+"""The result of a stream, laid out and labelled."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from uncertainty.evaluation import each_point
+from uncertainty.problem import Problem
+from uncertainty.results import MOMENTS, provenance, streamed_tree
+from uncertainty.sampling.description import description, labels, lost_means
+from uncertainty.sampling.planning import Wanted
+from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.ranges import MEANINGLESS, outside_range
+from uncertainty.sampling.reducers import SCALES, Column
+from uncertainty.sampling.schedule import Goal, Stage
+from uncertainty.sampling.totals import Totals
+from uncertainty.sketch import RELATIVE_ERROR
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["stream_tree"]
+
+_PILOT = 2**13
+Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
+
+
+def stream_tree(
+    problem: Problem, totals: Totals, stage: Stage, executor: str, goal: Goal, wanted: Wanted
+) -> "xr.DataTree":
+    """Lay out what a stream kept."""
+    left = list(_outside(problem, totals))
+    warnings = [
+        *totals.warnings(problem),
+        *lost_means(problem),
+        *(text for share, text in left if share > MEANINGLESS),
+        *goal.missed(totals),
+    ]
+    queries = totals.plan.work.queries
+    facts: dict[str, str | int | float] = {
+        "seed": totals.plan.seed,
+        "draws": stage.stop * len(totals.states),
+        "randomizations": len(totals.states),
+        "queries": max(queries, 1),
+        "executor": executor,
+        "sketch_relative_error": RELATIVE_ERROR,
+        "warnings": json.dumps(warnings),
+        **description(problem, [text for share, text in left if share <= MEANINGLESS]),
+    }
+    quantities = list(dict.fromkeys(column.quantity for column in totals.columns))
+    central = problem.central()
+    groups = {**_always(totals), **_asked_for(problem, totals, wanted)}
+    return streamed_tree(
+        {name: group for name, group in groups.items() if group},
+        {name: central[name] for name in quantities},
+        labels(problem),
+        provenance(**facts),
+        {
+            "chain": range(len(totals.states)),
+            "statistic": list(dict.fromkeys(column.statistic for column in totals.columns)),
+            "moment": MOMENTS,
+            "scale": SCALES,
+            "input": _scored(totals),
+            "behind": list(problem.assumptions),
+            **{f"{name}_threshold": list(limits) for name, limits in wanted.thresholds.items()},
+        },
+    )
+
+
+def _outside(problem: Problem, totals: Totals) -> Iterator[tuple[float, str]]:
+    """Inputs outside their range, as a pilot sees them."""
+    if problem.model.outputs:
+        places = dict(totals.plan.coordinates)
+        scores = normal_scores(places, _PILOT, seed=totals.plan.seed, randomization=0)
+        yield from outside_range(problem, each_point(problem.joint, problem.model, scores)[0])
+
+
+def _scored(totals: Totals) -> list[str]:
+    """Inputs in the order of their scores."""
+    return sorted(totals.plan.work.outer.names)
+
+
+def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for column in sorted(
+        totals.columns, key=lambda c: ("typical", "mean", "query").index(c.statistic)
+    ):
+        found.setdefault(column.quantity, []).append(column)
+    return found
+
+
+def _always(totals: Totals) -> dict[str, Group]:
+    sketch, ends, moments = Group(), Group(), Group()
+    for name, columns in _by_quantity(totals).items():
+        whole = totals.together(columns)
+        sketch[name] = (("statistic", "chain", f"{name}_bin"), whole.counts)
+        ends[name] = ((f"{name}_edge",), totals.edges(columns[0].quantity, whole))
+        moments[name] = (
+            ("statistic", "chain", "moment"),
+            np.stack([totals.moments(column) for column in columns]),
+        )
+    return {"prior_sketch": sketch, "prior_sketch_edges": ends, "prior_moments": moments}
+
+
+def _asked_for(problem: Problem, totals: Totals, wanted: Wanted) -> dict[str, Group]:
+    exceedance, correlation, largest, behind = Group(), Group(), Group(), Group()
+    for name, columns in _by_quantity(totals).items():
+        if wanted.thresholds.get(name):
+            shares = np.stack([totals.exceedances(column) for column in columns])
+            exceedance[name] = (("statistic", "chain", f"{name}_threshold"), shares)
+        if totals.has("Correlations"):
+            found = np.stack([totals.correlations(column) for column in columns])
+            correlation[name] = (("statistic", "chain", "scale", "input"), found)
+        if totals.has("Tails"):
+            values = np.stack([totals.largest(column)[0] for column in columns])
+            largest[name] = (("statistic", "place"), values)
+            inputs = [totals.inputs_behind(problem, column) for column in columns]
+            table = [[row[key] for key in problem.assumptions] for row in inputs]
+            behind[name] = (("statistic", "behind", "place"), np.array(table))
+    return {
+        "prior_exceedance": exceedance,
+        "prior_correlation": correlation,
+        "prior_largest": largest,
+        "prior_largest_inputs": behind,
+    }

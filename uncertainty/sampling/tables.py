@@ -1,0 +1,183 @@
+"""Quantile functions as tables over the digits of a point, for drawing at the speed of memory.
+
+A point is known by its distance to the nearer end of (0, 1), as an integer of 31 digits. The
+exponent and the first digits of that distance name a cell, so cells shrink towards both ends as
+the distance does, and in each the quantile function is a parabola through both ends and the
+middle. Wherever a parabola is not good enough, as at a jump, the law itself is evaluated.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from uncertainty.joint import Joint
+from uncertainty.precision import Floats
+
+__all__ = ["Tables", "tabulate"]
+
+_BITS = 32
+_DIGITS = 7
+_LOWEST = -20  # exponent of the smallest distance, in units of the last digit of a point
+_OCTAVES = _BITS - 1 - _LOWEST
+_HALF = _OCTAVES << _DIGITS
+_TOLERANCE = 1e-7
+
+
+def _cells() -> tuple[Floats, Floats]:
+    """Lower and upper ends of the cells, as distances in units of the last digit of a point."""
+    digits = 1 + np.arange(1 << _DIGITS) / (1 << _DIGITS)
+    octaves = 2.0 ** np.arange(_LOWEST, _BITS - 1)
+    ends = np.append(np.outer(octaves, digits).ravel(), 2.0 ** (_BITS - 1))
+    return ends[:-1], ends[1:]
+
+
+@lru_cache(maxsize=1)
+def _scores() -> Floats:
+    """Scores at the start, the quarters and the end of each cell: shape (5, 2 halves * cells)."""
+    from scipy.special import ndtri
+
+    low, high = _cells()
+    lower = ndtri((low + np.linspace(0, 1, 5)[:, None] * (high - low)) * 2.0**-_BITS)
+    return np.concatenate([lower, -lower], 1)
+
+
+def _parabolas(values: Array) -> tuple[Array, Array]:
+    """Coefficients in the distance, shape (3, cells), and the error at the quarters, (cells,).
+
+    The coefficients of 1, v and v^2 are far larger than the value, by up to 2^14: harmless with the
+    53 digits of float64.
+    """
+    low, high = (np.tile(end, 2) for end in _cells())
+    start, quarter, middle, other, end = values
+    bend = 2 * start - 4 * middle + 2 * end
+    slope = end - start - bend
+    place = low / (high - low)
+    coefficients = jnp.stack(
+        [
+            start - place * (slope - place * bend),
+            (slope - 2 * place * bend) / (high - low),
+            bend / (high - low) ** 2,
+        ]
+    )
+    misses = [
+        jnp.abs(start + t * (slope + t * bend) - exact)
+        for t, exact in ((0.25, quarter), (0.75, other))
+    ]
+    return coefficients, jnp.maximum(*misses)
+
+
+@jax.jit(static_argnames="names")
+def _fit(joint: Joint, names: tuple[str, ...]) -> tuple[Array, Array]:
+    """Parabolas of the named laws, shape (names, 3, cells), and whether each is good enough."""
+    scores = jnp.asarray(_scores())
+    nodes = {node.name: node for node in joint.nodes}
+
+    def one(name: str) -> tuple[Array, Array]:
+        law = nodes[name].law
+        assert law is not None
+        values = jax.vmap(jax.vmap(lambda z: law.quantile(z, {})))(scores)
+        coefficients, miss = _parabolas(values)
+        # Cells nearer to the end than any point have never been asked for a value.
+        spread = jnp.abs(values[-1, _HALF - 1] - values[-1, _HALF - 1 - (1 << _DIGITS)])
+        allowed = _TOLERANCE * jnp.maximum(jnp.abs(values[2]), spread)
+        return coefficients, (miss <= allowed).all()
+
+    found = [one(name) for name in names]
+    return jnp.stack([c for c, _ in found]), jnp.stack([good for _, good in found])
+
+
+def _of_scores() -> Floats:
+    return np.asarray(_parabolas(jnp.asarray(_scores()))[0])
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tables:
+    """What turns the digits of points into values and scores.
+
+    Attributes
+    ----------
+    tabulated : tuple of str
+        Assumptions whose value is looked up.
+    others : tuple of str
+        Assumptions whose score is looked up: their law needs more than its own point, or bends too
+        sharply.
+    coefficients : array
+        Shape (1 + tabulated, 3, cells); the first table gives the normal score.
+    """
+
+    tabulated: tuple[str, ...] = field(metadata={"static": True})
+    others: tuple[str, ...] = field(metadata={"static": True})
+    coefficients: ArrayLike
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every coordinate, in the order in which points are wanted."""
+        return (*self.tabulated, *self.others)
+
+    def look_up(self, digits: Array, rest: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Give the values of what is tabulated, and the scores of the others.
+
+        Parameters
+        ----------
+        digits : array of uint32
+            Shape (coordinates, n).
+        rest : array
+            What lies beyond the digits, shape (coordinates,).
+        """
+        read = partial(_read, jnp.asarray(self.coefficients))
+        found = {
+            name: read(0 if name in self.others else 1 + i, digits[i], rest[i])
+            for i, name in enumerate(self.names)
+        }
+        values = {name: found[name] for name in self.tabulated}
+        return values, {name: found[name] for name in self.others}
+
+    def score(self, digits: Array, rest: Array) -> Array:
+        """Normal scores of the points of one coordinate."""
+        return _read(jnp.asarray(self.coefficients), 0, digits, rest)
+
+
+def _read(coefficients: Array, table: int, digits: Array, rest: Array) -> Array:
+    signed = lax.bitcast_convert_type(digits, jnp.int32)
+    upper = signed >> (_BITS - 1)  # -1 in the upper half, else 0
+    distance = (signed ^ upper).astype(jnp.float64) + jnp.where(upper < 0, 1 - rest, rest)
+    # The name of the cell needs 24 digits only: at the next cell's edge both agree. The largest
+    # distance would round up to the half.
+    near = jnp.minimum(distance.astype(jnp.float32), jnp.float32(2.0 ** (_BITS - 1) * (1 - 2**-24)))
+    bits = lax.bitcast_convert_type(near, jnp.int32) >> (23 - _DIGITS)
+    cell = bits - ((127 + _LOWEST) << _DIGITS) + (upper & _HALF)
+    constant, linear, square = (
+        coefficients[table, k].at[cell].get(mode="promise_in_bounds") for k in range(3)
+    )
+    return constant + distance * (linear + distance * square)
+
+
+def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
+    """Make tables of the laws that stand alone, where parabolas serve.
+
+    Parameters
+    ----------
+    joint : Joint
+    coordinates : tuple of str
+        Uncertain assumptions.
+    """
+    correlated = {name for block in joint.blocks for name in block.names}
+    nodes = {node.name: node for node in joint.nodes}
+    alone = tuple(n for n in coordinates if n not in correlated and _closed(nodes[n].law))
+    scores = _of_scores()[None]
+    if not alone:
+        return Tables((), coordinates, scores)
+    coefficients, good = (np.asarray(x) for x in _fit(joint, alone))
+    tabulated = tuple(name for name, fits in zip(alone, good, strict=True) if fits)
+    others = tuple(name for name in coordinates if name not in tabulated)
+    return Tables(tabulated, others, np.concatenate([scores, coefficients[good]]))
+
+
+def _closed(law: object) -> bool:
+    return bool(getattr(law, "closed", False))
