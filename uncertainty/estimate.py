@@ -36,6 +36,7 @@ Estimate: TypeAlias = tuple[float, float]
 """A number and its standard error."""
 
 _RESAMPLES = 50
+_FEW = 10
 
 QUERY_STATISTICS = ("typical", "mean", "sd", "log_mean", "log_sd")
 """What is kept of the queries of one epistemic draw."""
@@ -198,11 +199,17 @@ def quantile_estimate(
 def ogive_quantile(ogive: Ogive, probability: float) -> Estimate:
     """Quantile of all chains of a sketch together, with its standard error.
 
-    As in `quantile_estimate`, and what the bin hides is part of the error.
+    As in `quantile_estimate`, and what the bin hides is part of the error. A quantile with less
+    than one value beyond it cannot be known; with few, chains that agree do so by chance.
     """
     found = float(ogive.quantile(probability))
+    total = ogive.number * len(ogive.below)
+    beyond = total * min(probability, 1 - probability)
+    if beyond < 1:
+        return found, np.inf
     hidden = 1 / (ogive.number * np.sqrt(12 * len(ogive.below)))
-    error = max(float(standard_error(ogive.share_below(found))), hidden)
+    chance = np.sqrt(probability * (1 - probability) / total) if beyond < _FEW else 0.0
+    error = max(float(standard_error(ogive.share_below(found))), hidden, chance)
     reach = 0.2 * min(probability, 1 - probability)
     ends = ogive.quantile(np.array([probability - reach, probability + reach]))
     steepness = float(ends[1] - ends[0]) / (2 * reach)

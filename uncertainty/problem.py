@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -112,6 +113,10 @@ class Problem:
         >>> build_problem("gpt-4o").central()["energy_wh"] > 0
         True
         """
+        return dict(self._central)
+
+    @cached_property
+    def _central(self) -> Mapping[str, float]:
         scores = {node.name: np.zeros(1) for node in self.joint.nodes if node.uncertain}
         outputs = each_point(self.joint, self.model, scores)[1]
         return {name: float(values[0]) for name, values in outputs.items()}

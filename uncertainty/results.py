@@ -14,8 +14,8 @@ and where something varies per query:
 
 A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
 
-- ``prior_sketch``: counts of values in bins of equal relative width, and
-  ``prior_sketch_edges``: the ends of these bins;
+- ``prior_sketch``: counts of values in bins of equal relative width, and ``NAME_edges``, the
+  ends of these bins;
 - ``prior_moments``: number, number not finite, mean and variance;
 
 and where they were asked for:
@@ -139,12 +139,13 @@ def streamed_tree(
     coords : mapping
         Coordinates of dimensions.
     """
-    found = {"central": _dataset({k: np.asarray(v) for k, v in central.items()}, (), labels)}
+    told = {k: ((), np.asarray(v), dict(labels.get(k, {}))) for k, v in central.items()}
+    found = {"central": xr.Dataset(told)}
     for group, arrays in groups.items():
         data = {k: (dims, array, dict(labels.get(k, {}))) for k, (dims, array) in arrays.items()}
-        dataset = xr.Dataset(data)
-        own = {name: list(c) for name, c in coords.items() if name in dataset.dims}
-        found[group] = dataset.assign_coords(own)
+        used = {dim for dims, _ in arrays.values() for dim in dims}
+        own = {name: list(c) for name, c in coords.items() if name in used}
+        found[group] = xr.Dataset(data, own)
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **found})
 
 

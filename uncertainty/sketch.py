@@ -3,7 +3,7 @@
 A bin is named by the sign, the exponent and the first `DIGITS` binary digits of a value, so a value
 finds its bin without a logarithm, and counts of any two parts of a sample add up to those of both.
 The layout is that of HdrHistogram (G. Tene, 2013). Values are counted in a unit of their own, a
-power of two, from 2^-64 to 2^64 of it; what is smaller or larger falls into the bins at the ends.
+power of two, from 2^-32 to 2^32 of it; what is smaller or larger falls into the bins at the ends.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 DIGITS = 10
-_OCTAVES = 128
+_OCTAVES = 64
 _HALF = _OCTAVES << DIGITS
 _MANTISSA, _BIAS = 52, 1023
 _LOWEST = (_BIAS - _OCTAVES // 2) << DIGITS
@@ -89,12 +89,10 @@ class Sketch:
 
     @classmethod
     def of_bins(cls, counts: Integers) -> "Sketch":
-        """Keep the bins from the first to the last that are not empty, of shape (bins,)."""
-        used = counts != 0
-        # argmax stops at the first, so that empty bins are passed over once.
-        start = int(used.argmax())
-        stop = len(used) - int(used[::-1].argmax()) if used[start] else start
-        return cls(start, np.asarray(counts[start:stop], np.int64))
+        """Keep the bins from the first to the last that are not empty, of shape (..., bins)."""
+        used = np.flatnonzero(counts.any(tuple(range(counts.ndim - 1))))
+        start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
+        return cls(start, np.asarray(counts[..., start:stop], np.int64))
 
     @property
     def stop(self) -> int:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
@@ -14,7 +16,7 @@ from uncertainty.evaluation import evaluate_point
 from uncertainty.joint import Joint
 from uncertainty.precision import in_float64
 from uncertainty.sampling.medians import median_of_rows
-from uncertainty.sampling.points import DigitalNet, digital_net
+from uncertainty.sampling.points import digital_net
 from uncertainty.sampling.reducers import Carry, Column, Reducer, State, Stretch
 from uncertainty.sampling.tables import Tables
 
@@ -25,31 +27,22 @@ __all__ = [
     "Work",
     "blocks",
     "collect",
-    "net_of",
+    "nets_of",
     "reduce_draws",
     "run_block",
 ]
 
-EVALUATIONS = 2**22
+EVALUATIONS = 2**24
 """Model evaluations of a block."""
 _PLACES = 32
 _STATIC = {"static": True}
-Net = tuple[ArrayLike, ArrayLike, ArrayLike]
+Net: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive draws of one randomization.
+    """Draws `start` to ``start + count`` of every chain."""
 
-    Attributes
-    ----------
-    chain : int
-        The randomization.
-    start, count : int
-        Which draws.
-    """
-
-    chain: int
     start: int
     count: int
 
@@ -82,11 +75,6 @@ class Work:
     queries: int = field(metadata=_STATIC)
     rows: int = field(metadata=_STATIC)
     scored: bool = field(metadata=_STATIC)
-
-    @property
-    def turns(self) -> int:
-        """Stretches of a block."""
-        return max(EVALUATIONS // (max(self.queries, 1) * self.rows), 1)
 
     def columns(self, points: "_Points", queries: "_Points") -> dict[Column, Array]:
         """Every statistic of every output, of each row."""
@@ -151,36 +139,49 @@ class Plan:
 
 
 def blocks(plan: Plan, start: int, stop: int) -> Iterator[Block]:
-    """Cut the draws `start` to `stop` of every chain into blocks, in the order of adding up.
+    """Cut the draws `start` to `stop` of every chain into blocks.
 
     `start` is a multiple of the rows done together.
     """
-    size = plan.work.rows * plan.work.turns
-    first = start - start % size
-    for place in range(first, stop, size):
+    size = plan.work.rows * _turns(plan.work.queries, plan.work.rows, plan.chains)
+    for place in range(start - start % size, stop, size):
         low, high = max(place, start), min(place + size, stop)
-        yield from (Block(chain, low, high - low) for chain in range(plan.chains))
+        yield Block(low, high - low)
 
 
-@lru_cache(maxsize=64)
-def _net(names: tuple[tuple[str, int], ...], seed: int, randomization: int) -> DigitalNet:
-    return digital_net(dict(names), seed=seed, randomization=randomization)
+def _turns(queries: int, rows: int, chains: int) -> int:
+    """Stretches of a block, for each chain."""
+    return max(EVALUATIONS // (max(queries, 1) * rows * chains), 1)
 
 
-def net_of(plan: Plan, tables: Tables, block: Block) -> Net:
-    """Points of a block: after 2^32 points a chain goes on with another scramble."""
+@lru_cache(maxsize=4)
+def _nets(names: tuple[tuple[str, int], ...], seed: int, epoch: int, chains: int) -> Net:
+    """Points of all chains; after 2^32 of them each goes on with another scramble."""
+    numbers = range(epoch * chains, (epoch + 1) * chains)
+    nets = [digital_net(dict(names), seed=seed, randomization=i) for i in numbers]
+    columns, shifts, rests = zip(*((net.columns, net.shift, net.rest) for net in nets), strict=True)
+    return np.stack(columns), np.stack(shifts), np.stack(rests)
+
+
+def nets_of(plan: Plan, block: Block) -> tuple[Net, Net]:
+    """Points of a block: of what is unknown, and of what varies per query."""
     places = dict(plan.coordinates)
-    names = tuple((name, places[name]) for name in tables.names)
-    epoch = block.start >> _PLACES
-    net = _net(names, plan.seed, epoch * plan.chains + block.chain)
-    return net.columns, net.shift, net.rest
+    outer, inner = (
+        _nets(
+            tuple((name, places[name]) for name in tables.names),
+            plan.seed,
+            block.start >> _PLACES,
+            plan.chains,
+        )
+        for tables in (plan.work.outer, plan.work.inner)
+    )
+    return outer, inner
 
 
 @in_float64
 def run_block(plan: Plan, block: Block) -> State:
     """Evaluate the draws of a block, and reduce them."""
-    nets = (net_of(plan, tables, block) for tables in (plan.work.outer, plan.work.inner))
-    return collect(plan, reduce_draws(plan.work, *nets, block.start, block.count))
+    return collect(plan, reduce_draws(plan.work, *nets_of(plan, block), block.start, block.count))
 
 
 def collect(plan: Plan, carries: Sequence[Carry]) -> State:
@@ -195,14 +196,27 @@ def collect(plan: Plan, carries: Sequence[Carry]) -> State:
 def reduce_draws(
     work: Work, outer: Net, inner: Net, start: ArrayLike, count: ArrayLike
 ) -> tuple[Carry, ...]:
-    """Reduce `count` draws from the one numbered `start`, a multiple of the rows done together.
+    """Reduce `count` draws of each chain from the one numbered `start`.
+
+    Everything in `outer` and `inner`, and in the result, has the chains as its first axis.
+    """
+    turns = _turns(work.queries, work.rows, len(outer[2]))
+    one = partial(_reduce_chain, work, start=start, count=count, most=turns)
+    found: tuple[Carry, ...] = lax.map(lambda nets: one(*nets), (outer, inner))
+    return found
+
+
+def _reduce_chain(
+    work: Work, outer: Net, inner: Net, *, start: ArrayLike, count: ArrayLike, most: int
+) -> tuple[Carry, ...]:
+    """Reduce the draws of one chain, in at most so many turns of a loop.
 
     The values of one stretch are carried to the next turn of the loop and reduced there: otherwise
     each reducer would be compiled into a loop that computes them again.
     """
     queries = _points(work.inner, inner, _digits(inner[0], jnp.arange(max(work.queries, 1))))
     within = _digits(outer[0], jnp.arange(work.rows))
-    firsts = jnp.asarray(start) + jnp.arange(work.turns) * work.rows
+    firsts = jnp.asarray(start) + jnp.arange(most) * work.rows
     origins = _digits(outer[0], firsts)
 
     def draw(number: Array) -> Stretch:

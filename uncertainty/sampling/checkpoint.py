@@ -4,8 +4,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 
 from uncertainty.errors import InputError
 from uncertainty.precision import in_float64
-from uncertainty.sampling.blocks import Block, Plan, net_of, reduce_draws
+from uncertainty.sampling.blocks import Block, Plan, nets_of, reduce_draws
 from uncertainty.sampling.reducers import Column, Largest, Part, State, add
 from uncertainty.sketch import Sketch
 
@@ -32,27 +31,23 @@ class Progress:
         Which of the stages that raise the number of draws.
     done : int
         Blocks of this stage that are in the states.
-    states : list of State
-        What is kept of the draws, one a chain.
+    state : State
+        What is kept of the draws.
     """
 
-    stage: int
-    done: int
-    states: Sequence[State]
+    stage: int = 0
+    done: int = 0
+    state: State = field(default_factory=dict)
 
-    def after(self, chain: int, state: State) -> "Progress":
+    def after(self, more: State) -> "Progress":
         """Add one more block: a new object, so that no interruption leaves half of it."""
-        states = [*self.states]
-        states[chain] = add(states[chain], state)
-        return Progress(self.stage, self.done + 1, states)
+        return Progress(self.stage, self.done + 1, add(self.state, more))
 
 
 @in_float64
 def fingerprint(plan: Plan, *facts: object) -> str:
     """Name what a stream computes: the compiled code, its numbers, and the schedule."""
-    block = Block(0, 0, 1)
-    nets = (net_of(plan, tables, block) for tables in (plan.work.outer, plan.work.inner))
-    code = reduce_draws.lower(plan.work, *nets, 0, 1).as_text()
+    code = reduce_draws.lower(plan.work, *nets_of(plan, Block(0, 1)), 0, 1).as_text()
     digest = hashlib.sha256(code.encode())
     for leaf in jax.tree.leaves(plan.work):
         digest.update(np.asarray(leaf).tobytes())
@@ -121,18 +116,12 @@ class Checkpoint:
 def _packed(progress: Progress) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     entries: list[list[str | int]] = []
-    for chain, state in enumerate(progress.states):
-        for (reducer, column), part in state.items():
-            kind, number, own = _arrays(part)
-            names = [f"{len(entries)}_{i}" for i in range(len(own))]
-            arrays |= dict(zip(names, own, strict=True))
-            entries.append([chain, reducer, column.quantity, column.statistic, kind, number])
-    facts = {
-        "stage": progress.stage,
-        "done": progress.done,
-        "chains": len(progress.states),
-        "entries": entries,
-    }
+    for (reducer, column), part in progress.state.items():
+        kind, start, own = _arrays(part)
+        names = [f"{len(entries)}_{i}" for i in range(len(own))]
+        arrays |= dict(zip(names, own, strict=True))
+        entries.append([reducer, column.quantity, column.statistic, kind, start])
+    facts = {"stage": progress.stage, "done": progress.done, "entries": entries}
     told = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, facts=told, **arrays)
@@ -143,20 +132,20 @@ def _arrays(part: Part) -> tuple[str, int, list[np.ndarray]]:
     if isinstance(part, Sketch):
         return "sketch", part.start, [part.counts]
     if isinstance(part, Largest):
-        return "largest", part.size, [part.values, part.places]
+        return "largest", 0, [part.values, part.places]
     return "sums", 0, [part]
 
 
 def _unpacked(content: bytes) -> Progress:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         facts = json.loads(arrays["facts"].tobytes())
-        states: list[State] = [{} for _ in range(facts["chains"])]
-        for i, (chain, reducer, quantity, statistic, kind, number) in enumerate(facts["entries"]):
+        state: State = {}
+        for i, (reducer, quantity, statistic, kind, start) in enumerate(facts["entries"]):
             first = arrays[f"{i}_0"]
             part: Part = first
             if kind == "sketch":
-                part = Sketch(number, first)
+                part = Sketch(start, first)
             elif kind == "largest":
-                part = Largest(first, arrays[f"{i}_1"], number)
-            states[chain][reducer, Column(quantity, statistic)] = part
-    return Progress(facts["stage"], facts["done"], states)
+                part = Largest(first, arrays[f"{i}_1"])
+            state[reducer, Column(quantity, statistic)] = part
+    return Progress(facts["stage"], facts["done"], state)

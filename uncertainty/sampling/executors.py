@@ -25,7 +25,7 @@ from uncertainty.sampling.blocks import (
     Plan,
     Work,
     collect,
-    net_of,
+    nets_of,
     reduce_draws,
     run_block,
 )
@@ -69,17 +69,16 @@ class Devices(Executor):
         """Compute a batch when its first is asked for."""
         devices, remaining = len(jax.local_devices()), iter(blocks)
         while batch := list(islice(remaining, devices)):
-            idle = [Block(0, 0, 0)] * (devices - len(batch))
+            idle = [Block(0, 0)] * (devices - len(batch))
             yield from self._batch(plan, [*batch, *idle])[: len(batch)]
 
     @in_float64
     def _batch(self, plan: Plan, batch: list[Block]) -> list[State]:
-        outer, inner = (
-            tuple(map(np.stack, zip(*(net_of(plan, tables, b) for b in batch), strict=True)))
-            for tables in (plan.work.outer, plan.work.inner)
-        )
-        starts, counts = (np.array([getattr(b, key) for b in batch]) for key in ("start", "count"))
-        found = _over_devices()(plan.work, outer, inner, starts, counts)
+        nets = [nets_of(plan, block) for block in batch]
+        starts = np.array([block.start for block in batch])
+        counts = np.array([block.count for block in batch])
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *nets)
+        found = _over_devices()(plan.work, *stacked, starts, counts)
         carries: tuple[Carry, ...] = jax.device_get(found)
         return [
             collect(plan, jax.tree.map(lambda leaf, i=i: leaf[i], carries))

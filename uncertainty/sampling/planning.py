@@ -24,7 +24,7 @@ from uncertainty.sketch import BINS, Sketch, unit_near
 
 __all__ = ["Wanted", "make_plan"]
 
-_STRETCH = 2**13
+_STRETCH = 2**12
 _PILOT = {False: 2**13, True: 2**8}  # draws of a chain, for ranks; True where queries vary
 
 
@@ -49,7 +49,7 @@ class Wanted:
 
 def make_plan(
     problem: Problem,
-    quantities: Sequence[str],
+    central: Mapping[str, float],
     seed: int,
     queries: int,
     chains: int,
@@ -59,11 +59,12 @@ def make_plan(
 
     Parameters
     ----------
+    central : mapping of str to float
+        These quantities at the central assumptions.
     queries : int
         0 where nothing varies per query.
     """
-    central = problem.central()
-    units = {name: unit_near(central[name]) for name in quantities}
+    units = {name: unit_near(value) for name, value in central.items()}
     coordinates = [problem.joint.coordinates(varies=varies) for varies in (False, True)]
     outer, inner = (tabulate(problem.joint, tuple(names)) for names in coordinates)
     work = Work(
@@ -111,5 +112,5 @@ def _ranks(plan: Plan) -> dict[Column, Floats]:
 
 def _middle_ranks(sketch: Sketch) -> Floats:
     counts = np.zeros(BINS)
-    counts[sketch.start : sketch.stop] = sketch.counts
+    counts[sketch.start : sketch.stop] = sketch.counts.sum(0)
     return np.asarray((np.cumsum(counts) - counts / 2) / max(counts.sum(), 1))

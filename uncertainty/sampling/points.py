@@ -35,18 +35,16 @@ def _generator(seed: int, randomization: int, name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest()))
 
 
-def _scrambled(directions: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Columns of a random linear matrix scramble, and a random digital shift in [0, 1).
+def _scrambled(directions: np.ndarray, digits: np.ndarray) -> np.ndarray:
+    """Columns of a linear matrix scramble, from random digits: all of shape (coordinates, bits).
 
     Row i of the scramble keeps digit i and adds a random choice of the digits before it.
     """
     above = ~(np.uint32(0xFFFFFFFF) >> _PLACES)
-    rows = (generator.integers(0, 2**_BITS, _BITS, np.uint32) & above) | (
-        np.uint32(1 << (_BITS - 1)) >> _PLACES
-    )
-    digits = np.bitwise_count(rows[:, None] & directions[None, :]) & 1
-    columns = (digits.astype(np.uint32) << (_BITS - 1 - _PLACES)[:, None]).sum(0, dtype=np.uint32)
-    return columns, float(generator.random())
+    rows = (digits & above) | (np.uint32(1 << (_BITS - 1)) >> _PLACES)
+    found = np.bitwise_count(rows[:, :, None] & directions[:, None, :]) & 1
+    weights = np.uint32(1) << (_BITS - 1 - _PLACES)
+    return np.asarray((found * weights[:, None]).sum(1, dtype=np.uint32))
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,9 @@ class DigitalNet:
     rest: Floats
 
 
+_NOTHING = DigitalNet(np.zeros((0, _BITS), np.uint32), np.zeros(0, np.uint32), np.zeros(0))
+
+
 def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int) -> DigitalNet:
     """Scrambled Sobol' points of the named coordinates, as a map from the digits of an index.
 
@@ -77,16 +78,15 @@ def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int
     Random linear matrix scramble of Matousek (1998), On the L2-discrepancy for anchored boxes,
     and a random digital shift; Owen (1995).
     """
-    table = _directions(max(coordinates.values(), default=0) + 1)
+    if not coordinates:
+        return _NOTHING
+    table = _directions(max(coordinates.values()) + 1)[[*coordinates.values()]]
     generators = [_generator(seed, randomization, name) for name in coordinates]
-    scrambled = [
-        _scrambled(table[place], generator)
-        for place, generator in zip(coordinates.values(), generators, strict=True)
-    ]
-    scaled = np.array([shift for _, shift in scrambled]) * 2.0**_BITS
+    rows = [generator.integers(0, 2**_BITS, _BITS, np.uint32) for generator in generators]
+    scaled = np.array([generator.random() for generator in generators]) * 2.0**_BITS
     whole = np.floor(scaled)
     return DigitalNet(
-        np.array([columns for columns, _ in scrambled], np.uint32).reshape(-1, _BITS),
+        _scrambled(table, np.array(rows, np.uint32)),
         whole.astype(np.uint32),
         np.clip(scaled - whole, 2.0**-20, 1 - 2.0**-20),
     )

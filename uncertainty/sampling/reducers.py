@@ -78,18 +78,20 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Largest:
-    """The `size` largest values, falling, and where they stand."""
+    """The largest values, falling, and where they stand: shape (chain, size) both.
+
+    Where there are fewer, -inf stands at the place -1.
+    """
 
     values: Floats
     places: Integers
-    size: int
 
     def __add__(self, other: "Largest") -> "Largest":
-        values = np.concatenate([self.values, other.values])
-        places = np.concatenate([self.places, other.places])
+        values = np.concatenate([self.values, other.values], -1)
+        places = np.concatenate([self.places, other.places], -1)
         # Equal values go by their place, so that the order of adding does not matter.
-        order = np.lexsort((places, -values))[: self.size]
-        return Largest(values[order], places[order], self.size)
+        order = np.lexsort((places, -values))[..., : self.values.shape[-1]]
+        return Largest(np.take_along_axis(values, order, -1), np.take_along_axis(places, order, -1))
 
 
 Part: TypeAlias = Sketch | Largest | np.ndarray
@@ -138,7 +140,7 @@ class Reducer(ABC):
 
     @abstractmethod
     def _part(self, *arrays: np.ndarray) -> Part:
-        """Make a part of what a column carries."""
+        """Make a part of what a column carries, with the chains as the first axis."""
 
 
 @jax.tree_util.register_dataclass
@@ -157,7 +159,7 @@ class Counts(Reducer):
         return (before[0].at[bins].add(1, mode="promise_in_bounds"),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
-        return Sketch.of_bins(arrays[0][:BINS])
+        return Sketch.of_bins(arrays[0][..., :BINS])
 
 
 @jax.tree_util.register_dataclass
@@ -178,7 +180,7 @@ class Moments(Reducer):
         return tuple(total + more for total, more in zip(before, sums, strict=True))
 
     def _part(self, *arrays: np.ndarray) -> Part:
-        return np.stack(arrays)
+        return np.stack(arrays, -1)
 
 
 @jax.tree_util.register_dataclass
@@ -269,5 +271,4 @@ class Tails(Reducer):
         return found
 
     def _part(self, *arrays: np.ndarray) -> Part:
-        used = arrays[1] >= 0
-        return Largest(arrays[0][used], arrays[1][used], self.size)
+        return Largest(*arrays)

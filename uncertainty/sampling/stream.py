@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ class Standing:
     @property
     def wanted(self) -> int:
         """Model evaluations of this stage in all."""
-        return (self.stage.stop - self.stage.start) * len(self.totals.states) * self.stage.inner
+        return (self.stage.stop - self.stage.start) * self.totals.plan.chains * self.stage.inner
 
 
 @in_float64
@@ -139,16 +139,18 @@ def stream(
     goal, wanted = Goal(tolerance, tuple(probs), (main,)), Wanted(limits, largest, correlations)
     _check(draws, queries, goal, wanted, named)
     worker, own = executor_of(executor), queries if problem.varies else 0
+    values = problem.central()
+    central = {name: values[name] for name in named}
 
     @lru_cache(maxsize=1)
     def plan_of(count: int) -> Plan:
-        return make_plan(problem, named, seed, count, RANDOMIZATIONS, wanted)
+        return make_plan(problem, central, seed, count, RANDOMIZATIONS, wanted)
 
     stages = schedule(draws, own, RANDOMIZATIONS, goal)
     kept = _checkpoint(checkpoint, plan_of(stages[0].queries), stages, goal)
     run = _Run(plan_of, stages, worker, goal, kept, watch)
     totals, stage = run.result()
-    return stream_tree(problem, totals, stage, worker.name, goal, wanted)
+    return stream_tree(problem, totals, central, stage, worker.name, goal, wanted)
 
 
 def _check(
@@ -200,33 +202,33 @@ class _Run:
 
     def result(self) -> tuple[Totals, Stage]:
         """Go through the stages until the goal is met."""
-        progress = (self.checkpoint.load() if self.checkpoint else None) or Progress(0, 0, [])
+        progress = (self.checkpoint.load() if self.checkpoint else None) or Progress()
         for number, stage in enumerate(self.stages[progress.stage :], progress.stage):
             plan = self.plan_of(stage.queries)
             progress = self._through(plan, stage, progress)
-            totals = Totals(plan, progress.states)
+            totals = Totals(plan, progress.state)
             if not any(self.goal.missed(totals)):
                 break
             following = self.stages[number + 1 : number + 2]
-            kept = progress.states if following and following[0].start else []
+            kept = progress.state if following and following[0].start else {}
             progress = Progress(number + 1, 0, kept)
         return totals, stage
 
     def _through(self, plan: Plan, stage: Stage, progress: Progress) -> Progress:
         """Add up the blocks of a stage that are not yet in."""
-        progress = progress if progress.states else replace(progress, states=[{}] * plan.chains)
         every = list(blocks(plan, stage.start, stage.stop))
         todo, done = every[progress.done :], sum(block.count for block in every[: progress.done])
+        each = stage.inner * plan.chains
         began, fresh = time.perf_counter(), 0
         try:
             for block, state in zip(todo, self.executor.run(plan, todo), strict=True):
-                progress = progress.after(block.chain, state)
+                progress = progress.after(state)
                 fresh += block.count
                 if time.monotonic() > self.saved_at + _SAVE_EVERY_S:
                     self._save(progress)
                 if self.watch:
-                    seconds, totals = time.perf_counter() - began, Totals(plan, progress.states)
-                    told = ((done + fresh) * stage.inner, fresh * stage.inner)
+                    seconds, totals = time.perf_counter() - began, Totals(plan, progress.state)
+                    told = ((done + fresh) * each, fresh * each)
                     self.watch(Standing(stage, *told, seconds, totals))
         finally:
             # Whoever interrupts this keeps what was done.

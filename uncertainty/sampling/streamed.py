@@ -1,7 +1,7 @@
 """The result of a stream, laid out and labelled."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -28,7 +28,13 @@ Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
 
 
 def stream_tree(
-    problem: Problem, totals: Totals, stage: Stage, executor: str, goal: Goal, wanted: Wanted
+    problem: Problem,
+    totals: Totals,
+    central: Mapping[str, float],
+    stage: Stage,
+    executor: str,
+    goal: Goal,
+    wanted: Wanted,
 ) -> "xr.DataTree":
     """Lay out what a stream kept."""
     left = list(_outside(problem, totals))
@@ -41,24 +47,22 @@ def stream_tree(
     queries = totals.plan.work.queries
     facts: dict[str, str | int | float] = {
         "seed": totals.plan.seed,
-        "draws": stage.stop * len(totals.states),
-        "randomizations": len(totals.states),
+        "draws": stage.stop * totals.plan.chains,
+        "randomizations": totals.plan.chains,
         "queries": max(queries, 1),
         "executor": executor,
         "sketch_relative_error": RELATIVE_ERROR,
         "warnings": json.dumps(warnings),
         **description(problem, [text for share, text in left if share <= MEANINGLESS]),
     }
-    quantities = list(dict.fromkeys(column.quantity for column in totals.columns))
-    central = problem.central()
     groups = {**_always(totals), **_asked_for(problem, totals, wanted)}
     return streamed_tree(
         {name: group for name, group in groups.items() if group},
-        {name: central[name] for name in quantities},
+        central,
         labels(problem),
         provenance(**facts),
         {
-            "chain": range(len(totals.states)),
+            "chain": range(totals.plan.chains),
             "statistic": list(dict.fromkeys(column.statistic for column in totals.columns)),
             "moment": MOMENTS,
             "scale": SCALES,
@@ -92,16 +96,16 @@ def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
 
 
 def _always(totals: Totals) -> dict[str, Group]:
-    sketch, ends, moments = Group(), Group(), Group()
+    sketch, moments = Group(), Group()
     for name, columns in _by_quantity(totals).items():
         whole = totals.together(columns)
         sketch[name] = (("statistic", "chain", f"{name}_bin"), whole.counts)
-        ends[name] = ((f"{name}_edge",), totals.edges(columns[0].quantity, whole))
+        sketch[f"{name}_edges"] = ((f"{name}_edge",), totals.edges(name, whole))
         moments[name] = (
             ("statistic", "chain", "moment"),
             np.stack([totals.moments(column) for column in columns]),
         )
-    return {"prior_sketch": sketch, "prior_sketch_edges": ends, "prior_moments": moments}
+    return {"prior_sketch": sketch, "prior_moments": moments}
 
 
 def _asked_for(problem: Problem, totals: Totals, wanted: Wanted) -> dict[str, Group]:

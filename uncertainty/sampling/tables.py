@@ -91,6 +91,7 @@ def _fit(joint: Joint, names: tuple[str, ...]) -> tuple[Array, Array]:
     return jnp.stack([c for c, _ in found]), jnp.stack([good for _, good in found])
 
 
+@lru_cache(maxsize=1)
 def _of_scores() -> Floats:
     return np.asarray(_parabolas(jnp.asarray(_scores()))[0])
 

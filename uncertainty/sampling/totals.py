@@ -12,7 +12,7 @@ from uncertainty.precision import Floats, Integers
 from uncertainty.problem import Problem
 from uncertainty.sampling.blocks import Plan
 from uncertainty.sampling.points import unit_points
-from uncertainty.sampling.reducers import Column, Largest, Part, State
+from uncertainty.sampling.reducers import Column, Largest, State
 from uncertainty.sampling.tally import is_energy
 from uncertainty.sketch import NOT_FINITE, ZERO, Ogive, Sketch, edges
 
@@ -21,23 +21,19 @@ __all__ = ["Totals"]
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all blocks, one state a chain."""
+    """Sums over all blocks; every part has the chains as its first axis."""
 
     plan: Plan
-    states: Sequence[State]
+    state: State
 
     @cached_property
     def columns(self) -> list[Column]:
         """Every statistic of every quantity."""
-        return [column for reducer, column in self.states[0] if reducer == "Counts"]
+        return [column for reducer, column in self.state if reducer == "Counts"]
 
     def has(self, reducer: str) -> bool:
         """Whether this was kept."""
-        return any(name == reducer for name, _ in self.states[0])
-
-    def parts(self, reducer: str, column: Column) -> list[Part]:
-        """What each chain kept."""
-        return [state[reducer, column] for state in self.states]
+        return any(name == reducer for name, _ in self.state)
 
     def unit(self, column: Column) -> float:
         """The power of two in which the values were counted."""
@@ -45,7 +41,8 @@ class Totals:
 
     def sketch(self, column: Column) -> Sketch:
         """Counts of the chains, shape (chain, bins), without what is not finite."""
-        whole = Sketch.stack([p for p in self.parts("Counts", column) if isinstance(p, Sketch)])
+        whole = self.state["Counts", column]
+        assert isinstance(whole, Sketch)
         return Sketch(whole.start, whole.counts[:, : max(NOT_FINITE - whole.start, 0)])
 
     def together(self, columns: Sequence[Column]) -> Sketch:
@@ -82,7 +79,7 @@ class Totals:
             return np.asarray((number * xy - x * y) / np.sqrt(spread))
 
     def _sums(self, reducer: str, column: Column) -> Floats:
-        return np.stack([np.asarray(part, np.float64) for part in self.parts(reducer, column)])
+        return np.asarray(self.state[reducer, column], np.float64)
 
     def quantile(self, column: Column, probability: float) -> Estimate:
         """Quantile with its standard error; NaN where a value is not finite."""
@@ -107,12 +104,13 @@ class Totals:
 
     def largest(self, column: Column) -> tuple[Floats, Integers, Integers]:
         """Largest values of all chains, falling, with the chain and the place of each."""
-        kept = [part for part in self.parts("Tails", column) if isinstance(part, Largest)]
-        values = np.concatenate([part.values for part in kept])
-        places = np.concatenate([part.places for part in kept])
-        chains = np.repeat(np.arange(len(kept)), [len(part.values) for part in kept])
-        order = np.lexsort((places, chains, -values))[: kept[0].size]
-        return values[order] * self.unit(column), chains[order], places[order]
+        kept = self.state["Tails", column]
+        assert isinstance(kept, Largest)
+        chains, _ = np.indices(kept.values.shape)
+        order = np.lexsort((kept.places.ravel(), chains.ravel(), -kept.values.ravel()))
+        first = order[: kept.values.shape[1]]
+        values, places = kept.values.ravel()[first], kept.places.ravel()[first]
+        return values * self.unit(column), chains.ravel()[first], places
 
     def inputs_behind(self, problem: Problem, column: Column) -> Columns:
         """Inputs of the largest values: shape (values,) each."""

@@ -44,7 +44,7 @@ def _kept(tree: xr.DataTree, group: str, quantity: str, statistic: str) -> xr.Da
 
 
 def _ogive(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
-    edges = tree["prior_sketch_edges"].to_dataset()[quantity].values
+    edges = tree["prior_sketch"].to_dataset()[f"{quantity}_edges"].values
     return Ogive.of_counts(edges, _kept(tree, "prior_sketch", quantity, statistic).values)
 
 
