@@ -60,7 +60,7 @@ def summarize_scenarios(
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
     for key, values in _ratios(list(trees.values()), name, prob).items():
         result[key] = (("scenario", "statistic"), values)
-    result["median"].attrs |= first["prior_predictive"][name].attrs
+    result["median"].attrs |= first["central"][name].attrs
     result.attrs |= {"quantity": name, "prob": prob, "kind": "eti"}
     return result
 

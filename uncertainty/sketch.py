@@ -163,8 +163,8 @@ class Ogive:
     def hidden(self, probability: float) -> float:
         """How far the quantile may lie from where a straight line puts it within its bin.
 
-        An eighth of the bin for each time that the density changes over it: nothing where the
-        density is smooth, and up to half the bin where values repeat.
+        Half the bin for each time that the density changes by itself from bin to bin: next to
+        nothing where it is smooth, and the whole bin where values repeat.
         """
         shares = np.diff(self.below.mean(0))
         place = int(np.clip(np.searchsorted(np.cumsum(shares), probability), 0, len(shares) - 1))
@@ -172,7 +172,7 @@ class Ogive:
         density = shares[near] / np.diff(self.edges)[near]
         change = np.ptp(density) / max(float(density.mean()), np.finfo(float).tiny)
         width = self.edges[place + 1] - self.edges[place]
-        return float(width * min(change / 8, 0.5))
+        return float(width * min(change / 2, 1.0))
 
 
 def _inverse(below: Floats, edges: Floats, probability: Floats) -> Floats:

@@ -20,8 +20,11 @@ __all__ = [
     "NOT_TRUSTED",
     "Above",
     "AsJson",
+    "Checkpoint",
+    "Dask",
     "Debug",
     "Draws",
+    "Executor",
     "File",
     "Model",
     "Out",
@@ -33,11 +36,24 @@ __all__ = [
     "Scenarios",
     "Seed",
     "Sets",
+    "Tolerance",
     "check_folder",
     "check_prob",
 ]
 
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
+
+
+def _share(text: str) -> float:
+    """Read 0.1% or 0.001."""
+    try:
+        share = float(text.removesuffix("%")) * (0.01 if text.endswith("%") else 1.0)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise typer.BadParameter(f"write 0.1% or 0.001 (got {text!r})")
+    return share
+
 
 File = Annotated[str, typer.Argument(help="A prior file, or the name of a shipped one (gpt-4o).")]
 Out = Annotated[Path | None, typer.Option(help="Folder to write; results/NAME if not given.")]
@@ -57,6 +73,23 @@ Seed = Annotated[int, typer.Option(min=0, help="Same seed and file, same numbers
 Prob = Annotated[float, typer.Option(help="Probability of the wider interval.")]
 Above = Annotated[float | None, typer.Option(help="Give the chance of exceeding this.")]
 Quantity = Annotated[str | None, typer.Option(help="The output to report and rank.")]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        parser=_share,
+        help="Draw until every quantile is known this well: 0.1% or 0.001.",
+    ),
+]
+Executor = Annotated[
+    str | None, typer.Option(help="serial, devices, dask, or the address of a Dask scheduler.")
+]
+Dask = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler: tcp://host:8786.")
+]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Keep the state of the draws here, and go on from it.")
+]
 Outside = Annotated[
     bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
 ]

@@ -12,8 +12,11 @@ from uncertainty.cli.options import (
     NOT_TRUSTED,
     Above,
     AsJson,
+    Checkpoint,
+    Dask,
     Debug,
     Draws,
+    Executor,
     File,
     Model,
     Out,
@@ -24,10 +27,12 @@ from uncertainty.cli.options import (
     Scenarios,
     Seed,
     Sets,
+    Tolerance,
     check_folder,
     check_prob,
 )
 from uncertainty.cli.show import Result, SideBySide, busy, warnings
+from uncertainty.cli.streaming import Streaming
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,15 +55,26 @@ def run(
     prob: Prob = 0.9,
     above: Above = None,
     quantity: Quantity = None,
+    tolerance: Tolerance = None,
+    executor: Executor = None,
+    dask: Dask = None,
+    checkpoint: Checkpoint = None,
     allow_outside: Outside = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Simulate, summarize, rank, and write tables, figures and a report."""
+    """Simulate, summarize, rank, and write tables, figures and a report.
+
+    Draws are streamed, not stored, where more than 2^20 are wanted or one of --tolerance,
+    --executor, --dask and --checkpoint is given.
+    """
+    streaming = Streaming(tolerance, dask or executor, checkpoint)
     question = Question(file, sets or [], scenario, model, allow_outside)
     folder = out or Path("results") / question.folder_name
     check_prob(prob)
     if scenario == "all":
+        if streaming.wanted(draws):
+            raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
         _run_scenarios(question, folder, draws, seed, prob, above, quantity, as_json)
     import uncertainty as un
 
@@ -66,7 +82,11 @@ def run(
         problem = question.problem()
         chosen = problem.quantity(quantity)
         check_folder(folder)
-    tree = _simulate(problem, draws, seed)
+    if streaming.wanted(draws):
+        tree = streaming.run(problem, chosen, draws, seed, prob, above)
+        tree.attrs["command"] = _command()
+    else:
+        tree = _simulate(problem, draws, seed)
     with busy("ranking"):
         ranking, reason = _ranking(problem, chosen, seed)
     probs = sorted({0.5, prob})
@@ -85,8 +105,12 @@ def _simulate(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree"
 
     with busy(f"simulating {problem.scenario}".rstrip()):
         tree = un.simulate(problem, draws, seed)
-    tree.attrs["command"] = shlex.join(["uncertainty", *sys.argv[1:]])
+    tree.attrs["command"] = _command()
     return tree
+
+
+def _command() -> str:
+    return shlex.join(["uncertainty", *sys.argv[1:]])
 
 
 def _ranking(problem: "Problem", quantity: str, seed: int) -> "tuple[xr.Dataset | None, str]":

@@ -35,7 +35,7 @@ from uncertainty.report.text import (
     split_sentence,
 )
 from uncertainty.results import warnings_of
-from uncertainty.summary import STATISTICS, main_quantity, summarize
+from uncertainty.summary import STATISTICS, draws_of, is_nested, main_quantity, summarize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -196,24 +196,20 @@ def _figures(
         yield "components", plot_components(table, list(parts.values()), summary.units)
 
 
-def _variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
-    return tree[group].to_dataset()[name]
-
-
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    one = _variable(tree, "prior_predictive", quantity)
-    if "prior_statistics" not in tree.children:
-        return {"typical": one}
-    kept = _variable(tree, "prior_statistics", quantity)
-    named = {s: kept.sel(statistic=s) for s in STATISTICS[:2]}
-    return {**named, "query": one}
+    facts = tree["central"][quantity].attrs
+    names = STATISTICS if is_nested(tree) else STATISTICS[:1]
+    return {
+        name: xr.DataArray(draws_of(tree, quantity, name), None, ("chain", "draw"), quantity, facts)
+        for name in names
+    }
 
 
 def _components(tree: xr.DataTree, quantity: str) -> dict[str, str]:
     """Outputs that add up to `quantity`, with what they are."""
     return {
         str(name): str(values.attrs["long_name"])
-        for name, values in tree["prior_predictive"].data_vars.items()
+        for name, values in tree["central"].data_vars.items()
         if values.attrs.get("part_of") == quantity
     }
 
@@ -244,8 +240,9 @@ def _markdown(
         yield table_text(*ranking_rows(ranking))
         yield str(ranking.attrs["note"])
         yield "![ranking](ranking.svg)"
-    yield "## Assumptions"
-    yield table_text(*_assumption_rows(tree))
+    if "prior" in tree.children:
+        yield "## Assumptions"
+        yield table_text(*_assumption_rows(tree))
     notices = notices_of(tree)
     if notices:
         yield "## Notices\n\n" + bullets(notices)

@@ -18,10 +18,8 @@ Record: TypeAlias = dict[str, object]
 
 def notices_of(tree: xr.DataTree) -> list[str]:
     """Sentences worth reading before believing a result."""
-    return [
-        *json.loads(str(tree.attrs.get("notices", "[]"))),
-        *width_notices(summarize_inputs(tree)),
-    ]
+    wide = width_notices(summarize_inputs(tree)) if "prior" in tree.children else []
+    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *wide]
 
 
 def records(table: xr.Dataset, **facts: float) -> list[Record]:
@@ -68,6 +66,7 @@ def provenance_lines(attributes: Mapping[Hashable, object]) -> list[str]:
         "draws",
         "randomizations",
         "queries",
+        "executor",
         "command",
         "created_at",
     )

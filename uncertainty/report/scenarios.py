@@ -59,7 +59,7 @@ def scenario_sentences(
     ]
     if above is not None:
         chances = {name: exceedance(tree, above, quantity) for name, tree in trees.items()}
-        units = trees[next(iter(trees))]["prior_predictive"][quantity].attrs.get("units", "")
+        units = trees[next(iter(trees))]["central"][quantity].attrs.get("units", "")
         told = ", ".join(f"{name} {figure_with_error(*chance)}" for name, chance in chances.items())
         sentences.append(f"Chance that one query takes over {above:g} {units}: {told}.")
     return sentences

@@ -8,7 +8,7 @@ import xarray as xr
 
 from uncertainty.estimate import Estimate
 from uncertainty.plots import STATISTIC_LABELS
-from uncertainty.summary import STATISTICS, exceedance, share_per_query, summarize
+from uncertainty.summary import STATISTICS, exceedance, is_nested, share_per_query, summarize
 
 __all__ = [
     "Headline",
@@ -84,8 +84,7 @@ def headline(tree: xr.DataTree, quantity: str, probs: Sequence[float]) -> Headli
     tables = tuple(
         summarize(tree, prob, quantities=[quantity]).sel(quantity=quantity) for prob in probs
     )
-    nested = "prior_statistics" in tree.children
-    return Headline(quantity, str(tables[0]["units"].item()), tables, nested)
+    return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree))
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
@@ -122,7 +121,7 @@ def _why(row: xr.Dataset, central: float) -> str:
 
 def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
-    if "prior_statistics" not in tree.children:
+    if not is_nested(tree):
         return "Nothing varies from query to query here: all of the spread there is, is unknown."
     scale = "log "
     share, error = share_per_query(tree, quantity)
@@ -143,9 +142,9 @@ def _percent(estimate: Estimate) -> str:
 
 def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     """Give the chance of exceeding a threshold, for each statistic."""
-    units = str(tree["prior_predictive"][quantity].attrs.get("units", ""))
+    units = str(tree["central"][quantity].attrs.get("units", ""))
     over = f"{threshold:g} {units}".rstrip()
-    if "prior_statistics" not in tree.children:
+    if not is_nested(tree):
         chance = _percent(exceedance(tree, threshold, quantity))
         return f"The chance that {quantity} is over {over} is {chance}."
     one, typical, mean = (
@@ -163,7 +162,7 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     table = summary.tables[-1]
     row = table.sel(statistic="typical")
     facts = tree.attrs
-    boundary = str(tree["prior_predictive"][summary.quantity].attrs.get("boundary", ""))
+    boundary = str(tree["central"][summary.quantity].attrs.get("boundary", ""))
     return (
         f"{_subject(facts)}: {summary.told(float(row['median']), 2)}{_place(boundary)} (median"
         f"{' of the typical query' if summary.nested else ''}; {100 * table.attrs['prob']:g} % "

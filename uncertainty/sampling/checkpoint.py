@@ -16,14 +16,14 @@ from uncertainty.sampling.blocks import Block, Plan, nets_of, reduce_draws
 from uncertainty.sampling.reducers import Column, Largest, Part, State, add
 from uncertainty.sketch import Sketch
 
-__all__ = ["Checkpoint", "Progress", "fingerprint"]
+__all__ = ["Checkpoint", "Position", "fingerprint"]
 
 _FORMAT = "uncertainty checkpoint 1"
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a stream has come.
+class Position:
+    """How far a stream has come, and what it found so far.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Progress:
     done: int = 0
     state: State = field(default_factory=dict)
 
-    def after(self, more: State) -> "Progress":
+    def after(self, more: State) -> "Position":
         """Add one more block: a new object, so that no interruption leaves half of it."""
-        return Progress(self.stage, self.done + 1, add(self.state, more))
+        return Position(self.stage, self.done + 1, add(self.state, more))
 
 
 @in_float64
@@ -57,14 +57,14 @@ def fingerprint(plan: Plan, *facts: object) -> str:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds the progress of one stream."""
+    """A file that holds the position of one stream."""
 
     path: Path
     fingerprint: str
 
-    def save(self, progress: Progress) -> None:
+    def save(self, position: Position) -> None:
         """Replace what is there."""
-        content = _packed(progress)
+        content = _packed(position)
         header = {
             "format": _FORMAT,
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -79,7 +79,7 @@ class Checkpoint:
             os.fsync(file.fileno())
         unfinished.replace(self.path)
 
-    def load(self) -> Progress | None:
+    def load(self) -> Position | None:
         """Read it; None where there is no file.
 
         Raises
@@ -113,15 +113,15 @@ class Checkpoint:
         return InputError.of(str(self.path), f"{why}; delete it to start anew")
 
 
-def _packed(progress: Progress) -> bytes:
+def _packed(position: Position) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     entries: list[list[str | int]] = []
-    for (reducer, column), part in progress.state.items():
+    for (reducer, column), part in position.state.items():
         kind, start, own = _arrays(part)
         names = [f"{len(entries)}_{i}" for i in range(len(own))]
         arrays |= dict(zip(names, own, strict=True))
         entries.append([reducer, column.quantity, column.statistic, kind, start])
-    facts = {"stage": progress.stage, "done": progress.done, "entries": entries}
+    facts = {"stage": position.stage, "done": position.done, "entries": entries}
     told = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, facts=told, **arrays)
@@ -136,7 +136,7 @@ def _arrays(part: Part) -> tuple[str, int, list[np.ndarray]]:
     return "sums", 0, [part]
 
 
-def _unpacked(content: bytes) -> Progress:
+def _unpacked(content: bytes) -> Position:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         facts = json.loads(arrays["facts"].tobytes())
         state: State = {}
@@ -148,4 +148,4 @@ def _unpacked(content: bytes) -> Progress:
             elif kind == "largest":
                 part = Largest(first, arrays[f"{i}_1"])
             state[reducer, Column(quantity, statistic)] = part
-    return Progress(facts["stage"], facts["done"], state)
+    return Position(facts["stage"], facts["done"], state)

@@ -7,10 +7,10 @@ made of them are the same everywhere: to the last bit on processors of one kind.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import jax
 import numpy as np
@@ -38,9 +38,15 @@ __all__ = ["Devices", "Executor", "ExecutorLike", "OnDask", "Serial", "executor_
 
 
 class Executor(ABC):
-    """Computes the blocks of a plan."""
+    """Computes the blocks of a plan; a context in which it holds what it needs."""
 
     name: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
     @abstractmethod
     def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
@@ -118,26 +124,33 @@ class OnDask(Executor):
 
     def __init__(self, target: "Client | str" = "") -> None:
         self._target = target
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._client = self._held.enter_context(self._opened())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
 
     def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
         """Keep some blocks a thread under way, and give the oldest when it is done."""
-        with self._client() as client:
-            # The plan travels as the result of a task, so that it can be made again if lost.
-            shared = client.submit(_same, plan, pure=False)
-            remaining = iter(blocks)
-            pending: deque[Future[State]] = deque()
-            while True:
-                wanted = self._AHEAD * max(sum(client.nthreads().values()), 1) - len(pending)
-                pending.extend(
-                    client.submit(run_block, shared, block, pure=False)
-                    for block in islice(remaining, max(wanted, 0))
-                )
-                if not pending:
-                    return
-                yield pending.popleft().result()
+        # The plan travels as the result of a task, so that it can be made again if lost.
+        shared = self._client.submit(_same, plan, pure=False)
+        remaining = iter(blocks)
+        pending: deque[Future[State]] = deque()
+        while True:
+            threads = max(sum(self._client.nthreads().values()), 1)
+            pending.extend(
+                self._client.submit(run_block, shared, block, pure=False)
+                for block in islice(remaining, max(self._AHEAD * threads - len(pending), 0))
+            )
+            if not pending:
+                return
+            yield pending.popleft().result()
 
     @contextmanager
-    def _client(self) -> "Iterator[Client]":
+    def _opened(self) -> "Iterator[Client]":
         if not isinstance(self._target, str):
             yield self._target
             return

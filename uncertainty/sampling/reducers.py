@@ -198,7 +198,7 @@ class Exceedances(Reducer):
     ) -> tuple[Array, ...]:
         flat = stretch.counted(values, -jnp.inf).ravel()
         limits = jnp.asarray(self.thresholds[column.quantity])
-        return (before[0] + (flat > limits[:, None]).sum(1),)
+        return (before[0] + (flat[None] > limits[:, None]).sum(1),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
         return arrays[0]

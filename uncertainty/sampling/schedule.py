@@ -74,17 +74,17 @@ def schedule(draws: int | None, queries: int, chains: int, goal: Goal) -> list[S
     """Plan the stages: one, or with a tolerance as many as it takes, each twice the one before.
 
     Where something varies per query, its points are the same for all draws of a chain, and their
-    error does not shrink with draws: each stage doubles both and starts anew.
+    error does not shrink with draws: every other stage starts anew with four times as many (new
+    numbers of queries cost a compilation).
     """
     nested = queries > 0
     most = math.ceil((draws or (_DRAWS if goal.tolerance is None else _MOST)[nested]) / chains)
     if goal.tolerance is None:
         return [Stage(0, most, queries)]
-    stages = []
-    start, stop = 0, min(_FIRST[nested] // chains, most)
-    while True:
-        stages.append(Stage(0 if nested else start, stop, queries))
-        if stop == most:
-            return stages
-        start, stop = stop, min(2 * stop, most)
-        queries = min(2 * queries, max(_MOST_QUERIES, queries))
+    stages = [Stage(0, min(_FIRST[nested] // chains, most), queries)]
+    while stages[-1].stop < most:
+        last = stages[-1]
+        anew = nested and len(stages) % 2 == 0 and last.queries < _MOST_QUERIES
+        more = min(4 * last.queries, _MOST_QUERIES) if anew else last.queries
+        stages.append(Stage(0 if anew else last.stop, min(2 * last.stop, most), more))
+    return stages

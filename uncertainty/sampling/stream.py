@@ -11,7 +11,7 @@ from uncertainty.errors import Fault, InputError
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
 from uncertainty.sampling.blocks import Plan, blocks
-from uncertainty.sampling.checkpoint import Checkpoint, Progress, fingerprint
+from uncertainty.sampling.checkpoint import Checkpoint, Position, fingerprint
 from uncertainty.sampling.executors import Executor, ExecutorLike, executor_of
 from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS
 from uncertainty.sampling.planning import Wanted, make_plan
@@ -33,16 +33,18 @@ class Standing:
 
     Attributes
     ----------
+    number : int
+        Of the stage, from 0: a tolerance may need several.
     stage : Stage
-        A tolerance may need further ones.
     done : int
         Model evaluations of this stage.
-    seconds : float
-        Since this stage began or was resumed, for `fresh` evaluations.
+    fresh : int
+        Those of them that were done since it began or was resumed, in so many `seconds`.
     totals : Totals
         All sums so far.
     """
 
+    number: int
     stage: Stage
     done: int
     fresh: int
@@ -69,6 +71,7 @@ def stream(
     thresholds: Sequence[float] | Mapping[str, Sequence[float]] = (),
     largest: int = 0,
     correlations: bool = False,
+    sample: int = 0,
     checkpoint: str | Path | None = None,
     watch: Callable[[Standing], None] | None = None,
 ) -> "xr.DataTree":
@@ -108,6 +111,8 @@ def stream(
     correlations : bool
         Correlate each unknown input's normal score with each output, its logarithm, and their
         ranks (those of the output as a pilot of 2^17 draws found them).
+    sample : int
+        Draws whose inputs are kept, for reports of what the assumptions imply.
     checkpoint : str or Path, optional
         A file that holds the state of the run; where there is one, the run goes on from it, to
         the same result bit for bit.
@@ -150,7 +155,7 @@ def stream(
     kept = _checkpoint(checkpoint, plan_of(stages[0].queries), stages, goal)
     run = _Run(plan_of, stages, worker, goal, kept, watch)
     totals, stage = run.result()
-    return stream_tree(problem, totals, central, stage, worker.name, goal, wanted)
+    return stream_tree(problem, totals, central, stage, worker.name, goal, wanted, sample)
 
 
 def _check(
@@ -202,40 +207,44 @@ class _Run:
 
     def result(self) -> tuple[Totals, Stage]:
         """Go through the stages until the goal is met."""
-        progress = (self.checkpoint.load() if self.checkpoint else None) or Progress()
-        for number, stage in enumerate(self.stages[progress.stage :], progress.stage):
+        with self.executor:
+            saved = self.checkpoint.load() if self.checkpoint else None
+            return self._all_stages(saved or Position())
+
+    def _all_stages(self, position: Position) -> tuple[Totals, Stage]:
+        for number, stage in enumerate(self.stages[position.stage :], position.stage):
             plan = self.plan_of(stage.queries)
-            progress = self._through(plan, stage, progress)
-            totals = Totals(plan, progress.state)
+            position = self._through(plan, stage, position)
+            totals = Totals(plan, position.state)
             if not any(self.goal.missed(totals)):
                 break
             following = self.stages[number + 1 : number + 2]
-            kept = progress.state if following and following[0].start else {}
-            progress = Progress(number + 1, 0, kept)
+            kept = position.state if following and following[0].start else {}
+            position = Position(number + 1, 0, kept)
         return totals, stage
 
-    def _through(self, plan: Plan, stage: Stage, progress: Progress) -> Progress:
+    def _through(self, plan: Plan, stage: Stage, position: Position) -> Position:
         """Add up the blocks of a stage that are not yet in."""
         every = list(blocks(plan, stage.start, stage.stop))
-        todo, done = every[progress.done :], sum(block.count for block in every[: progress.done])
+        todo, done = every[position.done :], sum(block.count for block in every[: position.done])
         each = stage.inner * plan.chains
         began, fresh = time.perf_counter(), 0
         try:
             for block, state in zip(todo, self.executor.run(plan, todo), strict=True):
-                progress = progress.after(state)
+                position = position.after(state)
                 fresh += block.count
                 if time.monotonic() > self.saved_at + _SAVE_EVERY_S:
-                    self._save(progress)
+                    self._save(position)
                 if self.watch:
-                    seconds, totals = time.perf_counter() - began, Totals(plan, progress.state)
+                    seconds, totals = time.perf_counter() - began, Totals(plan, position.state)
                     told = ((done + fresh) * each, fresh * each)
-                    self.watch(Standing(stage, *told, seconds, totals))
+                    self.watch(Standing(position.stage, stage, *told, seconds, totals))
         finally:
             # Whoever interrupts this keeps what was done.
-            self._save(progress)
-        return progress
+            self._save(position)
+        return position
 
-    def _save(self, progress: Progress) -> None:
+    def _save(self, position: Position) -> None:
         if self.checkpoint:
-            self.checkpoint.save(progress)
+            self.checkpoint.save(position)
             self.saved_at = time.monotonic()

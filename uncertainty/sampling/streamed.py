@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["stream_tree"]
 
 _PILOT = 2**13
+_STATISTICS = ("typical", "mean", "query")
 Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
 
 
@@ -35,6 +36,7 @@ def stream_tree(
     executor: str,
     goal: Goal,
     wanted: Wanted,
+    sample: int,
 ) -> "xr.DataTree":
     """Lay out what a stream kept."""
     left = list(_outside(problem, totals))
@@ -55,7 +57,11 @@ def stream_tree(
         "warnings": json.dumps(warnings),
         **description(problem, [text for share, text in left if share <= MEANINGLESS]),
     }
-    groups = {**_always(totals), **_asked_for(problem, totals, wanted)}
+    groups = {
+        "prior": _sampled(problem, totals, sample),
+        **_always(totals),
+        **_asked_for(problem, totals, wanted),
+    }
     return streamed_tree(
         {name: group for name, group in groups.items() if group},
         central,
@@ -63,7 +69,7 @@ def stream_tree(
         provenance(**facts),
         {
             "chain": range(totals.plan.chains),
-            "statistic": list(dict.fromkeys(column.statistic for column in totals.columns)),
+            "statistic": [s for s in _STATISTICS if any(s == c.statistic for c in totals.columns)],
             "moment": MOMENTS,
             "scale": SCALES,
             "input": _scored(totals),
@@ -81,6 +87,21 @@ def _outside(problem: Problem, totals: Totals) -> Iterator[tuple[float, str]]:
         yield from outside_range(problem, each_point(problem.joint, problem.model, scores)[0])
 
 
+def _sampled(problem: Problem, totals: Totals, sample: int) -> Group:
+    """Inputs of a few draws of each chain."""
+    plan, each = totals.plan, -(-sample // totals.plan.chains)
+    chains = [
+        normal_scores(dict(plan.coordinates), each, seed=plan.seed, randomization=chain)
+        for chain in range(plan.chains if sample else 0)
+    ]
+    if not chains:
+        return {}
+    scores = {name: np.concatenate([c[name] for c in chains]) for name in chains[0]}
+    inputs = each_point(problem.joint, problem.model, scores or {"": np.zeros(sample)})[0]
+    shaped = {name: inputs[name].reshape(plan.chains, -1) for name in problem.assumptions}
+    return {name: (("chain", "draw"), values) for name, values in shaped.items()}
+
+
 def _scored(totals: Totals) -> list[str]:
     """Inputs in the order of their scores."""
     return sorted(totals.plan.work.outer.names)
@@ -88,9 +109,7 @@ def _scored(totals: Totals) -> list[str]:
 
 def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
     found: dict[str, list[Column]] = {}
-    for column in sorted(
-        totals.columns, key=lambda c: ("typical", "mean", "query").index(c.statistic)
-    ):
+    for column in sorted(totals.columns, key=lambda c: _STATISTICS.index(c.statistic)):
         found.setdefault(column.quantity, []).append(column)
     return found
 

@@ -35,6 +35,11 @@ class Totals:
         """Whether this was kept."""
         return any(name == reducer for name, _ in self.state)
 
+    def main(self, quantity: str) -> Column:
+        """Its typical value, or the only one."""
+        typical = Column(quantity, "typical")
+        return typical if typical in self.columns else Column(quantity, "query")
+
     def unit(self, column: Column) -> float:
         """The power of two in which the values were counted."""
         return float(np.asarray(self.plan.work.units[column.quantity]))

@@ -1,0 +1,113 @@
+"""The same numbers wherever blocks are computed, even where a worker dies on the way."""
+
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import uncertainty as un
+from uncertainty.sampling import blocks
+
+DRAWS = 2**18
+ON_TWO_DEVICES = """
+import jax, numpy as np, uncertainty as un
+assert len(jax.local_devices()) == 2
+from uncertainty.sampling import blocks
+blocks.EVALUATIONS = 2**16
+priors = {"schema": 1, "assumptions": {n: {"lognormal": {"median": 1, "sigma": 1}} for n in "ab"}}
+problem = un.build_problem(priors, model=lambda a, b: a * b)
+one, two = (un.stream(problem, 5 * 2**16, executor=name) for name in ("serial", "devices"))
+for group in ("prior_sketch", "prior_moments"):
+    assert np.array_equal(one[group]["y"].values, two[group]["y"].values)
+print(two.attrs["executor"])
+"""
+
+
+@pytest.fixture(scope="module")
+def problem(lognormals):
+    # A function of this module would have to be imported by the workers.
+    return un.build_problem(lognormals.priors(), model=lambda a, b, c: a * b * c)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
+
+
+@pytest.fixture(scope="module")
+def client():
+    distributed = pytest.importorskip("distributed")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+    )
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def same(one, other):
+    for group in ("prior_sketch", "prior_moments"):
+        assert np.array_equal(one[group]["y"].values, other[group]["y"].values)
+
+
+def test_all_local_devices_give_the_numbers_of_one():
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES],
+        env={**os.environ, **flags},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "devices"
+
+
+def test_devices_serve_where_there_is_only_one(problem):
+    same(un.stream(problem, 2**14), un.stream(problem, 2**14, executor="devices"))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_dask_gives_the_numbers_of_one_process(problem, client, small_blocks):
+    seen = []
+    found = un.stream(problem, DRAWS, executor=client, watch=lambda s: seen.append(s.done))
+    same(found, un.stream(problem, DRAWS))
+    assert seen == [(k + 1) * 2**16 for k in range(DRAWS // 2**16)]
+    assert found.attrs["executor"] == "dask"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_dask_survives_the_death_of_a_worker(problem, client, small_blocks):
+    expected = un.stream(problem, 4 * DRAWS)
+    killed = []
+
+    def kill_one(standing):
+        if not killed:
+            pids = client.run(os.getpid)
+            killed.append(next(iter(pids.values())))
+            os.kill(killed[0], 9)
+
+    found = un.stream(problem, 4 * DRAWS, executor=client, watch=kill_one)
+    same(found, expected)
+    client.wait_for_workers(2, timeout=60)
+    assert killed[0] not in client.run(os.getpid).values()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_address_is_an_executor(problem, client):
+    address = client.scheduler.address
+    same(un.stream(problem, 2**12), un.stream(problem, 2**12, executor=address))
+
+
+def test_a_scheduler_that_does_not_answer_is_told(problem):
+    pytest.importorskip("distributed")
+    with pytest.raises(un.InputError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+        un.stream(problem, 2**12, executor="tcp://127.0.0.1:9")
+
+
+def test_without_dask_the_extra_is_named(problem, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(un.InputError, match="the extra 'dask' of this package brings it"):
+        un.stream(problem, 2**12, executor="dask")

@@ -1,0 +1,349 @@
+"""Streams: right within their own error, the same however they are cut, and interruptible."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.special import loggamma, ndtri
+from scipy.stats import t
+
+import uncertainty as un
+from uncertainty.estimate import ogive_quantile
+from uncertainty.sampling import blocks, planning
+from uncertainty.summary.sketched import _ogive
+
+LEVELS = (0.05, 0.5, 0.95)
+ENDS = ("lower", "median", "upper")
+SIX = {
+    "parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
+    "tokens": {"lognormal": {"median": 500, "sigma": 0.6}},
+    "utilization": {"beta": {"alpha": 4, "beta": 36}},
+    "power_w": {"uniform": {"low": 1000, "high": 1500}},
+    "power_fraction": {"beta": {"alpha": 14, "beta": 6}},
+    "overhead": {"uniform": {"low": 1.05, "high": 1.4}},
+}
+
+
+def energy(parameters, tokens, utilization, power_w, power_fraction, overhead):
+    joules = 2 * parameters * tokens / (9.89e14 * utilization) * power_w * power_fraction * overhead
+    return joules / 3600
+
+
+def exact_quantile(p):
+    """Of the six-input job: Gil-Pelaez inversion of the characteristic function of its logarithm."""
+    s = np.linspace(1e-9, 12, 100_001)
+    i = 1j * s
+
+    def beta(a, b, power):
+        return loggamma(a + power) - loggamma(a) + loggamma(a + b) - loggamma(a + b + power)
+
+    def uniform(low, high):
+        return np.log((high ** (1 + i) - low ** (1 + i)) / ((1 + i) * (high - low)))
+
+    log_constant = np.log(2 * 1e11 * 500 / (9.89e14 * 3600))
+    log_phi = i * log_constant - (0.5**2 + 0.6**2) * s**2 / 2 + beta(4, 36, -i) + beta(14, 6, i)
+    phi = np.exp(log_phi + uniform(1000.0, 1500.0) + uniform(1.05, 1.4))
+
+    def excess(x):
+        return 0.5 - np.trapezoid((np.exp(-i * x) * phi).imag / s, s) / np.pi - p
+
+    return np.exp(brentq(excess, -10, 10, xtol=1e-13))
+
+
+@pytest.fixture(scope="module")
+def six():
+    return un.build_problem({"schema": 1, "assumptions": SIX}, model=energy)
+
+
+@pytest.fixture(scope="module")
+def product(lognormals):
+    return un.build_problem(lognormals.priors(), model=lognormals.model)
+
+
+@pytest.fixture(scope="module")
+def nested(lognormals):
+    priors = lognormals.priors()
+    priors["assumptions"]["c"]["varies"] = "query"
+    return un.build_problem(priors, model=lognormals.model)
+
+
+def row_of(tree, statistic="query", **options):
+    return un.summarize(tree, **options).isel(quantity=0).sel(statistic=statistic)
+
+
+def errors_in_ses(tree, exact):
+    row = row_of(tree)
+    found, errors = (np.array([float(row[f"{k}{e}"]) for e in ENDS]) for k in ("", "mcse_"))
+    return (found - exact) / errors
+
+
+@pytest.mark.parametrize("draws", [2**13, 3 * 2**14])
+def test_intervals_of_quantiles_cover_over_200_seeds(six, draws):
+    """90 % t intervals on 15 degrees of freedom hold the exact quantile in 85 to 95 % of the runs."""
+    exact = np.array([exact_quantile(p) for p in LEVELS])
+    z = np.array([errors_in_ses(un.stream(six, draws, seed), exact) for seed in range(200)])
+    covered = (np.abs(z) <= t.ppf(0.95, 15)).mean(0)
+    assert ((covered >= 0.85) & (covered <= 0.95)).all(), covered
+
+
+def test_the_tails_are_right_to_one_in_a_million(six):
+    ogive = _ogive(un.stream(six, 3 * 10**7), "y", "query")
+    for p in (1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6):
+        found, error = ogive_quantile(ogive, p)
+        assert abs(found - exact_quantile(p)) < 4 * error
+        assert error < 0.06 * found
+
+
+def test_what_lies_beyond_the_data_has_no_standard_error(product):
+    ogive = _ogive(un.stream(product, 2**10), "y", "query")
+    assert ogive_quantile(ogive, 1e-6)[1] == np.inf
+    assert np.isfinite(ogive_quantile(ogive, 1e-2)[1])
+
+
+def test_moments_agree_with_closed_forms(product, lognormals):
+    row = row_of(un.stream(product, 2**18))
+    half = lognormals.total**2 / 2
+    mean = lognormals.median * np.exp(half)
+    sd = mean * np.sqrt(np.expm1(2 * half))
+    assert abs(float(row["mean"]) - mean) < 5 * float(row["mcse_mean"])
+    assert abs(float(row["sd"]) - sd) < 5 * float(row["mcse_sd"])
+
+
+def test_the_draws_are_those_of_simulate(product):
+    stored = un.simulate(product, 2**14, seed=5)["prior_predictive"]["y"].values
+    tree = un.stream(product, 2**14, seed=5)
+    edges = tree["prior_sketch"]["y_edges"].values
+    counts = tree["prior_sketch"]["y"].values[0]
+    assert counts.sum() == stored.size
+    cumulative = np.cumsum(counts, 1)
+    for chain in range(16):
+        below = np.searchsorted(np.sort(stored[chain]), edges[1:], side="right")
+        # A draw next to an edge may fall to its other side: a table is right to 1e-7.
+        assert np.abs(below - cumulative[chain]).max() <= 1
+
+
+def test_typical_mean_and_any_query_agree_with_closed_forms(nested, lognormals):
+    tree = un.stream(nested, 2**13, queries=512)
+    sigma = {n: lognormals.sigmas[n] for n in "abc"}
+    outer = np.hypot(sigma["a"], sigma["b"])
+    expected = {
+        "typical": (lognormals.median, outer),
+        "mean": (lognormals.median * np.exp(sigma["c"] ** 2 / 2), outer),
+        "query": (lognormals.median, lognormals.total),
+    }
+    for statistic, (median, spread) in expected.items():
+        row = row_of(tree, statistic)
+        for end, p in zip(ENDS, LEVELS, strict=True):
+            exact = median * np.exp(spread * ndtri(p))
+            assert abs(float(row[end]) - exact) < 5 * float(row[f"mcse_{end}"]), (statistic, end)
+    share, error = un.share_per_query(tree, "y", "linear")
+    assert 0 < share < 1
+    assert error < 0.01
+
+
+def test_a_median_of_queries_is_an_order_statistic_of_the_stored_run(nested):
+    """The same points through the two roads, with an odd number of queries too."""
+    for queries in (64, 33):
+        stored = un.simulate(nested, 512, seed=2, queries=queries)
+        typical = stored["prior_statistics"]["y"].sel(statistic="typical").values.ravel()
+        counts = un.stream(nested, 512, seed=2, queries=queries)["prior_sketch"]
+        edges, total = counts["y_edges"].values, counts["y"].sel(statistic="typical").values.sum(0)
+        below = np.searchsorted(np.sort(typical), edges[1:], side="right")
+        assert np.abs(below - np.cumsum(total)).max() <= 2
+
+
+def same(one, other, exactly=False):
+    for group in ("prior_sketch", "prior_moments"):
+        for name in one[group].data_vars:
+            a, b = one[group][name].values, other[group][name].values
+            assert a.shape == b.shape
+            assert np.array_equal(a, b) if exactly else np.allclose(a, b, rtol=1e-12, atol=0)
+
+
+def test_the_result_does_not_depend_on_how_draws_are_cut(six, monkeypatch):
+    whole = un.stream(six, 2**18 + 160)
+    monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
+    same(whole, un.stream(six, 2**18 + 160))
+    monkeypatch.setattr(planning, "_STRETCH", 2**9)
+    same(whole, un.stream(six, 2**18 + 160))
+
+
+def test_every_draw_counts_once(product):
+    for draws in (32, 33, 2**14, 2**16 + 1):
+        moments = un.stream(product, draws)["prior_moments"]["y"]
+        assert moments.sel(moment="number").values.sum() == 16 * -(-draws // 16)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not(product):
+    one, again, other = (un.stream(product, 2**10, seed) for seed in (1, 1, 2))
+    same(one, again, exactly=True)
+    assert not np.array_equal(one["prior_moments"]["y"].values, other["prior_moments"]["y"].values)
+
+
+def test_large_minus_large_keeps_its_digits():
+    """In 32 bits this would be 0 or a multiple of 64."""
+    priors = {"schema": 1, "assumptions": {"x": {"normal": {"mean": 0, "sd": 1}}}}
+    problem = un.build_problem(priors, model=lambda x: (1e9 + x) - 1e9)
+    assert (np.abs(errors_in_ses(un.stream(problem, 2**16), ndtri(LEVELS))) < 4).all()
+
+
+def test_exceedances_are_counted(product, lognormals):
+    limit = lognormals.quantile(0.9)
+    tree = un.stream(product, 2**16, thresholds=[limit, 1e30])
+    chance, error = un.exceedance(tree, limit, "y")
+    assert abs(chance - 0.1) < 4 * error
+    assert un.exceedance(tree, 1e30, "y") == (0.0, 0.0)
+    near, wider = un.exceedance(tree, limit * (1 + 1e-12), "y")
+    assert abs(near - chance) < 1e-3
+    assert wider > 0
+
+
+def test_correlations_are_the_shares_of_a_product(product, lognormals):
+    tree = un.stream(product, 2**16, correlations=True)
+    found = tree["prior_correlation"]["y"].sel(statistic="query")
+    errors = found.std("chain", ddof=1) / 4
+    spread = {n: s / lognormals.total for n, s in lognormals.sigmas.items()}
+    for name, share in spread.items():
+        rank = 6 / np.pi * np.arcsin(share / 2)
+        factor = np.sqrt(np.expm1(lognormals.total**2)) / lognormals.total
+        for scale, exact in (("log", share), ("rank", rank), ("linear", share / factor)):
+            one = found.sel(input=name, scale=scale)
+            error = float(errors.sel(input=name, scale=scale)) + 1e-9
+            assert abs(float(one.mean()) - exact) < 5 * error + 2e-4, (name, scale)
+
+
+def test_correlations_follow_a_correlation_of_inputs():
+    laws = {n: {"normal": {"mean": 0, "sd": 1}} for n in "ab"}
+    pairs = [{"between": ["a", "b"], "rank": 0.6}]
+    priors = {"schema": 1, "assumptions": laws, "correlations": pairs}
+    problem = un.build_problem(priors, model=lambda a, b: {"y": a + 0 * b})
+    found = un.stream(problem, 2**14, correlations=True)["prior_correlation"]["y"]
+    means = found.sel(statistic="query", scale="rank").mean("chain")
+    assert float(means.sel(input="a")) == pytest.approx(1, abs=2e-3)
+    assert float(means.sel(input="b")) == pytest.approx(0.6, abs=5e-3)
+
+
+def test_the_largest_values_come_with_the_inputs_behind_them(product, lognormals):
+    tree = un.stream(product, 2**14, seed=3, largest=5)
+    stored = un.simulate(product, 2**14, seed=3)
+    values = tree["prior_largest"]["y"].sel(statistic="query").values
+    flat = stored["prior_predictive"]["y"].values.ravel()
+    assert np.allclose(values, np.sort(flat)[:-6:-1], rtol=1e-6)
+    behind = tree["prior_largest_inputs"]["y"].sel(statistic="query")
+    rebuilt = lognormals.model(*(behind.sel(behind=n).values for n in "abc"))
+    assert np.allclose(rebuilt, values, rtol=1e-6)
+
+
+def test_the_largest_queries_come_with_theirs(nested, lognormals):
+    tree = un.stream(nested, 64, largest=3, queries=16)
+    for statistic in ("query", "typical"):
+        values = tree["prior_largest"]["y"].sel(statistic=statistic).values
+        behind = tree["prior_largest_inputs"]["y"].sel(statistic=statistic)
+        inputs = {n: behind.sel(behind=n).values for n in "abc"}
+        if statistic == "query":
+            assert np.allclose(lognormals.model(**inputs), values, rtol=1e-6)
+        else:
+            assert np.allclose(inputs["c"], lognormals.medians["c"])
+
+
+def test_inputs_of_a_sample_are_kept_where_asked_for(product):
+    tree = un.stream(product, 2**12, sample=2**12)
+    assert dict(tree["prior"].sizes) == {"chain": 16, "draw": 256}
+    assert float(un.summarize_inputs(tree).sel(input="a")["median"]) == pytest.approx(2, rel=0.01)
+    assert "prior" not in un.stream(product, 32).children
+
+
+def test_values_that_cannot_be_are_counted_and_take_the_trust(lognormals):
+    problem = un.build_problem(
+        lognormals.priors(), model=lambda a, b, c: {"energy_wh": b - 2.0, "root": (a - b) ** 0.5}
+    )
+    tree = un.stream(problem, 2**14)
+    told = json.loads(tree.attrs["warnings"])
+    assert any(text.startswith("energy_wh is not finite or negative for 0.2") for text in told)
+    assert any(text.startswith("root is not finite for 0.6") for text in told)
+    table = un.summarize(tree)
+    assert np.isnan(table["median"].sel(quantity="root")).all()
+    assert np.isfinite(table["median"].sel(quantity="energy_wh")).all()
+
+
+def test_a_constant_is_a_constant():
+    priors = {"schema": 1, "assumptions": {"x": {"fixed": 3.3}}}
+    row = row_of(un.stream(un.build_problem(priors, model=lambda x: 2 * x), 64))
+    assert float(row["median"]) == float(row["lower"]) == pytest.approx(6.6, abs=1e-14)
+    assert float(row["sd"]) == 0
+
+
+def test_a_shortest_interval_is_shorter(product, lognormals):
+    tree = un.stream(product, 2**17)
+    equal, shortest = (row_of(tree, kind=kind) for kind in ("eti", "hdi"))
+    lengths = [float(row["upper"] - row["lower"]) for row in (equal, shortest)]
+    assert lengths[1] < lengths[0]
+    assert float(shortest["upper"]) < float(equal["upper"])
+
+
+def test_a_tolerance_is_reached_and_held(product, lognormals):
+    tree = un.stream(product, tolerance=0.002)
+    row = row_of(tree)
+    assert json.loads(tree.attrs["warnings"]) == []
+    assert all(float(row[f"mcse_{end}"]) <= 0.002 * float(row[end]) for end in ENDS)
+    assert tree.attrs["draws"] < 10**7
+
+
+def test_a_tolerance_that_is_not_reached_says_what_was(nested):
+    tree = un.stream(nested, 2**13, tolerance=1e-6)
+    told = json.loads(tree.attrs["warnings"])
+    assert any("5 % quantile of y (typical) has a standard error of 0." in text for text in told)
+    assert all("above the tolerance of 0.0001 %" in text for text in told)
+    assert tree.attrs["draws"] == 2**13
+
+
+def test_queries_grow_with_a_tolerance(nested):
+    tree = un.stream(nested, 2**14, tolerance=1e-6, queries=16)
+    assert tree.attrs["queries"] == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"draws": 8}, "<draws>: must be 32 or more (got 8)"),
+        ({"queries": 1}, "<queries>: must be 2 or more (got 1)"),
+        ({"tolerance": 0.0}, "<tolerance>: must be greater than 0 (got 0.0)"),
+        ({"probs": (1.5,)}, "<probs>: must lie between 0 and 1 (got 1.5)"),
+        ({"largest": -1}, "<largest>: must be 0 or more (got -1)"),
+        ({"thresholds": {"z": [1]}}, "<thresholds>: no output 'z' is kept"),
+        ({"quantities": ["z"]}, "no output 'z'"),
+        ({"executor": "moon"}, "must be serial, devices, dask or an address"),
+    ],
+)
+def test_bad_arguments_are_refused(product, options, text):
+    with pytest.raises(un.InputError) as caught:
+        un.stream(product, **options)
+    assert text in str(caught.value)
+
+
+def test_all_bad_arguments_are_told_at_once(product):
+    with pytest.raises(un.InputError) as caught:
+        un.stream(product, 3, queries=1, tolerance=-1)
+    assert len(caught.value.faults) == 3
+
+
+def test_a_saved_stream_is_the_same_when_read(product, tmp_path):
+    tree = un.stream(product, 2**10, thresholds=[1.0], largest=2, correlations=True, sample=32)
+    assert un.load(un.save(tree, tmp_path / "run.nc")).identical(tree)
+
+
+def test_a_stream_can_be_reported(product, tmp_path):
+    tree = un.stream(product, 2**12, sample=2**10)
+    names = {path.name for path in un.write_report(tree, tmp_path)}
+    assert {"report.md", "summary.csv", "distribution.png"} <= names
+    assert "| a " in (tmp_path / "report.md").read_text()
+    un.write_report(un.stream(product, 2**12), tmp_path)
+    assert "## Assumptions" not in (tmp_path / "report.md").read_text()
+
+
+def test_watchers_are_told_of_every_block(product, monkeypatch):
+    monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
+    seen = []
+    un.stream(product, 2**18, watch=lambda standing: seen.append((standing.done, standing.wanted)))
+    assert seen == [(k * 2**16, 2**18) for k in (1, 2, 3, 4)]
