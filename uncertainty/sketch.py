@@ -27,7 +27,7 @@ __all__ = [
     "unit_near",
 ]
 
-DIGITS = 10
+DIGITS = 9
 _OCTAVES = 64
 _HALF = _OCTAVES << DIGITS
 _MANTISSA, _BIAS = 52, 1023
@@ -90,7 +90,8 @@ class Sketch:
     @classmethod
     def of_bins(cls, counts: Integers) -> "Sketch":
         """Keep the bins from the first to the last that are not empty, of shape (..., bins)."""
-        used = np.flatnonzero(counts.any(tuple(range(counts.ndim - 1))))
+        # An or over whole rows is far faster than any().
+        used = np.flatnonzero(np.bitwise_or.reduce(np.atleast_2d(counts), 0))
         start, stop = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
         return cls(start, np.asarray(counts[..., start:stop], np.int64))
 

@@ -165,7 +165,7 @@ class OnDask(Executor):
                 yield client
             return
         try:
-            client = Client(self._target, timeout=10)
+            client = Client(self._target, timeout=5)
         except (OSError, ValueError) as error:
             text = f"no Dask scheduler answers at {self._target}"
             raise InputError.of("<executor>", text) from error
