@@ -7,6 +7,7 @@ power of two, from 2^-32 to 2^32 of it; what is smaller or larger falls into the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -149,9 +150,14 @@ class Ogive:
         number = np.maximum(totals[:, -1:], 1)
         return cls(edges, totals / number, float(number.mean()))
 
+    @cached_property
+    def pooled(self) -> Floats:
+        """Share of all chains together below each edge."""
+        return np.asarray(self.below.mean(0))
+
     def quantile(self, probability: Floats | float) -> Floats:
         """Quantile of all chains together."""
-        return _inverse(self.below.mean(0), self.edges, np.asarray(probability, np.float64))
+        return _inverse(self.pooled, self.edges, np.asarray(probability, np.float64))
 
     def functions(self, levels: Floats) -> Floats:
         """Quantile function of each chain at some probabilities, shape (chain, level)."""
@@ -159,7 +165,10 @@ class Ogive:
 
     def share_below(self, value: float) -> Floats:
         """Share of each chain below a value."""
-        return np.array([np.interp(value, self.edges, below) for below in self.below])
+        place = int(np.clip(np.searchsorted(self.edges, value), 1, len(self.edges) - 1))
+        low, high = self.edges[place - 1], self.edges[place]
+        share = np.clip((value - low) / (high - low), 0, 1)
+        return np.asarray(self.below[:, place - 1] * (1 - share) + self.below[:, place] * share)
 
     def hidden(self, probability: float) -> float:
         """How far the quantile may lie from where a straight line puts it within its bin.
@@ -167,10 +176,10 @@ class Ogive:
         Half the bin for each time that the density changes by itself from bin to bin: next to
         nothing where it is smooth, and the whole bin where values repeat.
         """
-        shares = np.diff(self.below.mean(0))
-        place = int(np.clip(np.searchsorted(np.cumsum(shares), probability), 0, len(shares) - 1))
-        near = slice(max(place - 1, 0), place + 2)
-        density = shares[near] / np.diff(self.edges)[near]
+        last = len(self.edges) - 2
+        place = int(np.clip(np.searchsorted(self.pooled, probability) - 1, 0, last))
+        near = slice(max(place - 1, 0), place + 3)
+        density = np.diff(self.pooled[near]) / np.diff(self.edges[near])
         change = np.ptp(density) / max(float(density.mean()), np.finfo(float).tiny)
         width = self.edges[place + 1] - self.edges[place]
         return float(width * min(change / 2, 1.0))

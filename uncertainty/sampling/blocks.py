@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TypeAlias
 
 import jax
@@ -77,20 +77,20 @@ class Work:
     scored: bool = field(metadata=_STATIC)
 
     def columns(self, points: "_Points", queries: "_Points") -> dict[Column, Array]:
-        """Every statistic of every output, of each row."""
+        """Every statistic of every output, of each row of each chain."""
 
         def outputs(row: _Points, query: _Points) -> dict[str, Array]:
             known, scores = {**row.known, **query.known}, {**row.scores, **query.scores}
             found = evaluate_point(self.joint, self.model, scores, known)[1]
             return {name: found[name] * (1 / unit) for name, unit in self.units.items()}
 
+        each_query = jax.vmap(outputs, (None, 0))
+        found = jax.vmap(jax.vmap(each_query, (0, None)))(points, queries)
         if not self.queries:
-            one = jax.vmap(outputs, (0, None))(points, queries)
-            return {Column(name, "query"): values for name, values in one.items()}
-        all_ = jax.vmap(jax.vmap(outputs, (None, 0)), (0, None))(points, queries)
+            return {Column(name, "query"): _flat(values) for name, values in found.items()}
         return {
             Column(name, statistic): reduced(values)
-            for name, values in all_.items()
+            for name, values in found.items()
             for statistic, reduced in _STATISTICS.items()
         }
 
@@ -99,21 +99,21 @@ def _mean(values: Array) -> Array:
     return values.mean(-1)
 
 
-def _itself(values: Array) -> Array:
-    return values
+def _flat(values: Array) -> Array:
+    return values.reshape(len(values), -1)
 
 
 _STATISTICS: Mapping[str, Callable[[Array], Array]] = {
     "typical": median_of_rows,
     "mean": _mean,
-    "query": _itself,
+    "query": _flat,
 }
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Points:
-    """Points by name: values of what is tabulated, scores of the rest, shape (n,)."""
+    """Points by name: values of what is tabulated, scores of the rest, shape (chain, n)."""
 
     known: dict[str, Array]
     scores: dict[str, Array]
@@ -198,34 +198,21 @@ def reduce_draws(
 ) -> tuple[Carry, ...]:
     """Reduce `count` draws of each chain from the one numbered `start`.
 
-    Everything in `outer` and `inner`, and in the result, has the chains as its first axis.
-    """
-    turns = _turns(work.queries, work.rows, len(outer[2]))
-    one = partial(_reduce_chain, work, start=start, count=count, most=turns)
-    found: tuple[Carry, ...] = lax.map(lambda nets: one(*nets), (outer, inner))
-    return found
-
-
-def _reduce_chain(
-    work: Work, outer: Net, inner: Net, *, start: ArrayLike, count: ArrayLike, most: int
-) -> tuple[Carry, ...]:
-    """Reduce the draws of one chain, in at most so many turns of a loop.
-
     The values of one stretch are carried to the next turn of the loop and reduced there: otherwise
     each reducer would be compiled into a loop that computes them again.
     """
     queries = _points(work.inner, inner, _digits(inner[0], jnp.arange(max(work.queries, 1))))
     within = _digits(outer[0], jnp.arange(work.rows))
+    most = _turns(work.queries, work.rows, len(outer[2]))
     firsts = jnp.asarray(start) + jnp.arange(most) * work.rows
     origins = _digits(outer[0], firsts)
 
     def draw(number: Array) -> Stretch:
-        first = firsts[number]
-        digits = within ^ origins[:, number, None]
+        digits = within ^ origins[:, :, number, None]
         points = _points(work.outer, outer, digits)
         values = work.columns(points, queries)
         valid = jnp.arange(work.rows) < jnp.asarray(count) - number * work.rows
-        return Stretch(values, _scores(work, outer, digits, points), first, valid)
+        return Stretch(values, _scores(work, outer, digits, points), firsts[number], valid)
 
     def turn(
         number: Array, carried: tuple[Stretch, tuple[Carry, ...]]
@@ -246,31 +233,34 @@ def _stepped(work: Work, carried: tuple[Stretch, tuple[Carry, ...]]) -> tuple[Ca
 
 
 def _digits(columns: ArrayLike, indices: Array) -> Array:
-    """Digits of points before the shift, shape (coordinates, n)."""
-    table, low = jnp.asarray(columns), indices.astype(jnp.uint32)
-    digits = jnp.zeros((len(table), len(low)), jnp.uint32)
+    """Digits of points before the shift, shape (coordinates, chain, n)."""
+    table, low = jnp.swapaxes(jnp.asarray(columns), 0, 1), indices.astype(jnp.uint32)
+    digits = jnp.zeros((*table.shape[:2], len(low)), jnp.uint32)
     for place in range(_PLACES):
         bit = (low >> place) & 1 == 1
-        digits ^= jnp.where(bit[None, :], table[:, place, None], jnp.uint32(0))
+        digits ^= jnp.where(bit[None, None], table[:, :, place, None], jnp.uint32(0))
     return digits
 
 
+def _shifted(net: Net, digits: Array) -> tuple[Array, Array]:
+    """Digits of points, and what lies beyond them."""
+    shift, rest = (jnp.asarray(x).T[:, :, None] for x in net[1:])
+    return digits ^ shift, rest
+
+
 def _points(tables: Tables, net: Net, digits: Array) -> _Points:
-    shifted = digits ^ jnp.asarray(net[1])[:, None]
-    known, scores = tables.look_up(shifted, jnp.asarray(net[2]))
-    return _Points(known, scores, jnp.arange(digits.shape[1]))
+    known, scores = tables.look_up(*_shifted(net, digits))
+    return _Points(known, scores, jnp.zeros(digits.shape[1:]))
 
 
 def _scores(work: Work, net: Net, digits: Array, points: _Points) -> dict[str, Array]:
     """Scores of everything unknown, correlated ones as their inputs are."""
     if not work.scored:
         return {}
-    shifted, rest = digits ^ jnp.asarray(net[1])[:, None], jnp.asarray(net[2])
+    shifted, rest = _shifted(net, digits)
     looked_up = {
         name: work.outer.score(shifted[i], rest[i]) for i, name in enumerate(work.outer.tabulated)
     }
-    return (
-        {**looked_up, **jax.vmap(work.joint.correlate)(points.scores)}
-        if points.scores
-        else looked_up
-    )
+    if not points.scores:
+        return looked_up
+    return {**looked_up, **jax.vmap(jax.vmap(work.joint.correlate))(points.scores)}

@@ -24,7 +24,7 @@ from uncertainty.sketch import BINS, Sketch, unit_near
 
 __all__ = ["Wanted", "make_plan"]
 
-_STRETCH = 2**12
+_STRETCH = 2**14
 _PILOT = {False: 2**13, True: 2**8}  # draws of a chain, for ranks; True where queries vary
 
 
@@ -75,7 +75,7 @@ def make_plan(
         reducers=(Counts(), Moments()),
         model=problem.model,
         queries=queries,
-        rows=_rows(queries),
+        rows=_rows(queries, chains),
         scored=False,
     )
     plan = Plan(work, tuple({**coordinates[0], **coordinates[1]}.items()), chains, seed)
@@ -84,21 +84,28 @@ def make_plan(
     return replace(plan, work=replace(work, reducers=(*work.reducers, *more), scored=scored))
 
 
-def _rows(queries: int) -> int:
+def _rows(queries: int, chains: int) -> int:
     """A power of two, for about as many evaluations as fit near the processor."""
-    return int(2 ** np.floor(np.log2(max(_STRETCH / max(queries, 1), 1))))
+    return int(2 ** np.floor(np.log2(max(_STRETCH / (max(queries, 1) * chains), 1))))
 
 
 def _more(plan: Plan, wanted: Wanted, units: Mapping[str, float]) -> "list[Reducer]":
     found: list[Reducer] = []
     if any(wanted.thresholds.values()):
-        limits = {name: np.array(wanted.thresholds.get(name, ())) / units[name] for name in units}
-        found.append(Exceedances(limits))
+        found.append(Exceedances(_limits(plan, wanted, units)))
     if wanted.largest:
         found.append(Tails(wanted.largest))
     if wanted.correlations and plan.work.outer.names:
         found.append(Correlations(_ranks(plan)))
     return found
+
+
+def _limits(plan: Plan, wanted: Wanted, units: Mapping[str, float]) -> dict[Column, Floats]:
+    return {
+        Column(name, statistic): np.array(wanted.thresholds.get(name, ())) / unit
+        for name, unit in units.items()
+        for statistic in (("typical", "mean", "query") if plan.work.queries else ("query",))
+    }
 
 
 def _ranks(plan: Plan) -> dict[Column, Floats]:

@@ -5,6 +5,7 @@ that add up with ``+``: arrays, sketches and lists of the largest. Adding is ass
 commutative: counts are integers, and sums differ by rounding only.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ __all__ = [
     "add",
 ]
 
+_LANES = 64
 SCALES = ("linear", "log", "rank")
 """Scales of an output on which its association with each input is kept."""
 
@@ -56,9 +58,10 @@ class Stretch:
     Attributes
     ----------
     values : dict of Column to array
-        In the unit of each quantity: shape (rows,) or, where each row has m queries, (rows, m).
+        In the unit of each quantity, shape (chain, rows) or, one after the other for each row,
+        its queries: (chain, rows * queries).
     scores : dict of str to array
-        Normal scores of what is unknown, shape (rows,); empty where nobody asks for them.
+        Normal scores of what is unknown, shape (chain, rows); empty where nobody asks for them.
     first : array
         Index of the first row.
     valid : array of bool
@@ -70,10 +73,14 @@ class Stretch:
     first: Array
     valid: Array
 
+    def queries(self, values: Array) -> int:
+        """Values of each row."""
+        return values.shape[-1] // len(self.valid)
+
     def counted(self, values: Array, otherwise: ArrayLike) -> Array:
         """Replace what does not count."""
-        valid = self.valid.reshape(-1, *[1] * (values.ndim - 1))
-        return jnp.where(valid, values, otherwise)
+        valid = jnp.repeat(self.valid, self.queries(values))
+        return jnp.where(valid.reshape(*[1] * (values.ndim - 1), -1), values, otherwise)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Reducer(ABC):
 
     def start(self, stretch: Stretch) -> Carry:
         """Give what is carried before any draw, for stretches of this shape."""
-        return {column: self._empty(column, stretch) for column in stretch.values}
+        return {column: self._empty(values, stretch) for column, values in stretch.values.items()}
 
     def step(self, carry: Carry, stretch: Stretch) -> Carry:
         """Take in a stretch."""
@@ -129,8 +136,8 @@ class Reducer(ABC):
         }
 
     @abstractmethod
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        """What a column carries before any draw."""
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        """What a column with such values carries before any draw."""
 
     @abstractmethod
     def _take(
@@ -148,18 +155,19 @@ class Reducer(ABC):
 class Counts(Reducer):
     """A quantile sketch."""
 
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        return (jnp.zeros(BINS + 1, jnp.int32),)
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        # What does not count goes into a bin beyond the last.
+        return (jnp.zeros(len(values) * (BINS + 1), jnp.int32),)
 
     def _take(
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
-        # What does not count goes into a bin beyond the last.
-        bins = stretch.counted(bin_of(values), BINS).ravel()
-        return (before[0].at[bins].add(1, mode="promise_in_bounds"),)
+        own = jnp.arange(len(values), dtype=jnp.int32)[:, None] * (BINS + 1)
+        bins = stretch.counted(bin_of(values), BINS) + own
+        return (before[0].at[bins.ravel()].add(1, mode="promise_in_bounds"),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
-        return Sketch.of_bins(arrays[0][..., :BINS])
+        return Sketch.of_bins(arrays[0].reshape(-1, BINS + 1)[:, :BINS])
 
 
 @jax.tree_util.register_dataclass
@@ -167,20 +175,21 @@ class Counts(Reducer):
 class Moments(Reducer):
     """Number of values, their sum and the sum of their squares, about 1 unit."""
 
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        return jnp.zeros(()), jnp.zeros(()), jnp.zeros(())
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        # Several sums side by side: one after the other would wait for each other.
+        lanes = (len(values), math.gcd(values.shape[1], _LANES))
+        return jnp.zeros(len(values)), jnp.zeros(lanes), jnp.zeros(lanes)
 
     def _take(
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
-        off = stretch.counted(values - 1, 0.0).ravel()
-        number = stretch.valid.sum() * (values.size // len(stretch.valid))
-        # A dot product is the one sum that is compiled into several at a time.
-        sums = (number, jnp.dot(jnp.ones_like(off), off), jnp.dot(off, off))
-        return tuple(total + more for total, more in zip(before, sums, strict=True))
+        number, total, squares = before
+        off = stretch.counted(values - 1, 0.0).reshape(len(values), -1, total.shape[1])
+        more = stretch.valid.sum() * stretch.queries(values)
+        return number + more, total + off.sum(1), squares + (off * off).sum(1)
 
     def _part(self, *arrays: np.ndarray) -> Part:
-        return np.stack(arrays, -1)
+        return np.stack([arrays[0], arrays[1].sum(1), arrays[2].sum(1)], -1)
 
 
 @jax.tree_util.register_dataclass
@@ -188,17 +197,19 @@ class Moments(Reducer):
 class Exceedances(Reducer):
     """How many values lie above each threshold (in units of its quantity)."""
 
-    thresholds: Mapping[str, ArrayLike]
+    thresholds: Mapping[Column, ArrayLike]
 
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        return (jnp.zeros(np.shape(self.thresholds[column.quantity]), jnp.int64),)
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        most = max(np.shape(limits)[0] for limits in self.thresholds.values())
+        return (jnp.zeros((len(values), most), jnp.int64),)
 
     def _take(
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
-        flat = stretch.counted(values, -jnp.inf).ravel()
-        limits = jnp.asarray(self.thresholds[column.quantity])
-        return (before[0] + (flat[None] > limits[:, None]).sum(1),)
+        known = stretch.counted(values, -jnp.inf)
+        limits = jnp.asarray(self.thresholds[column])
+        above = (known[:, None] > limits[None, :, None]).sum(-1)
+        return (before[0].at[:, : len(limits)].add(above),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
         return arrays[0]
@@ -217,30 +228,34 @@ class Correlations(Reducer):
 
     ranks: Mapping[Column, ArrayLike]
 
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        return (jnp.zeros((len(SCALES), len(stretch.scores), 6)),)
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        return (jnp.zeros((len(values), len(SCALES), len(stretch.scores), 6)),)
 
     def _take(
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
         # Of many queries a row has the first: its score is one number.
-        one = values if values.ndim == 1 else values[:, 0]
-        scores = jnp.stack(list(stretch.scores.values()))
+        one = values[:, :: stretch.queries(values)]
+        scores = jnp.stack(list(stretch.scores.values()), 1)
         ranks = jnp.asarray(self.ranks[column])[bin_of(one)]
         pairs = ((scores, one - 1), (scores, jnp.log(one)), (ndtr(scores) - 0.5, ranks - 0.5))
-        sums = [_products(stretch.counted(x.T, 0.0).T, stretch.counted(y, 0.0)) for x, y in pairs]
-        number = jnp.full((len(SCALES), len(scores), 1), stretch.valid.sum(), jnp.float64)
-        return (before[0] + jnp.concatenate([number, jnp.stack(sums)], -1),)
+        sums = [_products(stretch.counted(x, 0.0), stretch.counted(y, 0.0)) for x, y in pairs]
+        number = jnp.full((len(values), len(SCALES), scores.shape[1], 1), stretch.valid.sum())
+        return (before[0] + jnp.concatenate([number, jnp.stack(sums, 1)], -1),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
         return arrays[0]
 
 
 def _products(x: Array, y: Array) -> Array:
-    """Sums of x, y, x^2, y^2 and xy, for x of shape (inputs, rows): shape (inputs, 5)."""
-    whole = jnp.ones(len(x))
-    sums = (x.sum(1), y.sum() * whole, (x * x).sum(1), jnp.dot(y, y) * whole, x @ y)
-    return jnp.stack(sums, -1)
+    """Sums of x, y, x^2, y^2 and xy.
+
+    For x of shape (chain, inputs, rows) and y of shape (chain, rows): shape (chain, inputs, 5).
+    """
+    whole = jnp.ones(x.shape[:2])
+    products = jnp.einsum("cir,cr->ci", x, y)
+    totals = (y.sum(-1)[:, None] * whole, (x * x).sum(-1), (y * y).sum(-1)[:, None] * whole)
+    return jnp.stack([x.sum(-1), *totals, products], -1)
 
 
 @jax.tree_util.register_dataclass
@@ -250,24 +265,29 @@ class Tails(Reducer):
 
     size: int = field(metadata={"static": True})
 
-    def _empty(self, column: Column, stretch: Stretch) -> tuple[Array, ...]:
-        return jnp.full(self.size, -jnp.inf), jnp.full(self.size, -1, jnp.int64)
+    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        shape = (len(values), self.size)
+        return jnp.full(shape, -jnp.inf), jnp.full(shape, -1, jnp.int64)
 
     def _take(
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
-        flat = stretch.counted(values, -jnp.inf).ravel()
-        usable = jnp.where(jnp.isnan(flat), -jnp.inf, flat)
-        queries = values.size // len(stretch.valid)
-        places = stretch.first.astype(jnp.int64) * queries + jnp.arange(values.size)
+        known = stretch.counted(values, -jnp.inf)
+        usable = jnp.where(jnp.isnan(known), -jnp.inf, known)
+        first = stretch.first.astype(jnp.int64) * stretch.queries(values)
+        places = jnp.broadcast_to(first + jnp.arange(values.shape[1])[None], values.shape)
 
         def merged() -> tuple[Array, ...]:
-            joined = jnp.concatenate([before[0], usable]), jnp.concatenate([before[1], places])
-            order = lax.top_k(joined[0], self.size)[1]
-            return joined[0][order], joined[1][order]
+            joined = (
+                jnp.concatenate(pair, 1) for pair in zip(before, (usable, places), strict=True)
+            )
+            largest, where = (next(joined), next(joined))
+            found, order = lax.top_k(largest, self.size)
+            return found, jnp.take_along_axis(where, order, 1)
 
         # Stretches that hold none of the largest are the rule, and sorting is slow.
-        found: tuple[Array, ...] = lax.cond((usable > before[0][-1]).any(), merged, lambda: before)
+        better = (usable > before[0][:, -1:]).any()
+        found: tuple[Array, ...] = lax.cond(better, merged, lambda: before)
         return found
 
     def _part(self, *arrays: np.ndarray) -> Part:

@@ -131,7 +131,8 @@ def _asked_for(problem: Problem, totals: Totals, wanted: Wanted) -> dict[str, Gr
     exceedance, correlation, largest, behind = Group(), Group(), Group(), Group()
     for name, columns in _by_quantity(totals).items():
         if wanted.thresholds.get(name):
-            shares = np.stack([totals.exceedances(column) for column in columns])
+            own = slice(len(wanted.thresholds[name]))
+            shares = np.stack([totals.exceedances(column)[:, own] for column in columns])
             exceedance[name] = (("statistic", "chain", f"{name}_threshold"), shares)
         if totals.has("Correlations"):
             found = np.stack([totals.correlations(column) for column in columns])

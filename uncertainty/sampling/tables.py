@@ -127,9 +127,9 @@ class Tables:
         Parameters
         ----------
         digits : array of uint32
-            Shape (coordinates, n).
+            Shape (coordinates, ...).
         rest : array
-            What lies beyond the digits, shape (coordinates,).
+            What lies beyond the digits, of a shape that fits.
         """
         read = partial(_read, jnp.asarray(self.coefficients))
         found = {
