@@ -169,6 +169,18 @@ def test_the_result_does_not_depend_on_how_draws_are_cut(six, monkeypatch):
     same(whole, un.stream(six, 2**18 + 160))
 
 
+def test_many_inputs_give_what_few_give():
+    """More than are looked up in one loop: the sum of 30 normals."""
+    laws = {f"x{i}": {"normal": {"mean": 1, "sd": 2}} for i in range(30)}
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws}, model=lambda **x: sum(x.values())
+    )
+    tree = un.stream(problem, 2**16)
+    assert tree["prior_moments"]["y"].sel(moment="number").values.sum() == 2**16
+    exact = 30 + 2 * np.sqrt(30) * ndtri(LEVELS)
+    assert (np.abs(errors_in_ses(tree, exact)) < 4).all()
+
+
 def test_every_draw_counts_once(product):
     for draws in (32, 33, 2**14, 2**16 + 1):
         moments = un.stream(product, draws)["prior_moments"]["y"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,9 @@ __all__ = [
 EVALUATIONS = 2**24
 """Model evaluations of a block."""
 _PLACES = 32
+_MANY = 24
 _STATIC = {"static": True}
+Result = TypeVar("Result")
 Net: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -207,28 +209,43 @@ def reduce_draws(
     firsts = jnp.asarray(start) + jnp.arange(most) * work.rows
     origins = _digits(outer[0], firsts)
 
-    def draw(number: Array) -> Stretch:
-        digits = within ^ origins[:, :, number, None]
-        points = _points(work.outer, outer, digits)
+    def look_up(number: Array) -> _Points:
+        return _points(work.outer, outer, within ^ origins[:, :, number, None])
+
+    def draw(number: Array, points: _Points) -> Stretch:
         values = work.columns(points, queries)
-        valid = jnp.arange(work.rows) < jnp.asarray(count) - number * work.rows
+        row = jnp.arange(work.rows) + number * work.rows
+        valid = (row >= 0) & (row < jnp.asarray(count))
+        digits = within ^ origins[:, :, number, None]
         return Stretch(values, _scores(work, outer, digits, points), firsts[number], valid)
 
+    # So many inputs are too much for one loop that compilers vectorize: they wait for a turn too.
+    many = len(work.outer.names) > _MANY
+
     def turn(
-        number: Array, carried: tuple[Stretch, tuple[Carry, ...]]
-    ) -> tuple[Stretch, tuple[Carry, ...]]:
-        return draw(number), _stepped(work, carried)
+        number: Array, carried: tuple[_Points | None, Stretch, tuple[Carry, ...]]
+    ) -> tuple[_Points | None, Stretch, tuple[Carry, ...]]:
+        waiting, stretch, carries = carried
+        points = look_up(number)
+        drawn = draw(number - 1, waiting) if waiting is not None else draw(number, points)
+        return points if many else None, drawn, _stepped(work, stretch, carries)
 
-    nothing = jax.tree.map(
-        lambda like: jnp.zeros(like.shape, like.dtype), jax.eval_shape(draw, jnp.zeros((), int))
-    )
+    first = jnp.zeros((), int)
+    nothing = _zeros(draw, first, _zeros(look_up, first))
     carries = tuple(reducer.start(nothing) for reducer in work.reducers)
-    turns = -(-jnp.asarray(count) // work.rows)
-    return _stepped(work, lax.fori_loop(0, turns, turn, (nothing, carries)))
+    turns = -(-jnp.asarray(count) // work.rows) + many
+    start_with = (_zeros(look_up, first) if many else None, nothing, carries)
+    return _stepped(work, *lax.fori_loop(0, turns, turn, start_with)[1:])
 
 
-def _stepped(work: Work, carried: tuple[Stretch, tuple[Carry, ...]]) -> tuple[Carry, ...]:
-    stretch, carries = carried
+def _zeros(function: Callable[..., Result], *arguments: object) -> Result:
+    """Give a result of the same shape, all of zeros, without computing one."""
+    shapes = jax.eval_shape(function, *arguments)
+    zeros: Result = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+    return zeros
+
+
+def _stepped(work: Work, stretch: Stretch, carries: tuple[Carry, ...]) -> tuple[Carry, ...]:
     return tuple(r.step(carry, stretch) for r, carry in zip(work.reducers, carries, strict=True))
 
 
