@@ -33,7 +33,7 @@ __all__ = ["ModelLike", "Problem", "build_problem"]
 ModelLike: TypeAlias = str | Callable[..., object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """A question ready to be sampled.
 

@@ -51,7 +51,7 @@ def to_tolerance():
     plain = int(few * (spread(of_numpy()[0], few, 200) / TOLERANCE) ** 2)
     ours = 2**16
     while spread(of_uncertainty()[0], ours, 60) > TOLERANCE:
-        ours *= 2
+        ours = int(1.1 * ours)
     return {"NumPy": timed("NumPy", plain), "uncertainty": timed("uncertainty", ours, 25)}
 
 

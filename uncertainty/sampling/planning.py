@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from uncertainty.sampling.reducers import (
     Tails,
     add,
 )
-from uncertainty.sampling.tables import tabulate
+from uncertainty.sampling.tables import Tables, tabulate
 from uncertainty.sketch import BINS, Sketch, unit_near
 
 __all__ = ["Wanted", "make_plan"]
@@ -66,7 +67,7 @@ def make_plan(
     """
     units = {name: unit_near(value) for name, value in central.items()}
     coordinates = [problem.joint.coordinates(varies=varies) for varies in (False, True)]
-    outer, inner = (tabulate(problem.joint, tuple(names)) for names in coordinates)
+    outer, inner = _tables(problem)
     work = Work(
         joint=problem.joint,
         outer=outer,
@@ -82,6 +83,16 @@ def make_plan(
     more = tuple(_more(plan, wanted, units))
     scored = any(isinstance(reducer, Correlations) for reducer in more)
     return replace(plan, work=replace(work, reducers=(*work.reducers, *more), scored=scored))
+
+
+@lru_cache(maxsize=4)
+def _tables(problem: Problem) -> tuple[Tables, Tables]:
+    """Of what is unknown, and of what varies per query."""
+    outer, inner = (
+        tabulate(problem.joint, tuple(problem.joint.coordinates(varies=varies)))
+        for varies in (False, True)
+    )
+    return outer, inner
 
 
 def _rows(queries: int, chains: int) -> int:

@@ -30,9 +30,14 @@ def _directions(dimensions: int) -> np.ndarray:
     return np.asarray(engine._sv, np.uint32)
 
 
-def _generator(seed: int, randomization: int, name: str) -> np.random.Generator:
+def _random_bits(seed: int, randomization: int, name: str) -> tuple[np.ndarray, float]:
+    """Random digits, shape (bits,), and a random number in [0, 1), from a hash of the name.
+
+    SHAKE-128 (FIPS 202) gives as many bits as one asks for, and the same ones everywhere.
+    """
     text = f"{seed}/{randomization}/{name}".encode()
-    return np.random.default_rng(int.from_bytes(hashlib.blake2b(text, digest_size=16).digest()))
+    words = np.frombuffer(hashlib.shake_128(text).digest(4 * _BITS + 8), "<u4")
+    return words[:_BITS], int(words[_BITS:].view("<u8")[0] >> np.uint64(11)) * 2.0**-53
 
 
 def _scrambled(directions: np.ndarray, digits: np.ndarray) -> np.ndarray:
@@ -81,12 +86,11 @@ def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int
     if not coordinates:
         return _NOTHING
     table = _directions(max(coordinates.values()) + 1)[[*coordinates.values()]]
-    generators = [_generator(seed, randomization, name) for name in coordinates]
-    rows = [generator.integers(0, 2**_BITS, _BITS, np.uint32) for generator in generators]
-    scaled = np.array([generator.random() for generator in generators]) * 2.0**_BITS
+    random = [_random_bits(seed, randomization, name) for name in coordinates]
+    scaled = np.array([shift for _, shift in random]) * 2.0**_BITS
     whole = np.floor(scaled)
     return DigitalNet(
-        _scrambled(table, np.array(rows, np.uint32)),
+        _scrambled(table, np.stack([digits for digits, _ in random])),
         whole.astype(np.uint32),
         np.clip(scaled - whole, 2.0**-20, 1 - 2.0**-20),
     )

@@ -39,12 +39,13 @@ def is_nested(tree: xr.DataTree) -> bool:
 
 def _kept(tree: xr.DataTree, group: str, quantity: str, statistic: str) -> xr.DataArray:
     """One statistic of a quantity; all three are one where nothing varies per query."""
-    own = statistic if is_nested(tree) else "query"
-    return tree[group].to_dataset()[quantity].sel(statistic=own)
+    array = tree[group].dataset[quantity]
+    names = list(array.coords["statistic"].values)
+    return array[names.index(statistic if statistic in names else "query")]
 
 
 def _ogive(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
-    edges = tree["prior_sketch"].to_dataset()[f"{quantity}_edges"].values
+    edges = tree["prior_sketch"].dataset[f"{quantity}_edges"].values
     return Ogive.of_counts(edges, _kept(tree, "prior_sketch", quantity, statistic).values)
 
 
@@ -58,10 +59,7 @@ def describe_sketch(
     tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
 ) -> dict[str, Estimate]:
     """Summarize from a sketch and moments; no quantiles where a value is not finite."""
-    kept = _kept(tree, "prior_moments", quantity, statistic)
-    means, variances, bad = (
-        np.asarray(kept.sel(moment=key).values) for key in ("mean", "variance", "not_finite")
-    )
+    _, bad, means, variances = _kept(tree, "prior_moments", quantity, statistic).values.T
     pooled = float(np.sqrt(variances.mean() + means.var()))
     found = {
         "mean": (float(means.mean()), float(standard_error(means))),
