@@ -1,9 +1,10 @@
 """How many draws, in which stages, and when they are enough."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from uncertainty.estimate import Estimate
 from uncertainty.sampling.totals import Totals
 
 __all__ = ["Goal", "Stage", "schedule"]
@@ -51,23 +52,32 @@ class Goal:
         """Probabilities of the quantiles that are reported."""
         return sorted({0.5, *((1 + side * prob) / 2 for prob in self.probs for side in (-1, 1))})
 
-    def missed(self, totals: Totals) -> Iterator[str]:
-        """Say which quantiles are not known as well as wished."""
+    def missed(self, totals: Totals) -> str:
+        """Say how far from the goal the worst quantile is; empty where all are near enough."""
         if self.tolerance is None:
-            return
-        for column in totals.columns:
-            if column.quantity not in self.quantities:
-                continue
-            for level in self.levels:
-                value, error = totals.quantile(column, level)
-                # What is not a number misses every goal.
-                if not error <= self.tolerance * abs(value):
-                    reached = error / abs(value) if value else math.inf
-                    yield (
-                        f"the {100 * level:g} % quantile of {column.quantity} ({column.statistic}) "
-                        f"has a standard error of {100 * reached:.2g} %, above the tolerance of "
-                        f"{100 * self.tolerance:g} %"
-                    )
+            return ""
+        reached = {
+            (level, column): _relative(totals.quantile(column, level))
+            for column in totals.columns
+            if column.quantity in self.quantities
+            for level in self.levels
+        }
+        missed = [place for place, error in reached.items() if not error <= self.tolerance]
+        if not missed:
+            return ""
+        level, column = max(missed, key=reached.__getitem__)
+        return (
+            f"the tolerance of {100 * self.tolerance:g} % is not reached for {len(missed)} of "
+            f"{len(reached)} quantiles: the standard error of the {100 * level:g} % quantile of "
+            f"{column.quantity} ({column.statistic}) is {100 * reached[level, column]:.2g} % of it"
+        )
+
+
+def _relative(estimate: Estimate) -> float:
+    """Error as a share of the value; infinite for what is 0 or no number."""
+    value, error = estimate
+    share = error / abs(value) if value else math.inf
+    return math.inf if math.isnan(share) else share
 
 
 def schedule(draws: int | None, queries: int, chains: int, goal: Goal) -> list[Stage]:

@@ -216,7 +216,7 @@ class _Run:
             plan = self.plan_of(stage.queries)
             position = self._through(plan, stage, position)
             totals = Totals(plan, position.state)
-            if not any(self.goal.missed(totals)):
+            if not self.goal.missed(totals):
                 break
             following = self.stages[number + 1 : number + 2]
             kept = position.state if following and following[0].start else {}

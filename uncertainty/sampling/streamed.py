@@ -44,7 +44,7 @@ def stream_tree(
         *totals.warnings(problem),
         *lost_means(problem),
         *(text for share, text in left if share > MEANINGLESS),
-        *goal.missed(totals),
+        *filter(None, [goal.missed(totals)]),
     ]
     queries = totals.plan.work.queries
     facts: dict[str, str | int | float] = {
