@@ -18,6 +18,7 @@ from uncertainty.precision import Floats, Integers
 
 __all__ = [
     "BINS",
+    "ENDS",
     "NOT_FINITE",
     "RELATIVE_ERROR",
     "ZERO",
@@ -39,6 +40,8 @@ NOT_FINITE = 2 * _HALF
 BINS = NOT_FINITE + 1
 ZERO = _HALF
 """The first bin of what is not negative."""
+ENDS = (0, NOT_FINITE - 1)
+"""The bins of what is too large for the others."""
 RELATIVE_ERROR = 2.0 ** -(DIGITS + 1)
 """No value lies further from the middle of its bin, relative to itself."""
 
@@ -186,9 +189,11 @@ class Ogive:
 
 
 def _inverse(below: Floats, edges: Floats, probability: Floats) -> Floats:
-    """Where a cumulative share is reached; never in an empty bin."""
+    """Where a cumulative share is reached; never in an empty bin. A bin that ends at 0 holds 0."""
     place = np.clip(np.searchsorted(below, probability, "left"), 1, len(below) - 1)
     low, high = below[place - 1], below[place]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(high > low, (probability - low) / (high - low), 0.0)
-    return np.asarray(edges[place - 1] + np.clip(share, 0, 1) * (edges[place] - edges[place - 1]))
+    start, end = edges[place - 1], edges[place]
+    inside = start + np.clip(share, 0, 1) * (end - start)
+    return np.asarray(np.where((start == 0) | (end == 0), 0.0, inside))

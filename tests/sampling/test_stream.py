@@ -279,6 +279,24 @@ def test_values_that_cannot_be_are_counted_and_take_the_trust(lognormals):
     assert np.isfinite(table["median"].sel(quantity="energy_wh")).all()
 
 
+def test_what_is_too_large_for_the_sketch_is_told_and_zero_is_zero():
+    laws = {
+        "x": {"lognormal": {"median": 1, "sigma": 10}},
+        "s": {"uniform": {"low": -1, "high": 1}},
+    }
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws}, model=lambda x, s: {"y": x, "z": 0 * s, "m": s - abs(s)}
+    )
+    tree = un.stream(problem, 2**14)
+    told = json.loads(tree.attrs["warnings"])
+    assert len(told) == 1
+    assert told[0].startswith("y is over 4.3e+09 in size for 0.013")
+    table = un.summarize(tree).sel(statistic="query")
+    assert float(table["median"].sel(quantity="z")) == 0
+    assert float(table["upper"].sel(quantity="m")) == 0
+    assert float(table["lower"].sel(quantity="m")) == pytest.approx(-1.8, rel=0.01)
+
+
 def test_a_constant_is_a_constant():
     priors = {"schema": 1, "assumptions": {"x": {"fixed": 3.3}}}
     row = row_of(un.stream(un.build_problem(priors, model=lambda x: 2 * x), 64))

@@ -94,7 +94,8 @@ def stream(
         the first stage.
     executor : str, distributed.Client or None
         ``serial``; ``devices`` (all local devices of JAX); ``dask`` (a local cluster for the time
-        of the call), the address of a Dask scheduler such as ``tcp://host:8786``, or a client.
+        of the call; in a script under ``if __name__ == "__main__"``), the address of a Dask
+        scheduler such as ``tcp://host:8786``, or a client.
     tolerance : float, optional
         Double the draws until the standard error of each quantile reported is under this share
         of it; what was not reached is among the warnings.

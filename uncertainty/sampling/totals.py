@@ -14,7 +14,7 @@ from uncertainty.sampling.blocks import Plan
 from uncertainty.sampling.points import unit_points
 from uncertainty.sampling.reducers import Column, Largest, State
 from uncertainty.sampling.tally import is_energy
-from uncertainty.sketch import NOT_FINITE, ZERO, Ogive, Sketch, edges
+from uncertainty.sketch import ENDS, NOT_FINITE, ZERO, Ogive, Sketch, edges
 
 __all__ = ["Totals"]
 
@@ -102,6 +102,18 @@ class Totals:
                 if bad:
                     kind = "not finite or negative" if energy else "not finite"
                     yield f"{column.quantity} is {kind} for {bad / number:.3g} of the draws"
+                beyond = self._beyond(column) / number
+                if beyond:
+                    yield (
+                        f"{column.quantity} is over {2.0**32 * self.unit(column):.2g} in size for "
+                        f"{beyond:.3g} of the draws, and quantiles among these are not known"
+                    )
+
+    def _beyond(self, column: Column) -> int:
+        """Values too large for the sketch."""
+        sketch = self.sketch(column)
+        inside = [end - sketch.start for end in ENDS if sketch.start <= end < sketch.stop]
+        return int(sketch.counts[:, inside].sum())
 
     def _negative(self, column: Column) -> int:
         sketch = self.sketch(column)

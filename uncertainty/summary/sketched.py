@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _STEPS = 2**12
+_CONSTANT = 2e-8  # rounding of a variance leaves as much
 
 
 def is_nested(tree: xr.DataTree) -> bool:
@@ -68,7 +69,7 @@ def describe_sketch(
     ends = ("median", "lower", "upper")
     if bad.any():
         return found | dict.fromkeys(ends, (np.nan, np.nan))
-    if pooled == 0:
+    if pooled <= _CONSTANT * abs(float(means.mean())):
         return found | dict.fromkeys(ends, found["mean"])
     quantiles = _quantiles(_ogive(tree, quantity, statistic), prob, kind)
     return found | dict(zip(ends, quantiles, strict=True))
