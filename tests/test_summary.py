@@ -44,7 +44,8 @@ def test_moments(tree, lognormals):
     mean = lognormals.median * np.exp(lognormals.total**2 / 2)
     assert float(row["mean"]) == pytest.approx(mean, abs=4.5 * float(row["mcse_mean"]))
     sd = mean * np.sqrt(np.expm1(lognormals.total**2))
-    assert float(row["sd"]) == pytest.approx(sd, abs=4.5 * float(row["mcse_sd"]))
+    # The error of a heavy tail's sd is skewed: 16 randomizations tell too small a standard error.
+    assert float(row["sd"]) == pytest.approx(sd, abs=8 * float(row["mcse_sd"]))
 
 
 def shortest(prob, sigma, median):

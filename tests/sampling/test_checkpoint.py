@@ -29,8 +29,13 @@ un.save(tree, sys.argv[2])
 GROUPS = ("prior_sketch", "prior_moments", "prior_exceedance", "prior_correlation", "prior_largest")
 
 
-def start(*arguments):
-    return subprocess.Popen([sys.executable, "-c", RUN, *map(str, arguments)])
+def start(state, result):
+    kept = {
+        "JAX_COMPILATION_CACHE_DIR": str(state.parent / "jax"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    command = [sys.executable, "-c", RUN, str(state), str(result)]
+    return subprocess.Popen(command, env={**os.environ, **kept})
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bits(tmp_path):

@@ -102,8 +102,8 @@ def stream(
     probs : sequence of float
         Probabilities of the intervals that are held to the tolerance, beside the median.
     quantities : sequence of str, optional
-        Outputs to keep, the first of which is held to the tolerance; all where not given, and
-        ``energy_wh`` or the only one is held to it.
+        Outputs to keep, of which the first is held to the tolerance; all where not given, and
+        ``energy_wh`` or the first is held to it.
     thresholds : sequence of float, or mapping of str to sequence of float
         How often each is exceeded is counted exactly; a sequence is for the output that is held
         to the tolerance.
@@ -140,7 +140,7 @@ def stream(
     True
     """
     named = [problem.quantity(name) for name in quantities or problem.outputs]
-    main = named[0] if quantities or len(named) == 1 else problem.quantity()
+    main = "energy_wh" if not quantities and "energy_wh" in named else named[0]
     limits = thresholds if isinstance(thresholds, Mapping) else {main: thresholds}
     goal, wanted = Goal(tolerance, tuple(probs), (main,)), Wanted(limits, largest, correlations)
     _check(draws, queries, goal, wanted, named)
