@@ -26,6 +26,7 @@ from uncertainty.sketch import BINS, Sketch, unit_near
 __all__ = ["Wanted", "make_plan"]
 
 _STRETCH = 2**14
+_VALUES = 2**18
 _PILOT = {False: 2**13, True: 2**8}  # draws of a chain, for ranks; True where queries vary
 
 
@@ -76,7 +77,7 @@ def make_plan(
         reducers=(Counts(), Moments()),
         model=problem.model,
         queries=queries,
-        rows=_rows(queries, chains),
+        rows=_rows(queries, chains, len(outer.names)),
         scored=False,
     )
     plan = Plan(work, tuple({**coordinates[0], **coordinates[1]}.items()), chains, seed)
@@ -95,9 +96,10 @@ def _tables(problem: Problem) -> tuple[Tables, Tables]:
     return outer, inner
 
 
-def _rows(queries: int, chains: int) -> int:
-    """A power of two, for about as many evaluations as fit near the processor."""
-    return int(2 ** np.floor(np.log2(max(_STRETCH / (max(queries, 1) * chains), 1))))
+def _rows(queries: int, chains: int, inputs: int) -> int:
+    """A power of two, for about as many values as fit near the processor."""
+    most = min(_STRETCH, _VALUES // max(inputs, 1)) / (max(queries, 1) * chains)
+    return int(2 ** np.floor(np.log2(max(most, 1))))
 
 
 def _more(plan: Plan, wanted: Wanted, units: Mapping[str, float]) -> "list[Reducer]":
