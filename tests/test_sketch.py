@@ -37,10 +37,10 @@ def test_a_value_lies_in_its_bin_and_bins_rise_with_values(values):
 
 @given(inside)
 @settings(deadline=None)
-def test_the_middle_of_a_bin_is_as_near_as_promised(value):
+def test_a_bin_is_as_narrow_as_promised(value):
     place = int(bins([value])[0])
     low, high = edges(place, place + 1)
-    assert abs(value - (low + high) / 2) <= RELATIVE_ERROR * value
+    assert high - low <= RELATIVE_ERROR * value
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_quantiles_of_a_sample_are_within_the_promised_error():
     ogive = Ogive.of_counts(edges(sketch.start, sketch.stop), whole.counts)
     for p in (1e-4, 0.05, 0.5, 0.95, 1 - 1e-4):
         exact = np.quantile(values, p, method="inverted_cdf")
-        assert abs(ogive.quantile(p) / exact - 1) <= 2 * RELATIVE_ERROR
+        assert abs(ogive.quantile(p) / exact - 1) <= RELATIVE_ERROR
 
 
 def test_chains_with_different_ranges_share_bins():
@@ -96,4 +96,4 @@ def test_what_a_bin_hides_is_little_where_smooth_and_all_of_it_at_an_atom():
     atoms = counted([2.0001] * 50 + [3.0] * 51)
     ogive = Ogive.of_counts(edges(atoms.start, atoms.stop), atoms.counts[None])
     for p, exact in ((0.2, 2.0001), (0.9, 3.0)):
-        assert abs(ogive.quantile(p) - exact) <= ogive.hidden(p) <= 2.1 * RELATIVE_ERROR * exact
+        assert abs(ogive.quantile(p) - exact) <= ogive.hidden(p) <= 1.1 * RELATIVE_ERROR * exact

@@ -42,8 +42,8 @@ ZERO = _HALF
 """The first bin of what is not negative."""
 ENDS = (0, NOT_FINITE - 1)
 """The bins of what is too large for the others."""
-RELATIVE_ERROR = 2.0 ** -(DIGITS + 1)
-"""No value lies further from the middle of its bin, relative to itself."""
+RELATIVE_ERROR = 2.0**-DIGITS
+"""Width of a bin: no quantile lies further from a value that occurs, relative to it."""
 
 
 def unit_near(value: float) -> float:
