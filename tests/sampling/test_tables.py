@@ -60,7 +60,7 @@ def smooth():
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-@pytest.mark.parametrize("rest", [2.0**-20, 0.37, 1 - 2.0**-20])
+@pytest.mark.parametrize("rest", [2.0**-20, 1 - 2.0**-20])
 @in_float64
 def test_a_table_agrees_with_its_law_to_the_last_point_of_both_tails(smooth, name, rest):
     digits = points()
