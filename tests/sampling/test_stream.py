@@ -326,6 +326,12 @@ def test_a_tolerance_that_is_not_reached_says_what_was(nested):
     assert tree.attrs["draws"] == 2**13
 
 
+def test_stages_go_on_where_the_one_before_ended(nested):
+    """However few the queries: the points of all stages are those of one run."""
+    staged = un.stream(nested, 2**13, tolerance=1e-6, queries=2)
+    same(staged, un.stream(nested, 2**13, queries=2))
+
+
 def test_queries_grow_with_a_tolerance(nested):
     tree = un.stream(nested, 2**14, tolerance=1e-6, queries=16)
     assert tree.attrs["queries"] == 64

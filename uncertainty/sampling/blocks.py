@@ -21,6 +21,7 @@ from uncertainty.sampling.reducers import Carry, Column, Reducer, State, Stretch
 from uncertainty.sampling.tables import Tables
 
 __all__ = [
+    "FIRST_DRAWS",
     "Block",
     "Net",
     "Plan",
@@ -34,6 +35,8 @@ __all__ = [
 
 EVALUATIONS = 2**24
 """Model evaluations of a block."""
+FIRST_DRAWS = {False: 2**17, True: 2**12}
+"""Draws of the first stage towards a tolerance; True where something varies per query."""
 _PLACES = 32
 _MANY = 24
 _STATIC = {"static": True}

@@ -8,7 +8,7 @@ import numpy as np
 
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
-from uncertainty.sampling.blocks import Plan, Work, blocks, run_block
+from uncertainty.sampling.blocks import FIRST_DRAWS, Plan, Work, blocks, run_block
 from uncertainty.sampling.reducers import (
     Column,
     Correlations,
@@ -97,8 +97,12 @@ def _tables(problem: Problem) -> tuple[Tables, Tables]:
 
 
 def _rows(queries: int, chains: int, inputs: int) -> int:
-    """A power of two, for about as many values as fit near the processor."""
-    most = min(_STRETCH, _VALUES // max(inputs, 1)) / (max(queries, 1) * chains)
+    """A power of two, for about as many values as fit near the processor.
+
+    No more than the first stage of a tolerance has: the next goes on at a multiple of them.
+    """
+    fitting = min(_STRETCH, _VALUES // max(inputs, 1)) / (max(queries, 1) * chains)
+    most = min(fitting, FIRST_DRAWS[queries > 0] // chains)
     return int(2 ** np.floor(np.log2(max(most, 1))))
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uncertainty.estimate import Estimate
+from uncertainty.sampling.blocks import FIRST_DRAWS
 from uncertainty.sampling.totals import Totals
 
 __all__ = ["Goal", "Stage", "schedule"]
 
 _DRAWS = {False: 10**7, True: 2**16}  # True where something varies per query
 _MOST = {False: 10**10, True: 2**20}
-_FIRST = {False: 2**17, True: 2**12}
 _MOST_QUERIES = 2**13
 
 
@@ -91,7 +91,7 @@ def schedule(draws: int | None, queries: int, chains: int, goal: Goal) -> list[S
     most = math.ceil((draws or (_DRAWS if goal.tolerance is None else _MOST)[nested]) / chains)
     if goal.tolerance is None:
         return [Stage(0, most, queries)]
-    stages = [Stage(0, min(_FIRST[nested] // chains, most), queries)]
+    stages = [Stage(0, min(FIRST_DRAWS[nested] // chains, most), queries)]
     while stages[-1].stop < most:
         last = stages[-1]
         anew = nested and len(stages) % 2 == 0 and last.queries < _MOST_QUERIES
