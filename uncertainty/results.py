@@ -14,9 +14,8 @@ and where something varies per query:
 
 A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
 
-- ``prior_sketch``: counts of values in bins of equal relative width, and ``NAME_edges``, the
-  ends of these bins;
-- ``prior_moments``: number, number not finite, mean and variance;
+- ``prior_sketch``: counts of values in bins of equal relative width, with ``NAME_edges``, the
+  ends of these bins, and ``NAME_moments``: number, number not finite, mean and variance;
 
 and where they were asked for:
 
@@ -118,7 +117,7 @@ def build_tree(
 
 
 MOMENTS = ("number", "not_finite", "mean", "variance")
-"""What ``prior_moments`` holds of each chain."""
+"""What ``NAME_moments`` holds of each chain."""
 
 
 def streamed_tree(

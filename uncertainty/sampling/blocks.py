@@ -163,9 +163,8 @@ def _turns(queries: int, rows: int, chains: int) -> int:
 def _nets(names: tuple[tuple[str, int], ...], seed: int, epoch: int, chains: int) -> Net:
     """Points of all chains; after 2^32 of them each goes on with another scramble."""
     numbers = range(epoch * chains, (epoch + 1) * chains)
-    nets = [digital_net(dict(names), seed=seed, randomization=i) for i in numbers]
-    columns, shifts, rests = zip(*((net.columns, net.shift, net.rest) for net in nets), strict=True)
-    return np.stack(columns), np.stack(shifts), np.stack(rests)
+    net = digital_net(dict(names), seed=seed, randomizations=numbers)
+    return net.columns, net.shift, net.rest
 
 
 def nets_of(plan: Plan, block: Block) -> tuple[Net, Net]:

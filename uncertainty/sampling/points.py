@@ -6,7 +6,7 @@ computed by itself.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,41 +30,43 @@ def _directions(dimensions: int) -> np.ndarray:
     return np.asarray(engine._sv, np.uint32)
 
 
-def _random_bits(seed: int, randomization: int, name: str) -> tuple[np.ndarray, float]:
-    """Random digits, shape (bits,), and a random number in [0, 1), from a hash of the name.
+def _random_words(seed: int, randomization: int, name: str) -> bytes:
+    """Random digits of a coordinate, and a random number, from a hash of the name.
 
     SHAKE-128 (FIPS 202) gives as many bits as one asks for, and the same ones everywhere.
     """
     text = f"{seed}/{randomization}/{name}".encode()
-    words = np.frombuffer(hashlib.shake_128(text).digest(4 * _BITS + 8), "<u4")
-    return words[:_BITS], int(words[_BITS:].view("<u8")[0] >> np.uint64(11)) * 2.0**-53
+    return hashlib.shake_128(text).digest(4 * _BITS + 8)
 
 
 def _scrambled(directions: np.ndarray, digits: np.ndarray) -> np.ndarray:
-    """Columns of a linear matrix scramble, from random digits: all of shape (coordinates, bits).
+    """Columns of linear matrix scrambles, shape (randomizations, coordinates, bits).
 
-    Row i of the scramble keeps digit i and adds a random choice of the digits before it.
+    Row i of a scramble keeps digit i and adds a random choice of the digits before it, given by
+    `digits` of shape (randomizations, coordinates, bits).
     """
     above = ~(np.uint32(0xFFFFFFFF) >> _PLACES)
     rows = (digits & above) | (np.uint32(1 << (_BITS - 1)) >> _PLACES)
-    found = np.bitwise_count(rows[:, :, None] & directions[:, None, :]) & 1
-    weights = np.uint32(1) << (_BITS - 1 - _PLACES)
-    return np.asarray((found * weights[:, None]).sum(1, dtype=np.uint32))
+    columns = np.zeros(digits.shape, np.uint32)
+    for place in range(_BITS):
+        odd = np.bitwise_count(rows[..., place, None] & directions) & np.uint8(1)
+        columns |= odd.astype(np.uint32) << np.uint32(_BITS - 1 - place)
+    return columns
 
 
 @dataclass(frozen=True)
 class DigitalNet:
-    """Points of one randomization, ready to be computed by index.
+    """Points of some randomizations, ready to be computed by index.
 
     Attributes
     ----------
     columns : array of uint32
-        Digits that each binary digit of the index adds, shape (coordinates, 32).
+        Digits that each binary digit of the index adds, shape (randomizations, coordinates, 32).
     shift : array of uint32
-        Digits added to all points, shape (coordinates,).
+        Digits added to all points, shape (randomizations, coordinates).
     rest : array
-        What lies beyond the last digit, in (0, 1) of it, the same for all points: none is ever 0
-        or 1.
+        What lies beyond the last digit, in (0, 1) of it, the same for all points of a coordinate:
+        none is ever 0 or 1.
     """
 
     columns: np.ndarray
@@ -72,10 +74,9 @@ class DigitalNet:
     rest: Floats
 
 
-_NOTHING = DigitalNet(np.zeros((0, _BITS), np.uint32), np.zeros(0, np.uint32), np.zeros(0))
-
-
-def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int) -> DigitalNet:
+def digital_net(
+    coordinates: Mapping[str, int], *, seed: int, randomizations: Sequence[int]
+) -> DigitalNet:
     """Scrambled Sobol' points of the named coordinates, as a map from the digits of an index.
 
     Notes
@@ -83,16 +84,20 @@ def digital_net(coordinates: Mapping[str, int], *, seed: int, randomization: int
     Random linear matrix scramble of Matousek (1998), On the L2-discrepancy for anchored boxes,
     and a random digital shift; Owen (1995).
     """
+    shape = len(randomizations), len(coordinates)
     if not coordinates:
-        return _NOTHING
+        return DigitalNet(
+            np.zeros((*shape, _BITS), np.uint32), np.zeros(shape, np.uint32), np.zeros(shape)
+        )
+    words = b"".join(_random_words(seed, i, name) for i in randomizations for name in coordinates)
+    random = np.frombuffer(words, "<u4").reshape(*shape, _BITS + 2)
+    numbers = (random[..., _BITS:].copy().view("<u8")[..., 0] >> np.uint64(11)) * 2.0**-53
+    whole = np.floor(numbers * 2.0**_BITS)
     table = _directions(max(coordinates.values()) + 1)[[*coordinates.values()]]
-    random = [_random_bits(seed, randomization, name) for name in coordinates]
-    scaled = np.array([shift for _, shift in random]) * 2.0**_BITS
-    whole = np.floor(scaled)
     return DigitalNet(
-        _scrambled(table, np.stack([digits for digits, _ in random])),
+        _scrambled(table, random[..., :_BITS]),
         whole.astype(np.uint32),
-        np.clip(scaled - whole, 2.0**-20, 1 - 2.0**-20),
+        np.clip(numbers * 2.0**_BITS - whole, 2.0**-20, 1 - 2.0**-20),
     )
 
 
@@ -122,16 +127,16 @@ def unit_points(
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
     indices = np.arange(start, start + count, dtype=np.uint32)
-    net = digital_net(coordinates, seed=seed, randomization=randomization)
+    net = digital_net(coordinates, seed=seed, randomizations=[randomization])
     return {name: _coordinate(net, i, indices) for i, name in enumerate(coordinates)}
 
 
 def _coordinate(net: DigitalNet, number: int, indices: np.ndarray) -> Floats:
-    digits = np.full(indices.shape, net.shift[number], np.uint32)
+    digits = np.full(indices.shape, net.shift[0, number], np.uint32)
     for place in range(int(indices[-1]).bit_length() if len(indices) else 0):
         bit = (indices >> np.uint32(place)) & 1 == 1
-        digits ^= np.where(bit, net.columns[number, place], np.uint32(0))
-    return np.asarray((digits.astype(np.float64) + net.rest[number]) * 2.0**-_BITS)
+        digits ^= np.where(bit, net.columns[0, number, place], np.uint32(0))
+    return np.asarray((digits.astype(np.float64) + net.rest[0, number]) * 2.0**-_BITS)
 
 
 def normal_scores(

@@ -123,7 +123,7 @@ def stream(
     Returns
     -------
     xarray.DataTree
-        Groups ``prior_sketch``, ``prior_moments`` and what else was asked for, by ``chain`` (see
+        Group ``prior_sketch`` and what else was asked for, by ``chain`` (see
         `uncertainty.results`); `summarize`, `exceedance` and `save` take it.
 
     Raises

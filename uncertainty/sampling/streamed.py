@@ -59,7 +59,7 @@ def stream_tree(
     }
     groups = {
         "prior": _sampled(problem, totals, sample),
-        **_always(totals),
+        "prior_sketch": _sketched(totals),
         **_asked_for(problem, totals, wanted),
     }
     return streamed_tree(
@@ -114,17 +114,15 @@ def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
     return found
 
 
-def _always(totals: Totals) -> dict[str, Group]:
-    sketch, moments = Group(), Group()
+def _sketched(totals: Totals) -> Group:
+    found = Group()
     for name, columns in _by_quantity(totals).items():
-        whole = totals.together(columns)
-        sketch[name] = (("statistic", "chain", f"{name}_bin"), whole.counts)
-        sketch[f"{name}_edges"] = ((f"{name}_edge",), totals.edges(name, whole))
-        moments[name] = (
-            ("statistic", "chain", "moment"),
-            np.stack([totals.moments(column) for column in columns]),
-        )
-    return {"prior_sketch": sketch, "prior_moments": moments}
+        whole, chains = totals.together(columns), ("statistic", "chain")
+        found[name] = ((*chains, f"{name}_bin"), whole.counts)
+        found[f"{name}_edges"] = ((f"{name}_edge",), totals.edges(name, whole))
+        moments = np.stack([totals.moments(column) for column in columns])
+        found[f"{name}_moments"] = ((*chains, "moment"), moments)
+    return found
 
 
 def _asked_for(problem: Problem, totals: Totals, wanted: Wanted) -> dict[str, Group]:

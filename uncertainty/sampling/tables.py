@@ -3,9 +3,11 @@
 A point is known by its distance to the nearer end of (0, 1), as an integer of 31 digits. The
 exponent and the first digits of that distance name a cell, so cells shrink towards both ends as
 the distance does, and in each the quantile function is a parabola through both ends and the
-middle. Wherever a parabola is not good enough, as at a jump, the law itself is evaluated.
+middle. A quantile function that is one straight line needs no table, and wherever a parabola is not
+good enough, as at a jump, the law itself is evaluated.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -26,6 +28,7 @@ _LOWEST = -20  # exponent of the smallest distance, in units of the last digit o
 _OCTAVES = _BITS - 1 - _LOWEST
 _HALF = _OCTAVES << _DIGITS
 _TOLERANCE = 1e-7
+_STRAIGHT = 2.0**-40
 
 
 def _cells() -> tuple[Floats, Floats]:
@@ -36,13 +39,18 @@ def _cells() -> tuple[Floats, Floats]:
     return ends[:-1], ends[1:]
 
 
+def _lower() -> Floats:
+    """Points of the lower half at the start, the quarters and the end of each cell."""
+    low, high = _cells()
+    return np.asarray((low + np.linspace(0, 1, 5)[:, None] * (high - low)) * 2.0**-_BITS)
+
+
 @lru_cache(maxsize=1)
 def _scores() -> Floats:
-    """Scores at the start, the quarters and the end of each cell: shape (5, 2 halves * cells)."""
+    """Scores of these points and of those of the upper half: shape (5, 2 halves * cells)."""
     from scipy.special import ndtri
 
-    low, high = _cells()
-    lower = ndtri((low + np.linspace(0, 1, 5)[:, None] * (high - low)) * 2.0**-_BITS)
+    lower = ndtri(_lower())
     return np.concatenate([lower, -lower], 1)
 
 
@@ -72,23 +80,29 @@ def _parabolas(values: Array) -> tuple[Array, Array]:
 
 
 @jax.jit(static_argnames="names")
-def _fit(joint: Joint, names: tuple[str, ...]) -> tuple[Array, Array]:
-    """Parabolas of the named laws, shape (names, 3, cells), and whether each is good enough."""
-    scores = jnp.asarray(_scores())
+def _fit(joint: Joint, names: tuple[str, ...]) -> tuple[Array, Array, Array, Array]:
+    """Parabolas of the named laws, shape (names, 3, cells), and whether each is good enough.
+
+    Then the start and the rise of a straight line, (names, 2), and whether that is the law.
+    """
+    scores, lower = jnp.asarray(_scores()), _lower()
+    points = np.concatenate([lower, 1 - lower], 1)
     nodes = {node.name: node for node in joint.nodes}
 
-    def one(name: str) -> tuple[Array, Array]:
+    def one(name: str) -> tuple[Array, Array, Array, Array]:
         law = nodes[name].law
         assert law is not None
         values = jax.vmap(jax.vmap(lambda z: law.quantile(z, {})))(scores)
         coefficients, miss = _parabolas(values)
         # Cells nearer to the end than any point have never been asked for a value.
         spread = jnp.abs(values[-1, _HALF - 1] - values[-1, _HALF - 1 - (1 << _DIGITS)])
-        allowed = _TOLERANCE * jnp.maximum(jnp.abs(values[2]), spread)
-        return coefficients, (miss <= allowed).all()
+        size = jnp.maximum(jnp.abs(values), spread)
+        line = jnp.stack([values[0, 0], 2 * (values[-1, _HALF - 1] - values[0, 0])])
+        straight = jnp.abs(values - line[0] - line[1] * points) <= _STRAIGHT * size
+        return coefficients, (miss <= _TOLERANCE * size[2]).all(), line, straight.all()
 
-    found = [one(name) for name in names]
-    return jnp.stack([c for c, _ in found]), jnp.stack([good for _, good in found])
+    constants, good, lines, straight = zip(*map(one, names), strict=True)
+    return jnp.stack(constants), jnp.stack(good), jnp.stack(lines), jnp.stack(straight)
 
 
 @lru_cache(maxsize=1)
@@ -110,11 +124,14 @@ class Tables:
         sharply.
     coefficients : array
         Shape (1 + tabulated, 3, cells); the first table gives the normal score.
+    lines : dict of str to array
+        Start and rise of what needs no table, shape (2,) each.
     """
 
     tabulated: tuple[str, ...] = field(metadata={"static": True})
     others: tuple[str, ...] = field(metadata={"static": True})
     coefficients: ArrayLike
+    lines: Mapping[str, ArrayLike]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,7 +150,9 @@ class Tables:
         """
         read = partial(_read, jnp.asarray(self.coefficients))
         found = {
-            name: read(0 if name in self.others else 1 + i, digits[i], rest[i])
+            name: _on_line(self.lines[name], digits[i], rest[i])
+            if name in self.lines
+            else read(0 if name in self.others else 1 + i, digits[i], rest[i])
             for i, name in enumerate(self.names)
         }
         values = {name: found[name] for name in self.tabulated}
@@ -142,6 +161,11 @@ class Tables:
     def score(self, digits: Array, rest: Array) -> Array:
         """Normal scores of the points of one coordinate."""
         return _read(jnp.asarray(self.coefficients), 0, digits, rest)
+
+
+def _on_line(line: ArrayLike, digits: Array, rest: Array) -> Array:
+    known = jnp.asarray(line)
+    return known[0] + known[1] * ((digits.astype(jnp.float64) + rest) * 2.0**-_BITS)
 
 
 def _read(coefficients: Array, table: int, digits: Array, rest: Array) -> Array:
@@ -173,11 +197,16 @@ def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
     alone = tuple(n for n in coordinates if n not in correlated and _closed(nodes[n].law))
     scores = _of_scores()[None]
     if not alone:
-        return Tables((), coordinates, scores)
-    coefficients, good = (np.asarray(x) for x in _fit(joint, alone))
+        return Tables((), coordinates, scores, {})
+    coefficients, good, lines, straight = (np.asarray(x) for x in _fit(joint, alone))
     tabulated = tuple(name for name, fits in zip(alone, good, strict=True) if fits)
     others = tuple(name for name in coordinates if name not in tabulated)
-    return Tables(tabulated, others, np.concatenate([scores, coefficients[good]]))
+    return Tables(
+        tabulated,
+        others,
+        np.concatenate([scores, coefficients[good]]),
+        {name: lines[i] for i, name in enumerate(alone) if straight[i]},
+    )
 
 
 def _closed(law: object) -> bool:

@@ -104,19 +104,25 @@ def summarize(
     describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
         rows = [[describe(name, statistic) for statistic in chosen] for name in names]
+    central = tree["central"].dataset.variables
     coords = {
         "quantity": names,
         "statistic": list(STATISTICS),
-        "units": ("quantity", [tree["central"][n].attrs.get("units", "") for n in names]),
+        "units": ("quantity", [central[name].attrs.get("units", "") for name in names]),
     }
-    dims = ("quantity", "statistic")
+    dims, interval = (
+        ("quantity", "statistic"),
+        {
+            "coverage_probability": prob,
+            "coverage_interval": kind,
+        },
+    )
+    told = dict.fromkeys(("lower", "upper"), interval)
     table = {
-        key: (dims, np.array([[row[key] for row in line] for line in rows])) for key in rows[0][0]
+        key: (dims, np.array([[row[key] for row in line] for line in rows]), told.get(key))
+        for key in rows[0][0]
     }
-    result = xr.Dataset(table, coords, {"prob": prob, "kind": kind})
-    for end in ("lower", "upper"):
-        result[end].attrs |= {"coverage_probability": prob, "coverage_interval": kind}
-    return result
+    return xr.Dataset(table, coords, {"prob": prob, "kind": kind})
 
 
 def _check_interval(prob: float, kind: str) -> None:

@@ -15,7 +15,7 @@ from uncertainty.estimate import (
     standard_error,
 )
 from uncertainty.precision import Floats
-from uncertainty.results import is_streamed
+from uncertainty.results import MOMENTS, is_streamed
 from uncertainty.sketch import Ogive
 
 __all__ = [
@@ -38,16 +38,23 @@ def is_nested(tree: xr.DataTree) -> bool:
     return "prior_statistics" in tree.children
 
 
-def _kept(tree: xr.DataTree, group: str, quantity: str, statistic: str) -> xr.DataArray:
-    """One statistic of a quantity; all three are one where nothing varies per query."""
-    array = tree[group].dataset[quantity]
-    names = list(array.coords["statistic"].values)
-    return array[names.index(statistic if statistic in names else "query")]
+def _kept(tree: xr.DataTree, group: str, name: str, statistic: str) -> np.ndarray:
+    """One statistic of a variable; all three are one where nothing varies per query."""
+    variables = tree[group].dataset.variables
+    names = list(variables["statistic"].values)
+    return np.asarray(
+        variables[name].values[names.index(statistic if statistic in names else "query")]
+    )
+
+
+def _moments(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
+    """Number, number not finite, mean and variance: shape (4, chain)."""
+    return _kept(tree, "prior_sketch", f"{quantity}_moments", statistic).T
 
 
 def _ogive(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
-    edges = tree["prior_sketch"].dataset[f"{quantity}_edges"].values
-    return Ogive.of_counts(edges, _kept(tree, "prior_sketch", quantity, statistic).values)
+    edges = tree["prior_sketch"].dataset.variables[f"{quantity}_edges"].values
+    return Ogive.of_counts(edges, _kept(tree, "prior_sketch", quantity, statistic))
 
 
 def even_quantiles(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
@@ -60,7 +67,7 @@ def describe_sketch(
     tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
 ) -> dict[str, Estimate]:
     """Summarize from a sketch and moments; no quantiles where a value is not finite."""
-    _, bad, means, variances = _kept(tree, "prior_moments", quantity, statistic).values.T
+    _, bad, means, variances = _moments(tree, quantity, statistic)
     pooled = float(np.sqrt(variances.mean() + means.var()))
     found = {
         "mean": (float(means.mean()), float(standard_error(means))),
@@ -97,17 +104,17 @@ def of_functions(functions: Floats, estimator: Callable[[Floats], Floats | float
 def chances_above(tree: xr.DataTree, threshold: float, quantity: str, statistic: str) -> Floats:
     """Share of each chain above a threshold: as counted, else read from the sketch."""
     if "prior_exceedance" in tree.children and quantity in tree["prior_exceedance"].to_dataset():
-        shares = _kept(tree, "prior_exceedance", quantity, statistic)
-        limits = list(shares[f"{quantity}_threshold"].values)
+        variables = tree["prior_exceedance"].dataset.variables
+        limits = list(variables[f"{quantity}_threshold"].values)
         if threshold in limits:
-            return np.asarray(shares.values[:, limits.index(threshold)])
+            shares = _kept(tree, "prior_exceedance", quantity, statistic)
+            return np.asarray(shares[:, limits.index(threshold)])
     return np.asarray(1 - _ogive(tree, quantity, statistic).share_below(threshold))
 
 
 def share_of_variances(tree: xr.DataTree, quantity: str) -> Estimate:
     """Share of the variance of one query that is within a draw: the law of total variance."""
     between, total = (
-        np.asarray(_kept(tree, "prior_moments", quantity, s).sel(moment="variance").values)
-        for s in ("mean", "query")
+        _moments(tree, quantity, s)[MOMENTS.index("variance")] for s in ("mean", "query")
     )
     return float(1 - between.mean() / total.mean()), float(standard_error(1 - between / total))
