@@ -20,9 +20,10 @@ FIGURES = Path(__file__).parents[2] / "figures" / "speed"
 DRAWS, REPETITIONS, TOLERANCE = 10**7, 5, 1e-3
 MANY = 10**9
 INPUTS = (4, 8, 16, 32, 64)
+SLOW = ("squigglepy", "OpenTURNS", "chaospy")
 
 
-def timed(name, draws, repetitions=REPETITIONS):
+def timed(name, draws, repetitions):
     """Measure one package in a fresh process; None where it is not installed."""
     script = str(Path(__file__).with_name("jobs.py"))
     command = [sys.executable, script, name, str(draws), str(repetitions)]
@@ -33,10 +34,24 @@ def timed(name, draws, repetitions=REPETITIONS):
     return {**found, "draws": draws, "median_s": statistics.median(found["seconds"])}
 
 
+def in_turns(jobs):
+    """Measure packages in turns, so that a change of the machine meets all of them.
+
+    Each job is a number of draws and of repetitions. The median over the turns stands.
+    """
+    turns = [{name: timed(name, *job) for name, job in jobs.items()} for _ in range(REPETITIONS)]
+    found = {name: [turn[name] for turn in turns] for name in jobs if turns[0][name]}
+    for runs in found.values():
+        runs.sort(key=lambda run: run["median_s"])
+    return {
+        name: {**runs[REPETITIONS // 2], "turns_s": [run["median_s"] for run in runs]}
+        for name, runs in found.items()
+    }
+
+
 def peers():
     """The same number of draws."""
-    found = {name: timed(name, DRAWS) for name in JOBS}
-    return {name: f for name, f in found.items() if f}
+    return in_turns({name: (DRAWS, 1 if name in SLOW else REPETITIONS) for name in JOBS})
 
 
 def spread(run, draws, seeds):
@@ -52,10 +67,10 @@ def to_tolerance():
     ours = 2**16
     while spread(of_uncertainty()[0], ours, 60) > TOLERANCE:
         ours = int(1.1 * ours)
-    return {"NumPy": timed("NumPy", plain), "uncertainty": timed("uncertainty", ours, 25)}
+    return in_turns({"NumPy": (plain, REPETITIONS), "uncertainty": (ours, 25)})
 
 
-def product_of(inputs):
+def sum_of(inputs):
     """A sum of so many inputs of four kinds."""
     import uncertainty as un
 
@@ -69,26 +84,30 @@ def product_of(inputs):
     return un.build_problem({"schema": 1, "assumptions": laws}, model=lambda **x: sum(x.values()))
 
 
-def seconds_of(problem, draws):
-    """Median over three seeds, once compiled."""
+def seconds_of(jobs):
+    """Median seconds of each problem and number of draws, once compiled, in turns."""
     import uncertainty as un
 
-    un.stream(problem, 64)
-    taken = []
-    for seed in (1, 2, 3):
-        start = time.perf_counter()
-        un.stream(problem, draws, seed)
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+    for problem, _ in jobs.values():
+        un.stream(problem, 64)
+    taken = {name: [] for name in jobs}
+    for seed in range(REPETITIONS):
+        for name, (problem, draws) in jobs.items():
+            start = time.perf_counter()
+            un.stream(problem, draws, seed)
+            taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
 def scaling():
     """Seconds by inputs and by draws, and the fixed cost: 64 draws."""
-    problem = problem_of_six()
-    by_draws = {n: seconds_of(problem, n) for n in (64, 10**6, 10**7, 10**8)}
-    by_inputs = {n: seconds_of(product_of(n), DRAWS) for n in INPUTS}
-    fixed = {n: seconds_of(product_of(n), 64) for n in INPUTS}
-    return {"by_draws": by_draws, "by_inputs": by_inputs, "fixed": fixed}
+    six = problem_of_six()
+    sums = {inputs: sum_of(inputs) for inputs in INPUTS}
+    return {
+        "by_draws": seconds_of({n: (six, n) for n in (64, 10**6, 10**7, 10**8)}),
+        "by_inputs": seconds_of({n: (problem, DRAWS) for n, problem in sums.items()}),
+        "fixed": seconds_of({n: (problem, 64) for n, problem in sums.items()}),
+    }
 
 
 def blocks():
@@ -160,7 +179,7 @@ def draw(found, many):
 
 def main():
     """Measure, print, draw, and keep the numbers."""
-    found = {"peers": peers(), "tolerance": to_tolerance(), "many": timed("uncertainty", MANY, 1)}
+    found = {"peers": peers(), "tolerance": to_tolerance(), "many": timed("uncertainty", MANY, 3)}
     found |= {"scaling": scaling(), "blocks": blocks()}
     own = found["peers"]["uncertainty"]["median_s"]
     print(f"{DRAWS:.0e} draws of six inputs to three quantiles, median of {REPETITIONS}:\n")

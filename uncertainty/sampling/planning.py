@@ -86,7 +86,7 @@ def make_plan(
     return replace(plan, work=replace(work, reducers=(*work.reducers, *more), scored=scored))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _tables(problem: Problem) -> tuple[Tables, Tables]:
     """Of what is unknown, and of what varies per query."""
     outer, inner = (
