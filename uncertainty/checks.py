@@ -82,7 +82,8 @@ def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) 
     """Say what a model takes for each input that is not given."""
     names = {a.name for a in resolution.assumptions}
     for name in model.optional:
-        if model.outputs and name not in names and INPUTS[name].default:
+        told = INPUTS[name].default if name in INPUTS else ""
+        if model.outputs and name not in names and told not in ("", "none"):
             text = f"not given; {model.name} takes {INPUTS[name].default}"
             yield Fault(priors.label, 0, 0, name, text)
 

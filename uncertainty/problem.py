@@ -20,7 +20,16 @@ from uncertainty.checks import (
     unused_notices,
 )
 from uncertainty.declarations import Output
-from uncertainty.energy import ENERGY_MODELS, EnergyModel, ModelError, model_from_callable
+from uncertainty.energy import (
+    CHOICE,
+    ENERGY_MODELS,
+    Choice,
+    EnergyModel,
+    ModelError,
+    ModelName,
+    compose,
+    model_from_callable,
+)
 from uncertainty.errors import Fault, InputError
 from uncertainty.evaluation import each_point, evaluate_point
 from uncertainty.joint import Joint, build_joint
@@ -30,7 +39,7 @@ from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
 
-ModelLike: TypeAlias = str | Callable[..., object]
+ModelLike: TypeAlias = ModelName | Callable[..., object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +180,11 @@ def build_problem(
     ----------
     priors : Priors, str or mapping
         From `load_priors`, or what `load_priors` takes.
-    model : str or callable, optional
-        A name in ``ENERGY_MODELS``, or any function of named inputs in `jax.numpy` that gives a
-        scalar or a mapping of named scalars; the file's own model where not given.
+    model : str, mapping or callable, optional
+        A name in ``ENERGY_MODELS``; ``{"fleet": name}``; ``{"ensemble": {name: weight, ...}}``,
+        whose choice becomes the assumption ``model_form``; or any function of named inputs in
+        `jax.numpy` that gives a scalar or a mapping of named scalars. The file's own model
+        where not given.
     given : mapping, optional
         Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file;
         ``hardware``, ``precision`` and ``llm`` take names of the catalogues.
@@ -204,10 +215,11 @@ def build_problem(
     if evidence is not None:
         raise InputError.of("<evidence>", "this version cannot take evidence into account")
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    resolution = resolve(priors, given or {}, scenario)
+    choice, faults = _choose_model(priors, model)
+    resolution = resolve(priors, given or {}, scenario, _form(choice))
     if not priors.readable:
         raise InputError(resolution.faults)
-    chosen, faults = _choose_model(priors, model)
+    chosen = choice.model if choice else None
     altered = bool(given or scenario or model is not None)
     faults += [*resolution.faults, *fit_faults(resolution, chosen, priors, altered)]
     if faults or chosen is None:
@@ -236,21 +248,34 @@ def _family(assumption: Assumption) -> str:
     return assumption.law.family if assumption.law else "expression"
 
 
-def _choose_model(
-    priors: Priors, model: ModelLike | None
-) -> tuple[EnergyModel | None, list[Fault]]:
+def _choose_model(priors: Priors, model: ModelLike | None) -> tuple[Choice | None, list[Fault]]:
     if callable(model):
         try:
-            return model_from_callable(model), []
+            return Choice(model_from_callable(model), {}), []
         except (ModelError, ValueError, TypeError) as error:
             return None, [Fault("<model>", 0, 0, "", str(error))]
-    name = model or priors.model
-    if name in ENERGY_MODELS:
-        return ENERGY_MODELS[name], []
-    text = f"unknown model {name!r}{nearest(name, ENERGY_MODELS)}" if name else _NO_MODEL
-    if model is not None or priors.document is None:
-        return None, [Fault("<model>", 0, 0, "", text)]
-    return None, [priors.document.fault(("model",), text)]
+    stated = model or priors.model
+    choice, complaints = compose(stated) if stated else (None, [((), _NO_MODEL)])
+    faults = [_model_fault(keys, text, priors, model is not None) for keys, text in complaints]
+    return choice, faults
+
+
+def _model_fault(keys: tuple[str, ...], text: str, priors: Priors, given: bool) -> Fault:
+    name = text.removeprefix("unknown model ").strip("'")
+    told = text + nearest(name, ENERGY_MODELS) if text.startswith("unknown model ") else text
+    if given or priors.document is None:
+        return Fault("<model>", 0, 0, ".".join(keys), told)
+    return priors.document.fault(("model", *keys), told)
+
+
+def _form(choice: Choice | None) -> dict[str, object]:
+    """Make which member of an ensemble holds an assumption like any other."""
+    if choice is None or not choice.weights:
+        return {}
+    names = ", ".join(f"{i}: {name}" for i, name in enumerate(choice.weights))
+    weights = list(choice.weights.values())
+    law = {"options": list(range(len(weights))), "weights": weights}
+    return {CHOICE: {"choice": law, "group": "model form", "note": names}}
 
 
 _NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"

@@ -71,7 +71,7 @@ def _priors() -> Iterator[tuple[str, list[Row]]]:
             {
                 "name": name,
                 "title": found.title,
-                "model": found.model,
+                "model": str(found.model),
                 "scenarios": ", ".join(found.scenarios),
             }
         )
@@ -148,12 +148,14 @@ def _told(entry: "AssumptionEntry") -> str:
 def _model(name: str) -> Iterator[tuple[str, list[Row]]]:
     """Inputs and outputs of one energy model."""
     from uncertainty.declarations import INPUTS
-    from uncertainty.energy import ENERGY_MODELS
-    from uncertainty.spec import nearest
+    from uncertainty.energy import ENERGY_MODELS, compose
+    from uncertainty.spec import model_of_text, nearest
 
-    if name not in ENERGY_MODELS:
+    stated = model_of_text(name)
+    choice = None if callable(stated) else compose(stated)[0]
+    if choice is None:
         raise InputError.of("list model", f"no model {name!r}{nearest(name, ENERGY_MODELS)}")
-    model = ENERGY_MODELS[name]
+    model = choice.model
     inputs = [
         {
             "name": item.name,

@@ -116,10 +116,9 @@ class Question:
     def problem(self, priors: "Priors | None" = None) -> "Problem":
         """Check it."""
         from uncertainty import build_problem
-        from uncertainty.spec import load_function
+        from uncertainty.spec import model_of_text
 
-        by_path = self.model is not None and ":" in self.model
-        model = load_function(self.model) if self.model and by_path else self.model
+        model = model_of_text(self.model) if self.model else None
         given = dict(_parsed(item) for item in self.sets)
         return build_problem(priors or self.priors(), model, given, self.scenario)
 

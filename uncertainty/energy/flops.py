@@ -5,13 +5,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from uncertainty.declarations import ALTERNATIVES, Output
+from uncertainty.energy import constants
 from uncertainty.energy.boundaries import BOUNDARY_OUTPUTS, at_boundaries, facility_factor
 from uncertainty.energy.model import model_from_callable
-from uncertainty.energy.shape import transformer_shape
+from uncertainty.energy.shape import stated_shape
 
 __all__ = ["FLOPS", "flops", "query_flop"]
-
-_JOULES_PER_WH = 3600.0
 
 _MEANINGS = {
     "decode_weights": "generating: parameters",
@@ -72,18 +71,15 @@ def query_flop(
     >>> f"{float(flop['decode_weights']):.3g}"
     '1e+14'
     """
-    shape = transformer_shape(active_parameters)
-    stated = (layers, heads, head_dim)
-    depth, count, width = (
-        scaled if own is None else own for own, scaled in zip(stated, shape, strict=True)
-    )
-    per_pair = 4 * depth * count * width
+    depth, count, width = stated_shape(active_parameters, layers, heads, head_dim)
+    per_pair = constants.FLOP_PER_PAIR * depth * count * width
+    per_token = constants.FLOP_PER_PARAMETER * active_parameters
     context = input_tokens + jnp.maximum(output_tokens - 1, 0) / 2
     new = 1 - cached_share**2
     return {
-        "decode_weights": jnp.asarray(2 * active_parameters * output_tokens),
+        "decode_weights": jnp.asarray(per_token * output_tokens),
         "decode_attention": jnp.asarray(per_pair * context * output_tokens),
-        "prefill_weights": jnp.asarray(2 * active_parameters * input_tokens * (1 - cached_share)),
+        "prefill_weights": jnp.asarray(per_token * input_tokens * (1 - cached_share)),
         "prefill_attention": jnp.asarray(attention_factor * per_pair * input_tokens**2 * new),
     }
 
@@ -165,7 +161,8 @@ def flops(
     rates = {"decode": (utilization, power_fraction), "prefill": prefill}
     seconds = {k: v / (peak_flops * rates[k.split("_")[0]][0]) for k, v in flop.items()}
     boards_wh = {
-        k: t * gpu_power_w * rates[k.split("_")[0]][1] / _JOULES_PER_WH for k, t in seconds.items()
+        k: t * gpu_power_w * rates[k.split("_")[0]][1] / constants.JOULES_PER_WH
+        for k, t in seconds.items()
     }
     to_facility = facility_factor(overhead, host, idle, pue)
     return {

@@ -3,12 +3,17 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from uncertainty.declarations import Output
 
-__all__ = ["EnergyModel", "ModelError", "model_from_callable"]
+__all__ = ["EnergyModel", "ModelError", "arrays", "call", "model_from_callable"]
+
+Result = TypeVar("Result")
 
 
 class ModelError(ValueError):
@@ -66,6 +71,23 @@ class EnergyModel:
         if not all(isinstance(name, str) for name in result):
             raise ModelError("returns a mapping whose keys are not all names")
         return dict(result)
+
+
+def call(function: Callable[..., Result], inputs: Mapping[str, object], **more: object) -> Result:
+    """Call a function with those of the inputs that it takes, and with more.
+
+    Examples
+    --------
+    >>> call(lambda a, b: a + b, {"a": 1, "c": 5}, b=2)
+    3
+    """
+    taken = inspect.signature(function).parameters
+    return function(**{name: inputs[name] for name in inputs if name in taken}, **more)
+
+
+def arrays(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Every number as an array."""
+    return {name: jnp.asarray(number) for name, number in numbers.items()}
 
 
 def model_from_callable(

@@ -6,7 +6,7 @@ from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.expressions import Expression
 from uncertainty.spec.families import FAMILY_CLASSES
-from uncertainty.spec.functions import load_function
+from uncertainty.spec.functions import load_function, model_of_text
 from uncertainty.spec.json_schema import catalogue_schema, prior_schema
 from uncertainty.spec.library import shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, load_priors
@@ -32,6 +32,7 @@ __all__ = [
     "correlation_matrix",
     "load_function",
     "load_priors",
+    "model_of_text",
     "nearest",
     "parse_yaml",
     "prior_schema",

@@ -1,13 +1,38 @@
 """A user's own model in a Python file: the one input that is run, and only when asked for."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
 from uncertainty.errors import InputError
+from uncertainty.spec.document import parse_yaml, to_plain
 
-__all__ = ["load_function"]
+__all__ = ["load_function", "model_of_text"]
+
+
+def model_of_text(text: str) -> str | Mapping[str, object] | Callable[..., object]:
+    """Read a model as a command names it: a name, ``file.py:function``, or a mapping as in a file.
+
+    Raises
+    ------
+    InputError
+        If there is no such function, or the mapping is no YAML.
+
+    Examples
+    --------
+    >>> model_of_text("{fleet: roofline}")
+    {'fleet': 'roofline'}
+    """
+    if not text.startswith("{"):
+        return load_function(text) if ":" in text else text
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = to_plain(parse_yaml(text))
+    except YAMLError as error:
+        raise InputError.of("--model", f"is no YAML: {text}") from error
+    return found if isinstance(found, dict) else text
 
 
 def load_function(place: str) -> Callable[..., object]:

@@ -33,7 +33,8 @@ class Priors:
     ----------
     label : str
         Path as shown, or ``<mapping>``.
-    title, model : str
+    title : str
+    model : str or mapping
         As the file says; empty where it does not.
     layers : tuple of Layer
         From the base up; the file's own is last.
@@ -52,7 +53,7 @@ class Priors:
 
     label: str
     title: str = ""
-    model: str = ""
+    model: str | Mapping[str, object] = ""
     layers: tuple[Layer, ...] = ()
     scenarios: Mapping[str, Layer] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
@@ -140,13 +141,17 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
     return Priors(
         label=document.label,
         title=_text(data.get("title")) or base.title,
-        model=_text(data.get("model")) or base.model,
+        model=_model(data.get("model")) or base.model,
         layers=(*base.layers, own),
         scenarios={**base.scenarios, **scenarios},
         sources=base.sources | source_keys(document.place),
         faults=(*base.faults, *faults),
         readable=base.readable,
     )
+
+
+def _model(value: Plain) -> str | Mapping[str, object]:
+    return value if isinstance(value, str | dict) else ""
 
 
 def _text(value: Plain) -> str:
@@ -244,9 +249,11 @@ def _correlations(
     return tuple((i, entry) for i, entry in checked if entry is not None)
 
 
-def given_layer(given: Mapping[str, object], place: Place) -> tuple[Layer, list[Fault]]:
+def given_layer(
+    given: Mapping[str, object], place: Place, label: str = "<given>"
+) -> tuple[Layer, list[Fault]]:
     """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
-    document = wrap_mapping(given, "<given>", place)
+    document = wrap_mapping(given, label, place)
     data = _fixed(_without_bundles(document.data))
     assert isinstance(data, dict)
     faults = [

@@ -19,12 +19,21 @@ from uncertainty.units import same_unit
 __all__ = ["resolve"]
 
 
-def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -> Resolution:
+def resolve(
+    priors: Priors,
+    given: Mapping[str, object],
+    scenario: str | None,
+    by_model: Mapping[str, object] | None = None,
+) -> Resolution:
     """Merge the layers of `priors` with a scenario and `given` on top.
 
+    What the model adds of its own comes after the file's assumptions, unless the file states it.
     Scenarios that are not chosen are checked too: their faults are faults of the file.
     """
     top, given_faults = given_layer(given, priors.place)
+    stated = {name for layer in priors.layers for name in layer.stated}
+    added = {name: law for name, law in (by_model or {}).items() if name not in stated}
+    priors = _with_layer(priors, added) if added else priors
     chosen, missing = _scenario(priors, scenario)
     early = (*priors.faults, *given_faults, *missing)
     if not priors.readable:
@@ -36,6 +45,12 @@ def resolve(priors: Priors, given: Mapping[str, object], scenario: str | None) -
         fault for other in others for fault in other.faults if fault.field.startswith("scenarios.")
     ]
     return replace(found, faults=(*early, *found.faults, *of_others), others=others)
+
+
+def _with_layer(priors: Priors, assumptions: Mapping[str, object]) -> Priors:
+    """Put a layer without a file on top."""
+    layer, _ = given_layer(assumptions, priors.place, "<model>")
+    return replace(priors, layers=(*priors.layers, layer))
 
 
 def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:

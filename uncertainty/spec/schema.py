@@ -109,12 +109,33 @@ ScenarioName = Annotated[
 ]
 
 
+ModelEntry: TypeAlias = Annotated[
+    str | dict[str, object],
+    WithJsonSchema(
+        {
+            "oneOf": [
+                {"type": "string"},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "propertyNames": {"enum": ["fleet", "ensemble"]},
+                },
+            ]
+        }
+    ),
+]
+
+
 class FileEntry(Strict):
     """A prior file."""
 
     schema_version: Literal[1] = Field(alias="schema", description="format version")
     title: str | None = Field(None, description="what the file is about, for people")
-    model: str | None = Field(None, description="name of an energy model")
+    model: ModelEntry | None = Field(
+        None,
+        description="name of an energy model, {fleet: NAME}, or {ensemble: {NAME: weight, ...}}",
+    )
     extends: str | None = Field(None, description="a file whose assumptions this one builds on")
     assumptions: dict[Name, AssumptionEntry] = Field(default_factory=dict)
     correlations: tuple[CorrelationEntry, ...] = ()

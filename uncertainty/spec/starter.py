@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from uncertainty.declarations import ALTERNATIVES, INPUTS
 from uncertainty.spec.catalogue import KINDS, catalogue
-from uncertainty.spec.document import Plain
+from uncertainty.spec.document import Plain, to_plain
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.priors import Priors
 
@@ -43,7 +43,7 @@ def starting_file(priors: Priors, used: Collection[str]) -> str:
         _HEAD.format(title=priors.title, label=priors.label, model=priors.model or "flops"),
         "schema: 1",
         f"title: {_scalar(priors.title)}",
-        *([f"model: {_scalar(priors.model)}"] if priors.model else []),
+        *([f"model: {_flow(to_plain(priors.model), alone=True)}"] if priors.model else []),
         "assumptions:",
     ]
     for name, entry in entries.items():

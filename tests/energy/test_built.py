@@ -1,0 +1,157 @@
+"""Models built of models: fleets and ensembles, and the machine on one's own desk."""
+
+import numpy as np
+import pytest
+
+import uncertainty as un
+from uncertainty.energy import ENERGY_MODELS, compose
+from uncertainty.energy.fleet import fleet_outputs, training_wh
+from uncertainty.energy.local import local
+from uncertainty.precision import in_float64
+
+QUERY = {
+    "active_parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
+    "output_tokens": {"fixed": 500},
+    "utilization": {"fixed": 0.1},
+    "batch_size": {"fixed": 32},
+    "gpu_count": {"fixed": 8},
+    "hardware": "h100-sxm",
+    "precision": "bfloat16",
+    "power_fraction": {"fixed": 0.7},
+    "overhead": {"fixed": 1.5},
+}
+FLOPS = {k: v for k, v in QUERY.items() if k not in ("batch_size", "gpu_count")}
+
+
+def problem(model, assumptions, **more):
+    return un.build_problem({"schema": 1, "model": model, "assumptions": assumptions}, **more)
+
+
+@in_float64
+def fleet(**inputs):
+    return {name: float(value) for name, value in fleet_outputs(**inputs).items()}
+
+
+def test_a_fleet_keeps_the_energy_of_its_model():
+    alone = problem("flops", FLOPS).central()
+    whole = problem({"fleet": "flops"}, {**FLOPS, "queries_per_day": {"fixed": 1e9}}).central()
+    assert {name: whole[name] for name in alone} == pytest.approx(alone, rel=1e-12)
+    assert whole["fleet_power_mw"] == pytest.approx(alone["energy_wh"] * 1e9 / 24e6)
+
+
+def test_training_by_power_by_arithmetic_and_as_stated():
+    assert training_wh() is None
+    assert training_wh(training_power_w=2e7, training_days=90) == 2e7 * 90 * 24
+    by_flop = training_wh(
+        training_flop=2e25, training_utilization=0.4, peak_flops=1e15, gpu_power_w=700, overhead=1.5
+    )
+    assert by_flop == pytest.approx(2e25 / 4e14 * 700 * 1.5 / 3600)
+    assert training_wh(training_energy_wh=5.0, training_flop=1e25) == 5
+    with pytest.raises(un.InputError, match="training_flop needs training_peak_flops"):
+        problem(
+            {"fleet": "throughput"},
+            {
+                **{k: FLOPS[k] for k in ("output_tokens", "power_fraction", "overhead")},
+                "gpu_power_w": {"fixed": 700},
+                "tokens_per_s": {"fixed": 900},
+                "queries_per_day": {"fixed": 1e9},
+                "training_flop": {"fixed": 1e25},
+            },
+        )
+
+
+def test_what_is_spread_over_queries():
+    query = {"energy_wh": 0.3, "gpu_seconds": 2.0}
+    found = fleet(
+        query=query, queries_per_day=1e9, training=5e10, lifetime_days=500.0, idle=1.25,
+        embodied_wh_per_gpu=1e6, embodied_g_per_gpu=2e5, gpu_lifetime_days=1000.0,
+        carbon_intensity_g_per_kwh=400.0, water_intensity_l_per_kwh=2.0,
+    )  # fmt: skip
+    life = 1000 * 86400
+    assert found["training_wh_per_query"] == pytest.approx(0.1)
+    assert found["training_share"] == pytest.approx(0.25)
+    assert found["embodied_wh_per_query"] == pytest.approx(1e6 * 2.5 / life)
+    assert found["embodied_co2e_g"] == pytest.approx(2e5 * 2.5 / life)
+    assert found["lifecycle_wh"] == pytest.approx(0.4 + 1e6 * 2.5 / life)
+    assert found["co2e_g"] == pytest.approx(0.12)
+    assert found["water_ml"] == pytest.approx(0.6)
+    assert found["led_s"] == pytest.approx(108)
+    assert found["microwave_s"] == pytest.approx(1.08)
+
+
+def test_only_what_is_told_is_given():
+    found = fleet(query={"energy_wh": 0.3}, queries_per_day=1e9)
+    assert set(found) == {"fleet_power_mw", "household_days", "led_s", "microwave_s"}
+
+
+def test_an_ensemble_is_the_mixture_of_its_members():
+    """Its mean is the weighted mean of theirs, and the choice is ranked with the rest."""
+    ensemble = {"ensemble": {"flops": 1, "roofline": 3}}
+    members = [problem(name, _used(name)) for name in ("flops", "roofline")]
+    both = problem(ensemble, QUERY)
+    assert both.assumptions["model_form"].note == "0: flops, 1: roofline"
+    tables = [un.summarize(un.simulate(p), quantities=["energy_wh"]) for p in (both, *members)]
+    means = [float(t["mean"][0, 0]) for t in tables]
+    errors = [float(t["mcse_mean"][0, 0]) for t in tables]
+    expected = 0.25 * means[1] + 0.75 * means[2]
+    assert means[0] == pytest.approx(expected, abs=4 * np.hypot(*errors[:2]) + 4 * errors[2])
+    ranking = un.rank_inputs(both)
+    assert set(ranking["input"].values) == {"active_parameters", "model_form"}
+
+
+def _used(name):
+    used = ENERGY_MODELS[name].used(QUERY)
+    return {k: v for k, v in QUERY.items() if k in (*used, "hardware", "precision")}
+
+
+def test_a_fleet_of_an_ensemble_is_built_too():
+    stated = {"fleet": {"ensemble": {"flops": 1, "roofline": 1}}}
+    whole = problem(stated, {**QUERY, "queries_per_day": {"fixed": 1e6}})
+    assert {"energy_wh", "fleet_power_mw"} <= set(whole.outputs)
+    assert "model_form" in whole.assumptions
+
+
+def test_the_weights_of_an_ensemble_may_be_stated_with_their_source():
+    own = {"choice": {"options": [0, 1], "weights": [1, 9]}, "source": "epoch2025"}
+    both = problem({"ensemble": {"flops": 1, "roofline": 1}}, {**QUERY, "model_form": own})
+    assert both.assumptions["model_form"].source == "epoch2025"
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ("flop", "<mapping>: model: unknown model 'flop'; did you mean 'flops'?"),
+        ({"fleet": "flop"}, "<mapping>: model.fleet: unknown model 'flop'; did you mean 'flops'?"),
+        ({"ensemble": {"flops": 1}}, "<mapping>: model.ensemble: must name two or more models"),
+        ({"ensemble": {"flops": 0, "roofline": 1}}, "model.ensemble.flops: must have a weight"),
+        ({"fleet": {"fleet": "flops"}}, "model.fleet: must be the name of a model, or an ensemble"),
+        ({"sum": "flops"}, "must be a name, {fleet: NAME} or {ensemble: ...} (got sum)"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_a_fault(stated, message):
+    with pytest.raises(un.InputError) as caught:
+        problem(stated, FLOPS)
+    assert message in str(caught.value)
+
+
+def test_a_model_is_read_from_a_command():
+    from uncertainty.spec import model_of_text
+
+    assert compose(model_of_text("{fleet: {ensemble: {flops: 1, roofline: 1}}}"))[0].weights == {
+        "flops": 0.5,
+        "roofline": 0.5,
+    }
+    with pytest.raises(un.InputError, match="is no YAML"):
+        model_of_text("{fleet: [}")
+
+
+def test_a_laptop_reads_every_parameter_for_every_token():
+    found = in_float64(local)(
+        active_parameters=8e9, output_tokens=500.0, peak_flops=3.4e13, gpu_power_w=140.0,
+        memory_bandwidth_bytes_per_s=5.46e11, bytes_per_parameter=0.5, bandwidth_cap=0.8,
+        wall_power_w=70.0,
+    )  # fmt: skip
+    assert float(found["memory_bound"]) > 0.999
+    assert float(found["tokens_per_s"]) < 0.8 * 5.46e11 / 4e9
+    seconds = 500 / float(found["tokens_per_s"])
+    assert float(found["energy_wh"]) == pytest.approx(70 * seconds / 3600, rel=1e-9)
