@@ -21,6 +21,7 @@ ORDER = [
     {"sampling"},
     {"implied", "summary"},
     {"scenarios", "sensitivity"},
+    {"comparison"},
     {"plots"},
     {"report"},
     {"cli"},
@@ -40,7 +41,7 @@ DOORS = {
 }
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
-    "exceedance", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate", "stream",
+    "compare", "exceedance", "explain", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate", "stream",
     "summarize", "summarize_inputs", "summarize_scenarios", "write_assumptions", "write_report",
     "write_scenarios",
 ]  # fmt: skip

@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uncertainty.comparison import compare as compare
+    from uncertainty.comparison import explain as explain
     from uncertainty.energy import ENERGY_MODELS as ENERGY_MODELS
     from uncertainty.errors import Fault as Fault
     from uncertainty.errors import InputError as InputError
@@ -37,7 +39,9 @@ _ROOMS = {
     "Problem": "problem",
     "UncertaintyError": "errors",
     "build_problem": "problem",
+    "compare": "comparison",
     "exceedance": "summary",
+    "explain": "comparison",
     "load": "results",
     "load_priors": "spec",
     "rank_inputs": "sensitivity",

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import quantile_estimate
+from uncertainty.estimate import from_chains, quantile_estimate
 from uncertainty.precision import Floats
 from uncertainty.summary import STATISTICS, draws_of, main_quantity, summarize
 
@@ -31,10 +31,11 @@ def summarize_scenarios(
     Returns
     -------
     xarray.Dataset
-        The variables of `summarize` over ``scenario`` and ``statistic``, and ``ratio_median``,
-        ``ratio_lower``, ``ratio_upper`` with their Monte Carlo standard errors ``mcse_ratio_...``:
-        of the ratio to the first scenario, point by point. NaN where the points are not the same,
-        or a value is not above 0.
+        The variables of `summarize` over ``scenario`` and ``statistic``; ``ratio_median``,
+        ``ratio_lower``, ``ratio_upper`` of the ratio to the first scenario, point by point (NaN
+        where a value is not above 0); ``difference_median`` and so on of the difference; and
+        ``chance_above``, the probability that it is above the first. Each has its Monte Carlo
+        standard error ``mcse_...``. NaN where the points are not the same.
 
     Raises
     ------
@@ -58,25 +59,35 @@ def summarize_scenarios(
     tables = [summarize(tree, prob, quantities=[name]).isel(quantity=0) for tree in trees.values()]
     index = xr.Variable("scenario", list(trees))
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
-    for key, values in _ratios(list(trees.values()), name, prob).items():
+    for key, values in _against_first(list(trees.values()), name, prob).items():
         result[key] = (("scenario", "statistic"), values)
     result["median"].attrs |= first["central"][name].attrs
     result.attrs |= {"quantity": name, "prob": prob, "kind": "eti"}
     return result
 
 
-def _ratios(trees: list[xr.DataTree], name: str, prob: float) -> dict[str, Floats]:
-    rows = [[dict(_ratio(tree, trees[0], name, s, prob)) for s in STATISTICS] for tree in trees]
+def _against_first(trees: list[xr.DataTree], name: str, prob: float) -> dict[str, Floats]:
+    rows = [[dict(_relation(tree, trees[0], name, s, prob)) for s in STATISTICS] for tree in trees]
     return {key: np.array([[cell[key] for cell in row] for row in rows]) for key in rows[0][0]}
 
 
-def _ratio(
+def _relation(
     tree: xr.DataTree, first: xr.DataTree, name: str, statistic: str, prob: float
 ) -> Iterator[tuple[str, float]]:
-    above, below = (draws_of(t, name, statistic) for t in (tree, first))
-    usable = above.shape == below.shape and bool((above > 0).all() and (below > 0).all())
+    own, other = (draws_of(t, name, statistic) for t in (tree, first))
+    same = own.shape == other.shape
+    usable = same and bool((own > 0).all() and (other > 0).all())
+    relations = {
+        "ratio": own / other if usable else None,
+        "difference": own - other if same else None,
+    }
     levels = {"median": 0.5, "lower": (1 - prob) / 2, "upper": (1 + prob) / 2}
-    for key, level in levels.items():
-        found = quantile_estimate(above / below, level) if usable else (np.nan, np.nan)
-        yield f"ratio_{key}", found[0]
-        yield f"mcse_ratio_{key}", found[1]
+    for kind, draws in relations.items():
+        for key, level in levels.items():
+            found = (np.nan, np.nan) if draws is None else quantile_estimate(draws, level)
+            yield f"{kind}_{key}", found[0]
+            yield f"mcse_{kind}_{key}", found[1]
+    more = (own > other).astype(float) if same else np.full((2, 1), np.nan)
+    chance, error = from_chains(more, lambda x: x.mean(-1))
+    yield "chance_above", chance
+    yield "mcse_chance_above", error

@@ -15,24 +15,15 @@ __all__ = ["step_bytes", "step_seconds"]
 
 
 def step_bytes(
-    *,
-    batch: ArrayLike,
-    active_parameters: ArrayLike,
-    output_tokens: ArrayLike,
-    bytes_per_parameter: ArrayLike,
-    input_tokens: ArrayLike = 0.0,
-    speculative_tokens: ArrayLike = 0.0,
-    total_parameters: ArrayLike | None = None,
-    moe_ratio: ArrayLike | None = None,
-    shared_parameters: ArrayLike | None = None,
-    experts: ArrayLike | None = None,
-    experts_per_token: ArrayLike | None = None,
-    layers: ArrayLike | None = None,
-    head_dim: ArrayLike | None = None,
-    kv_heads: ArrayLike | None = None,
-    kv_width: ArrayLike | None = None,
+    *, batch: ArrayLike, active_parameters: ArrayLike, output_tokens: ArrayLike,
+    bytes_per_parameter: ArrayLike, input_tokens: ArrayLike = 0.0,
+    speculative_tokens: ArrayLike = 0.0, total_parameters: ArrayLike | None = None,
+    moe_ratio: ArrayLike | None = None, shared_parameters: ArrayLike | None = None,
+    experts: ArrayLike | None = None, experts_per_token: ArrayLike | None = None,
+    layers: ArrayLike | None = None, head_dim: ArrayLike | None = None,
+    kv_heads: ArrayLike | None = None, kv_width: ArrayLike | None = None,
     kv_bytes_per_value: ArrayLike = 2.0,
-) -> dict[str, Array]:
+) -> dict[str, Array]:  # fmt: skip
     """Bytes that a step reads from memory.
 
     Parameters
@@ -83,31 +74,16 @@ def step_bytes(
 
 
 def step_seconds(
-    *,
-    flop: dict[str, Array],
-    batch: ArrayLike,
-    produced: ArrayLike,
-    weights: ArrayLike,
-    cache: ArrayLike,
-    output_tokens: ArrayLike,
-    peak_flops: ArrayLike,
-    memory_bandwidth_bytes_per_s: ArrayLike,
-    bytes_per_parameter: ArrayLike,
-    layers: ArrayLike,
-    heads: ArrayLike,
-    head_dim: ArrayLike,
-    gpu_count: ArrayLike = 1.0,
-    kv_cost: ArrayLike = 1.0,
-    bandwidth_cap: ArrayLike = 1.0,
-    compute_cap: ArrayLike = 1.0,
-    prefill_utilization: ArrayLike | None = None,
-    prefill_share: ArrayLike = 1.0,
-    launch_s: ArrayLike = 0.0,
-    link_latency_s: ArrayLike = 0.0,
-    link_bandwidth_bytes_per_s: ArrayLike | None = None,
-    speculative_tokens: ArrayLike = 0.0,
+    *, flop: dict[str, Array], batch: ArrayLike, produced: ArrayLike, weights: ArrayLike,
+    cache: ArrayLike, output_tokens: ArrayLike, peak_flops: ArrayLike,
+    memory_bandwidth_bytes_per_s: ArrayLike, bytes_per_parameter: ArrayLike, layers: ArrayLike,
+    heads: ArrayLike, head_dim: ArrayLike, gpu_count: ArrayLike = 1.0, kv_cost: ArrayLike = 1.0,
+    bandwidth_cap: ArrayLike = 1.0, compute_cap: ArrayLike = 1.0,
+    prefill_utilization: ArrayLike | None = None, prefill_share: ArrayLike = 1.0,
+    launch_s: ArrayLike = 0.0, link_latency_s: ArrayLike = 0.0,
+    link_bandwidth_bytes_per_s: ArrayLike | None = None, speculative_tokens: ArrayLike = 0.0,
     draft_parameters: ArrayLike = 0.0,
-) -> dict[str, Array]:
+) -> dict[str, Array]:  # fmt: skip
     """Time that a step takes, and for what.
 
     Parameters

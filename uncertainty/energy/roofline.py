@@ -1,5 +1,8 @@
 """Energy from the limits of the hardware: utilization, speed and power are results."""
 
+from collections.abc import Mapping
+
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -16,6 +19,7 @@ from uncertainty.energy.speculation import tokens_per_step
 
 __all__ = ["ROOFLINE", "roofline"]
 
+_TOUCHED = "experts_touched_share"
 _PARTS = {
     "decode": "generating",
     "prefill": "reading the input",
@@ -24,48 +28,25 @@ _PARTS = {
 
 
 def roofline(
-    *,
-    active_parameters: ArrayLike,
-    output_tokens: ArrayLike,
-    batch_size: ArrayLike,
-    peak_flops: ArrayLike,
-    memory_bandwidth_bytes_per_s: ArrayLike,
-    gpu_power_w: ArrayLike,
-    bytes_per_parameter: ArrayLike,
-    total_parameters: ArrayLike | None = None,
-    moe_ratio: ArrayLike | None = None,
-    shared_parameters: ArrayLike | None = None,
-    experts: ArrayLike | None = None,
-    experts_per_token: ArrayLike | None = None,
-    gpu_count: ArrayLike = 1.0,
-    input_tokens: ArrayLike = 0.0,
-    cached_share: ArrayLike = 0.0,
-    attention_factor: ArrayLike = 0.5,
-    layers: ArrayLike | None = None,
-    heads: ArrayLike | None = None,
-    head_dim: ArrayLike | None = None,
-    kv_heads: ArrayLike | None = None,
-    kv_width: ArrayLike | None = None,
-    kv_bytes_per_value: ArrayLike = 2.0,
-    kv_cost: ArrayLike = 1.0,
-    bandwidth_cap: ArrayLike = 1.0,
-    compute_cap: ArrayLike = 1.0,
-    prefill_utilization: ArrayLike | None = None,
-    prefill_share: ArrayLike = 1.0,
-    launch_s: ArrayLike = 0.0,
-    link_latency_s: ArrayLike = 0.0,
-    link_bandwidth_bytes_per_s: ArrayLike | None = None,
-    occupancy: ArrayLike = 1.0,
-    speculative_tokens: ArrayLike = 0.0,
-    acceptance: ArrayLike = 0.0,
-    draft_parameters: ArrayLike = 0.0,
-    static_power_fraction: ArrayLike = 0.25,
-    power_exponent: ArrayLike = 0.67,
-    overhead: ArrayLike | None = None,
-    host: ArrayLike | None = None,
-    idle: ArrayLike | None = None,
-    pue: ArrayLike | None = None,
-) -> dict[str, Array]:
+    *, active_parameters: ArrayLike, output_tokens: ArrayLike, batch_size: ArrayLike,
+    peak_flops: ArrayLike, memory_bandwidth_bytes_per_s: ArrayLike, gpu_power_w: ArrayLike,
+    bytes_per_parameter: ArrayLike, total_parameters: ArrayLike | None = None,
+    moe_ratio: ArrayLike | None = None, shared_parameters: ArrayLike | None = None,
+    experts: ArrayLike | None = None, experts_per_token: ArrayLike | None = None,
+    gpu_count: ArrayLike = 1.0, input_tokens: ArrayLike = 0.0, cached_share: ArrayLike = 0.0,
+    attention_factor: ArrayLike = 0.5, layers: ArrayLike | None = None,
+    heads: ArrayLike | None = None, head_dim: ArrayLike | None = None,
+    kv_heads: ArrayLike | None = None, kv_width: ArrayLike | None = None,
+    kv_bytes_per_value: ArrayLike = 2.0, kv_cost: ArrayLike = 1.0,
+    bandwidth_cap: ArrayLike = 1.0, compute_cap: ArrayLike = 1.0,
+    prefill_utilization: ArrayLike | None = None, prefill_share: ArrayLike = 1.0,
+    launch_s: ArrayLike = 0.0, link_latency_s: ArrayLike = 0.0,
+    link_bandwidth_bytes_per_s: ArrayLike | None = None, occupancy: ArrayLike = 1.0,
+    speculative_tokens: ArrayLike = 0.0, acceptance: ArrayLike = 0.0,
+    draft_parameters: ArrayLike = 0.0, static_power_fraction: ArrayLike = 0.25,
+    power_exponent: ArrayLike = 0.67, overhead: ArrayLike | None = None,
+    host: ArrayLike | None = None, idle: ArrayLike | None = None, pue: ArrayLike | None = None,
+) -> dict[str, Array]:  # fmt: skip
     """Energy of one query from the limits of memory and arithmetic.
 
     Parameters
@@ -141,49 +122,49 @@ def roofline(
     1.34
     """
     inputs = {name: value for name, value in locals().items() if value is not None}
-    depth, heads, head_dim = stated_shape(active_parameters, layers, heads, head_dim)
-    inputs |= {"layers": depth, "heads": heads, "head_dim": head_dim}
-    flop = call(query_flop, inputs)
-    batch, produced = batch_size * occupancy, tokens_per_step(speculative_tokens, acceptance)
-    moved = call(step_bytes, inputs, batch=batch)
-    seconds = call(
-        step_seconds,
-        inputs,
-        flop=flop,
-        batch=batch,
-        produced=produced,
-        weights=moved["weights"],
-        cache=moved["cache"],
-    )
-    step = seconds["decode"] + seconds["prefill"] + seconds["waiting"]
-    power = call(board_power, inputs, busy=1 - seconds["waiting"] / step)
-    steps = output_tokens / (batch * produced)
-    boards_wh = gpu_count * power * steps * step / constants.JOULES_PER_WH
+    shape = stated_shape(active_parameters, layers, heads, head_dim)
+    inputs |= dict(zip(("layers", "heads", "head_dim"), shape, strict=True))
+    found = _operation(inputs, batch_size * occupancy)
+    boards_wh = found["gpu_seconds"] * found["gpu_power_w"] / constants.JOULES_PER_WH
     to_facility = facility_factor(overhead, host, idle, pue)
-    decode = gpu_count * steps * (step - seconds["prefill"])
-    to_decode = flop["decode_weights"] + flop["decode_attention"]
+    parts = {part: boards_wh * to_facility * found.pop(part) for part in _PARTS}
     return arrays(
         {
             **call(at_boundaries, inputs, energy_wh_gpu_board=boards_wh),
-            **{
-                f"energy_wh_{part}": boards_wh * to_facility * seconds[part] / step
-                for part in _PARTS
-            },
+            **{f"energy_wh_{part}": wh for part, wh in parts.items()},
             "gpu_energy_per_output_token_j": boards_wh * constants.JOULES_PER_WH / output_tokens,
+            **found,
+            **({} if experts is None else {"experts_touched": experts * found[_TOUCHED]}),
+        }
+    )
+
+
+def _operation(inputs: Mapping[str, ArrayLike], batch: ArrayLike) -> dict[str, Array]:
+    """Speed, power and use of a deployment; and the share of a step that each of `_PARTS` takes."""
+    tokens, count = jnp.asarray(inputs["output_tokens"]), inputs.get("gpu_count", 1.0)
+    flop, produced = call(query_flop, inputs), call(tokens_per_step, inputs)
+    moved = call(step_bytes, inputs, batch=batch)
+    read = {"weights": moved["weights"], "cache": moved["cache"]}
+    seconds = call(step_seconds, inputs, flop=flop, batch=batch, produced=produced, **read)
+    step = seconds["decode"] + seconds["prefill"] + seconds["waiting"]
+    steps = tokens / (batch * produced)
+    decoding = count * steps * (step - seconds["prefill"])
+    bandwidth = inputs["memory_bandwidth_bytes_per_s"] * decoding
+    to_decode = flop["decode_weights"] + flop["decode_attention"]
+    return arrays(
+        {
+            **{part: seconds[part] / step for part in _PARTS},
             "tokens_per_s": batch * produced / step,
-            "gpu_power_w": power,
-            "utilization": to_decode / (peak_flops * decode),
-            "bandwidth_utilization": (moved["weights"] + moved["cache"])
-            * steps
-            / (memory_bandwidth_bytes_per_s * decode),
+            "gpu_power_w": call(board_power, inputs, busy=1 - seconds["waiting"] / step),
+            "utilization": to_decode / (inputs["peak_flops"] * decoding),
+            "bandwidth_utilization": (moved["weights"] + moved["cache"]) * steps / bandwidth,
             "memory_bound": weight_of_first(seconds["moving"], seconds["computing"]),
             "limit_share": seconds["limit"] / step,
             "time_per_output_token_s": step / produced,
-            "latency_s": output_tokens / produced * step + seconds["reading"],
+            "latency_s": tokens / produced * step + seconds["reading"],
             "kv_cache_bytes": moved["cache"],
-            "experts_touched_share": moved["touched"],
-            **({} if experts is None else {"experts_touched": experts * moved["touched"]}),
-            "gpu_seconds": gpu_count * steps * step,
+            _TOUCHED: moved["touched"],
+            "gpu_seconds": count * steps * step,
         }
     )
 

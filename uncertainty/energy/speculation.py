@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 __all__ = ["tokens_per_step"]
 
 
-def tokens_per_step(speculative_tokens: ArrayLike, acceptance: ArrayLike) -> Array:
+def tokens_per_step(speculative_tokens: ArrayLike = 0.0, acceptance: ArrayLike = 0.0) -> Array:
     """Tokens that one step of the large model gives each sequence, on average.
 
     Parameters

@@ -1,0 +1,79 @@
+"""Comparisons at common points: closed forms for lognormals, and what cannot be compared."""
+
+from functools import reduce
+from operator import mul
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import uncertainty as un
+
+
+def times(**inputs):
+    return reduce(mul, inputs.values())
+
+
+def lognormal(median, sigma):
+    return {"lognormal": {"median": median, "sigma": sigma}}
+
+
+def product(**laws):
+    stated = {"schema": 1, "assumptions": laws}
+    return un.build_problem(stated, model=times)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Both take `a` alike; `b` is 3 times larger in the second; `c` is only in the second."""
+    first = product(a=lognormal(2, 0.5), b=lognormal(1, 0.3))
+    second = product(c=lognormal(1, 0.4), b=lognormal(3, 0.3), a=lognormal(2, 0.5))
+    return un.compare({"first": first, "second": second}, quantity="y")
+
+
+def test_what_both_share_cancels(table):
+    """The ratio is 3 c, whatever the places of the assumptions in their files."""
+    row = table.sel(scenario="second", statistic="query")
+    ends = 3 * np.exp(0.4 * norm.ppf([0.5, 0.05, 0.95]))
+    for key, exact in zip(("median", "lower", "upper"), ends, strict=True):
+        error = float(row[f"mcse_ratio_{key}"])
+        assert float(row[f"ratio_{key}"]) == pytest.approx(exact, abs=4 * error)
+        assert error < 0.01 * exact
+
+
+def test_the_chance_of_being_above(table):
+    row = table.sel(scenario="second", statistic="query")
+    exact = norm.cdf(np.log(3) / 0.4)
+    assert float(row["chance_above"]) == pytest.approx(
+        exact, abs=4 * float(row["mcse_chance_above"])
+    )
+    itself = table.sel(scenario="first", statistic="query")
+    assert float(itself["chance_above"]) == 0
+    assert float(itself["difference_median"]) == 0
+
+
+def test_differences_have_their_intervals(table):
+    row = table.sel(scenario="second", statistic="query")
+    assert row["difference_lower"] < row["difference_median"] < row["difference_upper"]
+    assert 0 < float(row["mcse_difference_median"]) < 0.02 * float(row["difference_median"])
+
+
+def test_a_problem_with_and_one_without_queries_compare():
+    varying = {"t": {"varies": "query", **lognormal(3, 1)}, "a": lognormal(2, 0.5)}
+    first, second = product(a=lognormal(2, 0.5)), product(**varying)
+    found = un.compare({"one": first, "other": second}, quantity="y", draws=2**10)
+    row = found.sel(scenario="other", statistic="typical")
+    assert float(row["ratio_median"]) == pytest.approx(3, rel=0.1)
+
+
+def test_what_does_not_compare_is_refused():
+    one = product(a=lognormal(1, 1))
+    with pytest.raises(un.InputError, match="two or more"):
+        un.compare({"one": one})
+    with pytest.raises(un.InputError, match="the query gives no 'y', which one gives"):
+        un.compare({"one": one, "the query": un.build_problem("gpt-4o")})
+    board = un.build_problem(
+        {"schema": 1, "assumptions": {"a": lognormal(1, 1)}}, model=lambda a: {"energy_wh": a}
+    )
+    with pytest.raises(un.InputError, match="at no boundary in own, in Wh at facility in gpt-4o"):
+        un.compare({"own": board, "gpt-4o": un.build_problem("gpt-4o")})
