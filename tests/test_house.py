@@ -22,6 +22,7 @@ ORDER = [
     {"implied", "summary"},
     {"scenarios", "sensitivity"},
     {"comparison"},
+    {"ledger"},
     {"plots"},
     {"report"},
     {"cli"},
@@ -41,9 +42,9 @@ DOORS = {
 }
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
-    "compare", "exceedance", "explain", "load", "load_priors", "rank_inputs", "save", "share_per_query", "simulate", "stream",
-    "summarize", "summarize_inputs", "summarize_scenarios", "write_assumptions", "write_report",
-    "write_scenarios",
+    "check_ledger", "compare", "exceedance", "explain", "load", "load_priors", "rank_inputs", "save",
+    "share_per_query", "simulate", "stream", "summarize", "summarize_inputs", "summarize_scenarios",
+    "write_assumptions", "write_comparison", "write_explanation", "write_report", "write_scenarios",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from uncertainty.errors import InputError as InputError
     from uncertainty.errors import UncertaintyError as UncertaintyError
     from uncertainty.implied import summarize_inputs as summarize_inputs
+    from uncertainty.ledger import check_ledger as check_ledger
     from uncertainty.problem import Problem as Problem
     from uncertainty.problem import build_problem as build_problem
     from uncertainty.report import write_assumptions as write_assumptions
+    from uncertainty.report import write_comparison as write_comparison
+    from uncertainty.report import write_explanation as write_explanation
     from uncertainty.report import write_report as write_report
     from uncertainty.report import write_scenarios as write_scenarios
     from uncertainty.results import load as load
@@ -39,6 +42,7 @@ _ROOMS = {
     "Problem": "problem",
     "UncertaintyError": "errors",
     "build_problem": "problem",
+    "check_ledger": "ledger",
     "compare": "comparison",
     "exceedance": "summary",
     "explain": "comparison",
@@ -53,6 +57,8 @@ _ROOMS = {
     "summarize_inputs": "implied",
     "summarize_scenarios": "scenarios",
     "write_assumptions": "report",
+    "write_comparison": "report",
+    "write_explanation": "report",
     "write_report": "report",
     "write_scenarios": "report",
 }

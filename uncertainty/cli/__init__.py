@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from uncertainty.cli.check import check
+from uncertainty.cli.compare import compare
+from uncertainty.cli.ledger import ledger
 from uncertainty.cli.listing import list_
 from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.run import run
@@ -47,6 +49,8 @@ def about(
 
 app.command()(run)
 app.command()(check)
+app.command()(compare)
+app.command()(ledger)
 app.command("list")(list_)
 app.command()(init)
 

@@ -1,5 +1,6 @@
 """How much more one takes than the other, and how sure that is."""
 
+import json
 from collections.abc import Mapping
 
 import xarray as xr
@@ -7,6 +8,7 @@ import xarray as xr
 from uncertainty.comparison.common import aligned, common_quantity
 from uncertainty.errors import InputError
 from uncertainty.problem import Problem
+from uncertainty.results import warnings_of
 from uncertainty.sampling import NESTED_DRAWS, simulate
 from uncertainty.scenarios import summarize_scenarios
 
@@ -41,7 +43,8 @@ def compare(
     xarray.Dataset
         As from `summarize_scenarios`, over ``scenario`` (the names) and ``statistic``: summaries,
         ``ratio_...`` and ``difference_...`` to the first, and ``chance_above``, the probability of
-        being above the first; all with their Monte Carlo standard errors.
+        being above the first; all with their Monte Carlo standard errors. The attribute
+        ``warnings`` holds, as JSON, the sentences on why a result is not to be trusted.
 
     Raises
     ------
@@ -65,7 +68,10 @@ def compare(
         label: simulate(problem, count, seed)
         for label, problem in zip(problems, at_common, strict=True)
     }
-    return summarize_scenarios(trees, prob, quantity=name)
+    table = summarize_scenarios(trees, prob, quantity=name)
+    doubts = [f"{label}: {text}" for label, tree in trees.items() for text in warnings_of(tree)]
+    table.attrs["warnings"] = json.dumps(doubts)
+    return table
 
 
 def _draws(problems: Mapping[str, Problem]) -> int | None:

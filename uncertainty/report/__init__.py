@@ -14,6 +14,15 @@ from uncertainty.plots import (
     plot_distribution,
     plot_ranking,
 )
+from uncertainty.report.comparison import (
+    comparison_rows,
+    comparison_sentences,
+    explanation_rows,
+    explanation_sentence,
+    relation_rows,
+    write_comparison,
+    write_explanation,
+)
 from uncertainty.report.files import write_figure, write_text
 from uncertainty.report.markdown import bullets, table_text
 from uncertainty.report.record import notices_of, provenance_lines, record, records
@@ -45,6 +54,10 @@ __all__ = [
     "above_sentence",
     "central_sentence",
     "citation_sentence",
+    "comparison_rows",
+    "comparison_sentences",
+    "explanation_rows",
+    "explanation_sentence",
     "figure_with_error",
     "headline",
     "notices_of",
@@ -52,11 +65,14 @@ __all__ = [
     "ranking_title",
     "record",
     "records",
+    "relation_rows",
     "scenario_rows",
     "scenario_sentences",
     "scenario_title",
     "split_sentence",
     "write_assumptions",
+    "write_comparison",
+    "write_explanation",
     "write_report",
     "write_scenarios",
     "write_text",

@@ -4,10 +4,11 @@ from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, R
 from uncertainty.spec.catalogue import catalogue
 from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
-from uncertainty.spec.expressions import Expression
+from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.functions import load_function, model_of_text
 from uncertainty.spec.json_schema import catalogue_schema, prior_schema
+from uncertainty.spec.ledger import Claim, Term, read_ledger
 from uncertainty.spec.library import shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, load_priors
 from uncertainty.spec.resolve import resolve
@@ -20,6 +21,7 @@ __all__ = [
     "FAMILY_CLASSES",
     "Assumption",
     "AssumptionEntry",
+    "Claim",
     "Correlation",
     "Expression",
     "Law",
@@ -27,15 +29,19 @@ __all__ = [
     "Priors",
     "Reference",
     "Resolution",
+    "Term",
     "catalogue",
     "catalogue_schema",
     "correlation_matrix",
     "load_function",
     "load_priors",
     "model_of_text",
+    "names_in",
     "nearest",
+    "parse_expression",
     "parse_yaml",
     "prior_schema",
+    "read_ledger",
     "resolve",
     "shipped_folder",
     "shipped_names",

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
-_APART = ("catalogue", "evidence")
+_APART = ("catalogue", "evidence", "ledger")
 
 
 @dataclass(frozen=True)

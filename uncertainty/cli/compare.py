@@ -1,0 +1,137 @@
+"""`uncertainty compare`: how much more one takes than the other, and why."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uncertainty.cli.options import (
+    NOT_TRUSTED,
+    AsJson,
+    Debug,
+    Draws,
+    Model,
+    Out,
+    Outside,
+    Prob,
+    Quantity,
+    Question,
+    Seed,
+    Sets,
+    check_folder,
+    check_prob,
+)
+from uncertainty.cli.show import busy, say, table
+from uncertainty.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from uncertainty.problem import Problem
+
+__all__ = ["compare"]
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE[:SCENARIO]...", help="Two or more; one alone goes with all its scenarios."
+    ),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Split the ratio of two by input.")]
+Statistic = Annotated[str, typer.Option(help="With --explain: typical, mean or query.")]
+
+
+def compare(
+    files: Files,
+    explain: Explain = False,
+    statistic: Statistic = "typical",
+    out: Out = None,
+    sets: Sets = None,
+    model: Model = None,
+    draws: Draws = None,
+    seed: Seed = 0,
+    prob: Prob = 0.9,
+    quantity: Quantity = None,
+    allow_outside: Outside = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare files or scenarios at common points: ratio, difference, chance of more."""
+    import uncertainty as un
+
+    check_prob(prob)
+    problems = _problems(files, Question("", sets or [], None, model, allow_outside))
+    folder = out or Path("results") / "-against-".join(_short(label) for label in problems)
+    check_folder(folder)
+    if explain and len(problems) != 2:
+        raise InputError.of("--explain", f"takes two files (got {len(problems)})")
+    with busy("comparing"):
+        found = un.compare(problems, prob, quantity=quantity, draws=draws, seed=seed)
+        parts = (
+            un.explain(*problems.values(), quantity=quantity, statistic=statistic, seed=seed)
+            if explain
+            else None
+        )
+    _show(found, parts, folder, as_json)
+    doubts: list[str] = json.loads(found.attrs["warnings"])
+    for doubt in doubts:
+        print(f"not to be trusted: {doubt}", file=sys.stderr)
+    if doubts:
+        raise typer.Exit(NOT_TRUSTED)
+
+
+def _problems(files: Sequence[str], question: Question) -> "dict[str, Problem]":
+    """Read each file, with its scenario where one is named."""
+    if len(files) == 1 and ":" not in files[0]:
+        return replace(question, file=files[0]).every_scenario()
+    pairs = [_file_and_scenario(text) for text in files]
+    return {
+        label: replace(question, file=file, scenario=scenario).problem()
+        for label, (file, scenario) in zip(files, pairs, strict=True)
+    }
+
+
+def _file_and_scenario(text: str) -> tuple[str, str | None]:
+    file, colon, scenario = text.rpartition(":")
+    return (file, scenario) if colon and scenario.isidentifier() else (text, None)
+
+
+def _short(label: str) -> str:
+    file, scenario = _file_and_scenario(label)
+    return Path(file).stem.replace(" ", "-") + (f"-{scenario}" if scenario else "")
+
+
+def _show(found: "xr.Dataset", parts: "xr.Dataset | None", folder: Path, as_json: bool) -> None:
+    from uncertainty import report
+
+    written = report.write_comparison(found, folder)
+    written += report.write_explanation(parts, folder) if parts is not None else []
+    if as_json:
+        facts: Mapping[str, object] = {**found.attrs, "units": str(found["units"].item())}
+        rows = report.records(found.reset_coords(drop=True))
+        why = {} if parts is None else {"explanation": _told(parts)}
+        paths = [str(path) for path in written]
+        print(json.dumps({**facts, "compared": rows, **why, "written": paths}, indent=1))
+        return
+    table(report.scenario_title(found), *report.comparison_rows(found))
+    table("Against the first, at common points", *report.relation_rows(found))
+    for sentence in report.comparison_sentences(found):
+        say(sentence)
+    if parts is not None:
+        table("Why they differ", *report.explanation_rows(parts))
+        say(report.explanation_sentence(parts))
+    say(f"Written: {', '.join(str(path) for path in written)}")
+
+
+def _told(parts: "xr.Dataset") -> dict[str, object]:
+    from uncertainty.report import records
+
+    whole = {key: float(parts[key]) for key in ("log_ratio", "log_ratio_se")}
+    sides = [str(side) for side in parts["side"].values]
+    values = dict(zip(sides, map(float, parts["value"].values), strict=True))
+    rows = records(parts[["contribution", "contribution_se", "factor"]])
+    return {**parts.attrs, **whole, "values": values, "inputs": rows}
