@@ -66,7 +66,6 @@ def compare(
     check_prob(prob)
     problems = _problems(files, Question("", sets or [], None, model, allow_outside))
     folder = out or Path("results") / "-against-".join(_short(label) for label in problems)
-    check_folder(folder)
     if explain and len(problems) != 2:
         raise InputError.of("--explain", f"takes two files (got {len(problems)})")
     with busy("comparing"):
@@ -76,6 +75,7 @@ def compare(
             if explain
             else None
         )
+    check_folder(folder)
     _show(found, parts, folder, as_json)
     doubts: list[str] = json.loads(found.attrs["warnings"])
     for doubt in doubts:

@@ -1,0 +1,120 @@
+"""The ledger: every published claim holds, and fails where physics is changed."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import uncertainty as un
+from uncertainty.cli import app
+from uncertainty.energy import constants
+
+IDS = [
+    *(f"E{i}" for i in range(1, 17)),
+    *(f"T{i}" for i in range(1, 5)),
+    *(f"S{i}" for i in range(1, 10)),
+    *(f"O{i}" for i in range(1, 5)),
+]
+CLAIM = """
+schema: 1
+title: Mine
+claims:
+  - id: A1
+    source: epoch2025
+    claim: One and one.
+    expected: "2"
+    unit: "1"
+    terms:
+      one: {number: 1}
+      more: {model: flops, inputs: {active_parameters: 1.0e11, output_tokens: 500, utilization: 0.1, peak_flops: 9.89e14, gpu_power_w: 1500, power_fraction: 0.7, overhead: 1}}
+      again: {like: more, inputs: {overhead: 2}}
+    holds:
+      - {computed: one + one, low: 2, high: 2}
+      - {computed: again / more, low: 1.999, high: 2.001}
+"""  # fmt: skip
+
+
+def test_every_claim_holds_with_its_words_and_its_source():
+    findings = {finding.id: finding for finding in un.check_ledger()}
+    assert list(findings) == IDS
+    for finding in findings.values():
+        assert finding.holds, (finding.id, finding.computed)
+        assert len(finding.claim) > 20
+        assert finding.expected
+        assert finding.source
+        for value, error in zip(finding.computed, finding.mcse, strict=True):
+            assert np.isfinite(value)
+            assert 0 <= error < 0.05 * abs(value) or abs(value) < 1e-9
+    assert "power that of a node" in findings["T4"].note
+    assert "slip of unit" in findings["S1"].note
+    assert "cents" in findings["S7"].note
+
+
+@pytest.mark.parametrize(
+    ("name", "fail"),
+    [
+        ("FLOP_PER_PARAMETER", {"E1", "E2", "E3", "E4", "E8", "S1", "S5", "S7"}),
+        ("FLOP_PER_PAIR", {"E6"}),
+        ("JOULES_PER_WH", {"E1", "E2", "E3", "E4", "E5", "E6"}),
+        ("HOURS_PER_DAY", {"E9", "E14"}),
+        ("DAYS_PER_YEAR", {"E15"}),
+    ],
+)
+def test_doubling_a_constant_makes_named_claims_fail(monkeypatch, name, fail):
+    sure = {"E12", "E13", "E16", "T3", "S2", "S6"} - fail
+    monkeypatch.setattr(constants, name, 2 * getattr(constants, name))
+    held = {f.id: f.holds for f in un.check_ledger(only=fail | sure)}
+    assert {key for key, holds in held.items() if not holds} >= fail
+    assert all(held[key] for key in sure - {"T3"})
+
+
+def test_a_ledger_of_ones_own(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(CLAIM)
+    [finding] = un.check_ledger(path)
+    assert finding.holds
+    assert finding.computed == pytest.approx((2, 2))
+    path.write_text(CLAIM.replace("high: 2.001", "high: 1.9999"))
+    assert not un.check_ledger(path)[0].holds
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{number: 1}", "{}", "terms.one: give one of number, model, formula, file, like"),
+        ("source: epoch2025", "source: epoch2024", "no key of a sources.bib; did you mean"),
+        ("like: more", "like: mor", "no term 'mor'; did you mean 'more'?"),
+        ("model: flops", "model: flop", "no model 'flop'; did you mean 'flops'?"),
+        ("one + one", "one + two", "A1: no term two"),
+        (", low: 2, high: 2", "", "give low, high or both"),
+        ("{number: 1}", "{formula: flop}", "no formula 'flop'"),
+    ],
+)
+def test_a_faulty_ledger_says_where(tmp_path, old, new, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(CLAIM.replace(old, new))
+    with pytest.raises(un.InputError) as caught:
+        un.check_ledger(path)
+    assert message in str(caught.value)
+
+
+def test_unknown_claims_are_refused():
+    with pytest.raises(un.InputError, match="no claim E99"):
+        un.check_ledger(only=["E1", "E99"])
+
+
+def test_the_command_prints_claims_and_exits_by_what_holds(tmp_path):
+    shown = CliRunner().invoke(app, ["ledger", "E1", "T4"])
+    assert shown.exit_code == 0
+    assert "2 of 2 claims hold." in shown.output
+    told = CliRunner().invoke(app, ["ledger", "E1", "E3", "--json"])
+    rows = json.loads(told.output)
+    assert {"id", "claim", "expected", "computed", "unit", "holds"} <= rows[0].keys()
+    assert rows[0]["computed"] == pytest.approx(0.295, abs=5e-4)
+    assert len(rows[1]["computed"]) == 3
+    path = tmp_path / "mine.yaml"
+    path.write_text(CLAIM.replace("high: 2.001", "high: 1.9999"))
+    failed = CliRunner().invoke(app, ["ledger", "--file", str(path)])
+    assert failed.exit_code == 3
+    assert "These do not hold: A1" in failed.output
