@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uncertainty.comparison import compare as compare
     from uncertainty.comparison import explain as explain
+    from uncertainty.comparison import sweep as sweep
     from uncertainty.energy import ENERGY_MODELS as ENERGY_MODELS
     from uncertainty.errors import Fault as Fault
     from uncertainty.errors import InputError as InputError
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from uncertainty.report import write_assumptions as write_assumptions
     from uncertainty.report import write_comparison as write_comparison
     from uncertainty.report import write_explanation as write_explanation
+    from uncertainty.report import write_provenance as write_provenance
     from uncertainty.report import write_report as write_report
     from uncertainty.report import write_scenarios as write_scenarios
+    from uncertainty.report import write_sweep as write_sweep
     from uncertainty.results import load as load
     from uncertainty.results import save as save
     from uncertainty.sampling import simulate as simulate
@@ -56,11 +59,14 @@ _ROOMS = {
     "summarize": "summary",
     "summarize_inputs": "implied",
     "summarize_scenarios": "scenarios",
+    "sweep": "comparison",
     "write_assumptions": "report",
     "write_comparison": "report",
     "write_explanation": "report",
+    "write_provenance": "report",
     "write_report": "report",
     "write_scenarios": "report",
+    "write_sweep": "report",
 }
 
 __all__ = [*_ROOMS]  # a list of names, kept in one place

@@ -2,5 +2,6 @@
 
 from uncertainty.comparison.compare import compare
 from uncertainty.comparison.explain import explain
+from uncertainty.comparison.sweep import sweep
 
-__all__ = ["compare", "explain"]
+__all__ = ["compare", "explain", "sweep"]

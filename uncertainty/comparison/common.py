@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import xarray as xr
+
 from uncertainty.errors import InputError
 from uncertainty.problem import Problem
 
-__all__ = ["aligned", "common_quantity"]
+__all__ = ["aligned", "common_quantity", "origin"]
 
 
 def aligned(problems: Sequence[Problem]) -> list[Problem]:
@@ -19,6 +21,16 @@ def aligned(problems: Sequence[Problem]) -> list[Problem]:
         for node in sorted(problem.joint.nodes, key=lambda node: node.index):
             places.setdefault(node.name, len(places))
     return [_moved(problem, places) for problem in problems]
+
+
+def origin(trees: Sequence[xr.DataTree]) -> dict[str, str | int]:
+    """Attributes that say where a table of several results comes from."""
+    first = trees[0].attrs
+    joined = {
+        key: "; ".join(dict.fromkeys(str(tree.attrs[key]) for tree in trees))
+        for key in ("priors", "priors_sha256")
+    }
+    return {**joined, "seed": int(first["seed"]), "versions": str(first["versions"])}
 
 
 def _moved(problem: Problem, places: Mapping[str, int]) -> Problem:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from uncertainty.comparison.common import aligned, common_quantity
+from uncertainty.comparison.common import aligned, common_quantity, origin
 from uncertainty.errors import InputError
 from uncertainty.problem import Problem
 from uncertainty.results import warnings_of
@@ -70,7 +70,7 @@ def compare(
     }
     table = summarize_scenarios(trees, prob, quantity=name)
     doubts = [f"{label}: {text}" for label, tree in trees.items() for text in warnings_of(tree)]
-    table.attrs["warnings"] = json.dumps(doubts)
+    table.attrs |= {**origin(list(trees.values())), "warnings": json.dumps(doubts)}
     return table
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -73,13 +74,24 @@ def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
     return _ensemble(stated["ensemble"])
 
 
+@lru_cache(maxsize=64)
+def _fleet_model(inner: EnergyModel) -> EnergyModel:
+    """One object for one model: compiled code is found by it."""
+    return fleet_of(inner)
+
+
+@lru_cache(maxsize=64)
+def _ensemble_model(members: tuple[str, ...]) -> EnergyModel:
+    return ensemble_of([ENERGY_MODELS[name] for name in members])
+
+
 def _fleet(inner: object) -> tuple[Choice | None, list[Complaint]]:
     if not isinstance(inner, str | Mapping) or (isinstance(inner, Mapping) and "fleet" in inner):
         return None, [(("fleet",), "must be the name of a model, or an ensemble")]
     choice, complaints = compose(inner)
     if choice is None:
         return None, [(("fleet", *keys), text) for keys, text in complaints]
-    return Choice(fleet_of(choice.model), choice.weights), []
+    return Choice(_fleet_model(choice.model), choice.weights), []
 
 
 def _ensemble(members: object) -> tuple[Choice | None, list[Complaint]]:
@@ -94,7 +106,7 @@ def _ensemble(members: object) -> tuple[Choice | None, list[Complaint]]:
         return None, complaints
     whole = sum(members.values())
     weights = {name: weight / whole for name, weight in members.items()}
-    return Choice(ensemble_of([ENERGY_MODELS[name] for name in members]), weights), []
+    return Choice(_ensemble_model(tuple(members)), weights), []
 
 
 def _member_faults(name: object, weight: object) -> list[str]:

@@ -6,6 +6,7 @@ from uncertainty.plots.distribution import plot_distribution
 from uncertainty.plots.ranking import plot_ranking
 from uncertainty.plots.scenarios import plot_scenarios
 from uncertainty.plots.style import STATISTIC_LABELS
+from uncertainty.plots.sweep import plot_sweep
 from uncertainty.plots.waterfall import plot_waterfall
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "plot_distribution",
     "plot_ranking",
     "plot_scenarios",
+    "plot_sweep",
     "plot_waterfall",
 ]

@@ -25,13 +25,20 @@ from uncertainty.report.comparison import (
 )
 from uncertainty.report.files import write_figure, write_text
 from uncertainty.report.markdown import bullets, table_text
-from uncertainty.report.record import notices_of, provenance_lines, record, records
+from uncertainty.report.record import (
+    notices_of,
+    provenance_lines,
+    record,
+    records,
+    write_provenance,
+)
 from uncertainty.report.scenarios import (
     scenario_rows,
     scenario_sentences,
     scenario_title,
     write_scenarios,
 )
+from uncertainty.report.sweep import write_sweep
 from uncertainty.report.text import (
     Headline,
     above_sentence,
@@ -73,8 +80,10 @@ __all__ = [
     "write_assumptions",
     "write_comparison",
     "write_explanation",
+    "write_provenance",
     "write_report",
     "write_scenarios",
+    "write_sweep",
     "write_text",
 ]
 

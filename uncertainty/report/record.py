@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import xarray as xr
 
 from uncertainty.implied import summarize_inputs, width_notices
+from uncertainty.report.files import write_text
 from uncertainty.report.text import Headline, citation_sentence
 from uncertainty.results import warnings_of
 from uncertainty.summary import summarize
 
-__all__ = ["Record", "notices_of", "provenance_lines", "record", "records"]
+__all__ = ["Record", "notices_of", "provenance_lines", "record", "records", "write_provenance"]
 
 Record: TypeAlias = dict[str, object]
 
@@ -50,6 +52,38 @@ def record(
         "notices": notices_of(tree),
         "warnings": warnings_of(tree),
     }
+
+
+def write_provenance(
+    result: "xr.DataTree | xr.Dataset", folder: str | Path, script: str = ""
+) -> Path:
+    """Write where figures come from, beside them.
+
+    Parameters
+    ----------
+    result : xarray.DataTree or xarray.Dataset
+        From `simulate`, `compare` or `sweep`.
+    folder : str or Path
+        Made where there is none.
+    script : str
+        Name of the script that drew them.
+
+    Returns
+    -------
+    Path
+        ``provenance.json``: files with their hashes, seed and versions.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=64)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_provenance(tree, folder, "mine.py").name
+    'provenance.json'
+    """
+    facts = {key: result.attrs[key] for key in ("priors", "priors_sha256", "seed", "versions")}
+    told = json.dumps({**facts, "script": script}, indent=1)
+    return write_text(Path(folder) / "provenance.json", told)
 
 
 def provenance_lines(attributes: Mapping[Hashable, object]) -> list[str]:

@@ -1,0 +1,57 @@
+"""A range of one input: the numbers and the figure."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import xarray as xr
+
+from uncertainty.plots import plot_sweep
+from uncertainty.report.files import write_figure, write_text
+
+__all__ = ["write_sweep"]
+
+
+def write_sweep(
+    tables: Mapping[str, xr.Dataset],
+    folder: str | Path,
+    *,
+    quantity: str = "energy_wh",
+    marks: Mapping[str, float] | None = None,
+) -> list[Path]:
+    """Write ranges of one input as a table and a figure.
+
+    Parameters
+    ----------
+    tables : mapping of str to Dataset
+        From `sweep`, all over the same input, by the label to show.
+    folder : str or Path
+        Made where there is none.
+    quantity : str
+        The output to draw; the table has all.
+    marks : mapping of str to float, optional
+        Places on the input's axis to mark, by label.
+
+    Returns
+    -------
+    list of Path
+        ``sweep.csv``, and the figure as SVG and PNG.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> table = un.sweep("gpt-4o", "output_tokens", [100, 1000], draws=64)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_sweep({"GPT-4o": table}, folder)]
+    ['sweep.csv', 'sweep.svg', 'sweep.png']
+    """
+    flat = xr.concat(
+        [table.reset_coords(drop=True).drop_attrs() for table in tables.values()],
+        xr.Variable("label", list(tables)),
+        join="outer",
+    )
+    rows = flat.to_dataframe().dropna(how="all").reset_index()
+    folder = Path(folder)
+    return [
+        write_text(folder / "sweep.csv", str(rows.to_csv(index=False, lineterminator="\n"))),
+        *write_figure(folder / "sweep", plot_sweep(tables, quantity, marks)),
+    ]
