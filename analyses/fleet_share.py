@@ -1,4 +1,4 @@
-"""How much of a fleet's energy is training, and what do a billion queries a day add up to?"""
+"""How much of a fleet's energy is training, and what do a billion queries a day add up to? Printed and drawn."""
 
 from pathlib import Path
 

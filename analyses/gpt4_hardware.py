@@ -1,4 +1,4 @@
-"""What did a query of GPT-4 take on A100 and on H100 GPUs, and why do they differ?"""
+"""What did a query of GPT-4 take on A100 and on H100 GPUs, and why do they differ? Printed and drawn."""
 
 from pathlib import Path
 

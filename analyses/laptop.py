@@ -1,4 +1,4 @@
-"""Does a 30B model on a laptop take less than a frontier model in a datacenter?"""
+"""Does a 30B model on a laptop take less than a frontier model in a datacenter? Printed and drawn."""
 
 from pathlib import Path
 
@@ -29,10 +29,10 @@ def main(folder=FIGURES / "laptop", draws=2**12):
               f"{chances[-1][0]:.3f} ± {chances[-1][1]:.1g}")  # fmt: skip
     even = [break_even(1, 1 / np.array(ends)) for ends in np.transpose(ratios)]
     table = un.sweep("frontier-roofline", "batch_size", BATCHES, draws=draws)
-    laptop = un.sweep("laptop-30b", "output_tokens_median", [350.0], draws=draws)
+    laptop = un.summarize(un.simulate(local, draws), quantities=["energy_wh"])
     flat = table.copy(deep=True)
     for key in ("median", "lower", "upper"):
-        flat[key][:] = float(laptop[key][0, 0])
+        flat[key][:] = float(laptop[key].sel(statistic="typical")[0])
     curves = {"frontier model in a datacenter": table, "30B model on a laptop": flat}
     un.write_sweep(curves, folder, marks={"medians even": even[0]})
     un.write_provenance(table, folder, Path(__file__).name)

@@ -1,4 +1,4 @@
-"""What does a long input cost, and from which length does attention cost more than parameters?"""
+"""What does a long input cost, and from which length does attention cost more than parameters? Printed and drawn."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Does a mixture of experts take less than a dense model with as many active parameters?"""
+"""Does a mixture of experts take less than a dense model with as many active parameters? Printed and drawn."""
 
 from pathlib import Path
 

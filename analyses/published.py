@@ -1,4 +1,4 @@
-"""Published estimates beside ours, all at the facility: which can be true together?"""
+"""Published estimates beside ours, all at the facility: which can be true together? Printed and drawn."""
 
 from pathlib import Path
 
@@ -36,12 +36,12 @@ def at_facility(wh):
 def main(folder=FIGURES / "published", draws=2**12):
     """Print and draw all; say how many published figures our interval for GPT-4o holds."""
     ours = {name: un.simulate(un.build_problem(name), draws) for name in OURS}
-    trees = {**{n: un.simulate(stated(*ends), draws) for n, ends in PUBLISHED.items()}, **ours}
+    trees = {**ours, **{n: un.simulate(stated(*ends), draws) for n, ends in PUBLISHED.items()}}
     table = un.summarize_scenarios(trees, quantity="energy_wh")
     for name in trees:
         row = table.sel(scenario=name, statistic="mean")
         print(f"{name:28} {float(row['lower']):7.3g} to {float(row['upper']):.3g} Wh")
-    un.write_comparison(table.sel(scenario=list(trees)), folder)
+    un.write_comparison(table, folder)
     un.write_provenance(ours["gpt-4o"], folder, Path(__file__).name)
     row = table.sel(scenario="gpt-4o", statistic="mean")
     low, high = float(row["lower"]), float(row["upper"])

@@ -1,4 +1,4 @@
-"""What does reasoning cost, and when do a small model's extra tokens eat what it saves?"""
+"""What does reasoning cost, and when do a small model's extra tokens eat what it saves? Printed and drawn."""
 
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 """What do the shipped priors say? One line for each file, and the pages of one of them."""
 
-import json
 from pathlib import Path
 
 import uncertainty as un
@@ -18,11 +17,11 @@ def told(row, key):
     return f"{float(row[key]):.3g} ± {float(row[f'mcse_{key}']):.1g}"
 
 
-def main(folder=FIGURES / "shipped_priors"):
+def main(folder=FIGURES / "shipped_priors", draws=None):
     """Print the intervals; draw the assumptions and the scenarios of one file."""
     print(f"{'file':16} {'statistic':9} {'median':>16} {'90 % interval, equal tails (Wh)':>36}")
     for name in FILES:
-        tree = un.simulate(un.build_problem(name))
+        tree = un.simulate(un.build_problem(name), draws)
         table = un.summarize(tree, prob=0.9, quantities=["energy_wh"]).isel(quantity=0)
         for statistic in ("typical", "mean"):
             row = table.sel(statistic=statistic)
@@ -30,18 +29,13 @@ def main(folder=FIGURES / "shipped_priors"):
             print(f"{name:16} {statistic:9} {told(row, 'median'):>16} {ends:>36}")
     stated = un.build_problem(DRAWN)
     problems = {name: un.build_problem(DRAWN, scenario=name) for name in stated.priors.scenarios}
-    trees = {name: un.simulate(p) for name, p in {"as stated": stated, **problems}.items()}
+    trees = {name: un.simulate(p, draws) for name, p in {"as stated": stated, **problems}.items()}
     un.write_assumptions(trees["as stated"], folder)
     un.write_scenarios(trees, folder)
-    facts = {
-        key: trees["as stated"].attrs[key]
-        for key in ("priors", "priors_sha256", "seed", "versions")
-    }
-    facts["script"] = Path(__file__).name
-    (folder / "provenance.json").write_text(json.dumps(facts, indent=1))
+    un.write_provenance(trees["as stated"], folder, Path(__file__).name)
     ratios = un.summarize_scenarios(trees)["ratio_median"].sel(statistic="typical")
     print(f"Against {DRAWN} as stated, a typical query takes "
-          + ", ".join(f"{float(r):.2g} times the Wh in {r['scenario'].item()}" for r in ratios[1:]) + ".")  # fmt: skip
+          + ", ".join(f"{float(r):.2g} times the Wh in {r['scenario'].item()}" for r in ratios[1:]) + " (medians; intervals above).")  # fmt: skip
 
 
 if __name__ == "__main__":

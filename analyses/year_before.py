@@ -1,4 +1,4 @@
-"""How could a prompt take 33 times less than a year before, and why is 3 Wh ten times 0.3 Wh?"""
+"""How could a prompt take 33 times less than a year before, and why is 3 Wh ten times 0.3 Wh? Printed and drawn."""
 
 from pathlib import Path
 

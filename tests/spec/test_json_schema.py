@@ -54,7 +54,10 @@ def test_the_shipped_schema_is_that_of_the_classes(file, schema):
     assert json.loads((shipped_folder() / file).read_text()) == schema()
 
 
-@pytest.mark.parametrize("path", sorted(shipped_folder().rglob("*.yaml")), ids=lambda p: p.stem)
+SHIPPED = [p for p in sorted(shipped_folder().rglob("*.yaml")) if p.parent.name != "ledger"]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_takes_every_shipped_file(path):
     check = CATALOGUE if path.parent.name == "catalogue" else PRIORS
     assert not list(check.iter_errors(to_plain(parse_yaml(path.read_text()))))

@@ -10,7 +10,7 @@ from uncertainty.declarations import INPUTS
 from uncertainty.errors import InputError
 from uncertainty.problem import ModelLike, build_problem
 from uncertainty.sampling import stream
-from uncertainty.spec import Priors
+from uncertainty.spec import Priors, load_priors
 from uncertainty.summary import STATISTICS, summarize
 
 __all__ = ["sweep"]
@@ -68,6 +68,7 @@ def sweep(
         raise InputError.of("<values>", "give one or more")
     if statistic not in STATISTICS:
         raise InputError.of("<statistic>", f"must be one of {', '.join(STATISTICS)}")
+    priors = priors if isinstance(priors, Priors) else load_priors(priors)
     tables, facts = [], {}
     for value in values:
         fixed = {**(given or {}), name: float(value)}

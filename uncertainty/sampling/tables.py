@@ -18,6 +18,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from uncertainty.joint import Joint
+from uncertainty.laws import CompiledLaw
 from uncertainty.precision import Floats
 
 __all__ = ["Tables", "tabulate"]
@@ -79,30 +80,23 @@ def _parabolas(values: Array) -> tuple[Array, Array]:
     return coefficients, jnp.maximum(*misses)
 
 
-@jax.jit(static_argnames="names")
-def _fit(joint: Joint, names: tuple[str, ...]) -> tuple[Array, Array, Array, Array]:
-    """Parabolas of the named laws, shape (names, 3, cells), and whether each is good enough.
+@jax.jit
+def _fit(law: CompiledLaw) -> tuple[Array, Array, Array, Array]:
+    """Parabolas of a law, shape (3, cells), and whether they are good enough.
 
-    Then the start and the rise of a straight line, (names, 2), and whether that is the law.
+    Then the start and the rise of a straight line, (2,), and whether that is the law. Laws of one
+    kind share their compiled code.
     """
     scores, lower = jnp.asarray(_scores()), _lower()
     points = np.concatenate([lower, 1 - lower], 1)
-    nodes = {node.name: node for node in joint.nodes}
-
-    def one(name: str) -> tuple[Array, Array, Array, Array]:
-        law = nodes[name].law
-        assert law is not None
-        values = jax.vmap(jax.vmap(lambda z: law.quantile(z, {})))(scores)
-        coefficients, miss = _parabolas(values)
-        # Cells nearer to the end than any point have never been asked for a value.
-        spread = jnp.abs(values[-1, _HALF - 1] - values[-1, _HALF - 1 - (1 << _DIGITS)])
-        size = jnp.maximum(jnp.abs(values), spread)
-        line = jnp.stack([values[0, 0], 2 * (values[-1, _HALF - 1] - values[0, 0])])
-        straight = jnp.abs(values - line[0] - line[1] * points) <= _STRAIGHT * size
-        return coefficients, (miss <= _TOLERANCE * size[2]).all(), line, straight.all()
-
-    constants, good, lines, straight = zip(*map(one, names), strict=True)
-    return jnp.stack(constants), jnp.stack(good), jnp.stack(lines), jnp.stack(straight)
+    values = jax.vmap(jax.vmap(lambda z: law.quantile(z, {})))(scores)
+    coefficients, miss = _parabolas(values)
+    # Cells nearer to the end than any point have never been asked for a value.
+    spread = jnp.abs(values[-1, _HALF - 1] - values[-1, _HALF - 1 - (1 << _DIGITS)])
+    size = jnp.maximum(jnp.abs(values), spread)
+    line = jnp.stack([values[0, 0], 2 * (values[-1, _HALF - 1] - values[0, 0])])
+    straight = jnp.abs(values - line[0] - line[1] * points) <= _STRAIGHT * size
+    return coefficients, (miss <= _TOLERANCE * size[2]).all(), line, straight.all()
 
 
 @lru_cache(maxsize=1)
@@ -198,7 +192,8 @@ def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
     scores = _of_scores()[None]
     if not alone:
         return Tables((), coordinates, scores, {})
-    coefficients, good, lines, straight = (np.asarray(x) for x in _fit(joint, alone))
+    fitted = [_fit(law) for name in alone if (law := nodes[name].law) is not None]
+    coefficients, good, lines, straight = map(np.array, zip(*fitted, strict=True))
     tabulated = tuple(name for name, fits in zip(alone, good, strict=True) if fits)
     others = tuple(name for name in coordinates if name not in tabulated)
     return Tables(

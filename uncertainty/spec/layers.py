@@ -28,8 +28,8 @@ class Layer:
         The same with the kinds of `bundles` in their places.
     correlations : tuple
         Valid rank correlations with their places in the list.
-    bundles : mapping of str to str
-        Catalogue names stated, by kind.
+    bundles : mapping of str to tuple of str
+        Catalogue names stated, by kind; several where one of them is chosen by chance.
     bundle : bool
         True where the layer itself comes out of a catalogue.
     """
@@ -39,7 +39,7 @@ class Layer:
     entries: Mapping[str, AssumptionEntry]
     stated: tuple[str, ...]
     correlations: tuple[tuple[int, CorrelationEntry], ...] = ()
-    bundles: Mapping[str, str] = field(default_factory=dict)
+    bundles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bundle: bool = False
     written: tuple[str, ...] = ()
 

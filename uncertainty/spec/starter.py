@@ -77,9 +77,9 @@ def _replaced(
     """Names that a layer takes away from those below: by a bundle, or said in another way."""
     if layer.bundles.keys() & {"hardware", "precision"} and "hardware" in {**below, **stated}:
         yield "peak_flops"
-    for kind, name in layer.bundles.items():
-        bundle = catalogue(kind).get(name)
-        yield from bundle.assumptions if bundle else ()
+    for kind, names in layer.bundles.items():
+        for bundle in (catalogue(kind).get(name) for name in names):
+            yield from bundle.assumptions if bundle else ()
     for group in ALTERNATIVES:
         if set(group) & stated.keys():
             yield from (name for other in ALTERNATIVES if other != group for name in other)
