@@ -60,7 +60,14 @@ def _bundles(entry: Schema) -> Iterator[tuple[str, JsonSchema]]:
         text = f"a name of the {kind} catalogue"
         other: Schema = {**entry, "not": _fixed_name({"type": "string"})}
         named: list[JsonSchema] = [{"enum": names}, _fixed_name({"enum": names}), other]
+        named += [_choice_of(names)] if kind == "hardware" else []
         yield kind, {"description": text, "anyOf": named}
+
+
+def _choice_of(names: list[JsonSchema]) -> Schema:
+    options: Schema = {"type": "array", "items": {"enum": names}, "minItems": 2}
+    choice: Schema = {"type": "object", "properties": {"options": options}, "required": ["options"]}
+    return {"type": "object", "properties": {"choice": choice}, "required": ["choice"]}
 
 
 def _fixed_name(name: Schema) -> Schema:
