@@ -21,7 +21,7 @@ def main(folder=FIGURES / "batch_size", draws=2**12):
     }  # fmt: skip
     print(f"{'':20} {'batch':>6} {'J/token, median':>16} {'utilization':>12} {'memory-bound':>13}")
     for label, table in tables.items():
-        for batch in BATCHES[::3]:
+        for batch in BATCHES:
             row = table.sel(batch_size=batch)
             told = [float(row["median"].sel(quantity=name)) for name in OUTPUTS]
             error = float(row["mcse_median"].sel(quantity=OUTPUTS[0]))

@@ -10,24 +10,23 @@ FIGURES = Path(__file__).parents[1] / "figures"
 BATCHES = 2.0 ** np.arange(0, 11)
 
 
-def break_even(laptop, datacenter):
-    """Batch at which a curve over batches, falling, meets a value; the ends of the range beyond."""
-    return float(np.exp(np.interp(-np.log(laptop), -np.log(datacenter), np.log(BATCHES))))
+def break_even(ratios):
+    """Batch at which the datacenter's energy over the laptop's, falling with the batch, is 1."""
+    return float(np.exp(np.interp(0, -np.log(ratios), np.log(BATCHES))))
 
 
 def main(folder=FIGURES / "laptop", draws=2**12):
     """Print the chance by batch, draw both, say where they are even."""
     local = un.build_problem("laptop-30b")
-    chances, ratios = [], []
-    for batch in BATCHES:
-        remote = un.build_problem("frontier-roofline", given={"batch_size": batch})
-        pair = un.compare({"datacenter": remote, "laptop": local}, draws=draws)
-        row = pair.sel(scenario="laptop", statistic="typical")
-        chances.append((1 - float(row["chance_above"]), float(row["mcse_chance_above"])))
-        ratios.append([float(row[f"ratio_{key}"]) for key in ("median", "lower", "upper")])
-        print(f"batch {batch:5.0f}: the laptop takes less with a probability of "
-              f"{chances[-1][0]:.3f} ± {chances[-1][1]:.1g}")  # fmt: skip
-    even = [break_even(1, 1 / np.array(ends)) for ends in np.transpose(ratios)]
+    remote = {f"batch {batch:g}": un.build_problem("frontier-roofline", given={"batch_size": batch})
+              for batch in BATCHES}  # fmt: skip
+    found = un.compare({"laptop": local, **remote}, draws=draws).sel(statistic="typical")
+    for name in remote:
+        row = found.sel(scenario=name)
+        print(f"{name:10}: the laptop takes less with a probability of "
+              f"{float(row['chance_above']):.3f} ± {float(row['mcse_chance_above']):.1g}")  # fmt: skip
+    ratios = found.sel(scenario=list(remote))
+    even = [break_even(ratios[f"ratio_{key}"].values) for key in ("median", "lower", "upper")]
     table = un.sweep("frontier-roofline", "batch_size", BATCHES, draws=draws)
     laptop = un.summarize(un.simulate(local, draws), quantities=["energy_wh"])
     flat = table.copy(deep=True)

@@ -34,7 +34,8 @@ def main(folder=FIGURES / "long_inputs", draws=2**12):
     middle, low, high = crossover(draws)
     un.write_sweep({"GPT-4o": table}, folder, marks={"attention equals parameters": middle})
     un.write_provenance(table, folder, Path(__file__).name)
-    ends = [float(table.sel(quantity="energy_wh")[key][12]) for key in ("lower", "upper")]
+    ends = [float(table.sel(quantity="energy_wh")[key].sel(input_tokens=1e4, method="nearest"))
+            for key in ("lower", "upper")]  # fmt: skip
     print(f"Attention costs more than parameters beyond {middle:,.0f} tokens of input (90 % interval, equal "
           f"tails, {low:,.0f} to {high:,.0f}); 10,000 tokens take {ends[0]:.2g} to {ends[1]:.2g} Wh.")  # fmt: skip
 

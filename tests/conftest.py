@@ -10,10 +10,20 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once(tmp_path_factory):
-    """Share compilations between tests; nothing outside the test run is touched."""
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("jax")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+def _compiled_once(tmp_path_factory, worker_id):
+    """Share compilations between tests and processes; nothing outside the test run is touched."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder if worker_id == "master" else folder.parent
+    settings = {
+        "jax_compilation_cache_dir": str(shared / "jax"),
+        "jax_compilation_cache_max_size": 2**32,  # a limit brings a lock
+        "jax_persistent_cache_min_compile_time_secs": 0.2,
+    }
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+            environment.setenv(name.upper(), str(value))
+        yield
 
 
 class Lognormals:

@@ -53,7 +53,8 @@ def shared_part(
     -----
     With E experts of which k serve a token, ``active = shared + k e`` and ``total = shared + E e``,
     so ``shared = (active - (k/E) total) / (1 - k/E)``. Where neither is known, 30 % of the active
-    ones: open mixtures lie between 13 % (Mixtral 8x22B) and 45 % (DeepSeek-V3), with Llama 4 above.
+    ones: open mixtures lie between 13 % (Mixtral 8x22B) and 45 % (DeepSeek-V3), with Llama 4 above,
+    by their model cards.
 
     Examples
     --------
@@ -104,8 +105,9 @@ def touched_share(share_per_token: ArrayLike, tokens: ArrayLike) -> Array:
 
     Notes
     -----
-    ``1 - (1 - k/E)^B`` for B tokens that choose experts independently and evenly: the expected
-    number of distinct choices.
+    ``1 - (1 - k/E)^B`` for B tokens that choose experts evenly and apart: the expected share of
+    distinct choices, the occupancy problem of Feller (1968), An introduction to probability
+    theory, volume 1. Tokens that prefer some experts touch fewer.
 
     Examples
     --------

@@ -74,7 +74,7 @@ def training_wh(
     Notes
     -----
     ``P t``, or ``FLOP / (peak utilization) P_rated overhead``: in training, GPUs draw about their
-    rated power.
+    rated power. Source: Epoch AI (2025), How much energy does ChatGPT use?, appendix.
 
     Examples
     --------
@@ -137,8 +137,9 @@ def fleet_outputs(
 
     Notes
     -----
-    A GPU's manufacture goes to queries by the seconds that they use of its life. The lamp takes
-    10 W and the oven 1000 W by definition.
+    A GPU's manufacture goes to queries by the seconds that they use of its life, as in Luccioni,
+    Viguier and Ligozat (2022), arXiv:2211.02001, section 4.2. Energy over a day is average power.
+    The lamp takes 10 W and the oven 1000 W by definition. All inputs are 0 or more.
 
     Examples
     --------
