@@ -4,13 +4,14 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "analyses"
 
 
 THINNED = {
-    "BATCHES": lambda values: values[:: len(values) // 2],
+    "BATCHES": lambda values: np.unique(values[[0, 6, -1]]),
     "LENGTHS": lambda values: values[::3],
     "QUERIES": lambda values: values[::4],
 }
