@@ -95,6 +95,24 @@ def test_the_model_is_one_swap():
     assert table.sel(input="model")["stated"].values.tolist() == ["flops", "throughput"]
 
 
+def test_both_ends_are_the_estimates_themselves_though_models_differ():
+    """Neither model is told what only the other's file states."""
+    first = {**EPOCH, "input_tokens": {"fixed": 800}}
+    second = {
+        k: v for k, v in first.items() if k not in ("overhead", "utilization", "power_fraction")
+    }
+    more = {"host": 1.5, "idle": 1.2, "pue": 1.1, "prefill_utilization": 0.4, "batch_size": 32,
+            "memory_bandwidth_bytes_per_s": 3e12, "bytes_per_parameter": 2, "layers": 80}  # fmt: skip
+    second |= {name: {"fixed": value} for name, value in more.items()}
+    ends = problem(first), problem(second, "roofline")
+    for one, other in (ends, ends[::-1]):
+        table = un.explain(one, other)
+        exact = [p.central()["energy_wh"] for p in (one, other)]
+        assert table["value"].values == pytest.approx(exact, rel=1e-9)
+        assert {"model", "overhead", "prefill_utilization", "layers"} <= set(parts(table))
+        assert sum(parts(table).values()) == pytest.approx(np.log(exact[1] / exact[0]))
+
+
 def test_what_varies_per_query_in_one_file_only():
     varying = {**EPOCH, "output_tokens": {"varies": "query", **lognormal(500, 1)}}
     unknown = {**EPOCH, "output_tokens": lognormal(1000, 0.5)}

@@ -108,12 +108,19 @@ def _models() -> Iterator[tuple[str, list[Row]]]:
     from uncertainty.spec import catalogue
 
     energy = [{"name": name, "meaning": m.meaning} for name, m in ENERGY_MODELS.items()]
+    energy += [{"name": name, "meaning": meaning} for name, meaning in _BUILT.items()]
     yield "Energy models: --model NAME; more with: uncertainty list model NAME", energy
     rows = [
         {"name": name, "title": entry.title, **_values(entry.assumptions)}
         for name, entry in catalogue("llm").items()
     ]
     yield "Language models: llm=NAME", rows
+
+
+_BUILT = {
+    "{fleet: NAME}": "All queries of a day, with training, manufacture, carbon and water.",
+    "{ensemble: {NAME: weight, ...}}": "Several models; which of them holds is one more unknown.",
+}
 
 
 def _sources() -> Iterator[tuple[str, list[Row]]]:

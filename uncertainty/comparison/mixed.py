@@ -70,8 +70,7 @@ class Mixed:
             chosen = {n: jnp.where(swapped, correlated[1][n], correlated[0][n]) for n in both}
             correlated = [{**scores, **chosen} for scores in correlated]
         values = self._values(by_player, correlated)
-        told = {name: value for name, value in values.items() if name not in withheld}
-        first, second = ({**model(told)}[quantity] for model in self.models)
+        first, second = (_told(model, values, withheld)[quantity] for model in self.models)
         return jnp.where(by_player[MODEL], second, first) if MODEL in by_player else first
 
     def _values(
@@ -89,6 +88,14 @@ class Mixed:
             swapped = switches.get(owner.get(name, ""), jnp.zeros((), bool))
             values[name] = jnp.where(swapped, found[-1], found[0])
         return values
+
+
+def _told(
+    model: EnergyModel, values: Mapping[str, Array], withheld: frozenset[str]
+) -> dict[str, Array]:
+    """Outputs of a model that is not told some of what it can do without."""
+    hidden = withheld - {*model.required}
+    return model({name: value for name, value in values.items() if name not in hidden})
 
 
 def _own_scores(joint: Joint, scores: Scores, second: int) -> dict[str, Array]:
@@ -111,7 +118,7 @@ def mix(first: Problem, second: Problem) -> Mixed:
     """
     here, there = first.assumptions, second.assumptions
     same_model = _same(first.model, second.model)
-    told = _left_to_the_model(first, second) if same_model else {}
+    told = _left_to_the_model(first, second)
     used = first.used | second.used
     changed = [n for n in here if n in there and n in used and not _alike(here[n], there[n])]
     grouped = {name for pair in told.values() for names in pair for name in names}
@@ -142,9 +149,16 @@ def _alike(one: Assumption, other: Assumption) -> bool:
 def _left_to_the_model(
     first: Problem, second: Problem
 ) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Inputs that one file states and the other leaves to the model: withheld, by player."""
-    used = [set(p.model.used(p.assumptions)) for p in (first, second)]
-    one_sided = used[0] ^ used[1]
+    """Inputs that one file states and the other leaves to the model: withheld, by player.
+
+    What only one of two models takes goes with the model.
+    """
+    used = [
+        {name for name in p.model.used(p.assumptions) if other.model.used([name])}
+        for p, other in ((first, second), (second, first))
+    ]
+    stated = [first.assumptions.keys(), second.assumptions.keys()]
+    one_sided = {n for n in used[0] | used[1] if (n in stated[0]) != (n in stated[1])}
     found = {
         name: (frozenset({name} - used[0]), frozenset({name} - used[1]))
         for name in sorted(one_sided)

@@ -1,7 +1,7 @@
 """What an energy model is: a pure function of named inputs, with its declarations."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ class EnergyModel:
         """First line of the function's own description."""
         return (inspect.getdoc(self.function) or "").split("\n", maxsplit=1)[0]
 
-    def used(self, names: Mapping[str, object]) -> list[str]:
+    def used(self, names: Iterable[str]) -> list[str]:
         """Name those of `names` that the model takes."""
         own = {*self.required, *self.optional}
         return [name for name in names if self.takes_all or name in own]
