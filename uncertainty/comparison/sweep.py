@@ -1,5 +1,6 @@
 """One input through a range of values: how the answer changes, at common points."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from uncertainty.comparison.common import origin
 from uncertainty.declarations import INPUTS
 from uncertainty.errors import InputError
 from uncertainty.problem import ModelLike, build_problem
+from uncertainty.results import warnings_of
 from uncertainty.sampling import stream
 from uncertainty.spec import Priors, load_priors
 from uncertainty.summary import STATISTICS, summarize
@@ -51,7 +53,8 @@ def sweep(
     -------
     xarray.Dataset
         ``median``, ``lower``, ``upper`` and their Monte Carlo standard errors ``mcse_...`` over
-        ``quantity`` and the assumption's name.
+        ``quantity`` and the assumption's name. The attribute ``warnings`` holds, as JSON, the
+        sentences on why a result is not to be trusted.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def sweep(
     if statistic not in STATISTICS:
         raise InputError.of("<statistic>", f"must be one of {', '.join(STATISTICS)}")
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    tables, facts = [], {}
+    tables, facts, doubts = [], {}, list[str]()
     for value in values:
         fixed = {**(given or {}), name: float(value)}
         problem = build_problem(priors, model, fixed, scenario)
@@ -77,6 +80,7 @@ def sweep(
         table = summarize(tree, prob, quantities=list(quantities)).sel(statistic=statistic)
         tables.append(table)
         facts = origin([tree])
+        doubts += [f"{name} = {value:g}: {text}" for text in warnings_of(tree)]
     index = xr.Variable(name, np.asarray(values, float), {"units": _unit(name)})
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
     outputs = problem.outputs
@@ -84,6 +88,7 @@ def sweep(
     meanings = [outputs[quantity].meaning for quantity in quantities]
     named = {"boundary": ("quantity", boundaries), "meaning": ("quantity", meanings)}
     order = result.transpose("quantity", name).assign_coords(named)
+    facts |= {"warnings": json.dumps(doubts)}
     return order.assign_attrs({**facts, "prob": prob, "kind": "eti", "statistic": statistic})
 
 
