@@ -166,7 +166,7 @@ def draw(found, many):
     left.set_title(f"{DRAWS:.0e} draws", fontsize="medium", loc="left")
     draws = {**found["by_draws"], MANY: many["median_s"]}
     sizes = [n for n in draws if n > 64]
-    right.plot(sizes, [(draws[n] - draws[64]) / n * 1e9 for n in sizes], "o-")
+    right.plot(sizes, [(draws[n] - draws[64]) / n * 1e9 for n in sizes], "o-", clip_on=False)
     right.set(xlabel="Draws", ylabel="Time per draw (ns)", xscale="log", ylim=(0, None))
     right.set_title(
         f"Six inputs; fixed cost {1e3 * draws[64]:.0f} ms", fontsize="medium", loc="left"

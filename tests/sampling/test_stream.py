@@ -169,14 +169,14 @@ def test_the_result_does_not_depend_on_how_draws_are_cut(six, monkeypatch):
 
 
 def test_many_inputs_give_what_few_give():
-    """More than are looked up in one loop: the sum of 30 normals."""
-    laws = {f"x{i}": {"normal": {"mean": 1, "sd": 2}} for i in range(30)}
+    """More than are looked up in one loop: the sum of 90 normals."""
+    laws = {f"x{i}": {"normal": {"mean": 1, "sd": 2}} for i in range(90)}
     problem = un.build_problem(
         {"schema": 1, "assumptions": laws}, model=lambda **x: sum(x.values())
     )
     tree = un.stream(problem, 2**16)
     assert tree["prior_sketch"]["y_moments"].sel(moment="number").values.sum() == 2**16
-    exact = 30 + 2 * np.sqrt(30) * ndtri(LEVELS)
+    exact = 90 + 2 * np.sqrt(90) * ndtri(LEVELS)
     assert (np.abs(errors_in_ses(tree, exact)) < 4).all()
 
 

@@ -73,6 +73,16 @@ def test_a_table_agrees_with_its_law_to_the_last_point_of_both_tails(smooth, nam
     assert (np.abs(found - exact) <= 2e-7 * np.maximum(np.abs(exact), spread)).all()
 
 
+@pytest.mark.parametrize("median", [1e-60, 1e60])
+@in_float64
+def test_in_units_beyond_32_bits_the_law_itself_is_evaluated(median):
+    laws = {"x": {"lognormal": {"median": median, "sigma": 0.5}}}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda x: x)
+    assert tabulate(problem.joint, ("x",)).tabulated == ()
+    found = un.summarize(un.stream(problem, 2**14)).sel(statistic="query")
+    assert abs(found["median"].item() - median) < 4 * found["mcse_median"].item()
+
+
 @in_float64
 def test_scores_are_those_of_the_points():
     tables = tabulate(problem_of(SHARP).joint, tuple(SHARP))

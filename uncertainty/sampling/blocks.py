@@ -38,7 +38,7 @@ EVALUATIONS = 2**24
 FIRST_DRAWS = {False: 2**17, True: 2**12}
 """Draws of the first stage towards a tolerance; True where something varies per query."""
 _PLACES = 32
-_MANY = 24
+_MANY = 80
 _STATIC = {"static": True}
 Result = TypeVar("Result")
 Net: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -205,11 +205,11 @@ def reduce_draws(
     The values of one stretch are carried to the next turn of the loop and reduced there: otherwise
     each reducer would be compiled into a loop that computes them again.
     """
-    queries = _points(work.inner, inner, _digits(inner[0], jnp.arange(max(work.queries, 1))))
+    queries = _points(work.inner, inner, _shifted(inner, jnp.arange(max(work.queries, 1))))
     within = _digits(outer[0], jnp.arange(work.rows))
     most = _turns(work.queries, work.rows, len(outer[2]))
     firsts = jnp.asarray(start) + jnp.arange(most) * work.rows
-    origins = _digits(outer[0], firsts)
+    origins = _shifted(outer, firsts)
 
     def look_up(number: Array) -> _Points:
         return _points(work.outer, outer, within ^ origins[:, :, number, None])
@@ -261,14 +261,18 @@ def _digits(columns: ArrayLike, indices: Array) -> Array:
     return digits
 
 
-def _shifted(net: Net, digits: Array) -> tuple[Array, Array]:
-    """Digits of points, and what lies beyond them."""
-    shift, rest = (jnp.asarray(x).T[:, :, None] for x in net[1:])
-    return digits ^ shift, rest
+def _shifted(net: Net, indices: Array) -> Array:
+    """Digits of points, shape (coordinates, chain, n)."""
+    return _digits(net[0], indices) ^ jnp.asarray(net[1]).T[:, :, None]
+
+
+def _rest(net: Net) -> Array:
+    """What lies beyond the digits, shape (coordinates, chain, 1)."""
+    return jnp.asarray(net[2]).T[:, :, None]
 
 
 def _points(tables: Tables, net: Net, digits: Array) -> _Points:
-    known, scores = tables.look_up(*_shifted(net, digits))
+    known, scores = tables.look_up(digits, _rest(net))
     return _Points(known, scores, jnp.zeros(digits.shape[1:]))
 
 
@@ -276,9 +280,9 @@ def _scores(work: Work, net: Net, digits: Array, points: _Points) -> dict[str, A
     """Scores of everything unknown, correlated ones as their inputs are."""
     if not work.scored:
         return {}
-    shifted, rest = _shifted(net, digits)
+    rest = _rest(net)
     looked_up = {
-        name: work.outer.score(shifted[i], rest[i]) for i, name in enumerate(work.outer.tabulated)
+        name: work.outer.score(digits[i], rest[i]) for i, name in enumerate(work.outer.tabulated)
     }
     if not points.scores:
         return looked_up

@@ -7,7 +7,6 @@ middle. A quantile function that is one straight line needs no table, and wherev
 good enough, as at a jump, the law itself is evaluated.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
@@ -28,6 +27,7 @@ _DIGITS = 7
 _LOWEST = -20  # exponent of the smallest distance, in units of the last digit of a point
 _OCTAVES = _BITS - 1 - _LOWEST
 _HALF = _OCTAVES << _DIGITS
+_MANTISSA = 52
 _TOLERANCE = 1e-7
 _STRAIGHT = 2.0**-40
 
@@ -56,33 +56,42 @@ def _scores() -> Floats:
 
 
 def _parabolas(values: Array) -> tuple[Array, Array]:
-    """Coefficients in the distance, shape (3, cells), and the error at the quarters, (cells,).
+    """Start and packed slopes of each cell, shape (2, cells), and the error at its quarters.
 
-    The coefficients of 1, v and v^2 are far larger than the value, by up to 2^14: harmless with the
-    53 digits of float64.
+    The slopes are a small part of the value: 32 bits are enough for each, and one place holds both.
     """
-    low, high = (np.tile(end, 2) for end in _cells())
     start, quarter, middle, other, end = values
     bend = 2 * start - 4 * middle + 2 * end
-    slope = end - start - bend
-    place = low / (high - low)
-    coefficients = jnp.stack(
-        [
-            start - place * (slope - place * bend),
-            (slope - 2 * place * bend) / (high - low),
-            bend / (high - low) ** 2,
-        ]
-    )
+    packed = _pack(end - start - bend, bend)
+    linear, square = _unpack(packed)
     misses = [
-        jnp.abs(start + t * (slope + t * bend) - exact)
+        jnp.abs(start + t * (linear + t * square) - exact)
         for t, exact in ((0.25, quarter), (0.75, other))
     ]
-    return coefficients, jnp.maximum(*misses)
+    return jnp.stack([start, packed]), jnp.maximum(*misses)
+
+
+def _pack(first: Array, second: Array) -> Array:
+    """Two numbers of 32 bits in the place of one."""
+    low, high = (
+        lax.bitcast_convert_type(x.astype(jnp.float32), jnp.uint32).astype(jnp.uint64)
+        for x in (first, second)
+    )
+    return lax.bitcast_convert_type(low | (high << 32), jnp.float64)
+
+
+def _unpack(packed: Array) -> tuple[Array, Array]:
+    pair = lax.bitcast_convert_type(packed, jnp.uint64)
+    first, second = (
+        lax.bitcast_convert_type(half.astype(jnp.uint32), jnp.float32).astype(jnp.float64)
+        for half in (pair, pair >> 32)
+    )
+    return first, second
 
 
 @jax.jit
 def _fit(law: CompiledLaw) -> tuple[Array, Array, Array, Array]:
-    """Parabolas of a law, shape (3, cells), and whether they are good enough.
+    """Parabolas of a law, shape (2, cells), and whether they are good enough.
 
     Then the start and the rise of a straight line, (2,), and whether that is the law. Laws of one
     kind share their compiled code.
@@ -117,15 +126,18 @@ class Tables:
         Assumptions whose score is looked up: their law needs more than its own point, or bends too
         sharply.
     coefficients : array
-        Shape (1 + tabulated, 3, cells); the first table gives the normal score.
-    lines : dict of str to array
-        Start and rise of what needs no table, shape (2,) each.
+        Shape (1 + tabulated, 2, cells); the first table gives the normal score.
+    straight : tuple of str
+        Those of the tabulated that need no table.
+    lines : array
+        Their start and rise, shape (straight, 2).
     """
 
     tabulated: tuple[str, ...] = field(metadata={"static": True})
     others: tuple[str, ...] = field(metadata={"static": True})
+    straight: tuple[str, ...] = field(metadata={"static": True})
     coefficients: ArrayLike
-    lines: Mapping[str, ArrayLike]
+    lines: ArrayLike
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,10 +154,10 @@ class Tables:
         rest : array
             What lies beyond the digits, of a shape that fits.
         """
-        read = partial(_read, jnp.asarray(self.coefficients))
+        read, lines = partial(_read, jnp.asarray(self.coefficients)), jnp.asarray(self.lines)
         found = {
-            name: _on_line(self.lines[name], digits[i], rest[i])
-            if name in self.lines
+            name: _on_line(lines[self.straight.index(name)], digits[i], rest[i])
+            if name in self.straight
             else read(0 if name in self.others else 1 + i, digits[i], rest[i])
             for i, name in enumerate(self.names)
         }
@@ -157,24 +169,25 @@ class Tables:
         return _read(jnp.asarray(self.coefficients), 0, digits, rest)
 
 
-def _on_line(line: ArrayLike, digits: Array, rest: Array) -> Array:
-    known = jnp.asarray(line)
-    return known[0] + known[1] * ((digits.astype(jnp.float64) + rest) * 2.0**-_BITS)
+def _on_line(line: Array, digits: Array, rest: Array) -> Array:
+    return line[0] + line[1] * ((digits.astype(jnp.float64) + rest) * 2.0**-_BITS)
 
 
 def _read(coefficients: Array, table: int, digits: Array, rest: Array) -> Array:
-    signed = lax.bitcast_convert_type(digits, jnp.int32)
-    upper = signed >> (_BITS - 1)  # -1 in the upper half, else 0
-    distance = (signed ^ upper).astype(jnp.float64) + jnp.where(upper < 0, 1 - rest, rest)
-    # The name of the cell needs 24 digits only: at the next cell's edge both agree. The largest
-    # distance would round up to the half.
-    near = jnp.minimum(distance.astype(jnp.float32), jnp.float32(2.0 ** (_BITS - 1) * (1 - 2**-24)))
-    bits = lax.bitcast_convert_type(near, jnp.int32) >> (23 - _DIGITS)
-    cell = bits - ((127 + _LOWEST) << _DIGITS) + (upper & _HALF)
-    constant, linear, square = (
-        coefficients[table, k].at[cell].get(mode="promise_in_bounds") for k in range(3)
+    signed = lax.bitcast_convert_type(digits, jnp.int32)  # negative in the upper half
+    # Exact, and inside the cells: what lies beyond the digits is neither 0 nor 1 to 20 digits.
+    distance = jnp.abs(signed.astype(jnp.float64) + rest)
+    bits = lax.bitcast_convert_type(distance, jnp.uint64)
+    exponent = (bits >> (_MANTISSA - _DIGITS)).astype(jnp.int32)
+    cell = exponent - ((1023 + _LOWEST) << _DIGITS) + ((signed >> (_BITS - 1)) & _HALF)
+    constant, packed = (
+        coefficients[table, k].at[cell].get(mode="promise_in_bounds") for k in range(2)
     )
-    return constant + distance * (linear + distance * square)
+    linear, square = _unpack(packed)
+    # Digits of the distance that do not name the cell, behind the exponent of one.
+    within = (bits << _DIGITS) & (2**_MANTISSA - 1) | (1023 << _MANTISSA)
+    place = lax.bitcast_convert_type(within, jnp.float64) - 1
+    return constant + place * (linear + place * square)
 
 
 def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
@@ -191,7 +204,7 @@ def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
     alone = tuple(n for n in coordinates if n not in correlated and _closed(nodes[n].law))
     scores = _of_scores()[None]
     if not alone:
-        return Tables((), coordinates, scores, {})
+        return Tables((), coordinates, (), scores, np.zeros((0, 2)))
     fitted = [_fit(law) for name in alone if (law := nodes[name].law) is not None]
     coefficients, good, lines, straight = map(np.array, zip(*fitted, strict=True))
     tabulated = tuple(name for name, fits in zip(alone, good, strict=True) if fits)
@@ -199,8 +212,9 @@ def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
     return Tables(
         tabulated,
         others,
+        tuple(name for name, line in zip(alone, straight, strict=True) if line),
         np.concatenate([scores, coefficients[good]]),
-        {name: lines[i] for i, name in enumerate(alone) if straight[i]},
+        lines[straight],
     )
 
 
