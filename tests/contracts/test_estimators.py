@@ -188,7 +188,7 @@ class TestTornado:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "sobal"}, "<method>: must be one of sobol, tornado"),
+        ({"method": "sobal"}, "<method>: must be one of sobol, shapley, tornado"),
         ({"statistic": "median"}, "<statistic>"),
         ({"scale": "ln"}, "<scale>"),
         ({"by": "inputs"}, "<by>"),

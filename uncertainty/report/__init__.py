@@ -192,7 +192,8 @@ def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
 
 
 def _ranking_csv(ranking: xr.Dataset) -> str:
-    flat = ranking.drop_dims("position").to_dataframe().reset_index()
+    plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
+    flat = ranking[plain].to_dataframe().reset_index()
     for position in ranking["position"].values:
         flat[f"chance_of_rank_{position}"] = (
             ranking["rank_probability"].sel(position=position).values

@@ -196,6 +196,13 @@ def _relative(row: xr.Dataset) -> str:
     return f"at most {100 * max(errors, default=0.0):.2g} %"
 
 
+_MEASURES: Mapping[str, str] = {
+    "sobol": "Sobol' shares",
+    "shapley": "Shapley shares",
+    "tornado": "swings",
+}
+
+
 def ranking_title(ranking: xr.Dataset) -> str:
     """Name the method, the statistic and the scale: an order without them means little.
 
@@ -206,7 +213,7 @@ def ranking_title(ranking: xr.Dataset) -> str:
     "Sobol' shares of log energy_wh, typical query"
     """
     facts = ranking.attrs
-    measure = {"sobol": "Sobol' shares", "tornado": "swings"}[str(facts["method"])]
+    measure = _MEASURES[str(facts["method"])]
     scale = "log " if facts["scale"] == "log" else ""
     label = STATISTIC_LABELS[str(facts["statistic"])]
     return f"{measure} of {scale}{facts['quantity']}, {label}"
@@ -215,7 +222,7 @@ def ranking_title(ranking: xr.Dataset) -> str:
 def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     """Give the columns and rows of a ranking, each figure with its standard error."""
     keys = [
-        str(k) for k in ranking.data_vars if f"{k}_se" in ranking and "input" in ranking[k].dims
+        str(k) for k in ranking.data_vars if f"{k}_se" in ranking and ranking[k].dims == ("input",)
     ]
     columns = ["rank", "input", *(key.replace("_", " ") for key in keys), "chance of this rank"]
     rows = []

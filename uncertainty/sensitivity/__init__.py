@@ -8,6 +8,7 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
+from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.table import Estimates, ranking_table
 from uncertainty.sensitivity.target import By, Scale, Statistic, Target, players
@@ -16,7 +17,7 @@ from uncertainty.sensitivity.tornado import tornado
 __all__ = ["METHODS", "Scale", "rank_inputs"]
 
 METHODS: MappingProxyType[str, Callable[..., Estimates]] = MappingProxyType(
-    {"sobol": sobol, "tornado": tornado}
+    {"sobol": sobol, "shapley": shapley, "tornado": tornado}
 )
 """Every ranking method by name."""
 

@@ -1,6 +1,6 @@
 """What is ranked: one statistic of one output, on one scale, over independent players."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -57,8 +57,10 @@ class Target:
             return {**epistemic, **self.problem.joint.coordinates(varies=True)}
         return epistemic
 
-    def queries(self, seed: int, randomization: int) -> Columns:
+    def inner(self, seed: int, randomization: int) -> Columns:
         """Per-query points that all epistemic points of a randomization share."""
+        if not self.nested:
+            return {}
         names = self.problem.joint.coordinates(varies=True)
         return normal_scores(names, QUERIES, seed=seed, randomization=randomization)
 
@@ -69,17 +71,16 @@ class Target:
             values = every_pair(joint, model, outer, inner, (self.quantity,))[self.quantity]
         else:
             values = each_point(joint, model, outer)[1][self.quantity][:, None]
-        return self._checked(values)
+        self.check(float((~np.isfinite(values)).mean()), float((values <= 0).mean()))
+        return values
 
-    def _checked(self, values: Floats) -> Floats:
-        lost = float((~np.isfinite(values)).mean())
+    def check(self, lost: float, low: float) -> None:
+        """Refuse values of which some are not finite, or not above 0 on a log scale."""
         if lost:
             raise _refusal(f"{self.quantity} is not finite for {lost:.3g} of the draws")
-        low = float((values <= 0).mean()) if self.scale == "log" else 0.0
-        if low:
+        if low and self.scale == "log":
             text = f"{self.quantity} is not above 0 for {low:.3g} of the draws"
             raise _refusal(f'{text}; use scale="linear"')
-        return values
 
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
@@ -90,10 +91,21 @@ class Target:
         """The statistic at epistemic points (n,)."""
         return self.reduce(self.pairs(outer, inner))
 
-    def within(self, values: Floats) -> tuple[float, float]:
-        """Variance within and between epistemic points of values (n, m), on the scale."""
+    def within(self, seed: int, randomization: int, count: int) -> tuple[float, float]:
+        """Variance within and between epistemic points, over all their queries, on the scale."""
+        places = self.coordinates
+        outer = normal_scores(places, count, seed=seed, randomization=randomization)
+        values = self.pairs(outer, self.inner(seed, randomization))
         scaled = np.log(values) if self.scale == "log" else values
         return float(scaled.var(-1).mean()), float(scaled.mean(-1).var())
+
+    def correlated(self, chosen: Sequence[Player]) -> list[str]:
+        """Names of players that are correlated with one another."""
+        for block in self.problem.joint.blocks:
+            owners = [player.name for player in chosen if set(player.members) & set(block.names)]
+            if len(owners) > 1:
+                return owners
+        return []
 
 
 def _refusal(text: str) -> InputError:

@@ -44,7 +44,7 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         raise InputError.of("<ranking>", f'a tornado goes by="input", not {" or ".join(several)}')
     ends = _ends(target, [player.members[0] for player in chosen])
     repeats = range(RANDOMIZATIONS if target.nested else 1)
-    inner = [target.queries(seed, r) if target.nested else {} for r in repeats]
+    inner = [target.inner(seed, r) for r in repeats]
     values = np.stack([target(ends, queries) for queries in inner])
     # On the scale: the center (randomization,), then both ends (randomization, end, player).
     center, found = values[:, 0], values[:, 1:].reshape(len(values), 2, -1)

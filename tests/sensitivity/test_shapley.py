@@ -1,0 +1,148 @@
+"""Shapley effects against closed forms, with and without dependence."""
+
+import sys
+from itertools import combinations, permutations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import uncertainty as un
+
+
+def of_value_function(players, value):
+    """The definition: what each player adds, averaged over every order."""
+    gains = {player: [] for player in players}
+    for order in permutations(players):
+        for i, player in enumerate(order):
+            gains[player].append(value(order[: i + 1]) - value(order[:i]))
+    return {player: np.mean(gain) for player, gain in gains.items()}
+
+
+def agrees(table, exact):
+    for name, share in exact.items():
+        row = table.sel(input=name)
+        error = float(row["shapley_se"])
+        assert error < 0.02
+        assert float(row["shapley"]) == pytest.approx(share, abs=4.5 * error + 1e-12), name
+    assert float(table["shapley"].sum()) == pytest.approx(1, abs=1e-12)
+
+
+def gaussian(coefficients, pearson):
+    """A weighted sum of standard normals, the last two of them correlated; its exact effects."""
+    names = [f"x{i}" for i in range(len(coefficients))]
+    weights = dict(zip(names, coefficients, strict=True))
+    laws = {name: {"normal": {"mean": 1, "sd": 1}} for name in names}
+    rank = 6 / np.pi * np.arcsin(pearson / 2)
+    stated = [{"between": names[-2:], "rank": rank}] if pearson else []
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws, "correlations": stated},
+        model=lambda **x: sum(weights[name] * x[name] for name in weights),
+    )
+    sigma = np.eye(len(names))
+    sigma[-1, -2] = sigma[-2, -1] = pearson
+    beta = np.array(coefficients)
+
+    def known(subset):
+        at = [names.index(name) for name in subset]
+        if not at:
+            return 0.0
+        covered = sigma[:, at] @ np.linalg.solve(sigma[np.ix_(at, at)], sigma[at])
+        return beta @ covered @ beta / (beta @ sigma @ beta)
+
+    return problem, of_value_function(names, known)
+
+
+@pytest.mark.parametrize("pearson", [0, 0.5, -0.5, 0.9])
+@pytest.mark.parametrize("evaluations", ["subsets", "orders"])
+def test_three_gaussians(pearson, evaluations, monkeypatch):
+    """Owen and Prieur (2017), SIAM/ASA J. Uncertainty Quantification 5, 986."""
+    problem, exact = gaussian([1.0, 2.0, -1.5], pearson)
+    if evaluations == "orders":
+        monkeypatch.setattr(sys.modules["uncertainty.sensitivity.shapley"], "_FEWEST", 2**62)
+    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**14), exact)
+
+
+def test_a_product_with_interactions():
+    """The G function of Saltelli and Sobol' (1995): v(S) is a product over S, less one."""
+    weights = {"a": 0.0, "b": 1.0, "c": 4.5, "d": 9.0}
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": {n: {"uniform": {"low": 0, "high": 1}} for n in weights}},
+        model=lambda **x: jnp.prod(
+            jnp.stack([(jnp.abs(4 * x[n] - 2) + w) / (1 + w) for n, w in weights.items()])
+        ),
+    )
+    parts = {n: 1 / (3 * (1 + w) ** 2) for n, w in weights.items()}
+    whole = np.prod([1 + part for part in parts.values()]) - 1
+    exact = of_value_function(
+        list(parts), lambda subset: (np.prod([1 + parts[n] for n in subset]) - 1) / whole
+    )
+    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**16), exact)
+    table = un.rank_inputs(problem, scale="linear", draws=2**16)
+    for one, other in combinations(weights, 2):
+        row = table.sel(input=one, other=other)
+        share, error = parts[one] * parts[other] / whole, float(row["second_order_se"])
+        assert float(row["second_order"]) == pytest.approx(share, abs=4.5 * error)
+        assert np.isnan(table["second_order"].sel(input=one, other=one))
+
+
+def test_lognormals_on_both_scales(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    squares = {name: s**2 for name, s in lognormals.sigmas.items()}
+    whole = lognormals.total**2
+    agrees(un.rank_inputs(problem, method="shapley"), {n: s / whole for n, s in squares.items()})
+    exact = of_value_function(
+        list(squares), lambda subset: np.expm1(sum(squares[n] for n in subset)) / np.expm1(whole)
+    )
+    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**18), exact)
+
+
+@pytest.mark.parametrize("evaluations", ["subsets", "orders"])
+def test_more_players_and_groups_of_them(evaluations, monkeypatch):
+    """Two correlated among seven, so that both kinds of pairs are used."""
+    if evaluations == "orders":
+        monkeypatch.setattr(sys.modules["uncertainty.sensitivity.shapley"], "_FEWEST", 2**62)
+    problem, exact = gaussian([0.5, 1.0, 0.8, 1.2, 0.3, 1.0, 2.0], -0.6)
+    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**15), exact)
+    joined = {n: s for n, s in exact.items() if n not in ("x5", "x6")}
+    joined["x5 + x6"] = exact["x5"] + exact["x6"]
+    table = un.rank_inputs(problem, method="shapley", scale="linear", by="block", draws=2**15)
+    agrees(table, joined)
+
+
+def test_the_typical_query_of_correlated_inputs():
+    """Of a product of lognormals the median over queries is a product of the other two."""
+    laws = {
+        "a": {"lognormal": {"median": 2, "sigma": 0.6}},
+        "b": {"lognormal": {"median": 2, "sigma": 0.3}},
+        "t": {"varies": "query", "lognormal": {"median": 3, "sigma": 1.0}},
+    }
+    pearson = 0.7
+    rank = 6 / np.pi * np.arcsin(pearson / 2)
+    problem = un.build_problem(
+        {
+            "schema": 1,
+            "assumptions": laws,
+            "correlations": [{"between": ["a", "b"], "rank": rank}],
+        },
+        model=lambda a, b, t: a * b * t,
+    )
+    covariance = 0.6 * 0.3 * pearson
+    whole = 0.36 + 0.09 + 2 * covariance
+    alone = {"a": (0.36 + covariance) ** 2 / 0.36, "b": (0.09 + covariance) ** 2 / 0.09}
+    exact = {n: (alone[n] + whole - alone[m]) / 2 / whole for n, m in ("ab", "ba")}
+    agrees(un.rank_inputs(problem, method="shapley"), exact)
+
+
+def test_standard_errors_are_calibrated(lognormals):
+    """Over 200 seeds the spread is what the standard errors say, within their own scatter."""
+    problem, exact = gaussian([1.0, 2.0, -1.5], 0.5)
+    tables = [
+        un.rank_inputs(problem, method="shapley", scale="linear", draws=2**10, seed=seed)
+        for seed in range(200)
+    ]
+    for name, share in exact.items():
+        found = np.array([float(table["shapley"].sel(input=name)) for table in tables])
+        errors = np.array([float(table["shapley_se"].sel(input=name)) for table in tables])
+        assert 0.8 < found.std(ddof=1) / errors.mean() < 1.25
+        assert abs(found.mean() - share) < 4.5 * found.std(ddof=1) / np.sqrt(200)

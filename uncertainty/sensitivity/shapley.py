@@ -1,0 +1,140 @@
+"""Shapley effects: shares of a variance that add up to one, for dependent inputs too."""
+
+from collections.abc import Sequence
+from functools import partial
+from math import comb
+
+import numpy as np
+
+from uncertainty.precision import Floats
+from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
+from uncertainty.sensitivity.table import Estimates, ratio
+from uncertainty.sensitivity.target import Player, Target
+
+__all__ = ["shapley"]
+
+_EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
+_FEWEST, _MOST = 2**10, 2**13  # base points by default
+
+
+def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
+    """Shapley effects with standard errors.
+
+    What a player adds to the variance of the conditional expectation, averaged over all orders in
+    which players become known. Correlated inputs are drawn from their conditional distribution.
+
+    Parameters
+    ----------
+    target : Target
+    chosen : sequence of Player
+    draws : int, optional
+        Base points N over all randomizations. The model is evaluated at N 2^players points over
+        all subsets, and at N (players + 1) over orders.
+    seed : int
+
+    Returns
+    -------
+    Estimates
+        ``shapley``.
+
+    Notes
+    -----
+    Owen (2014), SIAM/ASA J. Uncertainty Quantification 2, 245; under dependence Song, Nelson and
+    Staum (2016), ibid. 4, 1060. Over all subsets of up to 13 players, or 8 where each point needs
+    many queries: each from half the mean squared difference of values that agree in the subset
+    alone, over all such pairs, which a Walsh-Hadamard transform sums. Beyond, by one order of the
+    players for each point: Goda (2021), Reliability Engineering and System Safety 206, 107282.
+    """
+    tied = target.correlated(chosen)
+    players = sorted(chosen, key=lambda player: player.name in tied)
+    fewest = _EVALUATIONS[target.nested] // 2 ** len(players)
+    exact = fewest >= _FEWEST
+    count = base_points(draws, min(fewest, _MOST) if exact else _of_orders(target, players))
+    one = _over_subsets if exact else _over_orders
+    parts = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
+    parts = parts[:, [players.index(player) for player in chosen]]
+    values, errors = ratio(parts, parts.sum(1))
+    return Estimates({"shapley": values}, {"shapley": errors}, parts)
+
+
+def _of_orders(target: Target, players: Sequence[Player]) -> int:
+    return _EVALUATIONS[target.nested] // (len(players) + 1)
+
+
+def _over_subsets(
+    target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
+) -> Floats:
+    """Effects of one randomization, not yet divided by the variance: shape (players,)."""
+    size = len(players)
+    subsets = np.arange(2**size)
+    keep = (subsets[:, None] >> np.arange(size)) & 1 == 1
+    pair = pair_of_points(target, count, seed, number)
+    values = mixed(target, Kept(players, keep[:, None]), pair, target.inner(seed, number))
+    left = _left((values - values.mean()).reshape(2**tied, -1, count)).ravel()
+    return np.array([_average(left, subsets, player, size) for player in range(size)])
+
+
+def _left(values: Floats) -> Floats:
+    """Variance that is left when a subset is known, shape (subsets of tied, of free players).
+
+    Parameters
+    ----------
+    values : array
+        Shape (subsets of tied, of free players, points).
+
+    Notes
+    -----
+    Two mixtures agree in the free players outside the symmetric difference of what they keep. In
+    tied players, drawn from what they are given the first point's, each agrees with the mixture
+    that keeps all of them. Half the mean squared difference is averaged over all such pairs: the
+    sums of products with one difference are a correlation over bits.
+    """
+    spectra = np.stack([_transformed(part) for part in values])
+    products = (spectra * spectra[-1]).mean(2).T
+    products = _transformed(products).T / values.shape[1] ** 2
+    squares = (values**2).mean((1, 2))
+    # In order of the difference, whose complement is what both agree in: the reversed order.
+    return np.asarray((squares + squares[-1])[:, None] / 2 - products[:, ::-1])
+
+
+def _transformed(values: Floats) -> Floats:
+    """Walsh-Hadamard transform along the first axis, of a power of two."""
+    size, half = len(values), 1
+    while half < size:
+        parts = values.reshape(size // (2 * half), 2, half, -1)
+        values = np.stack([parts[:, 0] + parts[:, 1], parts[:, 0] - parts[:, 1]], 1)
+        half *= 2
+    return values.reshape(size, -1)
+
+
+def _average(left: Floats, subsets: np.ndarray, player: int, size: int) -> float:
+    """What a player takes from the variance left, averaged over the orders of all players."""
+    without = subsets[(subsets >> player) & 1 == 0]
+    weights = np.array([1 / (size * comb(size - 1, k)) for k in range(size)])
+    return float(weights[np.bitwise_count(without)] @ (left[without] - left[without | 1 << player]))
+
+
+def _over_orders(
+    target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
+) -> Floats:
+    size = len(players)
+    orders = _orders(count, size, seed, number)
+    place = np.argsort(orders, 1)
+    keep = place < np.arange(size + 1)[:, None, None]
+    pair = pair_of_points(target, count, seed, number)
+    values = mixed(target, Kept(players, keep), pair, target.inner(seed, number))
+    # Known before a step is what agrees with the first point, or all that agrees with the second.
+    taken = -np.diff((values - values[-1]) ** 2, axis=0) / 2
+    if not tied:
+        taken = (taken + np.diff((values - values[0]) ** 2, axis=0) / 2) / 2
+    effects = np.zeros(size)
+    np.add.at(effects, orders.T, taken)
+    return effects / count
+
+
+def _orders(count: int, size: int, seed: int, number: int) -> np.ndarray:
+    """An order of the players for each point; in each run of them every player has every place."""
+    generator = np.random.default_rng([seed, number, size])
+    starts = np.stack([generator.permutation(size) for _ in range(-(-count // size))])
+    shifts = (np.arange(size)[:, None] + np.arange(size)) % size
+    return np.asarray(starts[:, shifts].reshape(-1, size)[:count])
