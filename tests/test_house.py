@@ -39,6 +39,7 @@ DOORS = {
     "numpyro": {"problem"},
     "arviz_stats": {"estimate"},
     "distributed": {"sampling"},
+    "SALib": {"sensitivity"},
 }
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",

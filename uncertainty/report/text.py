@@ -199,6 +199,11 @@ def _relative(row: xr.Dataset) -> str:
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares",
     "shapley": "Shapley shares",
+    "value": "value of information about",
+    "derivative": "slopes",
+    "correlation": "rank correlations with",
+    "delta": "Borgonovo's delta",
+    "pawn": "PAWN distances",
     "tornado": "swings",
 }
 
@@ -216,7 +221,15 @@ def ranking_title(ranking: xr.Dataset) -> str:
     measure = _MEASURES[str(facts["method"])]
     scale = "log " if facts["scale"] == "log" else ""
     label = STATISTIC_LABELS[str(facts["statistic"])]
-    return f"{measure} of {scale}{facts['quantity']}, {label}"
+    of = "" if measure.split()[-1] in ("with", "about") else " of"
+    where = f", where {facts['where']}" if "where" in facts else ""
+    return f"{measure}{of} {scale}{facts['quantity']}, {label}{where}"
+
+
+def _rank(ranking: xr.Dataset, number: int) -> str:
+    """A rank; one that several inputs share is marked."""
+    ranks = ranking["tied_rank"].values
+    return f"{ranks[number]}{'=' if (ranks == ranks[number]).sum() > 1 else ''}"
 
 
 def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
@@ -230,5 +243,5 @@ def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
         row = ranking.isel(input=i)
         cells = [figure_with_error(float(row[k]), float(row[f"{k}_se"])) for k in keys]
         chance = f"{100 * float(row['rank_probability'].isel(position=i)):.0f} %"
-        rows.append([str(i + 1), str(name), *cells, chance])
+        rows.append([_rank(ranking, i), str(name), *cells, chance])
     return columns, rows

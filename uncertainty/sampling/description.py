@@ -48,6 +48,8 @@ def _told_given(problem: Problem) -> Iterator[str]:
 
 def labels(problem: Problem) -> dict[str, dict[str, str]]:
     """Attributes of every variable: what it is, in which unit, from which source."""
+    joint = problem.joint
+    places = {**joint.coordinates(varies=False), **joint.coordinates(varies=True)}
     labels = {
         name: {
             "units": item.unit,
@@ -57,6 +59,7 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "note": item.note,
             "varies": "query" if item.varies else "",
             "law": str(item),
+            "coordinate": str(places.get(name, "")),
         }
         for name, item in problem.assumptions.items()
     }

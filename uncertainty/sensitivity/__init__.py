@@ -1,6 +1,7 @@
 """Which assumptions matter: one estimator a file, all giving the same shape of table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import xarray as xr
@@ -8,28 +9,46 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
+from uncertainty.sensitivity.derivative import derivative
+from uncertainty.sensitivity.given import METHODS as GIVEN
+from uncertainty.sensitivity.given import region
+from uncertainty.sensitivity.sample import draws_where, sample_of_result, sample_of_target
 from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.table import Estimates, ranking_table
 from uncertainty.sensitivity.target import By, Scale, Statistic, Target, players
 from uncertainty.sensitivity.tornado import tornado
+from uncertainty.sensitivity.value import value
+from uncertainty.summary import main_quantity
 
 __all__ = ["METHODS", "Scale", "rank_inputs"]
 
-METHODS: MappingProxyType[str, Callable[..., Estimates]] = MappingProxyType(
-    {"sobol": sobol, "shapley": shapley, "tornado": tornado}
+DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
+    {
+        "sobol": sobol,
+        "shapley": shapley,
+        "value": value,
+        "derivative": derivative,
+        "tornado": tornado,
+    }
 )
-"""Every ranking method by name."""
+"""Methods that choose their points, by name."""
+METHODS = (*DESIGNED, *GIVEN)
+"""Names of every ranking method."""
 
 _NOTE = (
     "Ranked are the coordinates of the joint prior: the share of an assumption whose parameters "
     "name others is what stays unknown once these are known; expressions are not ranked."
 )
+_NOTE_OF_DRAWS = (
+    "Ranked are uncertain assumptions by their values in the draws: what goes along with an input "
+    "counts as its own."
+)
 
 
 @in_float64
 def rank_inputs(
-    problem: Problem,
+    problem: Problem | xr.DataTree,
     *,
     method: str = "sobol",
     quantity: str | None = None,
@@ -38,14 +57,22 @@ def rank_inputs(
     by: By = "input",
     draws: int | None = None,
     seed: int = 0,
+    prob: float = 0.9,
+    threshold: float | None = None,
+    where: str | None = None,
 ) -> xr.Dataset:
     """Rank the assumptions by what they do to one statistic of one output.
 
     Parameters
     ----------
-    problem : Problem
-    method : {"sobol", "tornado"}
-        Shares of the variance, or the swing between P5 and P95 of one input at a time.
+    problem : Problem or xarray.DataTree
+        A result with draws is ranked by these, with ``correlation``, ``delta`` or ``pawn``.
+    method : str
+        ``sobol``, ``shapley``: shares of the variance, the second for dependent inputs too;
+        ``value``: what knowing one input exactly would buy; ``derivative``: mean squared slopes,
+        which bound the total Sobol' indices; ``tornado``: the swing between P5 and P95 of one input
+        at a time; ``correlation``: rank and partial rank correlation; ``delta``, ``pawn``: how far
+        an input moves the whole distribution.
     quantity : str, optional
         An output; the only one, or ``energy_wh``, where not given.
     statistic : {"typical", "mean", "query"}
@@ -58,14 +85,23 @@ def rank_inputs(
     draws : int, optional
         Base points N over all randomizations.
     seed : int
+    prob : float
+        Of the interval that ``value`` narrows, equal tails, and of intervals under a condition.
+    threshold : float, optional
+        For ``value``: a limit in units of the output; what is wanted is to know which side of it
+        the output lies on.
+    where : str, optional
+        Such as ``"energy_wh > 1"``, for a result: its draws under this condition are ranked.
 
     Returns
     -------
     xarray.Dataset
         Over ``input``, largest first: what the method estimates, each with ``<name>_se``; ``rank``;
-        and ``rank_probability`` over ``input`` and ``position``, the chance under estimation error
+        ``tied_rank``, the same for inputs whose order is not established at 95 %; and
+        ``rank_probability`` over ``input`` and ``position``, the chance under estimation error
         that the input holds that position. ``query_share`` is the share of one query's variance
-        that comes from what varies per query.
+        that comes from what varies per query. Under a condition also ``lower``, ``middle`` and
+        ``upper`` of each input, and the ``distance`` of its distribution from that of all draws.
 
     Raises
     ------
@@ -86,27 +122,75 @@ def rank_inputs(
     _check("statistic", statistic, ("typical", "mean", "query"))
     _check("scale", scale, ("log", "linear"))
     _check("by", by, ("input", "block", "group"))
-    if not isinstance(problem, Problem):
-        raise InputError.of("<ranking>", "give a problem from build_problem, not a result")
-    target = Target(problem, problem.quantity(quantity), statistic, scale)
-    chosen = players(target, by)
-    if not chosen:
-        raise InputError.of("<ranking>", "nothing is uncertain, so there is nothing to rank")
-    found = METHODS[method](target, chosen, draws, seed)
-    attributes: dict[str, str | int | float] = {
+    if not 0 < prob < 1:
+        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    facts: dict[str, str | int | float] = {
         "method": method,
-        "quantity": target.quantity,
-        "units": problem.outputs[target.quantity].unit,
         "statistic": statistic,
         "scale": scale,
         "by": by,
         "seed": seed,
-        "note": _NOTE,
     }
-    return ranking_table([player.name for player in chosen], found, attributes, seed)
+    if isinstance(problem, xr.DataTree):
+        names, found, more = _of_result(problem, method, quantity, statistic, scale, prob, where)
+    else:
+        if where is not None:
+            raise InputError.of("<where>", "is for draws: give a result of simulate")
+        name = problem.quantity(quantity)
+        target = Target(problem, name, statistic, scale, prob, threshold)
+        names, found = _of_problem(target, method, by, draws, seed)
+        more = {"quantity": name, "units": problem.outputs[name].unit, "note": _NOTE}
+    if method == "value":
+        more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
+    return ranking_table(names, found, facts | more, seed)
 
 
-def _check(what: str, got: str, known: object) -> None:
-    names = [str(name) for name in known] if isinstance(known, tuple) else list(METHODS)
-    if got not in names:
-        raise InputError.of(f"<{what}>", f"must be one of {', '.join(names)} (got {got!r})")
+def _of_problem(
+    target: Target, method: str, by: By, draws: int | None, seed: int
+) -> tuple[list[str], Estimates]:
+    if target.threshold is not None and method != "value":
+        raise InputError.of("<threshold>", 'is for method="value"')
+    chosen = players(target, by)
+    if not chosen:
+        raise InputError.of("<ranking>", "nothing is uncertain, so there is nothing to rank")
+    if method in DESIGNED:
+        return [player.name for player in chosen], DESIGNED[method](target, chosen, draws, seed)
+    if by != "input":
+        raise InputError.of("<by>", f'{method} takes each input for itself: by="input"')
+    sample = sample_of_target(target, draws, seed)
+    return list(sample.names), GIVEN[method](sample)
+
+
+def _of_result(
+    tree: xr.DataTree,
+    method: str,
+    quantity: str | None,
+    statistic: Statistic,
+    scale: Scale,
+    prob: float,
+    where: str | None,
+) -> tuple[list[str], Estimates, dict[str, str | int | float]]:
+    if method not in GIVEN:
+        text = f"{method} chooses its own points: give the problem; by draws go {', '.join(GIVEN)}"
+        raise InputError.of("<method>", text)
+    name = quantity or main_quantity(tree)
+    if name not in tree["central"].data_vars:
+        raise InputError.of("<quantity>", f"the result has no {name!r}")
+    sample = sample_of_result(tree, name, statistic, scale)
+    facts: dict[str, str | int | float] = {
+        "quantity": name,
+        "units": str(tree["central"][name].attrs.get("units", "")),
+        "note": _NOTE_OF_DRAWS,
+    }
+    if where is None:
+        return list(sample.names), GIVEN[method](sample), facts
+    inside = sample.among(draws_where(tree, where, statistic))
+    found, places = GIVEN[method](inside), region(sample, inside, prob)
+    values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
+    joined = replace(found, values=values, errors=errors)
+    return list(sample.names), joined, {**facts, "where": where, "prob": prob}
+
+
+def _check(what: str, got: str, known: Sequence[str]) -> None:
+    if got not in known:
+        raise InputError.of(f"<{what}>", f"must be one of {', '.join(known)} (got {got!r})")

@@ -25,7 +25,7 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.sampling import RANDOMIZATIONS, median_of_rows, unit_points
 from uncertainty.sensitivity.target import Player, Statistic, Target
 
-__all__ = ["Kept", "base_points", "mixed", "pair_of_points", "randomizations"]
+__all__ = ["Kept", "base_points", "mixed", "pair_of_points", "randomizations", "refuse_correlated"]
 
 _THREADS = 2
 _STATIC = {"static": True}
@@ -85,6 +85,17 @@ def base_points(draws: int | None, default: int) -> int:
     if draws is not None and draws < least:
         raise InputError.of("<draws>", f"must be {least} or more (got {draws})")
     return -(-(draws or default) // RANDOMIZATIONS)
+
+
+def refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
+    """Refuse players that are correlated with one another."""
+    clash = target.correlated(chosen)
+    if clash:
+        text = (
+            f"{' and '.join(clash)} are correlated: their shares of the variance overlap and "
+            'this method has no meaning; use method="shapley", or rank them together (by="block")'
+        )
+        raise InputError.of("<ranking>", text)
 
 
 def pair_of_points(

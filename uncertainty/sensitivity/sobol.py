@@ -5,10 +5,16 @@ from functools import partial
 
 import numpy as np
 
-from uncertainty.errors import InputError
 from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS
-from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
+from uncertainty.sensitivity.mixing import (
+    Kept,
+    base_points,
+    mixed,
+    pair_of_points,
+    randomizations,
+    refuse_correlated,
+)
 from uncertainty.sensitivity.table import Estimates, ratio
 from uncertainty.sensitivity.target import Player, Target
 
@@ -49,7 +55,7 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
     Commun. 145, 280, theorem 2. Both points of a pair are halves of one point of twice the
     dimension. A ratio's standard error is that of its linearization over randomizations.
     """
-    _refuse_correlated(target, chosen)
+    refuse_correlated(target, chosen)
     count = base_points(draws, _NESTED_POINTS if target.nested else _POINTS)
     one = partial(_one_randomization, target, tuple(chosen), count, seed)
     parts = randomizations(one)
@@ -67,17 +73,6 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         {"query_share": _query_share(target, count, seed)} if target.nested else {},
         {"second_order": (both.reshape(size, size), both_errors.reshape(size, size))},
     )
-
-
-def _refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
-    clash = target.correlated(chosen)
-    if clash:
-        text = (
-            f"{' and '.join(clash)} are correlated: their shares of the variance overlap and "
-            'a Sobol\' index has no meaning; use method="shapley", or rank them together '
-            '(by="block")'
-        )
-        raise InputError.of("<ranking>", text)
 
 
 def _one_randomization(

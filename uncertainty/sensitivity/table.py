@@ -11,6 +11,7 @@ from uncertainty.precision import Floats
 __all__ = ["Estimates", "ranking_table", "ratio"]
 
 _RESAMPLES = 2000
+_ESTABLISHED = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def ranking_table(
         **{key: ("input", values[order]) for key, values in found.values.items()},
         **{f"{key}_se": ("input", errors[order]) for key, errors in found.errors.items()},
         "rank": ("input", np.arange(1, len(names) + 1)),
+        "tied_rank": ("input", _tied_ranks(found.replicates[:, order], seed)),
         "rank_probability": (("input", "position"), chances[order]),
     }
     for key, (value, error) in found.extras.items():
@@ -71,13 +73,29 @@ def ratio(parts: Floats, variance: Floats) -> tuple[Floats, Floats]:
     return share, residual.std(0, ddof=1) / np.sqrt(len(parts))
 
 
-def _rank_probability(replicates: Floats, seed: int) -> Floats:
-    """Chance of each position under resampling of the randomizations; ties are shared."""
+def _resampled(replicates: Floats, seed: int) -> Floats:
+    """Sizes under resampling of the randomizations, shape (resamples, players)."""
     count, size = replicates.shape
     generator = np.random.default_rng([seed, count, size])
     chosen = generator.integers(0, count, (_RESAMPLES, count))
-    means = np.abs(replicates[chosen].mean(1))
-    tiebreak = generator.random(means.shape)
+    return np.asarray(np.abs(replicates[chosen].mean(1)))
+
+
+def _tied_ranks(replicates: Floats, seed: int) -> np.ndarray:
+    """Ranks of players in order; one not established to be below the first of a rank shares it."""
+    sizes, ranks = _resampled(replicates, seed), np.ones(replicates.shape[1], int)
+    first = 0
+    for i in range(1, len(ranks)):
+        if (sizes[:, first] > sizes[:, i]).mean() >= _ESTABLISHED:
+            first = i
+        ranks[i] = first + 1
+    return ranks
+
+
+def _rank_probability(replicates: Floats, seed: int) -> Floats:
+    """Chance of each position under resampling of the randomizations; ties are shared."""
+    means, size = _resampled(replicates, seed), replicates.shape[1]
+    tiebreak = np.random.default_rng([seed, size]).random(means.shape)
     order = np.lexsort((tiebreak, -means), axis=-1)
     chances = np.zeros((size, size))
     for position in range(size):

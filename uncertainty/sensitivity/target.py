@@ -37,12 +37,18 @@ class Target:
     quantity : str
     statistic : {"typical", "mean", "query"}
     scale : {"log", "linear"}
+    prob : float
+        Of an interval, equal tails.
+    threshold : float or None
+        Of a decision, in units of the output.
     """
 
     problem: Problem
     quantity: str
     statistic: Statistic
     scale: Scale
+    prob: float = 0.9
+    threshold: float | None = None
 
     @property
     def nested(self) -> bool:
@@ -84,8 +90,12 @@ class Target:
 
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
-        reduced = np.median(values, -1) if self.statistic == "typical" else values.mean(-1)
-        return np.asarray(np.log(reduced) if self.scale == "log" else reduced)
+        typical = self.statistic == "typical"
+        return self.scaled(np.median(values, -1) if typical else values.mean(-1))
+
+    def scaled(self, values: Floats | float) -> Floats:
+        """Values on the scale."""
+        return np.asarray(np.log(values) if self.scale == "log" else values)
 
     def __call__(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
         """The statistic at epistemic points (n,)."""

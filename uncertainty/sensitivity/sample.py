@@ -1,0 +1,183 @@
+"""Draws to rank by, of a problem or saved: inputs with the statistic of an output."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import InputError
+from uncertainty.evaluation import each_point
+from uncertainty.precision import Floats
+from uncertainty.sampling import RANDOMIZATIONS, normal_scores
+from uncertainty.sensitivity.mixing import base_points
+from uncertainty.sensitivity.target import Scale, Statistic, Target
+from uncertainty.summary import draws_of, is_nested
+
+__all__ = ["Sample", "draws_where", "jackknife", "sample_of_result", "sample_of_target"]
+
+_POINTS = 2**12
+_FEWEST = 8  # draws of a chain under a condition
+_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
+_COMPARISONS: dict[str, Callable[[Floats, float], Floats]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Draws by chain.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Inputs that are ranked.
+    inputs : tuple of array
+        For each chain, shape (draws, inputs).
+    values : tuple of array
+        The statistic on its scale, shape (draws,).
+    """
+
+    names: tuple[str, ...]
+    inputs: tuple[Floats, ...]
+    values: tuple[Floats, ...]
+
+    def pooled(self, chains: Sequence[int]) -> tuple[Floats, Floats]:
+        """All draws of some chains."""
+        return (
+            np.concatenate([self.inputs[i] for i in chains]),
+            np.concatenate([self.values[i] for i in chains]),
+        )
+
+    def among(self, inside: Sequence[np.ndarray]) -> "Sample":
+        """Those draws alone, by chain.
+
+        Raises
+        ------
+        InputError
+            If they are too few to rank by.
+        """
+        fewest = min(int(mask.sum()) for mask in inside)
+        if fewest < _FEWEST:
+            text = f"needs {_FEWEST} draws of each chain (one has {fewest}); run with more draws"
+            raise InputError.of("<where>", text)
+        return replace(
+            self,
+            inputs=tuple(x[mask] for x, mask in zip(self.inputs, inside, strict=True)),
+            values=tuple(y[mask] for y, mask in zip(self.values, inside, strict=True)),
+        )
+
+
+def jackknife(
+    count: int, estimator: Callable[[Sequence[int]], Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Estimates with less bias, standard errors, and pseudo-values of each chain.
+
+    Parameters
+    ----------
+    count : int
+        Chains.
+    estimator
+        From numbers of chains to estimates.
+
+    Notes
+    -----
+    Quenouille (1956), Biometrika 43, 353: a bias that falls as one over the number of draws
+    cancels. The pseudo-values, shape (chain, ...), are independent estimates to first order.
+    """
+    every = list(range(count))
+    whole = estimator(every)
+    without = np.stack([estimator(every[:i] + every[i + 1 :]) for i in every])
+    pseudo = count * whole - (count - 1) * without
+    return pseudo.mean(0), pseudo.std(0, ddof=1) / np.sqrt(count), pseudo
+
+
+def sample_of_target(target: Target, draws: int | None, seed: int) -> Sample:
+    """Draw anew."""
+    count = base_points(draws, _POINTS)
+    names = tuple(target.coordinates)
+    chains = list(_chains(target, count, seed))
+    return Sample(names, tuple(x for x, _ in chains), tuple(y for _, y in chains))
+
+
+def _chains(target: Target, count: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
+    problem = target.problem
+    for number in range(RANDOMIZATIONS):
+        scores = normal_scores(target.coordinates, count, seed=seed, randomization=number)
+        values = target(scores, target.inner(seed, number))
+        inner = dict.fromkeys(problem.joint.coordinates(varies=True), np.zeros(count))
+        inputs = each_point(problem.joint, problem.model, {**inner, **scores})[0]
+        yield np.stack([inputs[name] for name in target.coordinates], -1), values
+
+
+def sample_of_result(
+    tree: xr.DataTree, quantity: str, statistic: Statistic, scale: Scale
+) -> Sample:
+    """Draws of a result.
+
+    Raises
+    ------
+    InputError
+        If the result holds no draws of inputs, or the scale has no meaning for the output.
+    """
+    if "prior" not in tree.children:
+        raise _fault("a streamed result keeps no draws; rank its problem, or run with fewer draws")
+    varying = statistic == "query" and is_nested(tree)
+    names = tuple(
+        str(name)
+        for name, column in tree["prior"].data_vars.items()
+        if "coordinate" in column.attrs and (varying or column.attrs.get("varies") != "query")
+    )
+    if not names:
+        raise _fault("the result holds no uncertain inputs")
+    inputs = np.stack([np.asarray(tree["prior"][name].values) for name in names], -1)
+    values = draws_of(tree, quantity, statistic)
+    if not np.isfinite(values).all():
+        raise _fault(f"{quantity} is not finite for some of the draws")
+    if scale == "log" and (values <= 0).any():
+        raise _fault(f'{quantity} is not above 0 for some of the draws; use scale="linear"')
+    scaled = np.log(values) if scale == "log" else values
+    return Sample(names, tuple(inputs), tuple(scaled))
+
+
+def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:
+    """Which draws meet a condition on an output or an input, by chain."""
+    name, inside = read_condition(where)
+    if name in tree["prior"].data_vars:
+        return list(inside(np.asarray(tree["prior"][name].values)))
+    if name not in tree["central"].data_vars:
+        raise InputError.of("<where>", f"the result has no {name!r}")
+    return list(inside(draws_of(tree, name, statistic)))
+
+
+def read_condition(text: str) -> tuple[str, Callable[[Floats], np.ndarray]]:
+    """Read ``quantity > number``.
+
+    Raises
+    ------
+    InputError
+        If the text is no such comparison.
+
+    Examples
+    --------
+    >>> name, inside = read_condition("energy_wh > 1")
+    >>> name, inside(np.array([0.5, 2.0])).tolist()
+    ('energy_wh', [False, True])
+    """
+    found = _CONDITION.fullmatch(text)
+    try:
+        if found is None:
+            raise ValueError
+        name, comparison, limit = found[1], _COMPARISONS[found[2]], float(found[3])
+    except ValueError:
+        message = f"write a comparison, such as 'energy_wh > 1' (got {text!r})"
+        raise InputError.of("<where>", message) from None
+    return name, lambda values: np.asarray(comparison(values, limit))
+
+
+def _fault(text: str) -> InputError:
+    return InputError.of("<ranking>", text)
