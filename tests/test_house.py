@@ -45,7 +45,8 @@ PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError", "build_problem",
     "check_ledger", "compare", "exceedance", "explain", "load", "load_priors", "rank_inputs", "save",
     "share_per_query", "simulate", "stream", "summarize", "summarize_inputs", "summarize_scenarios", "sweep",
-    "write_assumptions", "write_comparison", "write_explanation", "write_provenance", "write_report",
+    "write_assumptions", "write_comparison", "write_explanation", "write_provenance", "write_ranking",
+    "write_report",
     "write_scenarios", "write_sweep",
 ]  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uncertainty.report import write_comparison as write_comparison
     from uncertainty.report import write_explanation as write_explanation
     from uncertainty.report import write_provenance as write_provenance
+    from uncertainty.report import write_ranking as write_ranking
     from uncertainty.report import write_report as write_report
     from uncertainty.report import write_scenarios as write_scenarios
     from uncertainty.report import write_sweep as write_sweep
@@ -64,6 +65,7 @@ _ROOMS = {
     "write_comparison": "report",
     "write_explanation": "report",
     "write_provenance": "report",
+    "write_ranking": "report",
     "write_report": "report",
     "write_scenarios": "report",
     "write_sweep": "report",

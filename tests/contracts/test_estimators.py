@@ -188,7 +188,10 @@ class TestTornado:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "sobal"}, "<method>: must be one of sobol, shapley, tornado"),
+        (
+            {"method": "sobal"},
+            "<method>: must be one of sobol, shapley, value, derivative, tornado, correlation, delta, pawn",
+        ),
         ({"statistic": "median"}, "<statistic>"),
         ({"scale": "ln"}, "<scale>"),
         ({"by": "inputs"}, "<by>"),
@@ -217,5 +220,5 @@ def test_what_cannot_be_ranked(lognormals):
     broken = un.build_problem(lognormals.priors(), model=lambda a, b, c: jnp.log(a - 2))
     with pytest.raises(un.InputError, match="not finite"):
         un.rank_inputs(broken)
-    with pytest.raises(un.InputError, match="give a problem"):
+    with pytest.raises(un.InputError, match="give the problem"):
         un.rank_inputs(un.simulate(fixed, draws=64))

@@ -12,6 +12,7 @@ from uncertainty.cli.compare import compare
 from uncertainty.cli.ledger import ledger
 from uncertainty.cli.listing import list_
 from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
+from uncertainty.cli.rank import rank
 from uncertainty.cli.run import run
 from uncertainty.cli.starter import init
 from uncertainty.errors import UncertaintyError
@@ -49,6 +50,7 @@ def about(
 
 app.command()(run)
 app.command()(check)
+app.command()(rank)
 app.command()(compare)
 app.command()(ledger)
 app.command("list")(list_)

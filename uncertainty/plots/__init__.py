@@ -4,6 +4,7 @@ from uncertainty.plots.assumptions import plot_assumptions
 from uncertainty.plots.components import plot_components
 from uncertainty.plots.distribution import plot_distribution
 from uncertainty.plots.ranking import plot_ranking
+from uncertainty.plots.ranks import plot_interactions, plot_rank_chances, plot_shares
 from uncertainty.plots.scenarios import plot_scenarios
 from uncertainty.plots.style import STATISTIC_LABELS
 from uncertainty.plots.sweep import plot_sweep
@@ -14,8 +15,11 @@ __all__ = [
     "plot_assumptions",
     "plot_components",
     "plot_distribution",
+    "plot_interactions",
+    "plot_rank_chances",
     "plot_ranking",
     "plot_scenarios",
+    "plot_shares",
     "plot_sweep",
     "plot_waterfall",
 ]

@@ -1,5 +1,6 @@
 """A ranking as bars."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,15 +36,14 @@ def plot_ranking(ranking: xr.Dataset) -> "Figure":
 
 def _draw_shares(axes: "Axes", ranking: xr.Dataset) -> None:
     palette, rows = colors(), np.arange(ranking.sizes["input"])
-    styles = (("total", "total share", 0.2, 0), ("first_order", "first-order share", -0.2, 1))
-    for key, label, offset, i in styles:
-        errors = np.asarray(ranking[f"{key}_se"].values)
-        values = np.asarray(ranking[key].values)
+    keys = _SHOWN[str(ranking.attrs["method"])]
+    height = 0.76 / len(keys)
+    for i, (key, label) in enumerate(keys.items()):
         axes.barh(
-            rows - offset,
-            values,
-            0.38,
-            xerr=errors,
+            rows + height * (i - (len(keys) - 1) / 2),
+            np.asarray(ranking[key].values),
+            height,
+            xerr=np.asarray(ranking[f"{key}_se"].values),
             color=palette[i],
             label=label,
             error_kw={"lw": 1.2},
@@ -52,10 +52,37 @@ def _draw_shares(axes: "Axes", ranking: xr.Dataset) -> None:
     legend_above(axes)
 
 
+_SHOWN: Mapping[str, Mapping[str, str]] = {
+    "sobol": {"total": "total share", "first_order": "first-order share"},
+    "shapley": {"shapley": "Shapley share"},
+    "value": {
+        "narrowing": "width of the interval",
+        "variance_reduction": "variance",
+    },
+    "derivative": {"total_bound": "bound of the total share, from slopes"},
+    "correlation": {
+        "rank_correlation": "rank correlation",
+        "partial_rank_correlation": "partial, all other inputs given",
+    },
+    "delta": {"delta": "Borgonovo's delta"},
+    "pawn": {"pawn": "mean Kolmogorov-Smirnov distance"},
+}
+_MEANING: Mapping[str, str] = {
+    "sobol": "Share of the variance of",
+    "shapley": "Share of the variance of",
+    "value": "Share expected to go, were the input known, of",
+    "derivative": "Mean squared slope over the variance of",
+    "correlation": "Correlation of ranks with",
+    "delta": "Share of the density moved, of",
+    "pawn": "Distance of distributions of",
+}
+
+
 def _share_label(ranking: xr.Dataset) -> str:
     statistic = STATISTIC_LABELS[str(ranking.attrs["statistic"])]
     scale = "log " if ranking.attrs["scale"] == "log" else ""
-    return f"Share of the variance of {scale}{ranking.attrs['quantity']}, {statistic}"
+    meaning = _MEANING[str(ranking.attrs["method"])]
+    return f"{meaning} {scale}{ranking.attrs['quantity']}, {statistic}"
 
 
 def _draw_tornado(axes: "Axes", ranking: xr.Dataset) -> None:

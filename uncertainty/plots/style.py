@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+import numpy as np
 import xarray as xr
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ __all__ = [
     "STATISTIC_LABELS",
     "Color",
     "colors",
+    "heat_map",
     "legend_above",
     "one_axes",
     "plain_numbers",
@@ -84,3 +86,31 @@ def quantity_label(values: xr.DataArray, name: str) -> str:
 def legend_above(axes: "Axes", columns: int = 2) -> None:
     """Put the legend over the axes, where it hides nothing."""
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+def heat_map(
+    axes: "Axes",
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    told: str,
+    label: str,
+) -> None:
+    """Draw a table of numbers as shades, each number in its cell; NaN stays empty."""
+    import seaborn as sns
+
+    words = [["" if np.isnan(x) else told.format(x) for x in line] for line in values]
+    sns.heatmap(
+        values,
+        ax=axes,
+        cmap="cividis",
+        annot=words,
+        fmt="",
+        annot_kws={"fontsize": 8},
+        xticklabels=list(columns),
+        yticklabels=list(rows),
+        cbar_kws={"label": label},
+        linewidths=0.5,
+    )
+    axes.tick_params(length=0, axis="both")
+    axes.tick_params(axis="y", rotation=0)

@@ -25,6 +25,14 @@ from uncertainty.report.comparison import (
 )
 from uncertainty.report.files import write_figure, write_text
 from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.ranking import (
+    estimates,
+    ranking_rows,
+    ranking_sentence,
+    ranking_title,
+    region_rows,
+    write_ranking,
+)
 from uncertainty.report.record import (
     notices_of,
     provenance_lines,
@@ -46,8 +54,6 @@ from uncertainty.report.text import (
     citation_sentence,
     figure_with_error,
     headline,
-    ranking_rows,
-    ranking_title,
     split_sentence,
 )
 from uncertainty.results import warnings_of
@@ -63,15 +69,18 @@ __all__ = [
     "citation_sentence",
     "comparison_rows",
     "comparison_sentences",
+    "estimates",
     "explanation_rows",
     "explanation_sentence",
     "figure_with_error",
     "headline",
     "notices_of",
     "ranking_rows",
+    "ranking_sentence",
     "ranking_title",
     "record",
     "records",
+    "region_rows",
     "relation_rows",
     "scenario_rows",
     "scenario_sentences",
@@ -81,6 +90,7 @@ __all__ = [
     "write_comparison",
     "write_explanation",
     "write_provenance",
+    "write_ranking",
     "write_report",
     "write_scenarios",
     "write_sweep",

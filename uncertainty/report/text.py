@@ -17,8 +17,6 @@ __all__ = [
     "citation_sentence",
     "figure_with_error",
     "headline",
-    "ranking_rows",
-    "ranking_title",
     "split_sentence",
 ]
 
@@ -194,54 +192,3 @@ def _relative(row: xr.Dataset) -> str:
         float(row[f"mcse_{k}"]) / abs(float(row[k])) for k in ("median", "lower", "upper") if row[k]
     ]
     return f"at most {100 * max(errors, default=0.0):.2g} %"
-
-
-_MEASURES: Mapping[str, str] = {
-    "sobol": "Sobol' shares",
-    "shapley": "Shapley shares",
-    "value": "value of information about",
-    "derivative": "slopes",
-    "correlation": "rank correlations with",
-    "delta": "Borgonovo's delta",
-    "pawn": "PAWN distances",
-    "tornado": "swings",
-}
-
-
-def ranking_title(ranking: xr.Dataset) -> str:
-    """Name the method, the statistic and the scale: an order without them means little.
-
-    Examples
-    --------
-    >>> facts = {"method": "sobol", "statistic": "typical", "scale": "log", "quantity": "energy_wh"}
-    >>> ranking_title(xr.Dataset(attrs=facts))
-    "Sobol' shares of log energy_wh, typical query"
-    """
-    facts = ranking.attrs
-    measure = _MEASURES[str(facts["method"])]
-    scale = "log " if facts["scale"] == "log" else ""
-    label = STATISTIC_LABELS[str(facts["statistic"])]
-    of = "" if measure.split()[-1] in ("with", "about") else " of"
-    where = f", where {facts['where']}" if "where" in facts else ""
-    return f"{measure}{of} {scale}{facts['quantity']}, {label}{where}"
-
-
-def _rank(ranking: xr.Dataset, number: int) -> str:
-    """A rank; one that several inputs share is marked."""
-    ranks = ranking["tied_rank"].values
-    return f"{ranks[number]}{'=' if (ranks == ranks[number]).sum() > 1 else ''}"
-
-
-def ranking_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Give the columns and rows of a ranking, each figure with its standard error."""
-    keys = [
-        str(k) for k in ranking.data_vars if f"{k}_se" in ranking and ranking[k].dims == ("input",)
-    ]
-    columns = ["rank", "input", *(key.replace("_", " ") for key in keys), "chance of this rank"]
-    rows = []
-    for i, name in enumerate(ranking["input"].values):
-        row = ranking.isel(input=i)
-        cells = [figure_with_error(float(row[k]), float(row[f"{k}_se"])) for k in keys]
-        chance = f"{100 * float(row['rank_probability'].isel(position=i)):.0f} %"
-        rows.append([_rank(ranking, i), str(name), *cells, chance])
-    return columns, rows

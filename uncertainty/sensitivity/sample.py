@@ -18,7 +18,7 @@ from uncertainty.summary import draws_of, is_nested
 __all__ = ["Sample", "draws_where", "jackknife", "sample_of_result", "sample_of_target"]
 
 _POINTS = 2**12
-_FEWEST = 8  # draws of a chain under a condition
+_FEWEST = 64  # draws under a condition
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 _COMPARISONS: dict[str, Callable[[Floats, float], Floats]] = {
     "<": np.less,
@@ -61,9 +61,9 @@ class Sample:
         InputError
             If they are too few to rank by.
         """
-        fewest = min(int(mask.sum()) for mask in inside)
-        if fewest < _FEWEST:
-            text = f"needs {_FEWEST} draws of each chain (one has {fewest}); run with more draws"
+        count = sum(int(mask.sum()) for mask in inside)
+        if count < _FEWEST:
+            text = f"{_FEWEST} draws must meet the condition ({count} do): run with more draws"
             raise InputError.of("<where>", text)
         return replace(
             self,

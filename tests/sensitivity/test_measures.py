@@ -1,0 +1,224 @@
+"""Value of information, slopes and measures from draws, against closed forms."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import ndtr, ndtri
+
+import uncertainty as un
+
+REACH = 1.6448536269514722
+
+
+@pytest.fixture(scope="module")
+def product(lognormals):
+    return un.build_problem(lognormals.priors(), model=lognormals.model)
+
+
+def holds(row, key, exact):
+    assert float(row[key]) == pytest.approx(exact, abs=4.5 * float(row[f"{key}_se"]) + 1e-12), key
+
+
+def test_what_knowing_a_factor_would_buy(product, lognormals):
+    """On the log scale what is left is normal, with the other factors' variance."""
+    table = un.rank_inputs(product, method="value", draws=2**17)
+    total = lognormals.total
+    holds(table, "width_now", np.exp(2 * REACH * total))
+    for name, sigma in lognormals.sigmas.items():
+        row, left = table.sel(input=name), np.sqrt(total**2 - sigma**2)
+        holds(row, "narrowing", 1 - left / total)
+        holds(row, "width", np.exp(2 * REACH * left))
+        holds(row, "variance_reduction", sigma**2 / total**2)
+
+
+def test_what_it_would_buy_for_a_decision(product, lognormals):
+    """Chance of being right about a limit: expected over the factor that becomes known."""
+    limit = 1.5 * lognormals.median
+    table = un.rank_inputs(product, method="value", threshold=limit, draws=2**17)
+    z = ndtri((np.arange(200_000) + 0.5) / 200_000)
+    total, gap = lognormals.total, np.log(1.5)
+    now = max(ndtr(gap / total), 1 - ndtr(gap / total))
+    for name, sigma in lognormals.sigmas.items():
+        below = ndtr((gap - sigma * z) / np.sqrt(total**2 - sigma**2))
+        holds(table.sel(input=name), "decision", np.maximum(below, 1 - below).mean() - now)
+
+
+def test_a_width_in_units_on_the_linear_scale():
+    laws = {n: {"normal": {"mean": 9, "sd": sd}} for n, sd in (("a", 2.0), ("b", 1.0))}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b: a + b)
+    table = un.rank_inputs(problem, method="value", scale="linear", prob=0.5, draws=2**17)
+    reach = 2 * ndtri(0.75)
+    holds(table, "width_now", reach * np.sqrt(5))
+    holds(table.sel(input="a"), "width", reach)
+    holds(table.sel(input="b"), "width", 2 * reach)
+
+
+def test_slopes_and_the_bound_they_give(product, lognormals):
+    """On the log scale the slope in each score is its sigma: the bound is the share itself."""
+    table = un.rank_inputs(product, method="derivative")
+    for name, sigma in lognormals.sigmas.items():
+        row = table.sel(input=name)
+        holds(row, "mean_square", sigma**2)
+        holds(row, "total_bound", sigma**2 / lognormals.total**2)
+
+
+@pytest.mark.parametrize("statistic", ["typical", "mean", "query"])
+def test_no_total_share_exceeds_the_bound(statistic):
+    laws = {
+        "a": {"beta": {"alpha": 2, "beta": 5}},
+        "b": {"uniform": {"low": 0.2, "high": 2}},
+        "t": {"varies": "query", "lognormal": {"median": 1, "sigma": 0.5}},
+    }
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws}, model=lambda a, b, t: (1 + a) ** 3 * t + jnp.sin(4 * b)
+    )
+    options = {"scale": "linear", "statistic": statistic}
+    bounds = un.rank_inputs(problem, method="derivative", **options)
+    shares = un.rank_inputs(problem, **options)
+    for name in shares["input"].values:
+        bound, share = bounds.sel(input=name), shares.sel(input=name)
+        slack = 4.5 * (float(bound["total_bound_se"]) + float(share["total_se"]))
+        assert float(share["total"]) <= float(bound["total_bound"]) + slack
+
+
+def test_slopes_of_a_group_add_up_and_correlated_inputs_are_refused():
+    problem = un.build_problem("gpt-4o")
+    with pytest.raises(un.InputError, match="utilization and power_fraction are correlated"):
+        un.rank_inputs(problem, method="derivative")
+    table = un.rank_inputs(problem, method="derivative", by="block")
+    assert "utilization + power_fraction" in table["input"].values
+
+
+def test_rank_correlations_of_a_sum():
+    """Of normals: 6/pi asin(rho/2), and for the partial one 6/pi asin(1/2) = 1."""
+    laws = {n: {"normal": {"mean": 0, "sd": sd}} for n, sd in (("a", 3.0), ("b", 4.0))}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b: a - b)
+    table = un.rank_inputs(problem, method="correlation", scale="linear")
+    assert table["input"].values.tolist() == ["b", "a"]
+    for name, pearson in (("a", 0.6), ("b", -0.8)):
+        holds(table.sel(input=name), "rank_correlation", 6 / np.pi * np.arcsin(pearson / 2))
+        assert float(table["partial_rank_correlation"].sel(input=name)) * pearson > 0.9 * abs(
+            pearson
+        )
+
+
+def of_normals(measure):
+    """Mean over an input's score of a distance between two normals, for a share 0.64 of 1."""
+    given = ndtri((np.arange(400) + 0.5) / 400)
+    y = np.linspace(-6, 6, 4001)
+    return np.mean([measure(y, 0.8 * z, 0.6) for z in given])
+
+
+def area(y, mean, sd):
+    densities = [np.exp(-(((y - m) / s) ** 2) / 2) / s for m, s in ((0, 1), (mean, sd))]
+    return np.abs(np.subtract(*densities)).sum() * (y[1] - y[0]) / np.sqrt(2 * np.pi) / 2
+
+
+def distance(y, mean, sd):
+    return np.abs(ndtr(y) - ndtr((y - mean) / sd)).max()
+
+
+@pytest.mark.parametrize(("method", "measure"), [("delta", area), ("pawn", distance)])
+def test_moment_independent_measures_of_a_gaussian(method, measure):
+    """Within what classes and kernels blur, as the estimators' authors report: a twentieth."""
+    laws = {n: {"normal": {"mean": 5, "sd": sd}} for n, sd in (("a", 0.8), ("b", 0.6))}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b: a + b)
+    table = un.rank_inputs(problem, method=method, scale="linear")
+    assert table["input"].values.tolist() == ["a", "b"]
+    assert float(table[method].sel(input="a")) == pytest.approx(of_normals(measure), abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return un.simulate(un.build_problem("gpt-4o"))
+
+
+class TestDraws:
+    @pytest.mark.parametrize("method", ["correlation", "delta"])
+    def test_saved_draws_rank_as_their_problem(self, tree, method, tmp_path):
+        kept = un.load(un.save(tree, tmp_path / "run.nc"))
+        saved = un.rank_inputs(kept, method=method)
+        fresh = un.rank_inputs(un.build_problem("gpt-4o"), method=method)
+        assert set(saved["input"].values) == set(fresh["input"].values)
+        first = saved.variables and next(iter(saved.data_vars))
+        for name in fresh["input"].values[:4]:
+            one, other = saved.sel(input=name), fresh.sel(input=name)
+            gap = abs(float(one[first]) - float(other[first]))
+            assert gap < 4.5 * np.hypot(float(one[f"{first}_se"]), float(other[f"{first}_se"]))
+
+    def test_what_makes_the_answer_large(self, lognormals):
+        """Given a large product each factor is large, in proportion to its variance."""
+        problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+        tree = un.simulate(problem, 2**14)
+        limit = lognormals.quantile(0.9)
+        table = un.rank_inputs(tree, method="correlation", where=f"y > {limit}", prob=0.8)
+        z = ndtri(1 - (np.arange(100_000) + 0.5) / 1_000_000)
+        for name, sigma in lognormals.sigmas.items():
+            row, pearson = table.sel(input=name), sigma / lognormals.total
+            # A normal given that another exceeds its 90 % point is a mixture of normals.
+            share = np.array(
+                [
+                    ndtr((ndtri(p) - pearson * z) / np.sqrt(1 - pearson**2)).mean()
+                    for p in (0.3, 0.6, 0.9)
+                ]
+            )
+            assert (share < (0.3, 0.6, 0.9)).all()
+            median = lognormals.medians[name] * np.exp(sigma * _middle(pearson, z))
+            holds(row, "middle", median)
+        assert table["input"].values[np.argmax(table["distance"].values)] == "a"
+        assert table.attrs["where"] == f"y > {limit}"
+
+    def test_conditions_on_inputs(self, tree):
+        table = un.rank_inputs(tree, method="correlation", where="moe_ratio <= 3")
+        row = table.sel(input="moe_ratio")
+        assert float(row["upper"]) <= 3 + 4.5 * float(row["upper_se"])
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"method": "sobol"}, "chooses its own points: give the problem"),
+            ({"method": "delta", "where": "energy_wh"}, "write a comparison"),
+            ({"method": "delta", "where": "energy > 1"}, "no 'energy'"),
+            ({"method": "delta", "where": "energy_wh > 1e9"}, "64 draws must meet"),
+            ({"method": "delta", "quantity": "power"}, "no 'power'"),
+            ({"method": "delta", "prob": 2}, "between 0 and 1"),
+        ],
+    )
+    def test_what_draws_cannot_answer(self, tree, options, message):
+        with pytest.raises(un.InputError, match=message):
+            un.rank_inputs(tree, **options)
+
+    def test_a_stream_has_no_draws_and_a_problem_no_condition(self, product):
+        with pytest.raises(un.InputError, match="keeps no draws"):
+            un.rank_inputs(un.stream(product, 2**12), method="delta")
+        with pytest.raises(un.InputError, match="give a result of simulate"):
+            un.rank_inputs(product, where="y > 1")
+        with pytest.raises(un.InputError, match='for method="value"'):
+            un.rank_inputs(product, threshold=1)
+        with pytest.raises(un.InputError, match='by="input"'):
+            un.rank_inputs(product, method="delta", by="group")
+        with pytest.raises(un.InputError, match="4096 or more"):
+            un.rank_inputs(product, method="value", draws=64)
+
+
+def _middle(pearson, z):
+    """Median of a normal given another's tail, whose scores are z."""
+    low, high = -8.0, 8.0
+    for _ in range(60):
+        half = (low + high) / 2
+        below = ndtr((half - pearson * z) / np.sqrt(1 - pearson**2)).mean() < 0.5
+        low, high = (half, high) if below else (low, half)
+    return low
+
+
+def test_inputs_whose_order_is_open_share_a_rank():
+    """Equals are told apart in a twentieth of the cases, by chance; unequals always."""
+    laws = {n: {"lognormal": {"median": 1, "sigma": s}} for n, s in (("a", 1), ("b", 1), ("c", 3))}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b, c: a * b * c)
+    tables = [un.rank_inputs(problem, draws=2**10, seed=seed) for seed in range(200)]
+    assert all(table["rank"].values.tolist() == [1, 2, 3] for table in tables)
+    told_apart = np.mean([table["tied_rank"].values.tolist() == [1, 2, 3] for table in tables])
+    shared = np.mean([table["tied_rank"].values.tolist() == [1, 2, 2] for table in tables])
+    assert shared + told_apart == 1
+    # Resampling 16 of them makes the chance of 0.05 somewhat larger.
+    assert told_apart < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 200)

@@ -1,0 +1,90 @@
+"""What a ranking leaves open: shares side by side, chances of each rank, interactions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.plots.style import STATISTIC_LABELS, colors, heat_map, one_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_interactions", "plot_rank_chances", "plot_shares"]
+
+_NAMED = 0.04  # smallest share with its name inside
+
+
+def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
+    """Draw the shares of each ranking as one bar; what first-order shares leave is interactions.
+
+    Parameters
+    ----------
+    rankings : sequence of Dataset
+        By ``shapley`` or ``sobol``.
+    """
+    names = list(dict.fromkeys(str(n) for ranking in rankings for n in ranking["input"].values))
+    shades = dict(zip(names, (colors() * len(names))[: len(names)], strict=True))
+    figure, axes = one_axes(9, 1.6 + 0.9 * len(rankings))
+    for row, ranking in enumerate(rankings):
+        key = "shapley" if "shapley" in ranking else "first_order"
+        parts = {
+            str(n): max(float(ranking[key].sel(input=n)), 0.0) for n in ranking["input"].values
+        }
+        left = _stack(axes, row, parts, shades)
+        if left < 1:
+            axes.barh(row, 1 - left, 0.6, left, color="0.85", edgecolor="white")
+    labels = {"shapley": "Shapley", "sobol": "Sobol', first order\n(gray: interactions)"}
+    axes.set_yticks(range(len(rankings)), [labels[str(r.attrs["method"])] for r in rankings])
+    axes.invert_yaxis()
+    facts = rankings[0].attrs
+    scale = "log " if facts["scale"] == "log" else ""
+    statistic = STATISTIC_LABELS[str(facts["statistic"])]
+    axes.set_xlabel(f"Share of the variance of {scale}{facts['quantity']}, {statistic}")
+    axes.set_xlim(0, 1)
+    return figure
+
+
+def _stack(
+    axes: "Axes",
+    row: int,
+    parts: dict[str, float],
+    shades: dict[str, tuple[float, float, float]],
+) -> float:
+    """Draw parts one after the other; gives where they end."""
+    left = 0.0
+    for name, share in parts.items():
+        axes.barh(row, share, 0.6, left, color=shades[name], edgecolor="white")
+        if share > _NAMED:
+            words = name.replace("_", "\n").replace(" + ", "\n+ ")
+            axes.text(left + share / 2, row, words, ha="center", va="center", fontsize=8)
+        left += share
+    return left
+
+
+def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
+    """Draw how the order could change: the chance of each input to hold each rank."""
+    names = [str(name).replace("_", " ") for name in ranking["input"].values]
+    size = len(names)
+    figure, axes = one_axes(3.2 + 0.55 * size, 1.6 + 0.42 * size)
+    chances = 100 * np.asarray(ranking["rank_probability"].values)
+    heat_map(axes, chances, names, [str(i + 1) for i in range(size)], "{:.0f}", "Chance (%)")
+    axes.set_xlabel(f"Rank by {ranking.attrs['method']}")
+    return figure
+
+
+def plot_interactions(ranking: xr.Dataset) -> "Figure":
+    """Draw second-order shares of all pairs; those below two standard errors stay empty."""
+    names = [str(name).replace("_", " ") for name in ranking["input"].values]
+    size = len(names)
+    figure, axes = one_axes(4.0 + 0.62 * size, 2.6 + 0.46 * size)
+    found, errors = (np.asarray(ranking[f"second_order{end}"].values) for end in ("", "_se"))
+    shown = np.tril(np.abs(found) > 2 * errors, -1)
+    shares = np.where(shown, 100 * found, np.nan)
+    scale = "log " if ranking.attrs["scale"] == "log" else ""
+    label = f"Share of the variance of {scale}{ranking.attrs['quantity']} (%)"
+    heat_map(axes, shares, names, names, "{:.1f}", label)
+    axes.tick_params(axis="x", rotation=90)
+    return figure
