@@ -126,17 +126,27 @@ def unit_points(
     >>> sorted(int(8 * u) for u in points)  # one in each eighth
     [0, 1, 2, 3, 4, 5, 6, 7]
     """
-    indices = np.arange(start, start + count, dtype=np.uint32)
     net = digital_net(coordinates, seed=seed, randomizations=[randomization])
-    return {name: _coordinate(net, i, indices) for i, name in enumerate(coordinates)}
+    return {name: _coordinate(net, i, start, count) for i, name in enumerate(coordinates)}
 
 
-def _coordinate(net: DigitalNet, number: int, indices: np.ndarray) -> Floats:
-    digits = np.full(indices.shape, net.shift[0, number], np.uint32)
-    for place in range(int(indices[-1]).bit_length() if len(indices) else 0):
-        bit = (indices >> np.uint32(place)) & 1 == 1
-        digits ^= np.where(bit, net.columns[0, number, place], np.uint32(0))
+def _coordinate(net: DigitalNet, number: int, start: int, count: int) -> Floats:
+    columns = net.columns[0, number]
+    low = max(count - 1, 0).bit_length()
+    digits = np.full(1, net.shift[0, number], np.uint32)
+    for column in columns[:low]:  # each binary digit of the index doubles the points
+        digits = np.concatenate([digits, digits ^ column])
+    indices = np.arange(start, start + count)
+    first = start >> low
+    others = [_digits_of(columns, (first + i) << low) for i in range(2)]
+    digits = digits[indices & (2**low - 1)] ^ np.array(others, np.uint32)[(indices >> low) - first]
     return np.asarray((digits.astype(np.float64) + net.rest[0, number]) * 2.0**-_BITS)
+
+
+def _digits_of(columns: np.ndarray, index: int) -> int:
+    """Digits of one point before the shift."""
+    places = [place for place in range(_BITS) if index >> place & 1]
+    return int(np.bitwise_xor.reduce(columns[places], initial=0))
 
 
 def normal_scores(

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 from scipy.special import ndtri
 
 from uncertainty.energy import EnergyModel
@@ -29,6 +31,7 @@ __all__ = ["Kept", "base_points", "mixed", "pair_of_points", "randomizations", "
 
 _THREADS = 2
 _STATIC = {"static": True}
+_Part: TypeAlias = tuple[dict[str, Array], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ class _Mixtures:
     """
 
     joint: Joint
-    first: dict[str, Array]
-    second: dict[str, Array]
-    keep: dict[str, Array]
-    maps: tuple[Array, ...]
-    inner: dict[str, Array]
+    first: Mapping[str, ArrayLike]
+    second: Mapping[str, ArrayLike]
+    keep: Mapping[str, ArrayLike]
+    maps: tuple[ArrayLike, ...]
+    inner: Mapping[str, ArrayLike]
     model: EnergyModel = field(metadata=_STATIC)
     quantity: str = field(metadata=_STATIC)
     statistic: Statistic = field(metadata=_STATIC)
@@ -130,11 +133,11 @@ def mixed(target: Target, kept: Kept, pair: tuple[Columns, Columns], inner: Colu
     alone = [name for name in target.coordinates if name not in together]
     work = _Mixtures(
         joint=target.problem.joint,
-        first=_arrays(pair[0]),
-        second=_arrays(pair[1]),
-        keep=_arrays({name: kept.of(name) for name in alone}),
+        first=pair[0],
+        second=pair[1],
+        keep={name: kept.of(name) for name in alone},
         maps=tuple(_maps(np.asarray(block.factor), block.names, kept) for block in used),
-        inner=_arrays(inner),
+        inner=inner,
         model=target.problem.model,
         quantity=target.quantity,
         statistic=target.statistic,
@@ -144,16 +147,12 @@ def mixed(target: Target, kept: Kept, pair: tuple[Columns, Columns], inner: Colu
     return np.asarray(np.log(values) if target.scale == "log" else values)
 
 
-def _arrays(columns: Mapping[str, np.ndarray]) -> dict[str, Array]:
-    return {name: jnp.asarray(column) for name, column in columns.items()}
-
-
-def _maps(factor: Floats, names: Sequence[str], kept: Kept) -> Array:
+def _maps(factor: Floats, names: Sequence[str], kept: Kept) -> Floats:
     """From both points' own scores of a block to those of each mixture."""
     keep = np.stack([kept.of(name) for name in names], -1)
     sets, which = np.unique(keep.reshape(-1, len(names)), axis=0, return_inverse=True)
     maps = np.stack([_map(factor, members) for members in sets])
-    return jnp.asarray(maps[which.ravel()].reshape(*keep.shape, 2 * len(names)))
+    return np.asarray(maps[which.ravel()].reshape(*keep.shape, 2 * len(names)))
 
 
 def _map(factor: Floats, keep: np.ndarray) -> Floats:
@@ -169,34 +168,35 @@ def _map(factor: Floats, keep: np.ndarray) -> Floats:
 @jax.jit
 def _evaluate(work: _Mixtures) -> tuple[Array, Array, Array]:
     """Reduced values, and the shares of all values that are not finite, and not above 0."""
+    work = jax.tree.map(jnp.asarray, work)
     ready = _tabulated(work, work.first), _tabulated(work, work.second)
 
-    def mixture(number: Array) -> tuple[Array, Array, Array]:
-        keep = {name: mask[number] for name, mask in work.keep.items()}
+    def mixture(part: _Part) -> tuple[Array, Array, Array]:
+        keep, maps = part
         scores = {n: jnp.where(k, work.first[n], work.second[n]) for n, k in keep.items()}
         known = {n: jnp.where(keep[n], ready[0][n], ready[1][n]) for n in ready[0]}
-        return _reduced(work, scores | _together(work, number), known)
+        return _reduced(work, scores | _together(work, maps), known)
 
-    shape = next(iter(work.keep.values())).shape if work.keep else work.maps[0].shape
-    values, lost, low = lax.map(mixture, jnp.arange(shape[0]))
+    values, lost, low = lax.map(mixture, (work.keep, work.maps))
     return values, lost.mean(), low.mean()
 
 
-def _tabulated(work: _Mixtures, point: dict[str, Array]) -> dict[str, Array]:
+def _tabulated(work: _Mixtures, point: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """Values of what needs only its own score: the same in every mixture."""
     nodes = (node for node in work.joint.nodes if node.name in work.keep)
     laws = {node.name: node.law for node in nodes if node.law is not None and node.law.closed}
     return {
-        n: jax.vmap(lambda z, law=law: law.quantile(z, {}))(point[n]) for n, law in laws.items()
+        name: jax.vmap(partial(law.quantile, values={}))(jnp.asarray(point[name]))
+        for name, law in laws.items()
     }
 
 
-def _together(work: _Mixtures, number: Array) -> dict[str, Array]:
+def _together(work: _Mixtures, maps: tuple[Array, ...]) -> dict[str, Array]:
     scores: dict[str, Array] = {}
     blocks = [block for block in work.joint.blocks if block.names[0] in work.first]
-    for block, maps in zip(blocks, work.maps, strict=True):
-        both = jnp.stack([p[name] for p in (work.first, work.second) for name in block.names], -1)
-        own = (maps[number] * both[:, None, :]).sum(-1)
+    for block, own_map in zip(blocks, maps, strict=True):
+        points = [jnp.asarray(p[name]) for p in (work.first, work.second) for name in block.names]
+        own = (own_map * jnp.stack(points, -1)[:, None, :]).sum(-1)
         scores |= {name: own[:, i] for i, name in enumerate(block.names)}
     return scores
 
@@ -210,8 +210,9 @@ def _reduced(
         found = evaluate_point(work.joint, work.model, {**own, **query}, values)[1]
         return found[work.quantity]
 
-    if work.inner:
-        values = jax.vmap(jax.vmap(value, (None, None, 0)), (0, 0, None))(scores, known, work.inner)
+    inner = {name: jnp.asarray(column) for name, column in work.inner.items()}
+    if inner:
+        values = jax.vmap(jax.vmap(value, (None, None, 0)), (0, 0, None))(scores, known, inner)
         reduced = median_of_rows(values) if work.statistic == "typical" else values.mean(-1)
     else:
         reduced = values = jax.vmap(value, (0, 0, None))(scores, known, {})
