@@ -48,9 +48,11 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
 
     Notes
     -----
+    A choice has no slope: of what it does neither measure sees anything.
+
     Sobol' and Kucherenko (2009), Math. Comput. Simul. 79, 3009; the bound by Lamboni et al. (2013),
     ibid. 87, 45: the Poincare constant of a standard normal score is 1, whatever the family of the
-    input. A choice has no slope, so neither measure sees one.
+    input.
     """
     refuse_correlated(target, chosen)
     count = base_points(draws, _NESTED_POINTS if target.nested else _POINTS)

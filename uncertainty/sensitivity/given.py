@@ -28,6 +28,8 @@ def correlation(sample: Sample) -> Estimates:
 
     Notes
     -----
+    What rises and falls again may have a correlation of 0.
+
     Spearman (1904), Am. J. Psychology 15, 72. The partial one from the inverse of the matrix of
     rank correlations: Iman and Conover (1979), Technometrics 21, 499.
     """
@@ -62,6 +64,8 @@ def pawn(sample: Sample) -> Estimates:
 
     Notes
     -----
+    Above 0 for an input that does nothing, the more the fewer draws there are.
+
     Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197.
     """
     return _estimates(sample, {"pawn": partial(_pawn, classes=_classes(sample))})

@@ -39,6 +39,8 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
 
     Notes
     -----
+    An input that the model does not use has a share where it is correlated with one that it does.
+
     Owen (2014), SIAM/ASA J. Uncertainty Quantification 2, 245; under dependence Song, Nelson and
     Staum (2016), ibid. 4, 1060. Over all subsets of up to 13 players, or 8 where each point needs
     many queries: each from half the mean squared difference of values that agree in the subset

@@ -49,6 +49,8 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
 
     Notes
     -----
+    Alone, what acts only together with another has a share of 0: read the total beside it.
+
     Half the mean squared difference of two values that agree in the players S alone is what the
     variance keeps when S is known: Jansen (1999), Comput. Phys. Commun. 117, 35. Each set S of one,
     two, or all but one player has two such pairs among the points: Saltelli (2002), Comput. Phys.

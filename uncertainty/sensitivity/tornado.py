@@ -21,8 +21,8 @@ _REACH = float(ndtri(0.95))
 def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
     """Swing of the statistic as one input goes from its P5 to its P95.
 
-    Correlated inputs are moved one at a time too: a swing says what the value of an input does,
-    not what goes along with it.
+    What rises and falls again between the two may have a swing of 0. Correlated inputs are moved
+    one at a time too: a swing says what the value of an input does, not what goes along with it.
 
     Returns
     -------

@@ -47,6 +47,8 @@ def value(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
 
     Notes
     -----
+    An interval may narrow where the variance does not fall, and the other way round.
+
     Howard (1966), IEEE Trans. Systems Science and Cybernetics 2, 22. Correlated inputs become
     better known with the player. Widths before and after come from as many points, so that what
     few points do to a quantile cancels in their ratio; the width shown as it is now comes from all.
