@@ -8,14 +8,14 @@ import numpy as np
 from scipy.stats import ks_2samp, rankdata
 
 from uncertainty.precision import Floats
-from uncertainty.sensitivity.sample import Sample, jackknife
+from uncertainty.sensitivity.sample import Sample, from_half_samples
 from uncertainty.sensitivity.table import Estimates
 
 __all__ = ["METHODS", "correlation", "delta", "pawn", "region"]
 
 _CLASSES = 16
 _IN_CLASS = 32
-_GRID = 100
+_GRID = 64
 
 
 def correlation(sample: Sample) -> Estimates:
@@ -64,7 +64,8 @@ def pawn(sample: Sample) -> Estimates:
 
     Notes
     -----
-    Above 0 for an input that does nothing, the more the fewer draws there are.
+    Too large by what few draws make of any two distributions, the more the fewer there are, and so
+    above 0 for an input that does nothing.
 
     Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197.
     """
@@ -76,7 +77,7 @@ def _estimates(
 ) -> Estimates:
     count = len(sample.values)
     found = {
-        key: jackknife(count, partial(_of_chains, sample, estimator))
+        key: from_half_samples(count, partial(_of_chains, sample, estimator))
         for key, estimator in estimators.items()
     }
     return Estimates(
@@ -113,7 +114,7 @@ def region(sample: Sample, inside: Sample, prob: float) -> Estimates:
         distances = [ks_2samp(one, other).statistic for one, other in columns]
         return np.concatenate([np.quantile(within, probabilities, axis=0), [distances]])
 
-    values, errors, _ = jackknife(len(sample.values), of_chains)
+    values, errors, _ = from_half_samples(len(sample.values), of_chains)
     names = ("lower", "middle", "upper", "distance")
     return Estimates(
         dict(zip(names, values, strict=True)), dict(zip(names, errors, strict=True)), values[:1]
