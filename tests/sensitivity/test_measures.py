@@ -31,6 +31,23 @@ def test_what_knowing_a_factor_would_buy(product, lognormals):
         holds(row, "variance_reduction", sigma**2 / total**2)
 
 
+def test_a_correlated_input_tells_of_the_other():
+    """Of 2 a + b with correlation r, knowing a leaves the variance 1 - r^2."""
+    pearson = 0.7
+    laws = {n: {"normal": {"mean": 0, "sd": 1}} for n in "ab"}
+    rank = 6 / np.pi * np.arcsin(pearson / 2)
+    stated = [{"between": ["a", "b"], "rank": rank}]
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws, "correlations": stated}, model=lambda a, b: 2 * a + b
+    )
+    table = un.rank_inputs(problem, method="value", scale="linear", draws=2**17)
+    left = {"a": 1 - pearson**2, "b": 4 * (1 - pearson**2)}
+    for name, variance in left.items():
+        row, share = table.sel(input=name), variance / (5 + 4 * pearson)
+        holds(row, "variance_reduction", 1 - share)
+        holds(row, "narrowing", 1 - np.sqrt(share))
+
+
 def test_what_it_would_buy_for_a_decision(product, lognormals):
     """Chance of being right about a limit: expected over the factor that becomes known."""
     limit = 1.5 * lognormals.median

@@ -28,19 +28,21 @@ def agrees(table, exact):
     assert float(table["shapley"].sum()) == pytest.approx(1, abs=1e-12)
 
 
-def gaussian(coefficients, pearson):
-    """A weighted sum of standard normals, the last two of them correlated; its exact effects."""
+def gaussian(coefficients, pearson, pairs=1):
+    """A weighted sum of standard normals, the last two correlated, and so on; its exact effects."""
     names = [f"x{i}" for i in range(len(coefficients))]
     weights = dict(zip(names, coefficients, strict=True))
     laws = {name: {"normal": {"mean": 1, "sd": 1}} for name in names}
     rank = 6 / np.pi * np.arcsin(pearson / 2)
-    stated = [{"between": names[-2:], "rank": rank}] if pearson else []
+    both = [(len(names) - 2 * i - 2, len(names) - 2 * i - 1) for i in range(pairs)]
+    stated = [{"between": [names[i], names[j]], "rank": rank} for i, j in both if pearson]
     problem = un.build_problem(
         {"schema": 1, "assumptions": laws, "correlations": stated},
         model=lambda **x: sum(weights[name] * x[name] for name in weights),
     )
     sigma = np.eye(len(names))
-    sigma[-1, -2] = sigma[-2, -1] = pearson
+    for i, j in both:
+        sigma[i, j] = sigma[j, i] = pearson
     beta = np.array(coefficients)
 
     def known(subset):
@@ -79,11 +81,29 @@ def test_a_product_with_interactions():
     )
     agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**16), exact)
     table = un.rank_inputs(problem, scale="linear", draws=2**16)
+    for name, part in parts.items():
+        row, others = table.sel(input=name), np.prod([1 + p for n, p in parts.items() if n != name])
+        for key, share in (("first_order", part), ("total", part * others)):
+            error = float(row[f"{key}_se"])
+            assert float(row[key]) == pytest.approx(share / whole, abs=4.5 * error)
     for one, other in combinations(weights, 2):
         row = table.sel(input=one, other=other)
         share, error = parts[one] * parts[other] / whole, float(row["second_order_se"])
         assert float(row["second_order"]) == pytest.approx(share, abs=4.5 * error)
         assert np.isnan(table["second_order"].sel(input=one, other=one))
+
+
+def test_ishigami():
+    """A product of a sine and a fourth power shares its part: Ishigami and Homma (1990)."""
+    problem = un.build_problem(
+        {
+            "schema": 1,
+            "assumptions": {x: {"uniform": {"low": -np.pi, "high": np.pi}} for x in "abc"},
+        },
+        model=lambda a, b, c: jnp.sin(a) + 7 * jnp.sin(b) ** 2 + 0.1 * c**4 * jnp.sin(a),
+    )
+    exact = {"a": 0.313905 + 0.243684 / 2, "b": 0.442411, "c": 0.243684 / 2}
+    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**16), exact)
 
 
 def test_lognormals_on_both_scales(lognormals):
@@ -99,11 +119,14 @@ def test_lognormals_on_both_scales(lognormals):
 
 @pytest.mark.parametrize("evaluations", ["subsets", "orders"])
 def test_more_players_and_groups_of_them(evaluations, monkeypatch):
-    """Two correlated among seven, so that both kinds of pairs are used."""
+    """Some correlated among seven, so that both kinds of pairs are used."""
     if evaluations == "orders":
         monkeypatch.setattr(sys.modules["uncertainty.sensitivity.shapley"], "_FEWEST", 2**62)
-    problem, exact = gaussian([0.5, 1.0, 0.8, 1.2, 0.3, 1.0, 2.0], -0.6)
-    agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**15), exact)
+    coefficients = [0.5, 1.0, 0.8, 1.2, 0.3, 1.0, 2.0]
+    for pairs in (1, 2, 3):
+        problem, exact = gaussian(coefficients, -0.6, pairs)
+        agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**15), exact)
+    problem, exact = gaussian(coefficients, -0.6)
     joined = {n: s for n, s in exact.items() if n not in ("x5", "x6")}
     joined["x5 + x6"] = exact["x5"] + exact["x6"]
     table = un.rank_inputs(problem, method="shapley", scale="linear", by="block", draws=2**15)

@@ -92,10 +92,11 @@ def base_points(draws: int | None, default: int) -> int:
 
 def refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
     """Refuse players that are correlated with one another."""
-    clash = target.correlated(chosen)
-    if clash:
+    clashes = target.correlated(chosen)
+    if clashes:
+        told = "; ".join(" and ".join(names) for names in clashes)
         text = (
-            f"{' and '.join(clash)} are correlated: their shares of the variance overlap and "
+            f"{told} are correlated: their shares of the variance overlap and "
             'this method has no meaning; use method="shapley", or rank them together (by="block")'
         )
         raise InputError.of("<ranking>", text)

@@ -47,7 +47,7 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     alone, over all such pairs, which a Walsh-Hadamard transform sums. Beyond, by one order of the
     players for each point: Goda (2021), Reliability Engineering and System Safety 206, 107282.
     """
-    tied = target.correlated(chosen)
+    tied = {name for names in target.correlated(chosen) for name in names}
     players = sorted(chosen, key=lambda player: player.name in tied)
     fewest = _EVALUATIONS[target.nested] // 2 ** len(players)
     exact = fewest >= _FEWEST

@@ -109,13 +109,11 @@ class Target:
         scaled = np.log(values) if self.scale == "log" else values
         return float(scaled.var(-1).mean()), float(scaled.mean(-1).var())
 
-    def correlated(self, chosen: Sequence[Player]) -> list[str]:
-        """Names of players that are correlated with one another."""
-        for block in self.problem.joint.blocks:
-            owners = [player.name for player in chosen if set(player.members) & set(block.names)]
-            if len(owners) > 1:
-                return owners
-        return []
+    def correlated(self, chosen: Sequence[Player]) -> list[list[str]]:
+        """Names of players that are correlated with one another, by block."""
+        blocks = [set(block.names) for block in self.problem.joint.blocks]
+        owners = [[p.name for p in chosen if block & set(p.members)] for block in blocks]
+        return [names for names in owners if len(names) > 1]
 
 
 def _refusal(text: str) -> InputError:
