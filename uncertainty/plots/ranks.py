@@ -1,12 +1,13 @@
 """What a ranking leaves open: shares side by side, chances of each rank, interactions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots.style import STATISTIC_LABELS, colors, heat_map, one_axes
+from uncertainty.plots.style import STATISTIC_LABELS, Color, colors, heat_map, one_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,10 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     rankings : sequence of Dataset
         By ``shapley`` or ``sobol``.
     """
-    names = list(dict.fromkeys(str(n) for ranking in rankings for n in ranking["input"].values))
-    shades = dict(zip(names, (colors() * len(names))[: len(names)], strict=True))
+    shades: dict[str, Color] = {}
+    for ranking in rankings:
+        for name, color in zip(ranking["input"].values, cycle(colors()), strict=False):
+            shades.setdefault(str(name), color)
     figure, axes = one_axes(9, 1.6 + 0.9 * len(rankings))
     for row, ranking in enumerate(rankings):
         key = "shapley" if "shapley" in ranking else "first_order"
@@ -51,7 +54,7 @@ def _stack(
     axes: "Axes",
     row: int,
     parts: dict[str, float],
-    shades: dict[str, tuple[float, float, float]],
+    shades: Mapping[str, Color],
 ) -> float:
     """Draw parts one after the other; gives where they end."""
     left = 0.0
@@ -85,6 +88,6 @@ def plot_interactions(ranking: xr.Dataset) -> "Figure":
     shares = np.where(shown, 100 * found, np.nan)
     scale = "log " if ranking.attrs["scale"] == "log" else ""
     label = f"Share of the variance of {scale}{ranking.attrs['quantity']} (%)"
-    heat_map(axes, shares, names, names, "{:.1f}", label)
+    heat_map(axes, shares, names, names, "{:.2f}", label)
     axes.tick_params(axis="x", rotation=90)
     return figure
