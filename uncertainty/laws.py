@@ -1,7 +1,7 @@
 """A stated law, compiled: its numbers are array leaves, so new numbers need no compilation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -28,6 +28,8 @@ from uncertainty.spec import Law, Number, Reference
 __all__ = ["CompiledLaw", "Values", "compile_law"]
 
 Values: TypeAlias = Mapping[str, Array]
+_Tails: TypeAlias = tuple[Array, Array]
+_Cut: TypeAlias = tuple[Array, Array, _Tails, _Tails, Array]
 _STATIC = {"static": True}
 
 
@@ -46,6 +48,8 @@ class CompiledLaw:
         Parameters that are other assumptions.
     table : array or None
         Coefficients that stand in for a slow quantile function.
+    cut : tuple of array, or None
+        What the truncation leaves, where that is the same in every draw: see `_cut_at`.
     """
 
     family: str = field(metadata=_STATIC)
@@ -55,6 +59,7 @@ class CompiledLaw:
     parts: tuple["CompiledLaw", ...] = ()
     ends: "CompiledLaw | None" = None
     table: ArrayLike | None = None
+    cut: "_Cut | None" = None
 
     def fields(self, values: Values) -> dict[str, Array]:
         """Give every parameter as a value."""
@@ -117,8 +122,7 @@ class CompiledLaw:
         whole = self._whole_score(x, values)
         if self.ends is None:
             return whole
-        low, high = self._end_scores(values)
-        below, above, width = _slices(low, high)
+        low, high, below, above, width = self._cut_at(values)
         inside = jnp.clip(whole, low, high)
         lower, upper = tails(inside)
         share = jnp.where(low > 0, below[1] - upper, lower - below[0]) / width
@@ -149,7 +153,7 @@ class CompiledLaw:
 
     def mass(self, values: Values) -> Array:
         """Probability that a truncation leaves."""
-        return _slices(*self._end_scores(values))[2]
+        return self._cut_at(values)[-1]
 
     def _params(self, values: Values) -> Params:
         return FAMILIES[self.family].parameters(self.fields(values))
@@ -176,17 +180,24 @@ class CompiledLaw:
             jnp.where(jnp.isposinf(high), jnp.inf, self._whole_score(high, values)),
         )
 
+    def _cut_at(self, values: Values) -> "_Cut":
+        """Scores of the ends, both tails at each, and the probability between them.
+
+        The probability comes from the side where it is exact.
+        """
+        if self.cut is not None:
+            low, high, below, above, width = jax.tree.map(jnp.asarray, self.cut)
+            return low, high, below, above, width
+        low, high = self._end_scores(values)
+        below, above = tails(low), tails(high)
+        width = jnp.where(low > 0, below[1] - above[1], above[0] - below[0])
+        return low, high, below, above, width
+
     def _inside(self, z: Array, values: Values) -> Array:
         """Score within the ends: both tails are sums of positive parts, so neither cancels."""
-        below, above, width = _slices(*self._end_scores(values))
+        _, _, below, above, width = self._cut_at(values)
         lower, upper = tails(z)
         return score_of(below[0] + lower * width, above[1] + upper * width)
-
-
-def _slices(low: Array, high: Array) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
-    """Tails at two scores, and the probability between, from the side where it is exact."""
-    below, above = tails(low), tails(high)
-    return below, above, jnp.where(low > 0, below[1] - above[1], above[0] - below[0])
 
 
 def _split(
@@ -220,7 +231,7 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     if kernel is not None and kernel.solve is not None and not names:
         numbers = {**kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})}
     table = kernel.table if kernel is not None and not names else None
-    return CompiledLaw(
+    compiled = CompiledLaw(
         family=law.family,
         numbers=numbers,
         names=names,
@@ -231,3 +242,12 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
         if table is not None
         else None,
     )
+    if not ends or not compiled.closed:
+        return compiled
+    return replace(compiled, cut=jax.tree.map(np.asarray, _cut_of(compiled)))
+
+
+@jax.jit
+def _cut_of(law: CompiledLaw) -> _Cut:
+    """What a truncation leaves; laws of one kind share their compiled code."""
+    return law._cut_at({})
