@@ -244,7 +244,7 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     )
     if not ends or not compiled.closed:
         return compiled
-    return replace(compiled, cut=jax.tree.map(np.asarray, _cut_of(compiled)))
+    return replace(compiled, cut=jax.tree.map(np.float64, _cut_of(compiled)))
 
 
 @jax.jit
