@@ -14,7 +14,8 @@ from uncertainty.sensitivity.target import Player, Target
 __all__ = ["shapley"]
 
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
-_FEWEST, _MOST = 2**10, 2**13  # base points by default
+_EXACT = 12
+_FEWEST, _MOST, _MOST_ORDERS = 2**10, 2**13, 2**15  # base points by default
 
 
 def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -42,25 +43,22 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     An input that the model does not use has a share where it is correlated with one that it does.
 
     Owen (2014), SIAM/ASA J. Uncertainty Quantification 2, 245; under dependence Song, Nelson and
-    Staum (2016), ibid. 4, 1060. Over all subsets of up to 13 players, or 8 where each point needs
+    Staum (2016), ibid. 4, 1060. Over all subsets of up to 12 players, or 8 where each point needs
     many queries: each from half the mean squared difference of values that agree in the subset
     alone, over all such pairs, which a Walsh-Hadamard transform sums. Beyond, by one order of the
     players for each point: Goda (2021), Reliability Engineering and System Safety 206, 107282.
     """
     tied = {name for names in target.correlated(chosen) for name in names}
     players = sorted(chosen, key=lambda player: player.name in tied)
-    fewest = _EVALUATIONS[target.nested] // 2 ** len(players)
-    exact = fewest >= _FEWEST
-    count = base_points(draws, min(fewest, _MOST) if exact else _of_orders(target, players))
+    evaluations, size = _EVALUATIONS[target.nested], len(players)
+    exact = size <= _EXACT and evaluations >= _FEWEST * 2**size
+    most = (evaluations >> size, _MOST) if exact else (evaluations // (size + 1), _MOST_ORDERS)
+    count = base_points(draws, min(most))
     one = _over_subsets if exact else _over_orders
     parts = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
     parts = parts[:, [players.index(player) for player in chosen]]
     values, errors = ratio(parts, parts.sum(1))
     return Estimates({"shapley": values}, {"shapley": errors}, parts)
-
-
-def _of_orders(target: Target, players: Sequence[Player]) -> int:
-    return _EVALUATIONS[target.nested] // (len(players) + 1)
 
 
 def _over_subsets(
