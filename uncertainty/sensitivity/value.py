@@ -7,6 +7,7 @@ import numpy as np
 
 from uncertainty.errors import InputError
 from uncertainty.estimate import standard_error
+from uncertainty.evaluation import Columns
 from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS
 from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
@@ -84,7 +85,7 @@ def _one_randomization(
 ) -> Floats:
     """Widths, variances and chances of being right: shape (3, 1 + players)."""
     first, second = pair_of_points(target, count * _GIVEN, seed, number)
-    given = {n: np.asarray(np.repeat(column[:count], _GIVEN)) for n, column in first.items()}
+    given: Columns = {n: np.repeat(column[:count], _GIVEN) for n, column in first.items()}
     keep = np.concatenate([np.zeros((1, len(chosen)), bool), np.eye(len(chosen), dtype=bool)])
     kept = Kept(chosen, keep[:, None])
     values = mixed(target, kept, (given, second), target.inner(seed, number))
