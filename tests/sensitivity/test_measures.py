@@ -199,6 +199,8 @@ class TestDraws:
             ({"method": "delta", "where": "energy_wh > 1e9"}, "64 draws must meet"),
             ({"method": "delta", "quantity": "power"}, "no 'power'"),
             ({"method": "delta", "prob": 2}, "between 0 and 1"),
+            ({"method": "delta", "by": "group"}, "are for a problem"),
+            ({"method": "delta", "draws": 512}, "are for a problem"),
         ],
     )
     def test_what_draws_cannot_answer(self, tree, options, message):

@@ -132,6 +132,8 @@ def rank_inputs(
         "seed": seed,
     }
     if isinstance(problem, xr.DataTree):
+        if by != "input" or draws is not None or threshold is not None:
+            raise InputError.of("<ranking>", "by, draws and threshold are for a problem")
         names, found, more = _of_result(problem, method, quantity, statistic, scale, prob, where)
     else:
         if where is not None:
