@@ -17,9 +17,16 @@ __all__ = ["default_notices", "fit_faults", "name_clashes", "undefined", "unused
 
 
 def fit_faults(
-    resolution: Resolution, model: EnergyModel | None, priors: Priors, altered: bool
+    resolution: Resolution,
+    model: EnergyModel | None,
+    priors: Priors,
+    altered: bool,
+    also: frozenset[str] = frozenset(),
 ) -> Iterator[Fault]:
-    """Find missing inputs, values out of range, and names that nothing uses."""
+    """Find missing inputs, values out of range, and names that nothing uses.
+
+    Evidence uses the names that are in `also`.
+    """
     if model is None or priors.document is None:
         return
     known = {a.name for a in resolution.assumptions} | resolution.broken
@@ -33,7 +40,8 @@ def fit_faults(
     yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
     if not altered:
         own = priors.layers[-1]
-        yield from (fault for item, fault in unused(resolution, model) if item.layer is own)
+        found = unused(resolution, model, also)
+        yield from (fault for item, fault in found if item.layer is own)
 
 
 def _told(name: str, known: set[str]) -> str:
@@ -54,9 +62,11 @@ def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]
         yield assumption.fault(f"must {wanted} (got {value:g})", "fixed")
 
 
-def unused(resolution: Resolution, model: EnergyModel) -> Iterator[tuple[Assumption, Fault]]:
-    """Find the assumptions that neither the model nor another assumption uses."""
-    used = set(model.used({a.name: a for a in resolution.assumptions}))
+def unused(
+    resolution: Resolution, model: EnergyModel, also: frozenset[str]
+) -> Iterator[tuple[Assumption, Fault]]:
+    """Find the assumptions that neither the model nor another assumption nor evidence uses."""
+    used = {*model.used({a.name: a for a in resolution.assumptions}), *also}
     used |= {name for a in resolution.assumptions for name in a.needs}
     known = {*model.required, *model.optional, *used}
     for item in resolution.assumptions:
@@ -67,15 +77,20 @@ def unused(resolution: Resolution, model: EnergyModel) -> Iterator[tuple[Assumpt
 
 
 def unused_notices(
-    resolution: Resolution, model: EnergyModel, priors: Priors, altered: bool
+    resolution: Resolution,
+    model: EnergyModel,
+    priors: Priors,
+    altered: bool,
+    also: frozenset[str] = frozenset(),
 ) -> Iterator[Fault]:
     """Report unused names that are no fault: from lower layers, altered files and scenarios."""
     own = priors.layers[-1]
-    lower = [(item, f) for item, f in unused(resolution, model) if altered or item.layer is not own]
+    found = unused(resolution, model, also)
+    lower = [(item, f) for item, f in found if altered or item.layer is not own]
     yield from (f for item, f in lower if not item.layer.bundle)
     scenarios = list(priors.scenarios.values())
     for other in resolution.others:
-        yield from (f for item, f in unused(other, model) if item.layer in scenarios)
+        yield from (f for item, f in unused(other, model, also) if item.layer in scenarios)
 
 
 def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) -> Iterator[Fault]:

@@ -13,7 +13,13 @@ from jax.typing import ArrayLike
 
 from uncertainty.laws import CompiledLaw, Values, compile_law
 from uncertainty.precision import Floats
-from uncertainty.spec import Assumption, Correlation, Expression, correlation_matrix
+from uncertainty.spec import (
+    Assumption,
+    Correlation,
+    Expression,
+    correlation_matrix,
+    names_in,
+)
 
 __all__ = ["Joint", "Node", "Scores", "build_joint"]
 
@@ -48,6 +54,13 @@ class Node:
     def uncertain(self) -> bool:
         """True where a score moves it."""
         return self.law is not None and self.law.family != "fixed"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Names of the assumptions that its value follows from."""
+        if self.law is not None:
+            return self.law.references
+        return frozenset(names_in(self.expression) if self.expression else ())
 
     def value(self, scores: Scores, values: Values) -> Array:
         """Value at its own score, given the values of what it needs."""
@@ -87,6 +100,23 @@ class Joint:
     def coordinates(self, *, varies: bool) -> dict[str, int]:
         """Uncertain assumptions of one kind with their coordinate of the unit cube."""
         return {n.name: n.index for n in self.nodes if n.uncertain and n.varies == varies}
+
+    def behind(self, names: Iterable[str], known: Iterable[str] = ()) -> frozenset[str]:
+        """Give the assumptions whose scores may move one of `names`, these included.
+
+        What is `known` needs no score.
+        """
+        nodes, found = {node.name: node for node in self.nodes}, set[str]()
+        wanted = [name for name in names if name in nodes]
+        while wanted:
+            name = wanted.pop()
+            if name not in found and name not in (*known,):
+                found.add(name)
+                mates = (
+                    mate for block in self.blocks if name in block.names for mate in block.names
+                )
+                wanted += [*nodes[name].needs, *mates]
+        return frozenset(found)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:
         """Independent scores to correlated ones; both standard normal."""
@@ -128,17 +158,19 @@ class Joint:
         ``log phi(w) - log |dx/dw|``, where w is the assumption's own independent score: under a
         correlation this is the density given the correlated assumptions before it.
         """
+        names = [node.name for node in self.nodes if node.uncertain]
+        if not names:
+            return {}
 
-        def own(name: str) -> Array:
-            def value(score: Array) -> Array:
-                return self.inputs(self.correlate({**scores, name: score}))[name]
+        def values(own: Array) -> Array:
+            moved = self.inputs(self.correlate({**scores, **dict(zip(names, own, strict=True))}))
+            return jnp.stack([moved[name] for name in names])
 
-            slope = jnp.abs(jax.jvp(value, (scores[name],), (jnp.ones_like(scores[name]),))[1])
-            smooth = slope > 0
-            density = logpdf(scores[name]) - jnp.log(jnp.where(smooth, slope, 1.0))
-            return jnp.where(smooth, density, 0.0)
-
-        return {node.name: own(node.name) for node in self.nodes if node.uncertain}
+        at = jnp.stack([jnp.asarray(scores[name]) for name in names])
+        slopes = jax.vmap(lambda one: jax.jvp(values, (at,), (one,))[1])(jnp.eye(len(names), dtype=at.dtype))
+        own = jnp.abs(jnp.diagonal(slopes))
+        densities = logpdf(at) - jnp.log(jnp.where(own > 0, own, 1.0))
+        return dict(zip(names, jnp.where(own > 0, densities, 0.0), strict=True))
 
 
 _OPERATIONS: Mapping[str, Callable[..., Array]] = {

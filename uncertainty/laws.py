@@ -25,7 +25,7 @@ from uncertainty.families import (
 )
 from uncertainty.spec import Law, Number, Reference
 
-__all__ = ["CompiledLaw", "Values", "compile_law"]
+__all__ = ["CompiledLaw", "Values", "arguments", "compile_law"]
 
 Values: TypeAlias = Mapping[str, Array]
 _Tails: TypeAlias = tuple[Array, Array]
@@ -77,6 +77,11 @@ class CompiledLaw:
     def closed(self) -> bool:
         """True where every parameter is a number."""
         return not self.references
+
+    @property
+    def jumps(self) -> bool:
+        """True where a value can change at once: separate values, or an atom in a mixture."""
+        return self.family == "choice" or any(part.jumps or part.family == "fixed" for part in self.parts)
 
     def quantile(self, z: Array, values: Values) -> Array:
         """Value at the standard normal score `z`, truncation included.
@@ -209,7 +214,7 @@ def _split(
     return numbers, tuple((k, str(v)) for k, v in fields.items() if isinstance(v, Reference))
 
 
-def _arguments(fields: Mapping[str, Number]) -> CompiledLaw:
+def arguments(fields: Mapping[str, Number]) -> CompiledLaw:
     """Hold named arguments that are no law of their own."""
     numbers, names = _split(fields)
     return CompiledLaw("arguments", numbers, names)
@@ -235,9 +240,9 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
         family=law.family,
         numbers=numbers,
         names=names,
-        weights=_arguments({str(i): w for i, w in enumerate(law.weights)}) if law.parts else None,
+        weights=arguments({str(i): w for i, w in enumerate(law.weights)}) if law.parts else None,
         parts=tuple(compile_law(part) for part in law.parts),
-        ends=_arguments(ends) if ends else None,
+        ends=arguments(ends) if ends else None,
         table=table(jax.jit(FAMILIES[law.family].parameters)(numbers))
         if table is not None
         else None,

@@ -1,14 +1,9 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -20,26 +15,18 @@ from uncertainty.checks import (
     unused_notices,
 )
 from uncertainty.declarations import Output
-from uncertainty.energy import (
-    CHOICE,
-    ENERGY_MODELS,
-    Choice,
-    EnergyModel,
-    ModelError,
-    ModelName,
-    compose,
-    model_from_callable,
-)
+from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault, InputError
 from uncertainty.evaluation import each_point, evaluate_point
 from uncertainty.joint import Joint, build_joint
+from uncertainty.likelihood import Observation
+from uncertainty.model_choice import ModelLike, choose_model, form_layer, outputs_of
 from uncertainty.moments import moment_notices
+from uncertainty.observations import EvidenceLike, Observed, observations_of, observe
 from uncertainty.precision import in_float64
 from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
-
-ModelLike: TypeAlias = ModelName | Callable[..., object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +53,10 @@ class Problem:
         Name of the scenario; empty for none.
     given : mapping of str to object
         Assumptions fixed or replaced in the call.
+    observed : Observed
+        The evidence as read; `observations` is the same, compiled.
+    observations : tuple of Observation
+        Measurements to learn from; one without rows says how measurements differ.
     """
 
     priors: Priors
@@ -77,6 +68,8 @@ class Problem:
     lost_means: Mapping[str, str] | None = None
     scenario: str = ""
     given: Mapping[str, object] = field(default_factory=dict)
+    observed: Observed = field(default_factory=Observed)
+    observations: tuple[Observation, ...] = ()
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -91,9 +84,14 @@ class Problem:
 
     @property
     def used(self) -> frozenset[str]:
-        """Names that the model or another assumption uses."""
+        """Names that the model, another assumption or evidence uses."""
         needs = (name for item in self.assumptions.values() for name in item.needs)
-        return frozenset([*self.model.used(self.assumptions), *needs])
+        return frozenset([*self.model.used(self.assumptions), *needs, *self.observed.used])
+
+    @property
+    def has_evidence(self) -> bool:
+        """True where there are measurements to learn from."""
+        return any(item.count for item in self.observations)
 
     def quantity(self, name: str | None = None) -> str:
         """Choose an output: the one named, the only one, or ``energy_wh``.
@@ -172,7 +170,7 @@ def build_problem(
     model: ModelLike | None = None,
     given: Mapping[str, object] | None = None,
     scenario: str | None = None,
-    evidence: object = None,
+    evidence: EvidenceLike | Sequence[EvidenceLike] | None = None,
 ) -> Problem:
     """Check assumptions against a model and make them ready to be sampled.
 
@@ -190,8 +188,9 @@ def build_problem(
         ``hardware``, ``precision`` and ``llm`` take names of the catalogues.
     scenario : str, optional
         A scenario of the file.
-    evidence : None
-        Measurements cannot be taken into account yet.
+    evidence : str, mapping or sequence of these, optional
+        Evidence files: paths, names of shipped ones, or mappings of the same shape. Those that
+        the file names where not given; none where empty.
 
     Returns
     -------
@@ -212,16 +211,17 @@ def build_problem(
     ...
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
-    if evidence is not None:
-        raise InputError.of("<evidence>", "this version cannot take evidence into account")
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    choice, faults = _choose_model(priors, model)
-    resolution = resolve(priors, given or {}, scenario, _form(choice))
+    choice, faults = choose_model(priors, model)
+    observed = observe(priors, evidence, choice)
+    added = [*form_layer(choice, priors), *observed.layers]
+    resolution = resolve(priors, given or {}, scenario, added)
     if not priors.readable:
         raise InputError(resolution.faults)
-    chosen = choice.model if choice else None
-    altered = bool(given or scenario or model is not None)
-    faults += [*resolution.faults, *fit_faults(resolution, chosen, priors, altered)]
+    chosen = observed.choice.model if observed.choice else None
+    altered = bool(given or scenario or model is not None or evidence is not None)
+    faults += [*observed.faults, *resolution.faults]
+    faults += fit_faults(resolution, chosen, priors, altered, observed.used)
     if faults or chosen is None:
         raise InputError(faults)
     joint, failures = build_joint(resolution.assumptions, resolution.correlations)
@@ -230,15 +230,17 @@ def build_problem(
         raise InputError(
             by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
         )
-    outputs = _outputs(joint, chosen)
-    late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name)]
+    outputs = outputs_of(joint, chosen)
+    observations, misfits = observations_of(observed, joint, by_name)
+    late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name), *misfits]
     if late:
         raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)
+    problem = replace(problem, observed=observed, observations=observations)
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
     notices = [
         *resolution.notices,
-        *unused_notices(resolution, chosen, priors, altered),
+        *unused_notices(resolution, chosen, priors, altered, observed.used),
         *default_notices(resolution, chosen, priors),
     ]
     return _with_notices(problem, notices)
@@ -246,72 +248,6 @@ def build_problem(
 
 def _family(assumption: Assumption) -> str:
     return assumption.law.family if assumption.law else "expression"
-
-
-def _choose_model(priors: Priors, model: ModelLike | None) -> tuple[Choice | None, list[Fault]]:
-    if callable(model):
-        try:
-            return Choice(model_from_callable(model), {}), []
-        except (ModelError, ValueError, TypeError) as error:
-            return None, [Fault("<model>", 0, 0, "", str(error))]
-    stated = model or priors.model
-    choice, complaints = compose(stated) if stated else (None, [((), _NO_MODEL)])
-    faults = [_model_fault(keys, text, priors, model is not None) for keys, text in complaints]
-    return choice, faults
-
-
-def _model_fault(keys: tuple[str, ...], text: str, priors: Priors, given: bool) -> Fault:
-    name = text.removeprefix("unknown model ").strip("'")
-    told = text + nearest(name, ENERGY_MODELS) if text.startswith("unknown model ") else text
-    if given or priors.document is None:
-        return Fault("<model>", 0, 0, ".".join(keys), told)
-    return priors.document.fault(("model", *keys), told)
-
-
-def _form(choice: Choice | None) -> dict[str, object]:
-    """Make which member of an ensemble holds an assumption like any other."""
-    if choice is None or not choice.weights:
-        return {}
-    names = ", ".join(f"{i}: {name}" for i, name in enumerate(choice.weights))
-    weights = list(choice.weights.values())
-    law = {"options": list(range(len(weights))), "weights": weights}
-    return {CHOICE: {"choice": law, "group": "model form", "note": names}}
-
-
-_NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
-
-
-def _outputs(joint: Joint, model: EnergyModel) -> dict[str, Output]:
-    """Trace the model once, to learn its outputs without computing them."""
-    scores = {n.name: jnp.zeros(()) for n in joint.nodes if n.uncertain}
-    try:
-        shapes = jax.eval_shape(lambda s: evaluate_point(joint, model, s)[1], scores)
-    except Exception as error:
-        first = (str(error).strip() or "no message").splitlines()[0]
-        text = f"{model.name} failed{_place(error)}: {type(error).__name__}: {first}"
-        raise InputError.of("<model>", f"{text} ({_JAX_HINT})") from error
-    wrong = [f"{name} of shape {s.shape}" for name, s in shapes.items() if s.shape != ()]
-    if wrong or not shapes:
-        raise InputError.of("<model>", f"{model.name} must give scalars (got {', '.join(wrong)})")
-    declared = {output.name: output for output in model.outputs}
-    ordered = [name for name in (*declared, *shapes) if name in shapes]
-    return {name: declared.get(name, Output(name, _unit_of(name), "")) for name in ordered}
-
-
-_JAX_HINT = "a model is written in jax.numpy: jnp.exp for np.exp, jnp.where for if"
-
-
-def _place(error: Exception) -> str:
-    """Tell the last line that ran outside of installed libraries."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and f.filename != __file__]
-    outside = [f for f in own if not f.filename.startswith(str(Path(__file__).parent))]
-    return f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
-
-
-def _unit_of(name: str) -> str:
-    """Unit of a user's own output, where its name ends in one."""
-    return {"wh": "Wh", "kwh": "kWh", "w": "W", "j": "J", "s": "s"}.get(name.split("_")[-1], "")
 
 
 def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:

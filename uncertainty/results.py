@@ -12,6 +12,15 @@ and where something varies per query:
 - ``prior_control``: outputs with what varies per query at its median, and
   ``prior_control_quantiles``: the same from many more points.
 
+With evidence also, over the chains and draws of a Markov chain:
+
+- ``posterior``: assumptions, and the effect of each group of rows; ``posterior_predictive``: outputs
+  (one query for each draw), and a new measurement of each row under the name of its evidence;
+- ``log_prior``: of each assumption on its natural scale; ``log_likelihood``: of each row;
+  ``sample_stats``; ``observed_data``: what was measured, NaN where it was censored;
+- ``unconstrained_posterior``: the standard normal scores that were sampled;
+- ``posterior_statistics`` and ``posterior_query_quantiles`` where something varies per query.
+
 A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
 
 - ``prior_sketch``: counts of values in bins of equal relative width, with ``NAME_edges``, the
@@ -49,6 +58,7 @@ __all__ = [
     "save",
     "streamed_tree",
     "warnings_of",
+    "with_posterior",
 ]
 
 _VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
@@ -114,6 +124,42 @@ def build_tree(
     for group, columns in (nested or {}).items():
         groups[group] = _dataset(columns, NESTED[group], labels, coords)
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **groups})
+
+
+def with_posterior(
+    tree: xr.DataTree,
+    groups: Mapping[str, Mapping[str, tuple[Sequence[str], np.ndarray]]],
+    labels: Labels,
+    attributes: Mapping[str, str | int | float],
+    coords: Mapping[str, Sequence[str] | Sequence[int] | Floats],
+) -> xr.DataTree:
+    """Put the groups of a posterior beside those of its prior.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `build_tree`.
+    groups : mapping of str to mapping of str to (dims, array)
+        Arrays by group and name.
+    labels, attributes
+        As for `build_tree`; the attributes are added.
+    coords : mapping
+        Coordinates of dimensions by name, in those groups that have them.
+    """
+    found = {str(name): node.to_dataset() for name, node in tree.children.items()}
+    for group, arrays in groups.items():
+        variables = {
+            name: (dims, values, dict(labels.get(name, {})))
+            for name, (dims, values) in arrays.items()
+        }
+        made = xr.Dataset(variables)
+        own = {name: list(values) for name, values in coords.items() if name in made.dims}
+        numbered = {
+            name: np.arange(made.sizes[name]) for name in ("chain", "draw") if name in made.dims
+        }
+        found[group] = made.assign_coords({**numbered, **own})
+    root = xr.Dataset(attrs={**tree.attrs, **attributes})
+    return xr.DataTree.from_dict({"/": root, **found})
 
 
 MOMENTS = ("number", "not_finite", "mean", "variance")

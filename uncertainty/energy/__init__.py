@@ -1,16 +1,27 @@
 """Pure physics in `jax.numpy`: no files, no randomness, no labels; one model a file."""
 
-from uncertainty.energy.compose import ENERGY_MODELS, Choice, ModelName, compose
+from uncertainty.energy.compose import (
+    ENERGY_MODELS,
+    Choice,
+    ModelName,
+    choice_of_model,
+    compose,
+)
 from uncertainty.energy.ensemble import CHOICE
+from uncertainty.energy.error import EFFECTS, ENERGY_UNITS, with_error
 from uncertainty.energy.model import EnergyModel, ModelError, model_from_callable
 
 __all__ = [
     "CHOICE",
+    "EFFECTS",
     "ENERGY_MODELS",
+    "ENERGY_UNITS",
     "Choice",
     "EnergyModel",
     "ModelError",
     "ModelName",
+    "choice_of_model",
     "compose",
     "model_from_callable",
+    "with_error",
 ]

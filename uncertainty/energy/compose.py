@@ -1,7 +1,7 @@
 """Models by name, and what is built of them: a fleet on top of one, an ensemble of several."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from uncertainty.energy.model import EnergyModel
 from uncertainty.energy.roofline import ROOFLINE
 from uncertainty.energy.throughput import THROUGHPUT
 
-__all__ = ["ENERGY_MODELS", "Choice", "Complaint", "ModelName", "compose"]
+__all__ = ["ENERGY_MODELS", "Choice", "Complaint", "ModelName", "choice_of_model", "compose"]
 
 ModelName: TypeAlias = str | Mapping[str, object]
 """``flops``, ``{fleet: flops}``, ``{ensemble: {flops: 0.3, roofline: 0.7}}``; a fleet of that."""
@@ -36,10 +36,25 @@ class Choice:
     model : EnergyModel
     weights : mapping of str to float
         By member; empty where there is nothing to choose.
+    single : EnergyModel
+        Of one query: that under a fleet, else the model itself.
+    fleet : bool
     """
 
     model: EnergyModel
     weights: Mapping[str, float]
+    single: EnergyModel
+    fleet: bool = False
+
+    def altered(self, change: Callable[[EnergyModel], EnergyModel]) -> "Choice":
+        """Change the model of one query; a fleet is built anew on top of it."""
+        single = change(self.single)
+        return replace(self, model=_fleet_model(single) if self.fleet else single, single=single)
+
+
+def choice_of_model(model: EnergyModel) -> Choice:
+    """Take one model as it is."""
+    return Choice(model, {}, model)
 
 
 def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
@@ -65,7 +80,9 @@ def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
     """
     if isinstance(stated, str):
         found = ENERGY_MODELS.get(stated)
-        return (Choice(found, {}), []) if found else (None, [((), f"unknown model {stated!r}")])
+        return (
+            (choice_of_model(found), []) if found else (None, [((), f"unknown model {stated!r}")])
+        )
     if len(stated) != 1 or not set(stated) <= {"fleet", "ensemble"}:
         shown = ", ".join(map(str, stated)) or "nothing"
         return None, [((), f"must be a name, {{fleet: NAME}} or {{ensemble: ...}} (got {shown})")]
@@ -91,7 +108,7 @@ def _fleet(inner: object) -> tuple[Choice | None, list[Complaint]]:
     choice, complaints = compose(inner)
     if choice is None:
         return None, [(("fleet", *keys), text) for keys, text in complaints]
-    return Choice(_fleet_model(choice.model), choice.weights), []
+    return replace(choice, model=_fleet_model(choice.model), fleet=True), []
 
 
 def _ensemble(members: object) -> tuple[Choice | None, list[Complaint]]:
@@ -106,7 +123,8 @@ def _ensemble(members: object) -> tuple[Choice | None, list[Complaint]]:
         return None, complaints
     whole = sum(members.values())
     weights = {name: weight / whole for name, weight in members.items()}
-    return Choice(_ensemble_model(tuple(members)), weights), []
+    model = _ensemble_model(tuple(members))
+    return Choice(model, weights, model), []
 
 
 def _member_faults(name: object, weight: object) -> list[str]:

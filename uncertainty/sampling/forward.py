@@ -72,9 +72,9 @@ def simulate(
     count = _points_per_chain(problem, draws)
     if queries < 2:
         raise InputError.of("<queries>", f"must be 2 or more (got {queries})")
-    points = [_points(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
-    inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
-    reduced = _nested(problem, points, seed) if problem.varies else _flat(problem, points, outputs)
+    points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
+    inputs, outputs = each_point(problem.joint, problem.model, paired(points))
+    reduced = nested(problem, points, seed) if problem.varies else flat(problem, points, outputs)
     left = list(outside_range(problem, inputs))
     warnings = [*reduced.tally.warnings(problem), *lost_means(problem)]
     facts: dict[str, str | int | float] = {
@@ -104,7 +104,7 @@ def _points_per_chain(problem: Problem, draws: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class _Points:
+class Points:
     """Scores of one randomization: (n,) of what is unknown, (m,) of what varies per query."""
 
     outer: Columns
@@ -117,15 +117,16 @@ class _Points:
         return {**outer, **{name: scores[[column]] for name, scores in self.inner.items()}}
 
 
-def _points(problem: Problem, count: int, queries: int, seed: int, chain: int) -> _Points:
+def points_of(problem: Problem, count: int, queries: int, seed: int, chain: int) -> Points:
+    """Points of one randomization."""
     outer, inner = (
         normal_scores(problem.joint.coordinates(varies=v), n, seed=seed, randomization=chain)
         for v, n in ((False, count), (True, queries))
     )
-    return _Points(outer, inner, count)
+    return Points(outer, inner, count)
 
 
-def _paired(points: Sequence[_Points]) -> Columns:
+def paired(points: Sequence[Points]) -> Columns:
     """Give each epistemic point of all chains one query, and lay the chains end to end."""
     chains = [
         {**p.outer, **{name: np.resize(scores, p.count) for name, scores in p.inner.items()}}
@@ -140,24 +141,24 @@ def _by_chain(columns: Mapping[str, Floats], count: int) -> Columns:
 
 
 @dataclass(frozen=True)
-class _Reduced:
+class Reduced:
     """What is kept of all outputs."""
 
     tally: Tally
     groups: Mapping[str, Columns] = field(default_factory=dict)
 
 
-def _flat(problem: Problem, points: Sequence[_Points], outputs: Mapping[str, Floats]) -> _Reduced:
+def flat(problem: Problem, points: Sequence[Points], outputs: Mapping[str, Floats]) -> Reduced:
     """Nothing varies per query: the draws themselves are all there is."""
     tally = Tally()
     for name, column in outputs.items():
         chains = column.reshape(len(points), -1)
         for chain, values in zip(points, chains, strict=True):
             tally.add(problem, name, values[:, None], chain.pair)
-    return _Reduced(tally)
+    return Reduced(tally)
 
 
-def _nested(problem: Problem, points: Sequence[_Points], seed: int) -> _Reduced:
+def nested(problem: Problem, points: Sequence[Points], seed: int, group: str = "prior") -> Reduced:
     """Every epistemic point with every query of its chain."""
     tally, names = Tally(), tuple(problem.outputs)
     corrections = _corrections(problem, points, seed)
@@ -170,11 +171,11 @@ def _nested(problem: Problem, points: Sequence[_Points], seed: int) -> _Reduced:
             tally.add(problem, name, found, chain.pair)
             statistics[name].append(query_statistics(values) * correction[name])
             functions[name].append(quantile_function(found))
-    groups = {"prior_statistics": statistics, "prior_query_quantiles": functions}
-    return _Reduced(tally, {group: _stacked(arrays) for group, arrays in groups.items()})
+    groups = {f"{group}_statistics": statistics, f"{group}_query_quantiles": functions}
+    return Reduced(tally, {group: _stacked(arrays) for group, arrays in groups.items()})
 
 
-def _corrections(problem: Problem, points: Sequence[_Points], seed: int) -> list[Columns]:
+def _corrections(problem: Problem, points: Sequence[Points], seed: int) -> list[Columns]:
     """Factors on the statistics of each chain: 1, but for the mean.
 
     The largest queries make up much of a mean, and a chain has few of them, the same for all its
@@ -184,7 +185,7 @@ def _corrections(problem: Problem, points: Sequence[_Points], seed: int) -> list
     few = len(next(iter(points[0].inner.values())))
     found = []
     for number in range(len(points)):
-        wide = _points(problem, 1, _WIDER_QUERIES * few, seed, number)
+        wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
         center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
         outputs = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
         found.append({name: _correction(values, few) for name, values in outputs.items()})
@@ -204,8 +205,8 @@ def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
 
     It follows the typical and the mean query closely and serves them as a control variate.
     """
-    wide = [_points(problem, _WIDER * count, 1, seed, chain) for chain in range(RANDOMIZATIONS)]
-    scores = _paired(wide)
+    wide = [points_of(problem, _WIDER * count, 1, seed, chain) for chain in range(RANDOMIZATIONS)]
+    scores = paired(wide)
     for name in problem.joint.coordinates(varies=True):
         scores[name] = np.zeros_like(scores[name])
     outputs = each_point(problem.joint, problem.model, scores)[1]

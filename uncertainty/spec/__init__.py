@@ -4,35 +4,56 @@ from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, R
 from uncertainty.spec.catalogue import catalogue
 from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
+from uncertainty.spec.evidence import (
+    OBSERVED,
+    Evidence,
+    Measurement,
+    Row,
+    conditions_of,
+    evidence_names,
+    read_evidence,
+    stated_evidence,
+    stated_measurement,
+)
 from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.functions import load_function, model_of_text
 from uncertainty.spec.json_schema import catalogue_schema, prior_schema
+from uncertainty.spec.layers import Layer
 from uncertainty.spec.ledger import Claim, Term, read_ledger
 from uncertainty.spec.library import shipped_folder, shipped_names, sources
-from uncertainty.spec.priors import Priors, load_priors
+from uncertainty.spec.priors import Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.starter import starting_file
 from uncertainty.spec.validation import nearest
-from uncertainty.spec.values import Reference
+from uncertainty.spec.values import Reference, Scalar
 
 __all__ = [
     "FAMILY_CLASSES",
+    "OBSERVED",
     "Assumption",
     "AssumptionEntry",
     "Claim",
     "Correlation",
+    "Evidence",
     "Expression",
     "Law",
+    "Layer",
+    "Measurement",
     "Number",
     "Priors",
     "Reference",
     "Resolution",
+    "Row",
+    "Scalar",
     "Term",
     "catalogue",
     "catalogue_schema",
+    "conditions_of",
     "correlation_matrix",
+    "evidence_names",
+    "given_layer",
     "load_function",
     "load_priors",
     "model_of_text",
@@ -41,10 +62,13 @@ __all__ = [
     "parse_expression",
     "parse_yaml",
     "prior_schema",
+    "read_evidence",
     "read_ledger",
     "resolve",
     "shipped_folder",
     "shipped_names",
     "sources",
     "starting_file",
+    "stated_evidence",
+    "stated_measurement",
 ]

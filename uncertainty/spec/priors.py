@@ -16,13 +16,28 @@ from uncertainty.spec.library import (
     shown_path,
     source_keys,
 )
-from uncertainty.spec.schema import FORMAT, AssumptionEntry, CorrelationEntry, FileEntry
+from uncertainty.spec.schema import (
+    FORMAT,
+    AssumptionEntry,
+    CorrelationEntry,
+    FileEntry,
+    MeasurementEntry,
+)
 from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import is_name
 
-__all__ = ["Priors", "given_layer", "load_priors"]
+__all__ = ["Priors", "Stated", "given_layer", "layer_of", "load_priors", "wrong_format"]
 
 _LONGEST_CHAIN = 20
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a key of a file says, and where; `keys` lead to it."""
+
+    document: Document
+    keys: tuple[Key, ...]
+    what: object
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,10 @@ class Priors:
         From the base up; the file's own is last.
     scenarios : mapping of str to Layer
         Named overrides.
+    evidence : tuple of Stated
+        Names of evidence files, or mappings of the same shape, not read yet.
+    measurement : Stated or None
+        A `MeasurementEntry`: how measurements differ from the model, where no rows are given.
     sources : frozenset of str
         Citation keys that may be used.
     faults : tuple of Fault
@@ -56,6 +75,8 @@ class Priors:
     model: str | Mapping[str, object] = ""
     layers: tuple[Layer, ...] = ()
     scenarios: Mapping[str, Layer] = field(default_factory=dict)
+    evidence: tuple[Stated, ...] = ()
+    measurement: Stated | None = None
     sources: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
     place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
@@ -129,14 +150,15 @@ def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
 
 def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
     data = _expanded(document.data)
-    wrong = _wrong_format(document, data)
+    wrong = wrong_format(document, data)
     if wrong:
         return _unreadable(document.label, wrong)
     faults = validate(FileEntry, data, document)[1]
     base = _base(document, data, above)
-    own = _layer(document, ("assumptions",), data, _correlations(document, data))
+    own = layer_of(document, ("assumptions",), data, _correlations(document, data))
     scenarios = {
-        name: _layer(document, ("scenarios", name), data) for name in _names(data.get("scenarios"))
+        name: layer_of(document, ("scenarios", name), data)
+        for name in _names(data.get("scenarios"))
     }
     return Priors(
         label=document.label,
@@ -144,6 +166,8 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         model=_model(data.get("model")) or base.model,
         layers=(*base.layers, own),
         scenarios={**base.scenarios, **scenarios},
+        evidence=_evidence(document, data) if "evidence" in data else base.evidence,
+        measurement=_measurement(document, data) or base.measurement,
         sources=base.sources | source_keys(document.place),
         faults=(*base.faults, *faults),
         readable=base.readable,
@@ -152,6 +176,25 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
 
 def _model(value: Plain) -> str | Mapping[str, object]:
     return value if isinstance(value, str | dict) else ""
+
+
+def _evidence(document: Document, data: dict[str, Plain]) -> tuple[Stated, ...]:
+    stated = data["evidence"]
+    items = stated if isinstance(stated, list) else []
+    return tuple(
+        Stated(document, ("evidence", i), item)
+        for i, item in enumerate(items)
+        if isinstance(item, str | dict)
+    )
+
+
+def _measurement(document: Document, data: dict[str, Plain]) -> Stated | None:
+    entry = (
+        validate(MeasurementEntry, data["measurement"], document)[0]
+        if "measurement" in data
+        else None
+    )
+    return Stated(document, ("measurement",), entry) if entry else None
 
 
 def _text(value: Plain) -> str:
@@ -189,7 +232,7 @@ def _fixed(entries: Plain) -> Plain:
     }
 
 
-def _wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
+def wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
     version = data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
         text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
@@ -223,7 +266,7 @@ def _inside(data: Plain, at: tuple[Key, ...]) -> dict[str, Plain]:
     return data if isinstance(data, dict) else {}
 
 
-def _layer(
+def layer_of(
     document: Document,
     at: tuple[Key, ...],
     data: Plain,
@@ -261,4 +304,4 @@ def given_layer(
         for name, entry in data.items()
         for fault in validate(AssumptionEntry, entry, document, (name,))[1]
     ]
-    return _layer(document, (), data), faults
+    return layer_of(document, (), data), faults

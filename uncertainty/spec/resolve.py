@@ -23,17 +23,16 @@ def resolve(
     priors: Priors,
     given: Mapping[str, object],
     scenario: str | None,
-    by_model: Mapping[str, object] | None = None,
+    added: Sequence[Layer] = (),
 ) -> Resolution:
     """Merge the layers of `priors` with a scenario and `given` on top.
 
-    What the model adds of its own comes after the file's assumptions, unless the file states it.
-    Scenarios that are not chosen are checked too: their faults are faults of the file.
+    What the model and the evidence have `added` comes after the file's assumptions, unless the
+    file states it. Scenarios that are not chosen are checked too: their faults are faults of the file.
     """
     top, given_faults = given_layer(given, priors.place)
-    stated = {name for layer in priors.layers for name in layer.stated}
-    added = {name: law for name, law in (by_model or {}).items() if name not in stated}
-    priors = _with_layer(priors, added) if added else priors
+    for layer in added:
+        priors = _with_layer(priors, layer)
     chosen, missing = _scenario(priors, scenario)
     early = (*priors.faults, *given_faults, *missing)
     if not priors.readable:
@@ -47,10 +46,16 @@ def resolve(
     return replace(found, faults=(*early, *found.faults, *of_others), others=others)
 
 
-def _with_layer(priors: Priors, assumptions: Mapping[str, object]) -> Priors:
-    """Put a layer without a file on top."""
-    layer, _ = given_layer(assumptions, priors.place, "<model>")
-    return replace(priors, layers=(*priors.layers, layer))
+def _with_layer(priors: Priors, layer: Layer) -> Priors:
+    """Put a layer on top of those of the file, without what these state."""
+    stated = {name for below in priors.layers for name in below.stated}
+    own = replace(
+        layer,
+        entries={name: entry for name, entry in layer.entries.items() if name not in stated},
+        stated=tuple(name for name in layer.stated if name not in stated),
+        written=tuple(name for name in layer.written if name not in stated),
+    )
+    return replace(priors, layers=(*priors.layers, own)) if own.stated else priors
 
 
 def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:

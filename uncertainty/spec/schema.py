@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from uncertainty.spec.expressions import LONGEST
 from uncertainty.spec.families import Components, FamilyKeys, JsonSchema, Strict
-from uncertainty.spec.values import NAME, Value, is_name
+from uncertainty.spec.values import NAME, Positive, Scalar, Value, is_name
 
 __all__ = [
     "FORMAT",
@@ -18,6 +18,9 @@ __all__ = [
     "FileEntry",
     "Hardware",
     "LanguageModel",
+    "MeasurementEntry",
+    "ModelEntry",
+    "Name",
     "Precision",
 ]
 
@@ -127,6 +130,80 @@ ModelEntry: TypeAlias = Annotated[
 ]
 
 
+class LognormalError(Strict):
+    """An error of the logarithm: it multiplies."""
+
+    sigma: Positive = Field(description="sd of the natural logarithm")
+
+
+class NormalError(Strict):
+    """An error that is added."""
+
+    sd: Positive = Field(description="in the unit of the output")
+
+
+class StudentError(Strict):
+    """An added error with heavy tails."""
+
+    df: Positive = Field(description="degrees of freedom")
+    scale: Positive = Field(description="in the unit of the output")
+
+
+_ERRORS = ("lognormal", "normal", "student_t")
+
+
+class ErrorEntry(Strict):
+    """How one measurement differs from what it measures: exactly one distribution."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [family]} for family in _ERRORS]}
+    )
+    lognormal: LognormalError | None = None
+    normal: NormalError | None = None
+    student_t: StudentError | None = None
+
+    @model_validator(mode="after")
+    def _one_family(self) -> "ErrorEntry":
+        if sum(getattr(self, family) is not None for family in _ERRORS) != 1:
+            text = f"give one of {', '.join(_ERRORS)}"
+            raise PydanticCustomError("error", "{text}", {"text": text})
+        return self
+
+    def stated(self) -> tuple[str, dict[str, Scalar]]:
+        """Give the family with its parameters."""
+        family = next(name for name in _ERRORS if getattr(self, name) is not None)
+        entry = getattr(self, family)
+        return family, {key: getattr(entry, key) for key in type(entry).model_fields}
+
+
+class RandomEffectEntry(Strict):
+    """What all rows of one group share, drawn anew for each group."""
+
+    column: str | None = Field(None, description="the column that names the groups")
+    sd: Positive = Field(description="spread between groups, on the error's scale")
+
+
+class MeasurementEntry(Strict):
+    """How what is measured differs from what a model gives."""
+
+    observes: str = Field(description="an output of the model")
+    boundary: Literal["gpu_board", "node", "provisioned", "facility"] | None = Field(
+        None, description="where it was measured"
+    )
+    statistic: Literal["query", "median", "mean"] = Field("query", description="of the queries")
+    error: ErrorEntry
+    random_effect: RandomEffectEntry | None = None
+    discrepancy: Value | None = Field(
+        None, description="error of the model that all rows share, on the error's scale"
+    )
+
+
+EvidenceNames: TypeAlias = Annotated[
+    tuple[str | dict[str, object], ...],
+    WithJsonSchema({"type": "array", "items": {"type": ["string", "object"]}}),
+]
+
+
 class FileEntry(Strict):
     """A prior file."""
 
@@ -139,6 +216,10 @@ class FileEntry(Strict):
     extends: str | None = Field(None, description="a file whose assumptions this one builds on")
     assumptions: dict[Name, AssumptionEntry] = Field(default_factory=dict)
     correlations: tuple[CorrelationEntry, ...] = ()
+    evidence: EvidenceNames = Field((), description="names of evidence files")
+    measurement: MeasurementEntry | None = Field(
+        None, description="how measurements differ from the model, where no evidence says it"
+    )
     scenarios: dict[ScenarioName, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
 
 

@@ -1,0 +1,116 @@
+"""Array kernels for draws of a Markov chain and for weights: can they be trusted?
+
+Draws have shape (chain, draw). The measures are those of ArviZ.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uncertainty.precision import Floats
+
+__all__ = [
+    "Smoothed",
+    "bfmi",
+    "ess_bulk",
+    "ess_tail",
+    "mcse_quantile",
+    "r_hat",
+    "smoothed_weights",
+]
+
+
+def r_hat(draws: Floats) -> float:
+    """Rank-normalized split R-hat: 1 where chains agree.
+
+    Notes
+    -----
+    Vehtari et al. (2021), Bayesian Analysis 16, 667.
+    """
+    from arviz_stats.base import array_stats
+
+    return float(array_stats.rhat(draws, chain_axis=0, draw_axis=1)) if _moves(draws) else 1.0
+
+
+def ess_bulk(draws: Floats) -> float:
+    """Effective number of draws in the middle of the distribution."""
+    return _ess(draws, "bulk")
+
+
+def ess_tail(draws: Floats) -> float:
+    """Effective number of draws at the 5 and 95 % quantiles, the smaller."""
+    return _ess(draws, "tail")
+
+
+def _ess(draws: Floats, method: str) -> float:
+    from arviz_stats.base import array_stats
+
+    if not _moves(draws):
+        return float(draws.size)
+    tails = {"prob": (0.05, 0.95)} if method == "tail" else {}
+    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method=method, **tails))
+
+
+def _moves(draws: Floats) -> bool:
+    """Whether there is anything to measure: a constant has no chains that could disagree."""
+    return bool(np.ptp(draws) > 0)
+
+
+def mcse_quantile(draws: Floats, prob: float) -> float:
+    """Monte Carlo standard error of a quantile."""
+    from arviz_stats.base import array_stats
+
+    if not _moves(draws):
+        return 0.0
+    found = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="quantile", prob=prob)
+    return float(found)
+
+
+def bfmi(energy: Floats) -> Floats:
+    """Bayesian fraction of missing information of each chain, shape (chain,).
+
+    Notes
+    -----
+    Betancourt (2016), arXiv:1604.00695.
+    """
+    from arviz_stats.base import array_stats
+
+    return np.asarray(array_stats.bfmi(energy, chain_axis=0, draw_axis=1), np.float64)
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """Importance weights with the largest ones smoothed.
+
+    Attributes
+    ----------
+    weights : array
+        They add up to one, shape (n,).
+    k : float
+        Shape of the tail of the raw weights; above 0.7 they cannot be relied on.
+    """
+
+    weights: Floats
+    k: float
+
+    @property
+    def effective(self) -> float:
+        """Number of equal weights that know as much."""
+        return float(1 / np.sum(self.weights**2))
+
+
+def smoothed_weights(log_weights: Floats) -> Smoothed:
+    """Pareto-smoothed importance weights, from shape (n,).
+
+    Notes
+    -----
+    Vehtari et al. (2024), Journal of Machine Learning Research 25, 72.
+    """
+    from arviz_stats.base import array_stats
+
+    if not np.isfinite(log_weights).any():
+        return Smoothed(np.full(len(log_weights), 1 / len(log_weights)), np.inf)
+    least = np.min(log_weights[np.isfinite(log_weights)]) - 700.0
+    smoothed, k = array_stats.psislw(np.maximum(log_weights, least))
+    weights = np.exp(smoothed - np.max(smoothed))
+    return Smoothed(weights / weights.sum(), float(k))

@@ -1,0 +1,298 @@
+"""Measured rows to their log likelihood, at a point of the road."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import log_ndtr
+from jax.scipy.stats.norm import logpdf
+from jax.typing import ArrayLike
+
+from uncertainty.declarations import ALTERNATIVES
+from uncertainty.energy import EFFECTS, EnergyModel
+from uncertainty.families import FAMILIES, Kernel, Params
+from uncertainty.joint import Joint, Scores
+from uncertainty.laws import CompiledLaw, Values
+from uncertainty.precision import Floats
+
+__all__ = ["Observation", "Rows", "Target", "zero_scores"]
+
+Effects: TypeAlias = tuple[Array, ...]
+_STATIC = {"static": True}
+_CENTERS = {"lognormal": "normal", "normal": "normal", "student_t": "student_t"}
+_PLACES = {"normal": "mean", "student_t": "loc"}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Rows:
+    """Rows that state the same inputs.
+
+    Attributes
+    ----------
+    known : dict of str to array
+        What they state, shape (n,) each.
+    low, high : array
+        Limits of what was measured on the error's scale, shape (n,); equal where it was a value.
+    group : array of int
+        Which of the observation's groups, shape (n,).
+    places : tuple of int
+        Their places among all rows of the observation.
+    averaged : bool
+        True where something that varies per query is left open.
+    censored : bool
+        True where limits were measured, no values.
+    """
+
+    known: dict[str, ArrayLike]
+    low: ArrayLike
+    high: ArrayLike
+    group: ArrayLike
+    places: tuple[int, ...] = field(metadata=_STATIC)
+    averaged: bool = field(default=False, metadata=_STATIC)
+    censored: bool = field(default=False, metadata=_STATIC)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Observation:
+    """Measurements of one output.
+
+    Attributes
+    ----------
+    name, observes : str
+        Of the evidence, and the output.
+    statistic : str
+        ``query``, or ``median`` or ``mean`` of the queries.
+    family : str
+        Of the error.
+    model : EnergyModel
+    parameters : CompiledLaw
+        Of the error, numbers or names.
+    sd, discrepancy : CompiledLaw, optional
+        Spread between groups, and the error that all rows share: the argument ``value``.
+    groups : tuple of str
+    rows : tuple of Rows
+    """
+
+    name: str = field(metadata=_STATIC)
+    observes: str = field(metadata=_STATIC)
+    statistic: str = field(metadata=_STATIC)
+    family: str = field(metadata=_STATIC)
+    model: EnergyModel = field(metadata=_STATIC)
+    parameters: CompiledLaw
+    sd: CompiledLaw | None = None
+    discrepancy: CompiledLaw | None = None
+    groups: tuple[str, ...] = field(default=(), metadata=_STATIC)
+    rows: tuple[Rows, ...] = ()
+
+    @property
+    def multiplies(self) -> bool:
+        """True where the error is one of the logarithm."""
+        return self.family == "lognormal"
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return sum(len(part.places) for part in self.rows)
+
+    def observed(self) -> dict[str, Floats]:
+        """What was measured, shape (rows,): the values, and limits where there are any."""
+        low, high = np.empty(self.count), np.empty(self.count)
+        for part in self.rows:
+            low[[*part.places]], high[[*part.places]] = part.low, part.high
+        low, high = (np.exp(low), np.exp(high)) if self.multiplies else (low, high)
+        found = {self.name: np.where(low == high, low, np.nan)}
+        if (low != high).any():
+            found |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
+        return found
+
+    def located(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
+        """Output at each row with each query, on the error's scale: shape (n, m)."""
+        stated = {name: jnp.asarray(column) for name, column in rows.known.items()}
+        replaced = {*_replaced(stated), *EFFECTS}
+
+        def output(known: Values, query: Scores) -> Array:
+            inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
+            kept = {name: value for name, value in inputs.items() if name not in replaced}
+            return self.model(kept)[self.observes]
+
+        one = {name: column[:1] for name, column in queries.items()}
+        over_queries = jax.vmap(output, (None, 0)) if queries else lambda k, q: output(k, q)[None]
+        over_rows = jax.vmap(over_queries, (0, None), axis_size=len(rows.places))
+        found = over_rows(stated, queries if rows.averaged else one)
+        return jnp.log(found) if self.multiplies else found
+
+    def shift(self, values: Values, effects: Array, group: ArrayLike) -> Array:
+        """What a group, and all rows, differ by from the model: shape of `group`."""
+        own = jnp.asarray(effects)[jnp.asarray(group)] if self.groups else jnp.zeros(np.shape(group))
+        return _value(self.sd, values) * own + _value(self.discrepancy, values)
+
+    def at(
+        self, joint: Joint, scores: Scores, effects: Array, queries: Scores, noise: Array
+    ) -> tuple[Array, Array]:
+        """Log likelihood of each row, and a measurement that the model would give.
+
+        Parameters
+        ----------
+        joint : Joint
+        scores : mapping of str to array
+            Independent scores of every coordinate, those of queries too, shape () each.
+        effects : array
+            Standard normal score of each group, shape (groups,).
+        queries : mapping of str to array
+            Scores of what varies per query, shape (m,) each, over which is averaged.
+        noise : array
+            Standard normal scores of new errors, shape (rows,).
+
+        Returns
+        -------
+        log_likelihood, replicate : array
+            Log densities (of a censored row: log probability), and values; shape (rows,).
+        """
+        values = joint.inputs(joint.correlate(scores))
+        error = self.error(values)
+        found, new = jnp.zeros(self.count), jnp.zeros(self.count)
+        for part in self.rows:
+            places = jnp.asarray(part.places)
+            centers = self._centers(joint, part, scores, queries)
+            centers += self.shift(values, effects, part.group)[:, None]
+            each = self._density(error, part, centers)
+            likelihood = jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1])
+            found = found.at[places].set(likelihood)
+            # Which query a new measurement is of follows from the digits of its noise.
+            own = noise[places]
+            query = jnp.floor(jnp.mod(jnp.abs(own) * 1e6, centers.shape[1])).astype(int)
+            at_query = jnp.take_along_axis(centers, query[:, None], 1)[:, 0]
+            new = new.at[places].set(at_query + self.noise(values, own))
+        return found, jnp.exp(new) if self.multiplies else new
+
+    def _centers(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
+        """Give what the error is centered on: shape (n, m), m = 1 for a statistic of queries."""
+        found = self.located(joint, rows, scores, queries)
+        if self.statistic == "median":
+            return jnp.median(found, axis=1, keepdims=True)
+        if self.statistic == "mean" and self.multiplies:
+            return jax.nn.logsumexp(found, axis=1, keepdims=True) - jnp.log(found.shape[1])
+        return found.mean(1, keepdims=True) if self.statistic == "mean" else found
+
+    def error(self, values: Values) -> Params:
+        """Parameters of the error around 0."""
+        family = _CENTERS[self.family]
+        stated = self.parameters.fields(values)
+        named = {"sd": stated["sigma"]} if self.multiplies else stated
+        return FAMILIES[family].parameters({**named, _PLACES[family]: jnp.zeros(())})
+
+    def noise(self, values: Values, score: Array) -> Array:
+        """Error of one measurement, from a standard normal score."""
+        return FAMILIES[_CENTERS[self.family]].quantile(self.error(values), score)
+
+    def _density(self, error: Params, rows: Rows, centers: Array) -> Array:
+        kernel = FAMILIES[_CENTERS[self.family]]
+        low, high = (jnp.asarray(ends)[:, None] for ends in (rows.low, rows.high))
+        if not rows.censored:  # the density of the value itself, not of its logarithm
+            return kernel.log_density(error, low - centers) - low * self.multiplies
+        below, above = (_score(kernel, error, end, centers) for end in (low, high))
+        return _log_between(below, above)
+
+
+_FAR = 40.0
+"""Score beyond which nothing lies in 64 bits."""
+
+
+def _score(kernel: Kernel, error: Params, end: Array, centers: Array) -> Array:
+    """Score of a limit; where there is none, the farthest."""
+    none = jnp.isinf(end)
+    found = kernel.score(error, jnp.where(none, 0.0, end) - centers)
+    return jnp.where(none, jnp.sign(end) * _FAR, jnp.clip(found, -_FAR, _FAR))
+
+
+def _log_between(low: Array, high: Array) -> Array:
+    """Log probability between two scores, from the side where it does not cancel."""
+    flip = low > 0
+    below, above = jnp.where(flip, -high, low), jnp.where(flip, -low, high)
+    some = above > below
+    upper, lower = log_ndtr(jnp.where(some, above, 1.0)), log_ndtr(jnp.where(some, below, 0.0))
+    return jnp.where(some, upper + jnp.log1p(-jnp.exp(lower - upper)), -jnp.inf)
+
+
+def _replaced(known: Mapping[str, object]) -> frozenset[str]:
+    """Names that say in another way what a row states."""
+    first, second = (frozenset(names) for names in ALTERNATIVES)
+    return (second if first & known.keys() else frozenset()) | (
+        first if second & known.keys() else frozenset()
+    )
+
+
+def _value(law: CompiledLaw | None, values: Values) -> Array:
+    return jnp.zeros(()) if law is None else law.fields(values)["value"]
+
+
+def zero_scores(joint: Joint) -> dict[str, Array]:
+    """Score 0 of every coordinate that varies per query."""
+    return {name: jnp.zeros(()) for name in joint.coordinates(varies=True)}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Target:
+    """The posterior as a density over one vector of standard normal scores.
+
+    Attributes
+    ----------
+    joint : Joint
+    observations : tuple of Observation
+    queries : dict of str to array
+        Points over which per-query inputs are averaged, shape (m,) each.
+    names : tuple of str
+        Coordinates in the order of the vector; after them the groups of each observation.
+    """
+
+    joint: Joint
+    observations: tuple[Observation, ...]
+    queries: dict[str, ArrayLike]
+    names: tuple[str, ...] = field(metadata=_STATIC)
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return len(self.names) + sum(len(item.groups) for item in self.observations)
+
+    def split(self, z: Array) -> tuple[dict[str, Array], Effects]:
+        """Scores by name, and those of the groups of each observation."""
+        scores = {**zero_scores(self.joint), **dict(zip(self.names, z, strict=False))}
+        effects, start = [], len(self.names)
+        for item in self.observations:
+            effects.append(z[start : start + len(item.groups)])
+            start += len(item.groups)
+        return scores, tuple(effects)
+
+    def at(self, z: Array, noise: Array) -> tuple[tuple[Array, Array], ...]:
+        """`Observation.at` of each observation; `noise` is that of all their rows."""
+        scores, effects = self.split(z)
+        queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
+        found, start = [], 0
+        for item, own in zip(self.observations, effects, strict=True):
+            errors = noise[start : start + item.count]
+            found.append(item.at(self.joint, scores, own, queries, errors))
+            start += item.count
+        return tuple(found)
+
+    @property
+    def count(self) -> int:
+        """Number of rows of all observations."""
+        return sum(item.count for item in self.observations)
+
+    def log_likelihood(self, z: Array) -> Array:
+        """Of all rows; minus infinity where it does not exist."""
+        found = self.at(z, jnp.zeros(self.count))
+        total = sum((rows.sum() for rows, _ in found), jnp.zeros(()))
+        return jnp.where(jnp.isnan(total), -jnp.inf, total)
+
+    def log_density(self, z: Array) -> Array:
+        """Log density of the posterior at `z`, but for a constant."""
+        return logpdf(z).sum() + self.log_likelihood(z)

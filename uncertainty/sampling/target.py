@@ -1,0 +1,117 @@
+"""The posterior of a problem as a density, evaluated at many points."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jax import Array
+
+from uncertainty.errors import Fault, InputError
+from uncertainty.joint import Node
+from uncertainty.likelihood import Target
+from uncertainty.precision import Floats
+from uncertainty.problem import Problem
+from uncertainty.sampling.points import normal_scores
+
+__all__ = ["RowsAt", "coordinates_of", "labels_of", "rows_at", "target_of"]
+
+_BATCH = 1024
+
+
+def target_of(problem: Problem, queries: int, seed: int) -> Target:
+    """Give the density to sample: over the coordinates that evidence can move.
+
+    Raises
+    ------
+    InputError
+        If there is no evidence, or it bears on an assumption that jumps.
+    """
+    observations = tuple(item for item in problem.observations if item.count)
+    if not observations:
+        text = "there is nothing to learn from: name evidence in the file, or give some"
+        raise InputError.of("<evidence>", text)
+    touched = _touched(problem)
+    nodes = [n for n in problem.joint.nodes if n.name in touched and n.uncertain and not n.varies]
+    jumps = list(_jumps(problem, nodes))
+    if jumps:
+        raise InputError(jumps)
+    averaged = any(part.averaged for item in observations for part in item.rows)
+    inner = problem.joint.coordinates(varies=True) if averaged else {}
+    points = normal_scores(inner, queries, seed=seed, randomization=0)
+    ordered = sorted(nodes, key=lambda node: node.index)
+    return Target(problem.joint, observations, points, tuple(node.name for node in ordered))
+
+
+def _touched(problem: Problem) -> frozenset[str]:
+    """Names whose scores may move the likelihood."""
+    joint, found = problem.joint, set[str]()
+    names = [node.name for node in joint.nodes]
+    for item in problem.observations:
+        laws = (item.parameters, item.sd, item.discrepancy)
+        found |= joint.behind(n for law in laws if law is not None for n in law.references)
+        for part in item.rows:
+            found |= joint.behind(item.model.used(names), part.known)
+    return frozenset(found)
+
+
+def _jumps(problem: Problem, nodes: Sequence[Node]) -> Iterator[Fault]:
+    for node in nodes:
+        if node.law is not None and node.law.jumps:
+            text = (
+                "takes separate values, and evidence bears on it: its posterior has no slope to "
+                "follow. Fix it (one run for each value), state it in every row, or smooth it"
+            )
+            yield problem.assumptions[node.name].fault(text, node.law.family)
+
+
+def coordinates_of(target: Target) -> dict[str, int]:
+    """Name each element of the vector, with a coordinate of its own."""
+    places = target.joint.coordinates(varies=False)
+    after = 1 + max((node.index for node in target.joint.nodes), default=-1)
+    groups = [
+        f"{item.name}: {group}" for item in target.observations for group in item.groups
+    ]
+    own = {name: places[name] for name in target.names}
+    return own | {name: after + i for i, name in enumerate(groups)}
+
+
+def labels_of(target: Target) -> list[str]:
+    """Names of the elements of the vector."""
+    return list(coordinates_of(target))
+
+
+@dataclass(frozen=True)
+class RowsAt:
+    """What each observation's rows say at points: shape (points, rows) each."""
+
+    log_likelihood: tuple[Floats, ...]
+    replicate: tuple[Floats, ...]
+
+    @property
+    def total(self) -> Floats:
+        """Log likelihood of all rows, shape (points,); minus infinity where there is none."""
+        whole = np.sum([rows.sum(1) for rows in self.log_likelihood], axis=0)
+        return np.where(np.isnan(whole), -np.inf, whole)
+
+
+@jax.jit
+def _batch(target: Target, z: Array, noise: Array) -> tuple[tuple[Array, Array], ...]:
+    return jax.vmap(target.at)(z, noise)
+
+
+def rows_at(target: Target, z: Floats, seed: int) -> RowsAt:
+    """Evaluate the rows at points of shape (n, size), with new errors from `seed`."""
+    count = len(z)
+    padded = -(-count // _BATCH) * _BATCH
+    noise = np.random.default_rng(seed).standard_normal((padded, target.count))
+    points = np.pad(z, ((0, padded - count), (0, 0)), "edge")
+    parts = [
+        _batch(target, points[i : i + _BATCH], noise[i : i + _BATCH])
+        for i in range(0, padded, _BATCH)
+    ]
+    both = [
+        tuple(np.concatenate([np.asarray(part[i][j]) for part in parts])[:count] for j in (0, 1))
+        for i in range(len(target.observations))
+    ]
+    return RowsAt(tuple(pair[0] for pair in both), tuple(pair[1] for pair in both))
