@@ -112,6 +112,13 @@ _INPUTS = (
     Input("kv_bytes_per_value", "byte", "memory of one number of the KV cache", default="2, bf16"),
     Input("kv_cost", "1", "time to read the KV cache over that of its bytes", default="1"),
     Input(
+        "expert_cost",
+        "1",
+        "time of the arithmetic of a sparse model's experts over that of its FLOP",
+        default="1",
+    ),
+    Input("expert_launch", "1", "launch time of a sparse layer over a dense one's", default="1"),
+    Input(
         "shared_parameters",
         "parameters",
         "parameters that every token of a mixture of experts uses",
@@ -133,6 +140,14 @@ _INPUTS = (
     Input("acceptance", "1", "chance that a drafted token is accepted", 0.0, 1.0, "0"),
     Input("draft_parameters", "parameters", "parameters of the drafting model", default="0"),
     Input("static_power_fraction", "1", "idle over rated power of a GPU", 0.0, 1.0, "0.25"),
+    Input(
+        "memory_power_fraction",
+        "1",
+        "power above idle while memory is moved over that while it computes",
+        0.0,
+        1.0,
+        "1",
+    ),
     Input("power_exponent", "1", "how power grows with the busy share of time", default="0.67"),
     Input(
         "wall_power_w", "W", "power of the whole machine while it computes", default="gpu_power_w"

@@ -111,6 +111,7 @@ def smoothed_weights(log_weights: Floats) -> Smoothed:
     if not np.isfinite(log_weights).any():
         return Smoothed(np.full(len(log_weights), 1 / len(log_weights)), np.inf)
     least = np.min(log_weights[np.isfinite(log_weights)]) - 700.0
-    smoothed, k = array_stats.psislw(np.maximum(log_weights, least))
+    # It is made for leaving one out, so it takes the logarithm of one over the weight.
+    smoothed, k = array_stats.psislw(-np.maximum(log_weights, least))
     weights = np.exp(smoothed - np.max(smoothed))
     return Smoothed(weights / weights.sum(), float(k))

@@ -18,12 +18,18 @@ from uncertainty.families import FAMILIES, Kernel, Params
 from uncertainty.joint import Joint, Scores
 from uncertainty.laws import CompiledLaw, Values
 from uncertainty.precision import Floats
+from uncertainty.spec import MULTIPLYING
 
 __all__ = ["Observation", "Rows", "Target", "zero_scores"]
 
 Effects: TypeAlias = tuple[Array, ...]
 _STATIC = {"static": True}
-_CENTERS = {"lognormal": "normal", "normal": "normal", "student_t": "student_t"}
+_CENTERS = {
+    "lognormal": "normal",
+    "normal": "normal",
+    "student_t": "student_t",
+    "log_student_t": "student_t",
+}
 _PLACES = {"normal": "mean", "student_t": "loc"}
 
 
@@ -93,7 +99,7 @@ class Observation:
     @property
     def multiplies(self) -> bool:
         """True where the error is one of the logarithm."""
-        return self.family == "lognormal"
+        return self.family in MULTIPLYING
 
     @property
     def count(self) -> int:
@@ -133,7 +139,12 @@ class Observation:
         return _value(self.sd, values) * own + _value(self.discrepancy, values)
 
     def at(
-        self, joint: Joint, scores: Scores, effects: Array, queries: Scores, noise: Array
+        self,
+        joint: Joint,
+        scores: Scores,
+        effects: Array,
+        queries: Scores,
+        noise: Array | None = None,
     ) -> tuple[Array, Array]:
         """Log likelihood of each row, and a measurement that the model would give.
 
@@ -146,13 +157,14 @@ class Observation:
             Standard normal score of each group, shape (groups,).
         queries : mapping of str to array
             Scores of what varies per query, shape (m,) each, over which is averaged.
-        noise : array
-            Standard normal scores of new errors, shape (rows,).
+        noise : array, optional
+            Uniform numbers from 0 to 1 for new errors, shape (rows, 3).
 
         Returns
         -------
         log_likelihood, replicate : array
-            Log densities (of a censored row: log probability), and values; shape (rows,).
+            Log densities (of a censored row: log probability), and values (0 without `noise`);
+            shape (rows,).
         """
         values = joint.inputs(joint.correlate(scores))
         error = self.error(values)
@@ -164,11 +176,11 @@ class Observation:
             each = self._density(error, part, centers)
             likelihood = jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1])
             found = found.at[places].set(likelihood)
-            # Which query a new measurement is of follows from the digits of its noise.
-            own = noise[places]
-            query = jnp.floor(jnp.mod(jnp.abs(own) * 1e6, centers.shape[1])).astype(int)
-            at_query = jnp.take_along_axis(centers, query[:, None], 1)[:, 0]
-            new = new.at[places].set(at_query + self.noise(values, own))
+            if noise is None:
+                continue
+            query = jnp.floor(noise[places, 2] * centers.shape[1]).astype(int)
+            of_query = jnp.take_along_axis(centers, query[:, None], 1)[:, 0]
+            new = new.at[places].set(of_query + self.noise(values, noise[places, :2]))
         return found, jnp.exp(new) if self.multiplies else new
 
     def _centers(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
@@ -184,12 +196,23 @@ class Observation:
         """Parameters of the error around 0."""
         family = _CENTERS[self.family]
         stated = self.parameters.fields(values)
-        named = {"sd": stated["sigma"]} if self.multiplies else stated
+        named = {"sd": stated["sigma"]} if "sigma" in stated else stated
         return FAMILIES[family].parameters({**named, _PLACES[family]: jnp.zeros(())})
 
-    def noise(self, values: Values, score: Array) -> Array:
-        """Error of one measurement, from a standard normal score."""
-        return FAMILIES[_CENTERS[self.family]].quantile(self.error(values), score)
+    def noise(self, values: Values, uniform: Array) -> Array:
+        """Errors of single measurements, from pairs of uniform numbers of shape (..., 2).
+
+        Notes
+        -----
+        Box and Muller (1958); for Student's t Bailey (1994), Mathematics of Computation 62, 779.
+        """
+        stated = self.parameters.fields(values)
+        first, second = uniform[..., 0], uniform[..., 1]
+        turn, logarithm = jnp.cos(2 * jnp.pi * second), jnp.log(first)
+        if "df" not in stated:
+            return stated["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
+        df = stated["df"]
+        return stated["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
 
     def _density(self, error: Params, rows: Rows, centers: Array) -> Array:
         kernel = FAMILIES[_CENTERS[self.family]]
@@ -233,8 +256,8 @@ def _value(law: CompiledLaw | None, values: Values) -> Array:
 
 
 def zero_scores(joint: Joint) -> dict[str, Array]:
-    """Score 0 of every coordinate that varies per query."""
-    return {name: jnp.zeros(()) for name in joint.coordinates(varies=True)}
+    """Score 0 of every coordinate: for those that evidence cannot move."""
+    return {node.name: jnp.zeros(()) for node in joint.nodes if node.uncertain}
 
 
 @jax.tree_util.register_dataclass
@@ -271,13 +294,13 @@ class Target:
             start += len(item.groups)
         return scores, tuple(effects)
 
-    def at(self, z: Array, noise: Array) -> tuple[tuple[Array, Array], ...]:
+    def at(self, z: Array, noise: Array | None = None) -> tuple[tuple[Array, Array], ...]:
         """`Observation.at` of each observation; `noise` is that of all their rows."""
         scores, effects = self.split(z)
         queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
         found, start = [], 0
         for item, own in zip(self.observations, effects, strict=True):
-            errors = noise[start : start + item.count]
+            errors = None if noise is None else noise[start : start + item.count]
             found.append(item.at(self.joint, scores, own, queries, errors))
             start += item.count
         return tuple(found)
@@ -289,7 +312,7 @@ class Target:
 
     def log_likelihood(self, z: Array) -> Array:
         """Of all rows; minus infinity where it does not exist."""
-        found = self.at(z, jnp.zeros(self.count))
+        found = self.at(z)
         total = sum((rows.sum() for rows, _ in found), jnp.zeros(()))
         return jnp.where(jnp.isnan(total), -jnp.inf, total)
 

@@ -296,7 +296,7 @@ def _parameters(
 ) -> tuple[dict[str, float | Reference], list[Fault]]:
     found, faults = dict[str, float | Reference](), list[Fault]()
     for key, value in stated.parameters.items():
-        unit = "1" if key in ("sigma", "df") else output.unit
+        unit = "1" if stated.multiplies or key == "df" else output.unit
         try:
             found[key] = _plain(value, unit)
         except UnitError as error:

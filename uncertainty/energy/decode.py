@@ -36,7 +36,9 @@ def step_bytes(
     Returns
     -------
     dict of str to Array
-        Bytes, shape (): ``weights`` and ``cache``; and the share of the experts ``touched``.
+        Bytes, shape (): ``weights`` and ``cache``; the share of the experts ``touched``; the share
+        of a token's parameters that are ``chosen`` for it, and the share of the experts that it
+        leaves (``sparsity``, 0 if dense).
 
     Notes
     -----
@@ -69,20 +71,23 @@ def step_bytes(
             "weights": bytes_per_parameter * (shared + (whole - shared) * touched),
             "cache": batch * of_token * context,
             "touched": touched,
+            "chosen": 1 - jnp.minimum(shared / active_parameters, 1),
+            "sparsity": 1 - share,
         }
     )
 
 
 def step_seconds(
-    *, flop: dict[str, Array], batch: ArrayLike, produced: ArrayLike, weights: ArrayLike,
-    cache: ArrayLike, output_tokens: ArrayLike, peak_flops: ArrayLike,
+    *, flop: dict[str, Array], batch: ArrayLike, produced: ArrayLike, moved: dict[str, Array],
+    output_tokens: ArrayLike, peak_flops: ArrayLike,
     memory_bandwidth_bytes_per_s: ArrayLike, bytes_per_parameter: ArrayLike, layers: ArrayLike,
     heads: ArrayLike, head_dim: ArrayLike, gpu_count: ArrayLike = 1.0, kv_cost: ArrayLike = 1.0,
     bandwidth_cap: ArrayLike = 1.0, compute_cap: ArrayLike = 1.0,
     prefill_utilization: ArrayLike | None = None, prefill_share: ArrayLike = 1.0,
     launch_s: ArrayLike = 0.0, link_latency_s: ArrayLike = 0.0,
     link_bandwidth_bytes_per_s: ArrayLike | None = None, speculative_tokens: ArrayLike = 0.0,
-    draft_parameters: ArrayLike = 0.0,
+    draft_parameters: ArrayLike = 0.0, expert_cost: ArrayLike = 1.0,
+    expert_launch: ArrayLike = 1.0,
 ) -> dict[str, Array]:  # fmt: skip
     """Time that a step takes, and for what.
 
@@ -92,7 +97,7 @@ def step_seconds(
         Of one query, from `query_flop`.
     batch, produced : array_like
         Sequences decoded together, and tokens that each is given.
-    weights, cache : array_like
+    moved : dict of str to Array
         From `step_bytes`.
     others
         As in `roofline`.
@@ -111,12 +116,16 @@ def step_seconds(
     bandwidth = gpu_count * memory_bandwidth_bytes_per_s * bandwidth_cap
     arithmetic = gpu_count * peak_flops * compute_cap
     checked = batch * (1 + speculative_tokens)
-    of_token = (flop["decode_weights"] + flop["decode_attention"]) / output_tokens
-    moving = (weights + kv_cost * cache) / bandwidth
+    # What is lost to experts grows with the share of them that a token leaves: none if dense.
+    slowed = 1 + (jnp.asarray(expert_cost) ** moved["sparsity"] - 1) * moved["chosen"]
+    launching = launch_s * jnp.asarray(expert_launch) ** moved["sparsity"]
+    of_token = (slowed * flop["decode_weights"] + flop["decode_attention"]) / output_tokens
+    moving = (moved["weights"] + kv_cost * moved["cache"]) / bandwidth
     computing = of_token * checked / arithmetic
     limit = smooth_maximum(moving, computing)
     cap = compute_cap if prefill_utilization is None else prefill_utilization
-    reading = (flop["prefill_weights"] + flop["prefill_attention"]) / (gpu_count * peak_flops * cap)
+    to_read = slowed * flop["prefill_weights"] + flop["prefill_attention"]
+    reading = to_read / (gpu_count * peak_flops * cap)
     drafted = smooth_maximum(
         bytes_per_parameter / bandwidth, constants.FLOP_PER_PARAMETER * batch / arithmetic
     )
@@ -133,7 +142,7 @@ def step_seconds(
             "decode": limit + speculative_tokens * draft_parameters * drafted,
             "limit": limit,
             "prefill": prefill_share * reading * batch * produced / output_tokens,
-            "waiting": layers * launch_s + links,
+            "waiting": layers * launching + links,
             "moving": moving,
             "computing": computing,
             "reading": reading,

@@ -37,14 +37,15 @@ def roofline(
     attention_factor: ArrayLike = 0.5, layers: ArrayLike | None = None,
     heads: ArrayLike | None = None, head_dim: ArrayLike | None = None,
     kv_heads: ArrayLike | None = None, kv_width: ArrayLike | None = None,
-    kv_bytes_per_value: ArrayLike = 2.0, kv_cost: ArrayLike = 1.0,
+    kv_bytes_per_value: ArrayLike = 2.0, kv_cost: ArrayLike = 1.0, expert_cost: ArrayLike = 1.0,
+    expert_launch: ArrayLike = 1.0,
     bandwidth_cap: ArrayLike = 1.0, compute_cap: ArrayLike = 1.0,
     prefill_utilization: ArrayLike | None = None, prefill_share: ArrayLike = 1.0,
     launch_s: ArrayLike = 0.0, link_latency_s: ArrayLike = 0.0,
     link_bandwidth_bytes_per_s: ArrayLike | None = None, occupancy: ArrayLike = 1.0,
     speculative_tokens: ArrayLike = 0.0, acceptance: ArrayLike = 0.0,
     draft_parameters: ArrayLike = 0.0, static_power_fraction: ArrayLike = 0.25,
-    power_exponent: ArrayLike = 0.67, overhead: ArrayLike | None = None,
+    power_exponent: ArrayLike = 0.67, memory_power_fraction: ArrayLike = 1.0, overhead: ArrayLike | None = None,
     host: ArrayLike | None = None, idle: ArrayLike | None = None, pue: ArrayLike | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """Energy of one query from the limits of memory and arithmetic.
@@ -72,6 +73,11 @@ def roofline(
         As in `kv_bytes_per_token`.
     kv_cost : array_like
         Time to read the cache over that of its bytes, above 0.
+    expert_cost, expert_launch : array_like
+        Of a model of which a token leaves nearly all experts, above 0: time of the arithmetic with
+        the parameters chosen for a token over that of their FLOP (small matrix products, uneven
+        loads), and `launch_s` of its layers over that of others (choosing, sorting and joining
+        tokens). Both come in with the share of the experts that a token leaves: none if dense.
     bandwidth_cap, compute_cap : array_like
         Highest share of memory bandwidth and of peak FLOP/s reached in decode, above 0 to 1.
     prefill_utilization : array_like, optional
@@ -86,7 +92,7 @@ def roofline(
     speculative_tokens, acceptance, draft_parameters : array_like
         Tokens drafted for each step, the chance that one is accepted, and the size of the model
         that drafts them.
-    static_power_fraction, power_exponent : array_like
+    static_power_fraction, power_exponent, memory_power_fraction : array_like
         As in `board_power`.
     overhead, host, idle, pue : array_like, optional
         Either `overhead`, or the other three (see `at_boundaries`).
@@ -144,8 +150,7 @@ def _operation(inputs: Mapping[str, ArrayLike], batch: ArrayLike) -> dict[str, A
     tokens, count = jnp.asarray(inputs["output_tokens"]), inputs.get("gpu_count", 1.0)
     flop, produced = call(query_flop, inputs), call(tokens_per_step, inputs)
     moved = call(step_bytes, inputs, batch=batch)
-    read = {"weights": moved["weights"], "cache": moved["cache"]}
-    seconds = call(step_seconds, inputs, flop=flop, batch=batch, produced=produced, **read)
+    seconds = call(step_seconds, inputs, flop=flop, batch=batch, produced=produced, moved=moved)
     step = seconds["decode"] + seconds["prefill"] + seconds["waiting"]
     steps = tokens / (batch * produced)
     decoding = count * steps * (step - seconds["prefill"])
@@ -155,7 +160,7 @@ def _operation(inputs: Mapping[str, ArrayLike], batch: ArrayLike) -> dict[str, A
         {
             **{part: seconds[part] / step for part in _PARTS},
             "tokens_per_s": batch * produced / step,
-            "gpu_power_w": call(board_power, inputs, busy=1 - seconds["waiting"] / step),
+            "gpu_power_w": call(board_power, inputs, **_activity(seconds, step)),
             "utilization": to_decode / (inputs["peak_flops"] * decoding),
             "bandwidth_utilization": (moved["weights"] + moved["cache"]) * steps / bandwidth,
             "memory_bound": weight_of_first(seconds["moving"], seconds["computing"]),
@@ -167,6 +172,15 @@ def _operation(inputs: Mapping[str, ArrayLike], batch: ArrayLike) -> dict[str, A
             "gpu_seconds": count * steps * step,
         }
     )
+
+
+def _activity(seconds: Mapping[str, Array], step: Array) -> dict[str, Array]:
+    """Share of a step in which the GPU is busy, and of that in which it computes."""
+    computing = seconds["computing"] + seconds["prefill"]
+    return {
+        "busy": 1 - seconds["waiting"] / step,
+        "arithmetic": jnp.minimum(computing / (seconds["limit"] + seconds["prefill"]), 1.0),
+    }
 
 
 ROOFLINE = model_from_callable(

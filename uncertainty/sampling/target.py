@@ -104,7 +104,7 @@ def rows_at(target: Target, z: Floats, seed: int) -> RowsAt:
     """Evaluate the rows at points of shape (n, size), with new errors from `seed`."""
     count = len(z)
     padded = -(-count // _BATCH) * _BATCH
-    noise = np.random.default_rng(seed).standard_normal((padded, target.count))
+    noise = 1 - np.random.default_rng(seed).random((padded, target.count, 3))
     points = np.pad(z, ((0, padded - count), (0, 0)), "edge")
     parts = [
         _batch(target, points[i : i + _BATCH], noise[i : i + _BATCH])

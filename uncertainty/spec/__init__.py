@@ -5,6 +5,7 @@ from uncertainty.spec.catalogue import catalogue
 from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.evidence import (
+    MULTIPLYING,
     OBSERVED,
     Evidence,
     Measurement,
@@ -31,6 +32,7 @@ from uncertainty.spec.values import Reference, Scalar
 
 __all__ = [
     "FAMILY_CLASSES",
+    "MULTIPLYING",
     "OBSERVED",
     "Assumption",
     "AssumptionEntry",

@@ -21,6 +21,7 @@ from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import Quantity, Scalar, parse_value
 
 __all__ = [
+    "MULTIPLYING",
     "OBSERVED",
     "Evidence",
     "Measurement",
@@ -31,6 +32,8 @@ __all__ = [
     "stated_measurement",
 ]
 
+MULTIPLYING = frozenset({"lognormal", "log_student_t"})
+"""Families of errors of the logarithm."""
 OBSERVED = ("value", "at_least", "at_most")
 """Columns that hold what was measured: the value, or its limits where it was censored."""
 _OWN = (*OBSERVED, "boundary")
@@ -89,7 +92,7 @@ class Measurement:
     boundary, statistic : str
         Where it was measured; ``query``, ``median`` or ``mean`` of the queries.
     family : str
-        Of the error: ``lognormal``, ``normal`` or ``student_t``.
+        Of the error: ``lognormal``, ``normal``, ``student_t`` or ``log_student_t``.
     parameters : mapping of str to number or name
         Of the error, as written.
     effect_sd, discrepancy : number or name, optional
@@ -107,7 +110,7 @@ class Measurement:
     @property
     def multiplies(self) -> bool:
         """True where the error is one of the logarithm."""
-        return self.family == "lognormal"
+        return self.family in MULTIPLYING
 
 
 @dataclass(frozen=True)

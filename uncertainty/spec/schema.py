@@ -149,7 +149,14 @@ class StudentError(Strict):
     scale: Positive = Field(description="in the unit of the output")
 
 
-_ERRORS = ("lognormal", "normal", "student_t")
+class LogStudentError(Strict):
+    """An error of the logarithm with heavy tails."""
+
+    df: Positive = Field(description="degrees of freedom")
+    scale: Positive = Field(description="of the natural logarithm")
+
+
+_ERRORS = ("lognormal", "normal", "student_t", "log_student_t")
 
 
 class ErrorEntry(Strict):
@@ -161,6 +168,7 @@ class ErrorEntry(Strict):
     lognormal: LognormalError | None = None
     normal: NormalError | None = None
     student_t: StudentError | None = None
+    log_student_t: LogStudentError | None = None
 
     @model_validator(mode="after")
     def _one_family(self) -> "ErrorEntry":
