@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from uncertainty.errors import Fault as Fault
     from uncertainty.errors import InputError as InputError
     from uncertainty.errors import UncertaintyError as UncertaintyError
+    from uncertainty.exporting import export_priors as export_priors
+    from uncertainty.fit import check_fit as check_fit
     from uncertainty.implied import summarize_inputs as summarize_inputs
     from uncertainty.ledger import check_ledger as check_ledger
     from uncertainty.problem import Problem as Problem
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from uncertainty.report import write_assumptions as write_assumptions
     from uncertainty.report import write_comparison as write_comparison
     from uncertainty.report import write_explanation as write_explanation
+    from uncertainty.report import write_posterior as write_posterior
     from uncertainty.report import write_provenance as write_provenance
     from uncertainty.report import write_ranking as write_ranking
     from uncertainty.report import write_report as write_report
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
     from uncertainty.report import write_sweep as write_sweep
     from uncertainty.results import load as load
     from uncertainty.results import save as save
+    from uncertainty.sampling import infer as infer
+    from uncertainty.sampling import predict as predict
     from uncertainty.sampling import simulate as simulate
     from uncertainty.sampling import stream as stream
     from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
+    from uncertainty.scoring import score as score
     from uncertainty.sensitivity import rank_inputs as rank_inputs
     from uncertainty.spec import Priors as Priors
     from uncertainty.spec import load_priors as load_priors
@@ -46,14 +52,19 @@ _ROOMS = {
     "Problem": "problem",
     "UncertaintyError": "errors",
     "build_problem": "problem",
+    "check_fit": "fit",
     "check_ledger": "ledger",
     "compare": "comparison",
     "exceedance": "summary",
     "explain": "comparison",
+    "export_priors": "exporting",
+    "infer": "sampling",
     "load": "results",
     "load_priors": "spec",
+    "predict": "sampling",
     "rank_inputs": "sensitivity",
     "save": "results",
+    "score": "scoring",
     "share_per_query": "summary",
     "simulate": "sampling",
     "stream": "sampling",
@@ -64,6 +75,7 @@ _ROOMS = {
     "write_assumptions": "report",
     "write_comparison": "report",
     "write_explanation": "report",
+    "write_posterior": "report",
     "write_provenance": "report",
     "write_ranking": "report",
     "write_report": "report",

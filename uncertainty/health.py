@@ -115,3 +115,23 @@ def smoothed_weights(log_weights: Floats) -> Smoothed:
     smoothed, k = array_stats.psislw(-np.maximum(log_weights, least))
     weights = np.exp(smoothed - np.max(smoothed))
     return Smoothed(weights / weights.sum(), float(k))
+
+
+def leave_one_out(log_likelihood: Floats) -> tuple[Floats, Floats, Floats]:
+    """Expected log density of each row were it left out, from shape (chain, draw, row).
+
+    Returns
+    -------
+    elpd, k, parameters : array
+        Shape (row,): with the Pareto k of its weights and the effective number of parameters.
+
+    Notes
+    -----
+    Vehtari, Gelman and Gabry (2017), Statistics and Computing 27, 1413.
+    """
+    from arviz_stats.base import array_stats
+
+    rows = np.moveaxis(log_likelihood, -1, 0)
+    found = array_stats.loo(rows, chain_axis=1, draw_axis=2)
+    elpd, k, parameters = (np.asarray(x, np.float64) for x in found)
+    return elpd, k, parameters

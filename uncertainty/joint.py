@@ -167,7 +167,9 @@ class Joint:
             return jnp.stack([moved[name] for name in names])
 
         at = jnp.stack([jnp.asarray(scores[name]) for name in names])
-        slopes = jax.vmap(lambda one: jax.jvp(values, (at,), (one,))[1])(jnp.eye(len(names), dtype=at.dtype))
+        slopes = jax.vmap(lambda one: jax.jvp(values, (at,), (one,))[1])(
+            jnp.eye(len(names), dtype=at.dtype)
+        )
         own = jnp.abs(jnp.diagonal(slopes))
         densities = logpdf(at) - jnp.log(jnp.where(own > 0, own, 1.0))
         return dict(zip(names, jnp.where(own > 0, densities, 0.0), strict=True))

@@ -81,7 +81,9 @@ class CompiledLaw:
     @property
     def jumps(self) -> bool:
         """True where a value can change at once: separate values, or an atom in a mixture."""
-        return self.family == "choice" or any(part.jumps or part.family == "fixed" for part in self.parts)
+        return self.family == "choice" or any(
+            part.jumps or part.family == "fixed" for part in self.parts
+        )
 
     def quantile(self, z: Array, values: Values) -> Array:
         """Value at the standard normal score `z`, truncation included.

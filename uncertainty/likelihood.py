@@ -135,7 +135,9 @@ class Observation:
 
     def shift(self, values: Values, effects: Array, group: ArrayLike) -> Array:
         """What a group, and all rows, differ by from the model: shape of `group`."""
-        own = jnp.asarray(effects)[jnp.asarray(group)] if self.groups else jnp.zeros(np.shape(group))
+        own = (
+            jnp.asarray(effects)[jnp.asarray(group)] if self.groups else jnp.zeros(np.shape(group))
+        )
         return _value(self.sd, values) * own + _value(self.discrepancy, values)
 
     def at(

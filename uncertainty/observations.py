@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import jax
@@ -32,7 +32,7 @@ from uncertainty.spec import (
 )
 from uncertainty.units import UnitError, factor
 
-__all__ = ["EvidenceLike", "Observed", "observations_of", "observe"]
+__all__ = ["EvidenceLike", "Observed", "observations_of", "observe", "rows_of"]
 
 EvidenceLike: TypeAlias = str | Mapping[str, object]
 _NOTE = "drawn anew: the system in question is none of those measured"
@@ -96,7 +96,14 @@ def _read(priors: Priors, given: object) -> tuple[Evidence, ...]:
     if not isinstance(items, Sequence) or not all(isinstance(i, str | Mapping) for i in items):
         text = "must be a file, a name, a mapping or a list of these"
         return (Evidence.wrong(text),)
-    return tuple(read_evidence(item, priors.place) for item in items)
+    found = [read_evidence(item, priors.place) for item in items]
+    names = [item.name for item in found]
+    return tuple(
+        replace(item, name=f"{item.name}_{names[:i].count(item.name) + 1}")
+        if item.name in names[:i]
+        else item
+        for i, item in enumerate(found)
+    )
 
 
 def _model(item: Evidence, choice: Choice | None) -> tuple[EnergyModel | None, list[Fault]]:
@@ -266,7 +273,7 @@ def _observation(
     groups = tuple(dict.fromkeys(row.group for row in item.rows)) if stated.effect_sd else ()
     limits, faults = _limits(item, stated, output)
     parameters, complaints = _parameters(item, stated, output)
-    parts = _parts(item.rows, limits, groups, joint, model) if not faults else ()
+    parts = rows_of(item.rows, limits, groups, joint, model) if not faults else ()
     return Observation(
         name=item.name,
         observes=stated.observes,
@@ -331,7 +338,7 @@ def _limits(
     return found, faults
 
 
-def _parts(
+def rows_of(
     rows: Sequence[Row],
     limits: Sequence[tuple[float, float]],
     groups: Sequence[str],

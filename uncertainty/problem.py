@@ -1,5 +1,6 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -57,6 +58,8 @@ class Problem:
         The evidence as read; `observations` is the same, compiled.
     observations : tuple of Observation
         Measurements to learn from; one without rows says how measurements differ.
+    recipe : mapping or None
+        Arguments of `build_problem` that make it again; None where a file does not hold them all.
     """
 
     priors: Priors
@@ -70,6 +73,7 @@ class Problem:
     given: Mapping[str, object] = field(default_factory=dict)
     observed: Observed = field(default_factory=Observed)
     observations: tuple[Observation, ...] = ()
+    recipe: Mapping[str, object] | None = None
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -237,6 +241,7 @@ def build_problem(
         raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, observed=observed, observations=observations)
+    problem = replace(problem, recipe=_recipe(priors, model, given, scenario, evidence))
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
     notices = [
         *resolution.notices,
@@ -244,6 +249,30 @@ def build_problem(
         *default_notices(resolution, chosen, priors),
     ]
     return _with_notices(problem, notices)
+
+
+def _recipe(
+    priors: Priors,
+    model: ModelLike | None,
+    given: Mapping[str, object] | None,
+    scenario: str | None,
+    evidence: object,
+) -> dict[str, object] | None:
+    told = {
+        "priors": priors.label,
+        "model": model,
+        "given": given,
+        "scenario": scenario,
+        "evidence": evidence,
+    }
+    kept = {key: value for key, value in told.items() if value is not None}
+    if callable(model) or priors.document is None or not priors.document.text:
+        return None
+    try:
+        json.dumps(kept)
+    except TypeError:
+        return None
+    return kept
 
 
 def _family(assumption: Assumption) -> str:

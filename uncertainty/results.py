@@ -49,6 +49,7 @@ from uncertainty.errors import InputError
 from uncertainty.precision import Floats
 
 __all__ = [
+    "BATCHES",
     "MOMENTS",
     "NESTED",
     "build_tree",
@@ -63,6 +64,9 @@ __all__ = [
 
 _VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
 Labels = Mapping[str, Mapping[str, str]]
+
+BATCHES = 4
+"""Parts of a Markov chain that stand in for independent randomizations in standard errors."""
 
 NESTED: Mapping[str, tuple[str, ...]] = {
     "prior_statistics": ("chain", "draw", "statistic"),

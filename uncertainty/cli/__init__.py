@@ -9,6 +9,7 @@ import typer
 
 from uncertainty.cli.check import check
 from uncertainty.cli.compare import compare
+from uncertainty.cli.infer import infer
 from uncertainty.cli.ledger import ledger
 from uncertainty.cli.listing import list_
 from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
@@ -50,6 +51,7 @@ def about(
 
 app.command()(run)
 app.command()(check)
+app.command()(infer)
 app.command()(rank)
 app.command()(compare)
 app.command()(ledger)

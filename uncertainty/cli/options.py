@@ -24,6 +24,7 @@ __all__ = [
     "Dask",
     "Debug",
     "Draws",
+    "EvidenceNames",
     "Executor",
     "File",
     "Model",
@@ -72,6 +73,10 @@ Draws = Annotated[int | None, typer.Option(min=32, help="Epistemic draws over al
 Seed = Annotated[int, typer.Option(min=0, help="Same seed and file, same numbers.")]
 Prob = Annotated[float, typer.Option(help="Probability of the wider interval.")]
 Above = Annotated[float | None, typer.Option(help="Give the chance of exceeding this.")]
+EvidenceNames = Annotated[
+    list[str] | None,
+    typer.Option("--evidence", metavar="NAME", help="Evidence in place of the file's; or none."),
+]
 Quantity = Annotated[str | None, typer.Option(help="The output to report and rank.")]
 Tolerance = Annotated[
     float | None,
@@ -106,6 +111,7 @@ class Question:
     scenario: str | None
     model: str | None
     allow_outside: bool = False
+    evidence: Sequence[str] | None = None
 
     def priors(self) -> "Priors":
         """Read the file."""
@@ -120,7 +126,8 @@ class Question:
 
         model = model_of_text(self.model) if self.model else None
         given = dict(_parsed(item) for item in self.sets)
-        return build_problem(priors or self.priors(), model, given, self.scenario)
+        names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
+        return build_problem(priors or self.priors(), model, given, self.scenario, names)
 
     def every_scenario(self) -> "dict[str, Problem]":
         """Check the file as stated, and with each of its scenarios."""
@@ -132,7 +139,8 @@ class Question:
     def folder_name(self) -> str:
         """Name of all that differs, so that no result replaces another unasked."""
         scenario = [self.scenario] if self.scenario else []
-        return "-".join([Path(self.file).stem, *scenario, *(["set"] if self.sets else [])])
+        differs = ["set"] if self.sets or self.evidence is not None else []
+        return "-".join([Path(self.file).stem, *scenario, *differs])
 
 
 def _parsed(item: str) -> tuple[str, object]:

@@ -16,6 +16,7 @@ from uncertainty.cli.options import (
     Dask,
     Debug,
     Draws,
+    EvidenceNames,
     Executor,
     File,
     Model,
@@ -31,7 +32,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import Result, SideBySide, busy, warnings
+from uncertainty.cli.show import Result, SideBySide, busy, steps, warnings
 from uncertainty.cli.streaming import Streaming
 from uncertainty.errors import InputError
 
@@ -50,6 +51,7 @@ def run(
     sets: Sets = None,
     scenario: Scenarios = None,
     model: Model = None,
+    evidence: EvidenceNames = None,
     draws: Draws = None,
     seed: Seed = 0,
     prob: Prob = 0.9,
@@ -65,11 +67,11 @@ def run(
 ) -> None:
     """Simulate, summarize, rank, and write tables, figures and a report.
 
-    Draws are streamed, not stored, where more than 2^20 are wanted or one of --tolerance,
+    Where there is evidence, the posterior stands beside the prior. Draws are streamed, not stored, where more than 2^20 are wanted or one of --tolerance,
     --executor, --dask and --checkpoint is given.
     """
     streaming = Streaming(tolerance, dask or executor, checkpoint)
-    question = Question(file, sets or [], scenario, model, allow_outside)
+    question = Question(file, sets or [], scenario, model, allow_outside, evidence)
     folder = out or Path("results") / question.folder_name
     check_prob(prob)
     if scenario == "all":
@@ -83,10 +85,13 @@ def run(
         chosen = problem.quantity(quantity)
         check_folder(folder)
     if streaming.wanted(draws):
+        if problem.has_evidence:
+            text = "a posterior cannot be streamed: add --evidence none for the prior alone"
+            raise InputError.of("--evidence", text)
         tree = streaming.run(problem, chosen, draws, seed, prob, above)
         tree.attrs["command"] = _command()
     else:
-        tree = _simulate(problem, draws, seed)
+        tree = _answer(problem, draws, seed)
     with busy("ranking"):
         ranking, reason = _ranking(problem, chosen, seed)
     probs = sorted({0.5, prob})
@@ -100,11 +105,17 @@ def run(
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
 
 
-def _simulate(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
+def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
+    """Draw from the prior, and from the posterior where there is evidence."""
     import uncertainty as un
 
-    with busy(f"simulating {problem.scenario}".rstrip()):
-        tree = un.simulate(problem, draws, seed)
+    what = f"simulating {problem.scenario}".rstrip()
+    if problem.has_evidence:
+        with steps(f"{what}, chains") as progress:
+            tree = un.infer(problem, seed=seed, prior_draws=draws, progress=progress)
+    else:
+        with busy(what):
+            tree = un.simulate(problem, draws, seed)
     tree.attrs["command"] = _command()
     return tree
 
@@ -145,7 +156,7 @@ def _run_scenarios(
         problems = question.every_scenario()
         chosen = next(iter(problems.values())).quantity(quantity)
         check_folder(folder)
-    trees = {name: _simulate(problem, draws, seed) for name, problem in problems.items()}
+    trees = {name: _answer(problem, draws, seed) for name, problem in problems.items()}
     with busy("writing"):
         paths = {name: folder / f"{name.replace(' ', '_')}.nc" for name in trees}
         written = [un.save(tree, paths[name]) for name, tree in trees.items()]

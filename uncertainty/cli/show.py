@@ -3,19 +3,21 @@
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from uncertainty.report import Headline
 
-__all__ = ["Result", "SideBySide", "busy", "implied", "say", "table", "warnings"]
+__all__ = ["Result", "SideBySide", "busy", "implied", "say", "steps", "table", "warnings"]
+
+Progress: TypeAlias = Callable[[int, int], None]
 
 
 def warnings(tree: "xr.DataTree") -> list[str]:
@@ -49,6 +51,10 @@ class Result:
         from uncertainty import report
 
         summary = self.summary
+        if "posterior" in self.tree.children:
+            yield report.evidence_sentence(self.tree)
+            yield report.update_sentence(self.tree, self.quantity, self.probs[-1])
+            yield from report.fit_sentences(self.tree)
         yield report.central_sentence(self.tree, summary)
         yield report.split_sentence(self.tree, self.quantity)
         if self.above is not None:
@@ -60,6 +66,9 @@ class Result:
 
         summary = self.summary
         say(self.tree.attrs["title"])
+        if "posterior" in self.tree.children:
+            prior = report.headline(self.tree, self.quantity, self.probs, "prior")
+            table(prior.title, prior.columns, prior.rows())
         table(summary.title, summary.columns, summary.rows())
         for sentence in self.sentences():
             say(sentence)
@@ -176,6 +185,27 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     for row in rows:
         grid.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 150).print(grid)
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Progress]:
+    """Show how far it is, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    bar = Bar(
+        "{task.description}",
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -25,6 +25,14 @@ from uncertainty.report.comparison import (
 )
 from uncertainty.report.files import write_figure, write_text
 from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.posterior import (
+    evidence_sentence,
+    fit_rows,
+    fit_sentences,
+    posterior_rows,
+    update_sentence,
+    write_posterior,
+)
 from uncertainty.report.ranking import (
     estimates,
     ranking_rows,
@@ -70,11 +78,15 @@ __all__ = [
     "comparison_rows",
     "comparison_sentences",
     "estimates",
+    "evidence_sentence",
     "explanation_rows",
     "explanation_sentence",
     "figure_with_error",
+    "fit_rows",
+    "fit_sentences",
     "headline",
     "notices_of",
+    "posterior_rows",
     "ranking_rows",
     "ranking_sentence",
     "ranking_title",
@@ -86,9 +98,11 @@ __all__ = [
     "scenario_sentences",
     "scenario_title",
     "split_sentence",
+    "update_sentence",
     "write_assumptions",
     "write_comparison",
     "write_explanation",
+    "write_posterior",
     "write_provenance",
     "write_ranking",
     "write_report",
@@ -127,7 +141,8 @@ def write_report(
     Returns
     -------
     list of Path
-        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``.
+        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``; of a posterior
+        also what `write_posterior` writes.
 
     Examples
     --------
@@ -148,6 +163,8 @@ def write_report(
     figures = dict(_figures(tree, summary, ranking))
     for name, figure in figures.items():
         written += write_figure(folder / name, figure)
+    if "posterior" in tree.children:
+        written += write_posterior(tree, folder, quantity=quantity, prob=max(probs))
     text = "\n\n".join(_markdown(tree, summary, ranking, list(figures), above)) + "\n"
     return [*written, write_text(folder / "report.md", text)]
 
@@ -266,6 +283,8 @@ def _markdown(
     yield f"## {summary.title}"
     yield table_text(summary.columns, summary.rows())
     yield "Each figure is followed by its Monte Carlo standard error."
+    if "posterior" in tree.children:
+        yield from _updated(tree, summary)
     yield central_sentence(tree, summary)
     yield split_sentence(tree, summary.quantity)
     if above is not None:
@@ -283,6 +302,23 @@ def _markdown(
     if notices:
         yield "## Notices\n\n" + bullets(notices)
     yield "## Provenance\n\n" + bullets(provenance_lines(tree.attrs))
+
+
+def _updated(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
+    """What evidence has changed."""
+    probs = [float(table.attrs["prob"]) for table in summary.tables]
+    prior = headline(tree, summary.quantity, probs, "prior")
+    yield f"## {prior.title}"
+    yield table_text(prior.columns, prior.rows())
+    yield evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
+    yield "![updated](updated.svg)"
+    yield "## What evidence says of the assumptions"
+    yield table_text(*posterior_rows(tree))
+    yield "![movement](movement.svg)"
+    yield "## How the measurements are fitted"
+    yield table_text(*fit_rows(tree))
+    yield " ".join(fit_sentences(tree))
+    yield "![fit](fit.svg)"
 
 
 def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:

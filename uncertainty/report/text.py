@@ -1,5 +1,6 @@
 """What a result says, in sentences and rows that the terminal and the report share."""
 
+import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ import xarray as xr
 
 from uncertainty.estimate import Estimate
 from uncertainty.plots import STATISTIC_LABELS
-from uncertainty.summary import STATISTICS, exceedance, is_nested, share_per_query, summarize
+from uncertainty.summary import STATISTICS, Group, exceedance, is_nested, share_per_query, summarize
 
 __all__ = [
     "Headline",
@@ -40,11 +41,13 @@ class Headline:
     units: str
     tables: tuple[xr.Dataset, ...]
     nested: bool = True
+    group: str = ""
 
     @property
     def title(self) -> str:
         """The quantity with its unit."""
-        return f"{self.quantity} ({self.units})" if self.units else self.quantity
+        told = f"{self.quantity} ({self.units})" if self.units else self.quantity
+        return f"{told}, {self.group}" if self.group else told
 
     def told(self, number: float, digits: int = 3) -> str:
         """Write a number with the unit."""
@@ -77,12 +80,17 @@ def _cell(row: xr.Dataset, key: str) -> str:
     return figure_with_error(float(row[key]), float(row[f"mcse_{key}"]))
 
 
-def headline(tree: xr.DataTree, quantity: str, probs: Sequence[float]) -> Headline:
+def headline(
+    tree: xr.DataTree, quantity: str, probs: Sequence[float], group: Group | None = None
+) -> Headline:
     """Summarize one quantity at several probabilities."""
     tables = tuple(
-        summarize(tree, prob, quantities=[quantity]).sel(quantity=quantity) for prob in probs
+        summarize(tree, prob, quantities=[quantity], group=group).sel(quantity=quantity)
+        for prob in probs
     )
-    return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree))
+    named = "posterior" in tree.children  # else there is nothing to tell apart
+    told = str(tables[0].attrs["group"]) if named else ""
+    return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree), told)
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
@@ -167,9 +175,17 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
         f"credible interval, {_KINDS[str(table.attrs['kind'])]}, {float(row['lower']):.2g} to "
         f"{summary.told(float(row['upper']), 2)}; Monte Carlo standard errors {_relative(row)}). "
         f"Source: uncertainty {facts['inference_library_version']}, {facts['priors']} (sha256 "
-        f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {facts['draws']} draws, "
+        f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {_told_draws(facts)}, "
         f"seed {facts['seed']}."
     )
+
+
+def _told_draws(facts: Mapping[Hashable, object]) -> str:
+    if "posterior_draws" not in facts:
+        return f"{facts['draws']} draws"
+    chains, draws = facts["posterior_chains"], facts["posterior_draws"]
+    names = ", ".join(item["name"] for item in json.loads(str(facts["evidence"])))
+    return f"posterior given {names}, {chains} chains of {draws} draws"
 
 
 _KINDS = {"eti": "equal-tailed", "hdi": "shortest"}

@@ -1,8 +1,11 @@
 """Ways to choose points on the road."""
 
 from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
+from uncertainty.sampling.infer import infer
 from uncertainty.sampling.medians import median_of_rows
 from uncertainty.sampling.points import normal_scores, unit_points
+from uncertainty.sampling.predict import predict
+from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
 
 __all__ = [
@@ -10,8 +13,11 @@ __all__ = [
     "QUERIES",
     "RANDOMIZATIONS",
     "Standing",
+    "infer",
     "median_of_rows",
     "normal_scores",
+    "predict",
+    "problem_of",
     "simulate",
     "stream",
     "unit_points",

@@ -1,7 +1,7 @@
 """Forward points weighted by the likelihood: the same posterior by another way."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np

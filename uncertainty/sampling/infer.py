@@ -16,21 +16,20 @@ from uncertainty.joint import Joint
 from uncertainty.likelihood import Target
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
-from uncertainty.results import with_posterior
+from uncertainty.results import BATCHES, with_posterior
 from uncertainty.sampling.description import labels
 from uncertainty.sampling.forward import QUERIES, Points, nested, simulate
 from uncertainty.sampling.importance import Weighted, disagreements, weigh_prior
 from uncertainty.sampling.nuts import Chains, Progress, run_chains
 from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.recall import remember
 from uncertainty.sampling.target import RowsAt, labels_of, rows_at, target_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["BATCHES", "infer"]
+__all__ = ["infer"]
 
-BATCHES = 4
-"""Parts of a chain that stand in for independent randomizations in standard errors."""
 _PRIOR_DRAWS = 2**13
 _WORST_R_HAT = 1.01
 _FEWEST_EFFECTIVE = 100  # for each chain
@@ -46,6 +45,7 @@ def infer(
     *,
     warmup: int = 1000,
     queries: int = QUERIES,
+    prior_draws: int | None = None,
     progress: Progress | None = None,
 ) -> "xr.DataTree":
     """Update the joint prior on the evidence.
@@ -61,6 +61,8 @@ def infer(
     queries : int
         Points for what varies per query, as in `simulate`; over as many a row is averaged that
         leaves it open.
+    prior_draws : int, optional
+        Of the prior, which stands beside it; 2^13 where not given.
     progress : callable, optional
         Called with the steps done and those wanted.
 
@@ -109,7 +111,7 @@ def infer(
     doubts = [*_unhealthy(target, found)]
     if weighted.reliable:
         doubts += disagreements(target, weighted, found.z)
-    tree = simulate(problem, _PRIOR_DRAWS, seed, queries=queries)
+    tree = simulate(problem, prior_draws or _PRIOR_DRAWS, seed, queries=queries)
     return _laid_out(problem, target, found, rows, weighted, tree, doubts, queries, seed)
 
 
@@ -161,12 +163,12 @@ def _log_priors(joint: Joint, scores: dict[str, Array]) -> dict[str, Array]:
     return jax.vmap(joint.log_prior)(scores)
 
 
-def _all_scores(
-    problem: Problem, target: Target, chains: Chains, seed: int
-) -> Columns:
+def _all_scores(problem: Problem, target: Target, chains: Chains, seed: int) -> Columns:
     """Scores of every coordinate, shape (chain * draw,): what evidence cannot move is drawn."""
     joint, count = problem.joint, chains.z.shape[0] * chains.z.shape[1]
-    own = dict(zip(target.names, np.moveaxis(chains.z, -1, 0).reshape(target.size, -1), strict=False))
+    own = dict(
+        zip(target.names, np.moveaxis(chains.z, -1, 0).reshape(target.size, -1), strict=False)
+    )
     places = {**joint.coordinates(varies=False), **joint.coordinates(varies=True)}
     rest = {name: place for name, place in places.items() if name not in own}
     drawn = _independent(rest, count, seed)
@@ -182,7 +184,9 @@ def _independent(places: Mapping[str, int], count: int, seed: int) -> Columns:
     return streams
 
 
-def _batches(problem: Problem, scores: Columns, chains: int, queries: int, seed: int) -> list[Points]:
+def _batches(
+    problem: Problem, scores: Columns, chains: int, queries: int, seed: int
+) -> list[Points]:
     """Stretches of the chains, each with query points of its own."""
     outer = problem.joint.coordinates(varies=False)
     inner = problem.joint.coordinates(varies=True)
@@ -309,4 +313,5 @@ def _facts(
         "updated": json.dumps(list(target.names)),
         "pareto_k": weighted.smoothed.k,
         **reliable,
+        **remember(problem),
     }

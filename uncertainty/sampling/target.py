@@ -69,9 +69,7 @@ def coordinates_of(target: Target) -> dict[str, int]:
     """Name each element of the vector, with a coordinate of its own."""
     places = target.joint.coordinates(varies=False)
     after = 1 + max((node.index for node in target.joint.nodes), default=-1)
-    groups = [
-        f"{item.name}: {group}" for item in target.observations for group in item.groups
-    ]
+    groups = [f"{item.name}: {group}" for item in target.observations for group in item.groups]
     own = {name: places[name] for name in target.names}
     return own | {name: after + i for i, name in enumerate(groups)}
 

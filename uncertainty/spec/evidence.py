@@ -97,6 +97,8 @@ class Measurement:
         Of the error, as written.
     effect_sd, discrepancy : number or name, optional
         Spread of what rows of one group share; what all rows share.
+    column : str
+        The column that names the groups; empty where there is none.
     """
 
     observes: str
@@ -106,6 +108,7 @@ class Measurement:
     parameters: Mapping[str, Scalar]
     effect_sd: Scalar | None = None
     discrepancy: Scalar | None = None
+    column: str = ""
 
     @property
     def multiplies(self) -> bool:
@@ -190,6 +193,7 @@ def measurement_of(entry: MeasurementEntry) -> Measurement:
         parameters=stated,
         effect_sd=effect.sd if effect else None,
         discrepancy=entry.discrepancy,
+        column=(effect.column or "") if effect else "",
     )
 
 

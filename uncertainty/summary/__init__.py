@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -20,8 +21,9 @@ from uncertainty.estimate import (
     shortest_interval,
     standard_error,
 )
+from uncertainty.health import ess_bulk, ess_tail, r_hat
 from uncertainty.precision import Floats
-from uncertainty.results import is_streamed
+from uncertainty.results import BATCHES, is_streamed
 from uncertainty.summary.sketched import (
     chances_above,
     describe_sketch,
@@ -33,13 +35,18 @@ from uncertainty.summary.sketched import (
 
 __all__ = [
     "STATISTICS",
+    "Group",
     "draws_of",
     "exceedance",
+    "group_of",
     "is_nested",
     "main_quantity",
     "share_per_query",
     "summarize",
 ]
+
+Group: TypeAlias = Literal["prior", "posterior"]
+"""Which draws of a result are meant."""
 
 STATISTICS = ("typical", "mean", "query")
 """Of the queries of one state of the world: their median, their mean, or any one of them."""
@@ -51,19 +58,22 @@ def summarize(
     kind: Kind = "eti",
     *,
     quantities: Sequence[str] | None = None,
+    group: Group | None = None,
 ) -> xr.Dataset:
     """Summarize the outputs of a result.
 
     Parameters
     ----------
     tree : xarray.DataTree
-        From `simulate` or `load`.
+        From `simulate`, `infer` or `load`.
     prob : float
         Probability that the intervals hold, between 0 and 1.
     kind : {"eti", "hdi"}
         Equal tails, or the shortest interval.
     quantities : sequence of str, optional
         Outputs; all of them where not given.
+    group : {"prior", "posterior"}, optional
+        The posterior where there is one, if not given.
 
     Returns
     -------
@@ -71,8 +81,9 @@ def summarize(
         Variables ``mean``, ``sd``, ``median``, ``lower``, ``upper`` and their Monte Carlo standard
         errors ``mcse_mean`` and so on, in the units of each quantity; dimensions ``quantity``
         and ``statistic``: the ``typical`` query (median over queries), the ``mean`` query, and
-        any one ``query``. The three are equal where nothing varies per query. ``prob`` and
-        ``kind`` are in its attributes.
+        any one ``query``. The three are equal where nothing varies per query. Of a posterior also
+        ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob``, ``kind`` and ``group`` are in its
+        attributes.
 
     Raises
     ------
@@ -87,6 +98,7 @@ def summarize(
     `uncertainty.estimate.quantile_estimate`), so they differ from those of the stored draws by
     part of the error of these. Means and standard deviations of heavy tails have skewed errors:
     with 16 randomizations their intervals hold the exact value less often than they should.
+    Quarters of the chains of a posterior stand in for randomizations (batch means).
 
     Examples
     --------
@@ -101,7 +113,8 @@ def summarize(
     names = list(quantities or (str(name) for name in tree["central"].data_vars))
     # Where nothing varies per query the three statistics are one.
     chosen = STATISTICS if is_nested(tree) else ("query",) * len(STATISTICS)
-    describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind))
+    which = group_of(tree, group)
+    describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind, which))
     with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
         rows = [[describe(name, statistic) for statistic in chosen] for name in names]
     central = tree["central"].dataset.variables
@@ -122,7 +135,21 @@ def summarize(
         key: (dims, np.array([[row[key] for row in line] for line in rows]), told.get(key))
         for key in rows[0][0]
     }
-    return xr.Dataset(table, coords, {"prob": prob, "kind": kind})
+    return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
+
+
+def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
+    """Choose the draws that are meant: the posterior where there is one.
+
+    Raises
+    ------
+    InputError
+        If a posterior is wanted and there is none.
+    """
+    there = "posterior" in tree.children
+    if group == "posterior" and not there:
+        raise InputError.of("<group>", "the result has no posterior: use infer")
+    return group or ("posterior" if there else "prior")
 
 
 def _check_interval(prob: float, kind: str) -> None:
@@ -132,30 +159,52 @@ def _check_interval(prob: float, kind: str) -> None:
         raise InputError.of("<kind>", f"must be 'eti' or 'hdi' (got {kind!r})")
 
 
-def draws_of(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
-    """Draws of a statistic, shape (chain, draw).
+def draws_of(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> Floats:
+    """Draws of a statistic, shape (chain, draw): independent randomizations.
 
-    A streamed result has none: quantiles at even steps of probability stand in, as one chain.
+    Quarters of the chains of a posterior stand in for these. A streamed result has no draws:
+    quantiles at even steps of probability stand in, as one chain.
     """
     if is_streamed(tree):
         return even_quantiles(tree, quantity, statistic)[None]
+    return _batched(_chains_of(tree, quantity, statistic, group_of(tree, group)), tree, group)
+
+
+def _chains_of(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> Floats:
     if statistic == "query" or not is_nested(tree):
-        return np.asarray(tree["prior_predictive"][quantity].values)
-    return np.asarray(tree["prior_statistics"][quantity].sel(statistic=statistic).values)
+        return np.asarray(tree[f"{group}_predictive"][quantity].values)
+    return np.asarray(tree[f"{group}_statistics"][quantity].sel(statistic=statistic).values)
+
+
+def _batched(draws: Floats, tree: xr.DataTree, group: Group | None) -> Floats:
+    if group_of(tree, group) == "prior":
+        return draws
+    return draws.reshape(len(draws) * BATCHES, -1)
 
 
 def _describe(
-    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
+    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind, group: Group
 ) -> dict[str, float]:
     if is_streamed(tree):
         found = describe_sketch(tree, quantity, statistic, prob, kind)
     elif statistic == "query" and is_nested(tree):
-        found = _describe_queries(tree, quantity, prob, kind)
+        found = _describe_queries(tree, quantity, prob, kind, group)
     else:
-        control = _control(tree, quantity)
-        found = _describe_draws(draws_of(tree, quantity, statistic), prob, kind, control)
+        control = _control(tree, quantity) if group == "prior" else None
+        found = _describe_draws(draws_of(tree, quantity, statistic, group), prob, kind, control)
     values = {key: value for key, (value, _) in found.items()}
-    return {**values, **{f"mcse_{key}": error for key, (_, error) in found.items()}}
+    errors = {f"mcse_{key}": error for key, (_, error) in found.items()}
+    return {**values, **errors, **_health(tree, quantity, statistic, group)}
+
+
+def _health(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> dict[str, float]:
+    """How well the chains of a posterior have mixed."""
+    if group == "prior":
+        return {}
+    chains = _chains_of(tree, quantity, statistic, group)
+    return {"ess_bulk": ess_bulk(chains), "ess_tail": ess_tail(chains), "r_hat": r_hat(chains)}
 
 
 def _control(tree: xr.DataTree, quantity: str) -> Control | None:
@@ -182,12 +231,11 @@ def _describe_draws(
 
 
 def _describe_queries(
-    tree: xr.DataTree, quantity: str, prob: float, kind: Kind
+    tree: xr.DataTree, quantity: str, prob: float, kind: Kind, group: Group
 ) -> dict[str, Estimate]:
     """Summarize all queries of all draws, from their quantile functions and exact moments."""
-    kept = tree["prior_statistics"][quantity]
-    means, sds = (np.asarray(kept.sel(statistic=s).values) for s in ("mean", "sd"))
-    functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
+    means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
+    functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
     variance = (sds**2).mean(1) + means.var(1)
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     return {
@@ -199,8 +247,22 @@ def _describe_queries(
     }
 
 
+def _of_queries(
+    tree: xr.DataTree, quantity: str, names: Sequence[str], group: Group
+) -> list[Floats]:
+    """Statistics of the queries of each draw, shape (chain, draw) each."""
+    kept = tree[f"{group}_statistics"][quantity]
+    found = (np.asarray(kept.sel(statistic=name).values) for name in names)
+    return [_batched(values, tree, group) for values in found]
+
+
 def exceedance(
-    tree: xr.DataTree, threshold: float, quantity: str = "energy_wh", statistic: str = "query"
+    tree: xr.DataTree,
+    threshold: float,
+    quantity: str = "energy_wh",
+    statistic: str = "query",
+    *,
+    group: Group | None = None,
 ) -> Estimate:
     """Chance that a quantity exceeds a threshold.
 
@@ -212,6 +274,8 @@ def exceedance(
     quantity : str
         An output.
     statistic : {"typical", "mean", "query"}
+    group : {"prior", "posterior"}, optional
+        The posterior where there is one, if not given.
 
     Returns
     -------
@@ -228,10 +292,13 @@ def exceedance(
         each = chances_above(tree, threshold, quantity, statistic)
         return float(each.mean()), float(standard_error(each))
     if statistic == "query" and is_nested(tree):
-        functions = np.asarray(tree["prior_query_quantiles"][quantity].values)
+        which = group_of(tree, group)
+        functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)
         each = np.array([exceedance_of_function(function, threshold) for function in functions])
         return float(each.mean()), float(standard_error(each))
-    return from_chains(draws_of(tree, quantity, statistic), lambda x: (x > threshold).mean(-1))
+    return from_chains(
+        draws_of(tree, quantity, statistic, group), lambda x: (x > threshold).mean(-1)
+    )
 
 
 @dataclass(frozen=True)
@@ -248,7 +315,13 @@ class _Moments:
         return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
 
 
-def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str = "log") -> Estimate:
+def share_per_query(
+    tree: xr.DataTree,
+    quantity: str = "energy_wh",
+    scale: str = "log",
+    *,
+    group: Group | None = None,
+) -> Estimate:
     """Share of the variance of one query that comes from what varies from query to query.
 
     The rest is what nobody knows: the law of total variance, on the log or the linear scale.
@@ -259,6 +332,8 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
     quantity : str
         An output.
     scale : {"log", "linear"}
+    group : {"prior", "posterior"}, optional
+        The posterior where there is one, if not given.
 
     Returns
     -------
@@ -276,9 +351,8 @@ def share_per_query(tree: xr.DataTree, quantity: str = "energy_wh", scale: str =
         return 0.0, 0.0
     if is_streamed(tree):
         return share_of_variances(tree, quantity) if scale == "linear" else (np.nan, np.nan)
-    kept = tree["prior_statistics"][quantity]
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    means, sds = (np.asarray(kept.sel(statistic=name).values) for name in names)
+    means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
     pooled = float(_Moments(means.ravel(), sds.ravel()).share())
     return pooled, float(standard_error(_Moments(means, sds).share()))
 

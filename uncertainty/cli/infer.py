@@ -1,0 +1,129 @@
+"""`uncertainty infer`: from prior and measurements to a posterior, its fit and a prior file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uncertainty.cli.options import (
+    DONE,
+    NOT_TRUSTED,
+    AsJson,
+    Debug,
+    EvidenceNames,
+    File,
+    Model,
+    Out,
+    Outside,
+    Prob,
+    Quantity,
+    Question,
+    Scenario,
+    Seed,
+    Sets,
+    check_folder,
+    check_prob,
+)
+from uncertainty.cli.show import busy, say, steps, table, warnings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["infer"]
+
+Export = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the posterior as a prior file.")
+]
+PerChain = Annotated[int, typer.Option("--draws", min=4, help="Draws of each chain.")]
+Chains = Annotated[int, typer.Option(min=2, help="Chains.")]
+Warmup = Annotated[int, typer.Option(min=10, help="Steps that adapt a chain before its draws.")]
+
+
+def infer(
+    file: File,
+    export: Export = None,
+    evidence: EvidenceNames = None,
+    draws: PerChain = 1000,
+    chains: Chains = 4,
+    warmup: Warmup = 1000,
+    out: Out = None,
+    sets: Sets = None,
+    scenario: Scenario = None,
+    model: Model = None,
+    seed: Seed = 0,
+    prob: Prob = 0.9,
+    quantity: Quantity = None,
+    allow_outside: Outside = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Update a file's assumptions on its evidence; say what has moved and how it fits."""
+    import uncertainty as un
+
+    check_prob(prob)
+    question = Question(file, sets or [], scenario, model, allow_outside, evidence)
+    folder = out or Path("results") / f"{question.folder_name}-posterior"
+    with busy("checking"):
+        problem = question.problem()
+        chosen = problem.quantity(quantity)
+        check_folder(folder)
+    with steps("chains") as progress:
+        tree = un.infer(problem, draws, chains, seed, warmup=warmup, progress=progress)
+    with busy("writing"):
+        written = [un.save(tree, folder / "run.nc")]
+        written += un.write_posterior(tree, folder, quantity=chosen, prob=prob)
+        lost = un.export_priors(tree, export) if export else None
+    if as_json:
+        _print_json(tree, chosen, prob, [*written, *([export] if export else [])])
+    else:
+        _print(tree, chosen, prob, written)
+        if lost is not None and export is not None:
+            say(_told_export(lost, chosen, export))
+    for warning in warnings(tree):
+        print(f"not to be trusted: {warning}", file=sys.stderr)
+    raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
+
+
+def _print(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path]) -> None:
+    from uncertainty import report
+
+    say(tree.attrs["title"])
+    table("Assumptions, before and after", *report.posterior_rows(tree))
+    table("Fit to the measurements", *report.fit_rows(tree))
+    say(report.evidence_sentence(tree))
+    for sentence in report.fit_sentences(tree):
+        say(sentence)
+    say(report.update_sentence(tree, quantity, prob))
+    for notice in report.notices_of(tree):
+        say(f"note: {notice}")
+    say(f"Written: {', '.join(str(path) for path in written)}")
+
+
+def _told_export(lost: "xr.Dataset", quantity: str, path: Path) -> str:
+    row = lost.sel(quantity=quantity)
+    told = ", ".join(
+        f"{key} {100 * float(row[key]):+.2g} ± {100 * float(row[f'{key}_se']):.1g} %"
+        for key in ("median", "lower", "upper")
+    )
+    return (
+        f"Exported to {path}. Its {quantity} (typical query, 90 % interval) against the posterior's: "
+        f"{told}."
+    )
+
+
+def _print_json(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path]) -> None:
+    from uncertainty import check_fit, report
+
+    columns, rows = report.posterior_rows(tree)
+    found = {
+        "title": tree.attrs["title"],
+        "quantity": quantity,
+        "assumptions": [dict(zip(columns, row, strict=True)) for row in rows],
+        "fit": report.records(check_fit(tree)),
+        "sentences": [report.update_sentence(tree, quantity, prob), *report.fit_sentences(tree)],
+        "warnings": warnings(tree),
+        "written": [str(path) for path in written],
+    }
+    print(json.dumps(found, indent=1))

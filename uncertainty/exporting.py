@@ -1,0 +1,232 @@
+"""A posterior as a prior file: the marginal of each assumption that moved, and their dependence."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.declarations import INPUTS
+from uncertainty.errors import InputError
+from uncertainty.health import ess_bulk
+from uncertainty.precision import Floats
+from uncertainty.problem import Problem, build_problem
+from uncertainty.sampling import problem_of, simulate
+from uncertainty.spec import Measurement, shipped_names
+from uncertainty.summary import summarize
+
+__all__ = ["export_priors"]
+
+_LEVELS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99)
+_DIGITS = 4
+_SIGNIFICANT = 4.0  # standard errors beyond which evidence has moved an assumption
+_NEGLIGIBLE = 0.02  # rank correlations below this are left out
+
+
+def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
+    """Write what evidence has taught as a prior file that extends the one it came from.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `infer`.
+    path : str or Path
+        Written whole or not at all.
+
+    Returns
+    -------
+    xarray.Dataset
+        What is lost: over ``quantity``, for ``median``, ``lower`` and ``upper`` of the 90 % interval
+        of the typical query, the file's figure over the posterior's less 1, each with
+        ``<name>_se``.
+
+    Raises
+    ------
+    InputError
+        If there is no posterior, or its problem is not in a file.
+
+    Notes
+    -----
+    Each assumption becomes a quantile function through 11 points of its posterior; together they
+    have a Gaussian copula with the correlations of the posterior's normal scores. Assumptions that
+    others name as parameters are taken as independent of the rest.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> text = "schema: 1\\nassumptions: {utilization: {lognormal: {p5: 0.03, p95: 0.2}}}\\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "mine.yaml")
+    ...     _ = file.write_text(text + "model: flops\\nextends: epoch\\n")
+    ...     evidence = {"schema": 1, "observes": "energy_wh", "error": {"lognormal": {"sigma": 0.3}},
+    ...                 "columns": ["value"], "rows": [[0.4]]}
+    ...     tree = un.infer(un.build_problem(str(file), evidence=evidence))
+    ...     lost = export_priors(tree, Path(folder, "learned.yaml"))
+    >>> bool(abs(lost["median"].sel(quantity="energy_wh")) < 0.1)
+    True
+    """
+    if "posterior" not in tree.children:
+        raise InputError.of("<result>", "has no posterior to export: use infer")
+    problem = problem_of(tree)
+    if problem.priors.document is None or not problem.priors.document.text:
+        raise InputError.of("<result>", "its priors are in no file that another could extend")
+    path = Path(path)
+    text = "\n".join(_lines(tree, problem, path)) + "\n"
+    temporary = path.with_name(f".{path.name}.writing.yaml")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        lost = _lost(tree, build_problem(str(temporary)))
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError.of(str(path), f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return lost
+
+
+def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
+    names = [name for name in json.loads(str(tree.attrs["updated"])) if _moved(tree, name)]
+    evidence = json.loads(str(tree.attrs["evidence"]))
+    told = ", ".join(f"{item['name']} (sha256 {item['sha256'][:12]})" for item in evidence)
+    source = next((item["source"] for item in evidence if item["source"]), "")
+    facts = tree.attrs
+    yield f"# Written by uncertainty {facts['inference_library_version']}, from a posterior; not by hand."
+    yield f"# Prior: {facts['priors']} (sha256 {str(facts['priors_sha256'])[:12]})"
+    yield f"# Evidence: {told}"
+    yield (
+        f"# Draws: {facts['posterior_chains']} chains of {facts['posterior_draws']}, "
+        f"seed {facts['seed']}, {facts['created_at']}"
+    )
+    yield "schema: 1"
+    yield f"title: {json.dumps(_title(problem, evidence), ensure_ascii=False)}"
+    yield f"model: {json.dumps(_stated_model(problem))}"
+    yield f"extends: {_base(problem, path)}"
+    yield "evidence: []"
+    yield from _measurement(problem)
+    yield "assumptions:"
+    for name in names:
+        yield from _assumption(tree, problem, name, source)
+    yield from _correlations(tree, problem, names, source)
+
+
+def _title(problem: Problem, evidence: Sequence[dict[str, str]]) -> str:
+    count = sum(int(item["rows"]) for item in evidence)
+    return f"{problem.priors.title or problem.priors.label}, after {count} measurements"
+
+
+def _stated_model(problem: Problem) -> object:
+    recipe = problem.recipe or {}
+    return recipe.get("model", problem.priors.model)
+
+
+def _base(problem: Problem, path: Path) -> str:
+    label = problem.priors.label
+    shipped = label.removeprefix("priors/").removesuffix(".yaml")
+    if shipped in shipped_names():
+        return f"{shipped}.yaml"
+    return os.path.relpath(Path(label).resolve(), path.parent.resolve())
+
+
+def _moved(tree: xr.DataTree, name: str) -> bool:
+    """Whether evidence has told anything about an assumption: its scores are no standard normal."""
+    scores = np.asarray(tree["unconstrained_posterior"][name].values)
+    place = abs(scores.mean()) * np.sqrt(ess_bulk(scores)) / scores.std()
+    squares = scores**2
+    spread = abs(squares.mean() - 1) * np.sqrt(ess_bulk(squares)) / squares.std()
+    return bool(max(place, spread) > _SIGNIFICANT)
+
+
+def _measurement(problem: Problem) -> Iterator[str]:
+    stated = next((x.measurement for x in problem.observed.evidence if x.measurement), None)
+    if isinstance(stated, Measurement):
+        error = ", ".join(f"{key}: {_plain(value)}" for key, value in stated.parameters.items())
+        yield "measurement:"
+        yield f"  observes: {stated.observes}"
+        if stated.boundary:
+            yield f"  boundary: {stated.boundary}"
+        yield f"  statistic: {stated.statistic}"
+        yield f"  error: {{{stated.family}: {{{error}}}}}"
+        if stated.effect_sd is not None:
+            column = f"column: {stated.column}, " if stated.column else ""
+            yield f"  random_effect: {{{column}sd: {_plain(stated.effect_sd)}}}"
+        if stated.discrepancy is not None:
+            yield f"  discrepancy: {_plain(stated.discrepancy)}"
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> Iterator[str]:
+    draws = np.asarray(tree["posterior"][name].values)
+    item = problem.assumptions[name]
+    points = {level: float(np.quantile(draws, level)) for level in _LEVELS}
+    low, high = _support(name, np.asarray(tree["prior"][name].values))
+    ends = {**({} if low is None else {0: low}), **points, **({} if high is None else {1: high})}
+    listed = ", ".join(f"{level:g}: {value:.{_DIGITS}g}" for level, value in ends.items())
+    yield f"  {name}:"
+    yield f"    quantiles: {{{listed}}}"
+    if item.unit:
+        yield f"    unit: {json.dumps(item.unit)}"
+    if item.group:
+        yield f"    group: {json.dumps(item.group)}"
+    if source:
+        yield f"    source: {source}"
+    yield "    basis: derived"
+    yield f"    note: {json.dumps(f'Posterior; the prior was {item}.', ensure_ascii=False)}"
+
+
+def _support(name: str, prior: Floats) -> tuple[float | None, float | None]:
+    """Ends of what the assumption can be, where they are known."""
+    declared = INPUTS.get(name)
+    low = declared.low if declared else (0.0 if prior.min() > 0 else None)
+    high = declared.high if declared and np.isfinite(declared.high) else None
+    return low, high
+
+
+def _correlations(
+    tree: xr.DataTree, problem: Problem, names: Sequence[str], source: str
+) -> Iterator[str]:
+    """Rank correlations of a Gaussian copula with the correlations of the normal scores."""
+    from scipy.stats import norm, rankdata
+
+    parents = {need for item in problem.assumptions.values() for need in item.needs}
+    free = [name for name in names if name not in parents]
+    if len(free) < 2:
+        return
+    draws = np.array([np.asarray(tree["posterior"][name].values).ravel() for name in free])
+    scores = norm.ppf((rankdata(draws, axis=1) - 0.5) / draws.shape[1])
+    ranks = np.round(6 / np.pi * np.arcsin(np.corrcoef(scores) / 2), 3)
+    pairs = [
+        (i, j)
+        for i in range(len(free))
+        for j in range(i + 1, len(free))
+        if abs(ranks[i, j]) >= _NEGLIGIBLE
+    ]
+    yield "correlations:" if pairs else "correlations: []"
+    cited = f", source: {source}" if source else ""
+    for i, j in pairs:
+        yield f"  - {{between: [{free[i]}, {free[j]}], rank: {ranks[i, j]:g}{cited}}}"
+
+
+def _lost(tree: xr.DataTree, exported: Problem) -> xr.Dataset:
+    """Compare the file's figures with those of the posterior."""
+    own = simulate(exported, 2**13, int(tree.attrs["seed"]))
+    names = [name for name in exported.outputs if name in tree["central"].data_vars]
+    both = [
+        summarize(result, 0.9, quantities=names).sel(statistic="typical", drop=True)
+        for result in (own, tree)
+    ]
+    found = {}
+    for key in ("median", "lower", "upper"):
+        file, posterior = (table[key].values for table in both)
+        relative = [
+            table[f"mcse_{key}"].values / np.abs(value)
+            for table, value in zip(both, (file, posterior), strict=True)
+        ]
+        found[key] = ("quantity", file / posterior - 1)
+        found[f"{key}_se"] = ("quantity", np.hypot(*relative) * np.abs(file / posterior))
+    return xr.Dataset(found, {"quantity": names})

@@ -1,0 +1,204 @@
+"""What evidence has changed, as rows, sentences and files."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.fit import check_fit
+from uncertainty.health import ess_bulk, mcse_quantile, r_hat
+from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
+from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.text import figure_with_error
+from uncertainty.summary import draws_of, main_quantity, summarize
+
+__all__ = [
+    "evidence_sentence",
+    "fit_rows",
+    "fit_sentences",
+    "posterior_rows",
+    "update_sentence",
+    "write_posterior",
+]
+
+_PROB = 0.9
+
+
+def _updated(tree: xr.DataTree) -> list[str]:
+    """Names of the assumptions that evidence bears on."""
+    return list(json.loads(str(tree.attrs["updated"])))
+
+
+def posterior_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
+    """Give each assumption that evidence bears on, before and after."""
+    columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
+    return columns, [_row(tree, name) for name in _updated(tree)]
+
+
+def _row(tree: xr.DataTree, name: str) -> list[str]:
+    before = np.asarray(tree["prior"][name].values)
+    after = np.asarray(tree["posterior"][name].values)
+    low, high = np.quantile(before, [0.05, 0.95])
+    cells = [
+        figure_with_error(float(np.quantile(after, p)), mcse_quantile(after, p))
+        for p in (0.5, 0.05, 0.95)
+    ]
+    units = str(tree["posterior"][name].attrs.get("units", ""))
+    return [name, f"{low:.3g} to {high:.3g}", *cells, f"{ess_bulk(after):.0f}", units]
+
+
+def fit_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
+    """Give how well each evidence is fitted."""
+    columns = ["evidence", "rows", "log-RMSE", "bias", "in 50 %", "in 90 %", "elpd, left out", "k"]
+    fit = check_fit(tree)
+    rows = []
+    for name in fit["evidence"].values:
+        row = fit.sel(evidence=name)
+        inside = [f"{100 * float(row['coverage'].sel(prob=p)):.0f} %" for p in (0.5, 0.9)]
+        elpd = figure_with_error(float(row["elpd_loo"]), float(row["elpd_loo_se"]))
+        cells = [f"{float(row[key]):.2f}" for key in ("log_rmse", "bias")]
+        rows.append(
+            [
+                str(name),
+                f"{int(row['rows'])}",
+                *cells,
+                *inside,
+                elpd,
+                f"{float(row['worst_k']):.2f}",
+            ]
+        )
+    return columns, rows
+
+
+def fit_sentences(tree: xr.DataTree) -> Iterator[str]:
+    """Say where leaving rows out cannot be trusted, and how the chains were checked."""
+    fit = check_fit(tree)
+    above = int(fit["rows_above"].sum())
+    if above:
+        yield (
+            f"{above} of {int(fit['rows'].sum())} rows have a Pareto k above 0.7: the posterior "
+            "leans on them, and what is said of leaving rows out is too good."
+        )
+    worst = max(
+        r_hat(np.asarray(tree["unconstrained_posterior"][name].values)) for name in _updated(tree)
+    )
+    k = float(tree.attrs["pareto_k"])
+    checked = (
+        f"importance sampling from the prior agrees (Pareto k {k:.2f})"
+        if k < 0.7
+        else f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"
+    )
+    yield (
+        f"{tree.attrs['posterior_chains']} chains of {tree.attrs['posterior_draws']} draws, largest "
+        f"R-hat {worst:.3f}; {checked}."
+    )
+
+
+def evidence_sentence(tree: xr.DataTree) -> str:
+    """Name the evidence."""
+    items = json.loads(str(tree.attrs["evidence"]))
+    told = [f"{item['name']} ({item['rows']} rows of {item['observes']})" for item in items]
+    return f"Evidence: {', '.join(told)}."
+
+
+def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
+    """Say what evidence has done to the typical query."""
+    rows = {group: _of_group(tree, quantity, prob, group) for group in ("prior", "posterior")}
+    units = str(tree["central"][quantity].attrs.get("units", ""))
+    told = {
+        group: (
+            f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval {float(row['lower']):.2g} "
+            f"to {float(row['upper']):.2g})"
+        )
+        for group, row in rows.items()
+    }
+    ratios = [float(rows[g]["upper"] / rows[g]["lower"]) for g in ("prior", "posterior")]
+    moved = f"from {told['prior']} to {told['posterior']}"
+    if not all(ratio > 0 for ratio in ratios):
+        return f"Evidence moves {quantity} {moved}."
+    return (
+        f"Evidence moves {quantity} {moved}: the ends of the interval were a factor of "
+        f"{ratios[0]:.3g} apart, and are {ratios[1]:.3g}."
+    )
+
+
+def _of_group(tree: xr.DataTree, quantity: str, prob: float, group: str) -> xr.Dataset:
+    chosen = "prior" if group == "prior" else "posterior"
+    table = summarize(tree, prob, quantities=[quantity], group=chosen)
+    return table.sel(quantity=quantity, statistic="typical")
+
+
+def write_posterior(
+    tree: xr.DataTree, folder: str | Path, *, quantity: str | None = None, prob: float = 0.9
+) -> list[Path]:
+    """Draw what evidence has moved, and how it is fitted.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `infer` or `load`.
+    folder : str or Path
+        Made where there is none.
+    quantity : str, optional
+        The output drawn; the only one, or ``energy_wh``, where not given.
+    prob : float
+        Probability of the intervals.
+
+    Returns
+    -------
+    list of Path
+        ``posterior.csv``, and as SVG and PNG ``updated`` (the output before and after),
+        ``movement`` (each assumption) and ``fit`` (predictive intervals against measurements).
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}}}
+    >>> evidence = {"schema": 1, "observes": "y", "error": {"lognormal": {"sigma": 0.2}},
+    ...             "columns": ["value"], "rows": [[2.0], [2.5]]}
+    >>> tree = un.infer(un.build_problem(prior, model=lambda x: x, evidence=evidence))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_posterior(tree, folder)][:3]
+    ['posterior.csv', 'updated.svg', 'updated.png']
+    """
+    folder, quantity = Path(folder), quantity or main_quantity(tree)
+    columns, rows = posterior_rows(tree)
+    table = "\n".join(",".join(f'"{cell}"' for cell in row) for row in (columns, *rows)) + "\n"
+    written = [write_text(folder / "posterior.csv", table)]
+    facts = tree["central"][quantity].attrs
+    draws = [
+        xr.DataArray(
+            draws_of(tree, quantity, "typical", group), None, ("chain", "draw"), quantity, facts
+        )
+        for group in ("prior", "posterior")
+    ]
+    intervals = {g: _of_group(tree, quantity, prob, g) for g in ("prior", "posterior")}
+    written += write_figure(folder / "updated", plot_updated(*draws, intervals))
+    scores = {
+        name: np.asarray(tree["unconstrained_posterior"][name].values).ravel()
+        for name in _updated(tree)
+    }
+    written += write_figure(folder / "movement", plot_movement(scores, prob))
+    return written + write_figure(folder / "fit", _fit_figure(tree, prob))
+
+
+def _fit_figure(tree: xr.DataTree, prob: float) -> object:
+    names = [str(name) for name in tree["log_likelihood"].data_vars]
+    observed = {name: np.asarray(tree["observed_data"][name].values) for name in names}
+    kept = {name: np.isfinite(values) for name, values in observed.items()}
+    predicted = {
+        name: np.asarray(tree["posterior_predictive"][name].values).reshape(-1, len(observed[name]))
+        for name in names
+    }
+    items = json.loads(str(tree.attrs["evidence"]))
+    output = str(items[0]["observes"])
+    known = tree["central"].data_vars
+    label = quantity_label(tree["central"][output], output) if output in known else output
+    return plot_fit(
+        {name: observed[name][kept[name]] for name in names},
+        {name: predicted[name][:, kept[name]] for name in names},
+        prob,
+        label,
+    )

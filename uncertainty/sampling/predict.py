@@ -1,0 +1,154 @@
+"""What would be measured at new conditions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import Fault, InputError
+from uncertainty.likelihood import Observation, Target
+from uncertainty.observations import rows_of
+from uncertainty.precision import Floats, in_float64
+from uncertainty.problem import Problem
+from uncertainty.sampling.forward import QUERIES
+from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.recall import problem_of
+from uncertainty.sampling.target import rows_at
+from uncertainty.spec import Row, conditions_of
+
+__all__ = ["predict"]
+
+_DRAWS = 2**12
+
+
+@in_float64
+def predict(
+    tree_or_problem: xr.DataTree | Problem,
+    rows: Sequence[Mapping[str, object]],
+    *,
+    seed: int = 0,
+    observes: str | None = None,
+) -> xr.Dataset:
+    """Draw measurements of an observed output at new conditions.
+
+    Parameters
+    ----------
+    tree_or_problem : xarray.DataTree or Problem
+        From `infer`: its posterior. A problem: its prior.
+    rows : sequence of mapping
+        Conditions of each measurement, as `given` takes them: numbers in the units of the inputs,
+        texts with a unit, names of the catalogues. Under the name of the evidence's column of
+        groups stands the group; rows of one group share its effect, which is the posterior's own
+        where the group was measured, and new otherwise.
+    seed : int
+    observes : str, optional
+        The output; that of the first evidence, or of the file's measurement, where not given.
+
+    Returns
+    -------
+    xarray.Dataset
+        Draws under the output's name, in its unit, dimensions ``sample`` and ``row``: with the
+        effect of the group and the error of a single measurement.
+
+    Raises
+    ------
+    InputError
+        If nothing says how measurements differ from the model, or with every fault of the rows.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}},
+    ...          "measurement": {"observes": "y", "error": {"lognormal": {"sigma": 0.1}}}}
+    >>> problem = un.build_problem(prior, model=lambda x: x)
+    >>> predict(problem, [{"x": 2.0}, {}])["y"].median("sample").values.round(1)
+    array([2., 1.])
+    """
+    if isinstance(tree_or_problem, Problem):
+        problem, posterior = tree_or_problem, None
+    else:
+        problem = problem_of(tree_or_problem)
+        posterior = tree_or_problem["unconstrained_posterior"].dataset
+    chosen = _chosen(problem, observes)
+    grouping = _grouping(problem, chosen)
+    conditions, groups = _conditions(problem, rows, grouping)
+    names = list(dict.fromkeys([*chosen.groups, *groups]))
+    made = [
+        Row(i, own, {"value": 1.0}, group)
+        for i, (own, group) in enumerate(zip(conditions, groups, strict=True))
+    ]
+    parts = tuple(rows_of(made, [(0.0, 0.0)] * len(made), names, problem.joint, chosen.model))
+    observation = replace(chosen, groups=tuple(names) if chosen.sd else (), rows=parts)
+    coordinates = problem.joint.coordinates(varies=False)
+    inner = problem.joint.coordinates(varies=True)
+    queries = normal_scores(inner, QUERIES, seed=seed, randomization=0)
+    target = Target(problem.joint, (observation,), queries, tuple(coordinates))
+    z = _scores(coordinates, observation, chosen, posterior, seed)
+    found = rows_at(target, z, seed).replicate[0]
+    output = problem.outputs.get(chosen.observes)
+    facts = {"units": output.unit, "boundary": output.boundary} if output else {}
+    return xr.Dataset({chosen.observes: (("sample", "row"), found, facts)})
+
+
+def _chosen(problem: Problem, observes: str | None) -> Observation:
+    known = {item.observes: item for item in reversed(problem.observations)}
+    if observes is not None and observes in known:
+        return known[observes]
+    if observes is not None or not known:
+        text = (
+            "nothing says how measurements differ from the model: give evidence, or 'measurement'"
+        )
+        told = f"{observes} is not observed; observed: {', '.join(known)}" if known else text
+        raise InputError.of("<observes>", told)
+    return problem.observations[0]
+
+
+def _grouping(problem: Problem, chosen: Observation) -> str:
+    items = zip(problem.observations, problem.observed.evidence, strict=True)
+    stated = next(item.measurement for own, item in items if own is chosen)
+    return stated.column if stated else ""
+
+
+def _conditions(
+    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str
+) -> tuple[list[dict[str, float]], list[str]]:
+    """Read the rows; a row without a group is one of its own."""
+    found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
+    for number, row in enumerate(rows):
+        given = {name: value for name, value in row.items() if name != grouping}
+        own, complaints = conditions_of(given, problem.priors.place)
+        faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
+        found.append(own)
+        groups.append(str(row.get(grouping, f"row {number}")))
+    if faults:
+        raise InputError(faults)
+    return found, groups
+
+
+def _scores(
+    coordinates: Mapping[str, int],
+    observation: Observation,
+    chosen: Observation,
+    posterior: xr.Dataset | None,
+    seed: int,
+) -> Floats:
+    """Scores of every coordinate and of each group, shape (samples, size)."""
+    rng = np.random.default_rng([seed, 1])
+    if posterior is None:
+        points = normal_scores(coordinates, _DRAWS, seed=seed, randomization=0)
+        columns = [points[name] for name in coordinates]
+        known = dict[str, Floats]()
+    else:
+        columns = [np.asarray(posterior[name].values).ravel() for name in coordinates]
+        effect = f"{chosen.name}_effect"
+        known = {
+            group: np.asarray(posterior[effect].values)[..., i].ravel()
+            for i, group in enumerate(chosen.groups)
+        }
+    count = len(columns[0]) if columns else _DRAWS
+    effects = [
+        known[group] if group in known else rng.standard_normal(count)
+        for group in observation.groups
+    ]
+    return np.stack([*columns, *effects], -1) if columns or effects else np.zeros((count, 0))
