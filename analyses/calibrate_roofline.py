@@ -1,34 +1,33 @@
-"""What do measured runs teach about the efficiency of a roofline? Writes the calibrated prior file."""
+"""What do measured runs teach about the efficiency of a roofline? Writes roofline-calibrated.yaml."""
 
-import sys
 from pathlib import Path
 
 import uncertainty as un
 
-FILE = "roofline-efficiency"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "figures" / "calibrate_roofline"
 
 
-def main(draws=2000, target=Path("priors/roofline-calibrated.yaml"), folder=Path("figures/calibrate_roofline")):
-    tree = un.infer(un.build_problem(FILE), draws=draws, warmup=1000)
-    lost = un.export_priors(tree, target)
-    written = un.write_posterior(tree, folder)
+def main(folder=FOLDER, draws=2000, target=None):
+    """Infer, export, draw; `draws` are those of each of four chains."""
+    target = target or folder / "roofline-calibrated.yaml"
+    tree = un.infer(un.build_problem("roofline-efficiency"), draws=draws)
+    lost = un.export_priors(tree, target).sel(quantity="energy_wh")
+    un.write_posterior(tree, folder)
+    un.write_provenance(tree, folder, Path(__file__).name)
     fit = un.check_fit(tree)
-    un.write_provenance(tree, folder, "analyses/calibrate_roofline.py")
     for name in fit["evidence"].values:
         row = fit.sel(evidence=name)
+        inside = 100 * float(row["coverage"].sel(prob=0.9))
         print(
-            f"{name}: {int(row.rows)} rows, log-RMSE {float(row.log_rmse):.2f}, "
-            f"{100 * float(row.coverage.sel(prob=0.9)):.0f} % inside their 90 % interval"
+            f"{name}: {int(row['rows'])} rows, log-RMSE {float(row['log_rmse']):.2f}, {inside:.0f} % in 90 %"
         )
-    energy = lost.sel(quantity="energy_wh")
-    worst = max(abs(float(energy[key])) for key in ("median", "lower", "upper"))
-    print(f"{target}: the file's quantiles of energy_wh differ from the posterior's by at most {100 * worst:.1f} %")
+    worst = max(abs(float(lost[key])) for key in ("median", "lower", "upper"))
+    print(f"{target.name}: quantiles of energy_wh within {100 * worst:.1f} % of the posterior's")
     row = un.summarize(tree).sel(quantity="energy_wh", statistic="typical")
-    print(
-        f"At its own conditions a query takes {float(row['median']):.3f} Wh "
-        f"(90 % interval {float(row.lower):.3f} to {float(row.upper):.3f}); {len(written)} files in {folder}"
-    )
+    print(f"At the file's own conditions a query takes {float(row['median']):.2g} Wh "
+          f"(90 % interval {float(row['lower']):.2g} to {float(row['upper']):.2g} Wh, equal tails).")  # fmt: skip
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(target=ROOT / "priors" / "roofline-calibrated.yaml")

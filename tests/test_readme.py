@@ -94,7 +94,7 @@ ASKED = [
 ]  # fmt: skip
 MORE = [
     "bloom-low-traffic", "de-vries", "epoch", "fleet", "frontier-forms", "frontier-roofline", "gpt-4",
-    "laptop-30b",
+    "laptop-30b", "roofline-calibrated", "roofline-efficiency",
 ]  # fmt: skip
 
 
@@ -102,7 +102,10 @@ def test_shipped_files_are_these():
     assert [name for name in shipped_names() if "/" not in name] == sorted(ASKED + MORE)
 
 
-@pytest.mark.parametrize("name", ASKED + MORE)
+CALIBRATED = [name for name in shipped_names() if name.startswith("calibrated/")]
+
+
+@pytest.mark.parametrize("name", ASKED + MORE + CALIBRATED)
 def test_shipped_files_are_good_in_every_scenario(name):
     problem = un.build_problem(name)
     for scenario in (None, *problem.priors.scenarios):
@@ -117,6 +120,48 @@ def test_what_one_file_is_compared_with_is_not_in_it():
     """Gemini's published figure tests the priors like it, so they may not be made from it."""
     text = (shipped_folder() / "gemini-like.yaml").read_text()
     assert not re.search(r"0\.24|0\.10\b|\bWh\b", text)
+
+
+PUBLISHED = {
+    "calibrated/gemini-like": ("typical", 0.24, "google2025"),
+    "calibrated/frontier-moe": ("typical", 0.31, "oviedo"),
+    "calibrated/gpt-4o": ("mean", 0.34, "altman2025"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_figures_lie_inside_calibrated_intervals_that_do_not_know_them(name):
+    statistic, figure, source = PUBLISHED[name]
+    problem = un.build_problem(name)
+    tree = un.simulate(problem, draws=2**12)
+    tables = {p: un.summarize(tree, p, quantities=["energy_wh"]) for p in (0.8, 0.9)}
+    rows = {p: table.sel(statistic=statistic).squeeze() for p, table in tables.items()}
+    assert rows[0.8].lower < figure < rows[0.8].upper
+    assert rows[0.9].upper < 30 * rows[0.9].lower
+    used = [item for key, item in problem.assumptions.items() if key in problem.used]
+    assert not any(source in item.source for item in used)
+
+
+def test_shipped_evidence_is_cited_measured_and_small():
+    from uncertainty.spec import Evidence, evidence_names, read_evidence
+    from uncertainty.spec.library import Place, sources
+
+    found = [read_evidence(name, Place(ROOT, None)) for name in evidence_names()]
+    assert sum(len(item.rows) for item in found) <= 80
+    for item in found:
+        assert isinstance(item, Evidence)
+        assert not item.faults
+        assert item.source in sources()
+        assert item.title
+        assert item.model
+        assert item.measurement.boundary
+
+
+def test_gpt_4o_names_evidence_and_its_prior_is_what_it_is_without():
+    with_evidence, without = un.build_problem("gpt-4o"), un.build_problem("gpt-4o", evidence=[])
+    assert with_evidence.has_evidence
+    one, other = (un.simulate(p, draws=64) for p in (with_evidence, without))
+    assert (one["prior_predictive"]["energy_wh"] == other["prior_predictive"]["energy_wh"]).all()
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "open-llama-70b"])

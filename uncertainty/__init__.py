@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from uncertainty.report import write_ranking as write_ranking
     from uncertainty.report import write_report as write_report
     from uncertainty.report import write_scenarios as write_scenarios
+    from uncertainty.report import write_scores as write_scores
     from uncertainty.report import write_sweep as write_sweep
     from uncertainty.results import load as load
     from uncertainty.results import save as save
@@ -80,6 +81,7 @@ _ROOMS = {
     "write_ranking": "report",
     "write_report": "report",
     "write_scenarios": "report",
+    "write_scores": "report",
     "write_sweep": "report",
 }
 

@@ -26,7 +26,7 @@ _NEGLIGIBLE = 0.02  # rank correlations below this are left out
 
 
 def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
-    """Write what evidence has taught as a prior file that extends the one it came from.
+    r"""Write what evidence has taught as a prior file that extends the one it came from.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        What is lost: over ``quantity``, for ``median``, ``lower`` and ``upper`` of the 90 % interval
-        of the typical query, the file's figure over the posterior's less 1, each with
+        What is lost: over ``quantity``, for ``median``, ``lower`` and ``upper`` of the 90 %
+        interval of the typical query, the file's figure over the posterior's less 1, each with
         ``<name>_se``.
 
     Raises
@@ -56,11 +56,12 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     Examples
     --------
     >>> import uncertainty as un, tempfile
-    >>> text = "schema: 1\\nassumptions: {utilization: {lognormal: {p5: 0.03, p95: 0.2}}}\\n"
+    >>> text = "schema: 1\nassumptions: {utilization: {lognormal: {p5: 0.03, p95: 0.2}}}\n"
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "mine.yaml")
-    ...     _ = file.write_text(text + "model: flops\\nextends: epoch\\n")
-    ...     evidence = {"schema": 1, "observes": "energy_wh", "error": {"lognormal": {"sigma": 0.3}},
+    ...     _ = file.write_text(text + "model: flops\nextends: epoch\n")
+    ...     error = {"lognormal": {"sigma": 0.3}}
+    ...     evidence = {"schema": 1, "observes": "energy_wh", "error": error,
     ...                 "columns": ["value"], "rows": [[0.4]]}
     ...     tree = un.infer(un.build_problem(str(file), evidence=evidence))
     ...     lost = export_priors(tree, Path(folder, "learned.yaml"))
@@ -93,7 +94,8 @@ def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
     told = ", ".join(f"{item['name']} (sha256 {item['sha256'][:12]})" for item in evidence)
     source = next((item["source"] for item in evidence if item["source"]), "")
     facts = tree.attrs
-    yield f"# Written by uncertainty {facts['inference_library_version']}, from a posterior; not by hand."
+    version = facts["inference_library_version"]
+    yield f"# Written by uncertainty {version}, from a posterior; not by hand."
     yield f"# Prior: {facts['priors']} (sha256 {str(facts['priors_sha256'])[:12]})"
     yield f"# Evidence: {told}"
     yield (
@@ -165,8 +167,10 @@ def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> 
     item = problem.assumptions[name]
     points = {level: float(np.quantile(draws, level)) for level in _LEVELS}
     low, high = _support(name, np.asarray(tree["prior"][name].values))
-    ends = {**({} if low is None else {0: low}), **points, **({} if high is None else {1: high})}
-    listed = ", ".join(f"{level:g}: {value:.{_DIGITS}g}" for level, value in ends.items())
+    lowest = [] if low is None else [(0.0, low)]
+    highest = [] if high is None else [(1.0, high)]
+    ends = [*lowest, *points.items(), *highest]
+    listed = ", ".join(f"{level:g}: {value:.{_DIGITS}g}" for level, value in ends)
     yield f"  {name}:"
     yield f"    quantiles: {{{listed}}}"
     if item.unit:
@@ -193,7 +197,7 @@ def _correlations(
     """Rank correlations of a Gaussian copula with the correlations of the normal scores."""
     from scipy.stats import norm, rankdata
 
-    parents = {need for item in problem.assumptions.values() for need in item.needs}
+    parents = {need for item in problem.new_system.assumptions.values() for need in item.needs}
     free = [name for name in names if name not in parents]
     if len(free) < 2:
         return

@@ -1,4 +1,4 @@
-"""Array kernels for draws of a Markov chain and for weights: can they be trusted?
+"""Array kernels that say whether a Markov chain, or weights, can be trusted.
 
 Draws have shape (chain, draw). The measures are those of ArviZ.
 """

@@ -279,7 +279,7 @@ class Target:
 
     joint: Joint
     observations: tuple[Observation, ...]
-    queries: dict[str, ArrayLike]
+    queries: Mapping[str, ArrayLike]
     names: tuple[str, ...] = field(metadata=_STATIC)
 
     @property

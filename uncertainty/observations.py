@@ -1,169 +1,23 @@
-"""Evidence made ready for a problem: does it fit the model and the assumptions?"""
+"""Evidence compiled against a joint prior, with everything that does not fit."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from uncertainty.declarations import Output
-from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, with_error
+from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault
 from uncertainty.joint import Joint
 from uncertainty.laws import CompiledLaw, arguments
 from uncertainty.likelihood import Observation, Rows
-from uncertainty.spec import (
-    Assumption,
-    Evidence,
-    Layer,
-    Measurement,
-    Priors,
-    Reference,
-    Row,
-    Scalar,
-    given_layer,
-    nearest,
-    read_evidence,
-    stated_evidence,
-    stated_measurement,
-)
+from uncertainty.observed import Observed
+from uncertainty.spec import Assumption, Evidence, Measurement, Reference, Row, Scalar, nearest
 from uncertainty.units import UnitError, factor
 
-__all__ = ["EvidenceLike", "Observed", "observations_of", "observe", "rows_of"]
-
-EvidenceLike: TypeAlias = str | Mapping[str, object]
-_NOTE = "drawn anew: the system in question is none of those measured"
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What evidence brings to a problem before its assumptions are merged.
-
-    Attributes
-    ----------
-    evidence : tuple of Evidence
-        With rows; the measurement that a prior file states has none.
-    models : tuple of EnergyModel or None
-        That gives the observed output, for each.
-    layers : tuple of Layer
-        Assumptions brought along.
-    choice : Choice or None
-        The problem's model, with its error where one is stated.
-    used : frozenset of str
-        Names that evidence uses.
-    faults : tuple of Fault
-    """
-
-    evidence: tuple[Evidence, ...] = ()
-    models: tuple[EnergyModel | None, ...] = ()
-    layers: tuple[Layer, ...] = ()
-    choice: Choice | None = None
-    used: frozenset[str] = frozenset()
-    faults: tuple[Fault, ...] = field(default=())
-
-
-def observe(priors: Priors, given: object, choice: Choice | None) -> Observed:
-    """Read the evidence of a call, or else that of the file."""
-    evidence = _read(priors, given)
-    measurement = stated_measurement(priors)
-    if not any(item.rows or item.faults for item in evidence) and measurement is not None:
-        evidence = (*evidence, measurement)
-    faults = [fault for item in evidence for fault in item.faults]
-    models = []
-    for item in evidence:
-        model, complaints = _model(item, choice)
-        models.append(model)
-        faults += complaints
-    layers = [item.layer for item in evidence if item.layer is not None]
-    changed, effects = _with_effect(priors, evidence, models, layers, choice)
-    return Observed(
-        evidence,
-        tuple(models),
-        (*layers, *effects),
-        changed,
-        frozenset(_used(evidence, models)),
-        tuple(faults),
-    )
-
-
-def _read(priors: Priors, given: object) -> tuple[Evidence, ...]:
-    if given is None:
-        return stated_evidence(priors)
-    items = [given] if isinstance(given, str | Mapping) else given
-    if not isinstance(items, Sequence) or not all(isinstance(i, str | Mapping) for i in items):
-        text = "must be a file, a name, a mapping or a list of these"
-        return (Evidence.wrong(text),)
-    found = [read_evidence(item, priors.place) for item in items]
-    names = [item.name for item in found]
-    return tuple(
-        replace(item, name=f"{item.name}_{names[:i].count(item.name) + 1}")
-        if item.name in names[:i]
-        else item
-        for i, item in enumerate(found)
-    )
-
-
-def _model(item: Evidence, choice: Choice | None) -> tuple[EnergyModel | None, list[Fault]]:
-    if not item.model:
-        return (choice.single if choice else None), []
-    found, complaints = compose(item.model)
-    return (found.model if found else None), [
-        item.fault(text, "model", *keys) for keys, text in complaints
-    ]
-
-
-def _with_effect(
-    priors: Priors,
-    evidence: Sequence[Evidence],
-    models: Sequence[EnergyModel | None],
-    layers: Sequence[Layer],
-    choice: Choice | None,
-) -> tuple[Choice | None, list[Layer]]:
-    """Give a system without evidence its own effect, where its model is the one observed."""
-    for item, model in zip(evidence, models, strict=True):
-        stated = item.measurement
-        if choice is None or model != choice.single or stated is None:
-            continue
-        laws = dict(_effects(stated, [*priors.layers, *layers]))
-        if laws:
-            changed = choice.altered(
-                lambda single, laws=laws, stated=stated: with_error(
-                    single, tuple(laws), stated.observes, stated.multiplies
-                )
-            )
-            return changed, [given_layer(laws, priors.place, "<evidence>")[0]]
-    return choice, []
-
-
-def _effects(stated: Measurement, layers: Sequence[Layer]) -> Iterator[tuple[str, object]]:
-    told = {"group": "measurement", "note": _NOTE}
-    effect, discrepancy = EFFECTS
-    if stated.effect_sd is not None:
-        yield effect, {"normal": {"mean": 0.0, "sd": stated.effect_sd}, **told}
-    if isinstance(stated.discrepancy, Reference):
-        name = str(stated.discrepancy)
-        entry = next((x.entries[name] for x in reversed(layers) if name in x.entries), None)
-        if entry is not None:
-            law = entry.model_dump(exclude_unset=True, exclude={"source", "note", "group"})
-            yield discrepancy, {**law, **told}
-    elif stated.discrepancy is not None:
-        yield discrepancy, {"fixed": stated.discrepancy, **told}
-
-
-def _used(evidence: Iterable[Evidence], models: Iterable[EnergyModel | None]) -> Iterator[str]:
-    for item, model in zip(evidence, models, strict=True):
-        if item.measurement is not None:
-            yield from (str(x) for x in _numbers(item.measurement) if isinstance(x, Reference))
-        if model is not None:
-            yield from (*model.required, *model.optional)
-
-
-def _numbers(stated: Measurement) -> list[Scalar]:
-    found = [*stated.parameters.values(), stated.effect_sd, stated.discrepancy]
-    return [number for number in found if number is not None]
+__all__ = ["observations_of", "rows_of"]
 
 
 def observations_of(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from jax import Array
@@ -23,7 +23,8 @@ from uncertainty.joint import Joint, build_joint
 from uncertainty.likelihood import Observation
 from uncertainty.model_choice import ModelLike, choose_model, form_layer, outputs_of
 from uncertainty.moments import moment_notices
-from uncertainty.observations import EvidenceLike, Observed, observations_of, observe
+from uncertainty.observations import observations_of
+from uncertainty.observed import EvidenceLike, Observed, observe
 from uncertainty.precision import in_float64
 from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
 
@@ -60,6 +61,8 @@ class Problem:
         Measurements to learn from; one without rows says how measurements differ.
     recipe : mapping or None
         Arguments of `build_problem` that make it again; None where a file does not hold them all.
+    builder : callable or None
+        Makes it for a system that was not measured: see `new_system`.
     """
 
     priors: Priors
@@ -74,6 +77,7 @@ class Problem:
     observed: Observed = field(default_factory=Observed)
     observations: tuple[Observation, ...] = ()
     recipe: Mapping[str, object] | None = None
+    builder: Callable[..., "Problem"] | None = None
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -91,6 +95,13 @@ class Problem:
         """Names that the model, another assumption or evidence uses."""
         needs = (name for item in self.assumptions.values() for name in item.needs)
         return frozenset([*self.model.used(self.assumptions), *needs, *self.observed.used])
+
+    @cached_property
+    def new_system(self) -> "Problem":
+        """The same for a system that was not measured: its energies have an effect of their own."""
+        if not self.has_evidence or self.builder is None:
+            return self
+        return in_float64(self.builder)(new_system=True)
 
     @property
     def has_evidence(self) -> bool:
@@ -216,8 +227,22 @@ def build_problem(
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
+    build = partial(_build, priors, model, given, scenario, evidence)
+    recipe = _recipe(priors, model, given, scenario, evidence)
+    return replace(build(new_system=False), recipe=recipe, builder=build)
+
+
+def _build(
+    priors: Priors,
+    model: ModelLike | None,
+    given: Mapping[str, object] | None,
+    scenario: str | None,
+    evidence: EvidenceLike | Sequence[EvidenceLike] | None,
+    *,
+    new_system: bool,
+) -> Problem:
     choice, faults = choose_model(priors, model)
-    observed = observe(priors, evidence, choice)
+    observed = observe(priors, evidence, choice, new_system=new_system)
     added = [*form_layer(choice, priors), *observed.layers]
     resolution = resolve(priors, given or {}, scenario, added)
     if not priors.readable:
@@ -241,7 +266,6 @@ def build_problem(
         raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, observed=observed, observations=observations)
-    problem = replace(problem, recipe=_recipe(priors, model, given, scenario, evidence))
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
     notices = [
         *resolution.notices,

@@ -14,8 +14,9 @@ and where something varies per query:
 
 With evidence also, over the chains and draws of a Markov chain:
 
-- ``posterior``: assumptions, and the effect of each group of rows; ``posterior_predictive``: outputs
-  (one query for each draw), and a new measurement of each row under the name of its evidence;
+- ``posterior``: assumptions, and the effect of each group of rows; ``posterior_predictive``:
+  outputs (one query for each draw), and a new measurement of each row under the name of its
+  evidence;
 - ``log_prior``: of each assumption on its natural scale; ``log_likelihood``: of each row;
   ``sample_stats``; ``observed_data``: what was measured, NaN where it was censored;
 - ``unconstrained_posterior``: the standard normal scores that were sampled;

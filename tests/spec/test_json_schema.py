@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from uncertainty.spec import catalogue_schema, parse_yaml, prior_schema, shipped_folder
+from uncertainty.spec import (
+    catalogue_schema,
+    evidence_schema,
+    parse_yaml,
+    prior_schema,
+    shipped_folder,
+)
 from uncertainty.spec.document import to_plain
 
 FOLDER = Path(__file__).parents[1] / "bad_files"
 PRIORS, CATALOGUE = (Draft202012Validator(s()) for s in (prior_schema, catalogue_schema))
+EVIDENCE = Draft202012Validator(evidence_schema())
 
 BEYOND_A_SCHEMA = {
     "beta_names_percentile", "beta_percentile_outside", "beta_sd_too_wide", "correlation_of_two_kinds",
@@ -48,7 +55,11 @@ def test_is_a_schema(check):
 
 @pytest.mark.parametrize(
     ("file", "schema"),
-    [("schema.json", prior_schema), ("catalogue/schema.json", catalogue_schema)],
+    [
+        ("schema.json", prior_schema),
+        ("catalogue/schema.json", catalogue_schema),
+        ("evidence/schema.json", evidence_schema),
+    ],
 )
 def test_the_shipped_schema_is_that_of_the_classes(file, schema):
     assert json.loads((shipped_folder() / file).read_text()) == schema()
@@ -59,7 +70,8 @@ SHIPPED = [p for p in sorted(shipped_folder().rglob("*.yaml")) if p.parent.name 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_takes_every_shipped_file(path):
-    check = CATALOGUE if path.parent.name == "catalogue" else PRIORS
+    kinds = {"catalogue": CATALOGUE, "evidence": EVIDENCE}
+    check = kinds.get(path.parent.name, PRIORS)
     assert not list(check.iter_errors(to_plain(parse_yaml(path.read_text()))))
 
 

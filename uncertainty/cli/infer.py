@@ -96,8 +96,9 @@ def _print(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path])
     for sentence in report.fit_sentences(tree):
         say(sentence)
     say(report.update_sentence(tree, quantity, prob))
-    for notice in report.notices_of(tree):
-        say(f"note: {notice}")
+    notices = len(report.notices_of(tree))
+    if notices:
+        say(f"{notices} notices on the file: uncertainty check lists them.")
     say(f"Written: {', '.join(str(path) for path in written)}")
 
 
@@ -108,8 +109,8 @@ def _told_export(lost: "xr.Dataset", quantity: str, path: Path) -> str:
         for key in ("median", "lower", "upper")
     )
     return (
-        f"Exported to {path}. Its {quantity} (typical query, 90 % interval) against the posterior's: "
-        f"{told}."
+        f"Exported to {path}. Its {quantity} (typical query, 90 % interval) against the "
+        f"posterior's: {told}."
     )
 
 

@@ -43,8 +43,8 @@ Method = Annotated[
     str | None,
     typer.Option(
         metavar="NAME[,NAME]...",
-        help="sobol, shapley, value, derivative, tornado, correlation, delta, pawn. Not given: "
-        "shapley,value,tornado; for a saved run correlation,delta.",
+        help="sobol, shapley, value, derivative, tornado, correlation, delta, pawn; prior, for a "
+        "saved posterior. Not given: shapley,value,tornado; for a saved run correlation,delta.",
     ),
 ]
 Folder = Annotated[

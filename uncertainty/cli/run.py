@@ -32,7 +32,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import Result, SideBySide, busy, steps, warnings
+from uncertainty.cli.show import Result, SideBySide, busy, note, steps, warnings
 from uncertainty.cli.streaming import Streaming
 from uncertainty.errors import InputError
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from uncertainty.sensitivity import Scale
 
 __all__ = ["run"]
+
+_POSTERIOR_DRAWS = 4000
+"""Of each chain: its steps cost little beside compiling them."""
 
 
 def run(
@@ -67,8 +70,9 @@ def run(
 ) -> None:
     """Simulate, summarize, rank, and write tables, figures and a report.
 
-    Where there is evidence, the posterior stands beside the prior. Draws are streamed, not stored, where more than 2^20 are wanted or one of --tolerance,
-    --executor, --dask and --checkpoint is given.
+    Where there is evidence, the posterior stands beside the prior. Draws are streamed, not
+    stored, where more than 2^20 are wanted or one of --tolerance, --executor, --dask and
+    --checkpoint is given.
     """
     streaming = Streaming(tolerance, dask or executor, checkpoint)
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)
@@ -85,11 +89,10 @@ def run(
         chosen = problem.quantity(quantity)
         check_folder(folder)
     if streaming.wanted(draws):
-        if problem.has_evidence:
-            text = "a posterior cannot be streamed: add --evidence none for the prior alone"
-            raise InputError.of("--evidence", text)
         tree = streaming.run(problem, chosen, draws, seed, prob, above)
         tree.attrs["command"] = _command()
+        if problem.has_evidence:
+            note(tree, "this is the prior alone: a posterior is not streamed")
     else:
         tree = _answer(problem, draws, seed)
     with busy("ranking"):
@@ -112,7 +115,9 @@ def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
     what = f"simulating {problem.scenario}".rstrip()
     if problem.has_evidence:
         with steps(f"{what}, chains") as progress:
-            tree = un.infer(problem, seed=seed, prior_draws=draws, progress=progress)
+            tree = un.infer(
+                problem, _POSTERIOR_DRAWS, seed=seed, prior_draws=draws, progress=progress
+            )
     else:
         with busy(what):
             tree = un.simulate(problem, draws, seed)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from uncertainty.report import Headline
 
-__all__ = ["Result", "SideBySide", "busy", "implied", "say", "steps", "table", "warnings"]
+__all__ = ["Result", "SideBySide", "busy", "implied", "note", "say", "steps", "table", "warnings"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -145,6 +145,11 @@ class SideBySide:
         told = {"sentences": sentences, "notices": self._notices(), "warnings": self.doubts}
         paths = [str(path) for path in self.written]
         print(json.dumps({**facts, "scenarios": rows, **told, "written": paths}, indent=1))
+
+
+def note(tree: "xr.DataTree", text: str) -> None:
+    """Add a notice to a result."""
+    tree.attrs["notices"] = json.dumps([text, *json.loads(str(tree.attrs["notices"]))])
 
 
 def implied(percentiles: "xr.Dataset") -> tuple[list[str], list[list[str]]]:

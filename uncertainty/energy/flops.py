@@ -128,7 +128,7 @@ def flops(
     -------
     dict of str to Array
         Wh, shape (): ``energy_wh`` at the facility, the other boundaries, the four components of
-        ``energy_wh``; and ``gpu_seconds``, s.
+        ``energy_wh``; and ``gpu_energy_per_output_token_j``, ``gpu_seconds``, s.
 
     Notes
     -----
@@ -165,9 +165,11 @@ def flops(
         for k, t in seconds.items()
     }
     to_facility = facility_factor(overhead, host, idle, pue)
+    joules = _sum(boards_wh) * constants.JOULES_PER_WH
     return {
         **at_boundaries(_sum(boards_wh), overhead=overhead, host=host, idle=idle, pue=pue),
         **{f"energy_wh_{part}": wh * to_facility for part, wh in boards_wh.items()},
+        "gpu_energy_per_output_token_j": joules / output_tokens,
         "gpu_seconds": _sum(seconds),
     }
 
@@ -183,6 +185,7 @@ FLOPS = model_from_callable(
     outputs=(
         *BOUNDARY_OUTPUTS,
         *COMPONENT_OUTPUTS,
+        Output("gpu_energy_per_output_token_j", "J", "energy of one output token", "gpu_board"),
         Output("gpu_seconds", "s", "time of one whole GPU spent on the query"),
     ),
 )

@@ -38,8 +38,9 @@ def board_power(
 
     Notes
     -----
-    ``P = P_rated (s + (1 - s) u^a (m + (1 - m) c))``. With ``m = 1`` that is the form of Fan, Weber and Barroso (2007), Power provisioning
-    for a warehouse-sized computer, section 4; the defaults fit the ML.ENERGY measurements.
+    ``P = P_rated (s + (1 - s) u^a (m + (1 - m) c))``. With ``m = 1`` that is the form of Fan,
+    Weber and Barroso (2007), Power provisioning for a warehouse-sized computer, section 4; the
+    defaults fit the ML.ENERGY measurements.
 
     Examples
     --------

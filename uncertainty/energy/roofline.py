@@ -45,8 +45,9 @@ def roofline(
     link_bandwidth_bytes_per_s: ArrayLike | None = None, occupancy: ArrayLike = 1.0,
     speculative_tokens: ArrayLike = 0.0, acceptance: ArrayLike = 0.0,
     draft_parameters: ArrayLike = 0.0, static_power_fraction: ArrayLike = 0.25,
-    power_exponent: ArrayLike = 0.67, memory_power_fraction: ArrayLike = 1.0, overhead: ArrayLike | None = None,
-    host: ArrayLike | None = None, idle: ArrayLike | None = None, pue: ArrayLike | None = None,
+    power_exponent: ArrayLike = 0.67, memory_power_fraction: ArrayLike = 1.0,
+    overhead: ArrayLike | None = None, host: ArrayLike | None = None,
+    idle: ArrayLike | None = None, pue: ArrayLike | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """Energy of one query from the limits of memory and arithmetic.
 

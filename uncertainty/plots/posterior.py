@@ -72,12 +72,13 @@ def plot_movement(scores: Mapping[str, np.ndarray], prob: float) -> "Figure":
     half = float(norm.ppf((1 + prob) / 2))
     axes.axvspan(-half, half, color=colors()[_BEFORE], alpha=0.2, label=f"prior, {100 * prob:g} %")
     axes.axvline(0, color=colors()[_BEFORE], linewidth=1)
-    for place, draws in enumerate(reversed(scores.values())):
-        low, middle, high = np.quantile(draws, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
+    names = list(scores)[::-1]
+    for place, name in enumerate(names):
+        low, middle, high = np.quantile(scores[name], [(1 - prob) / 2, 0.5, (1 + prob) / 2])
         axes.plot([low, high], [place, place], color=colors()[_AFTER], linewidth=5)
         axes.plot([middle], [place], "o", color="white", markeredgecolor=colors()[_AFTER])
     axes.plot([], [], color=colors()[_AFTER], linewidth=5, label=f"posterior, {100 * prob:g} %")
-    axes.set_yticks(range(len(scores)), list(reversed(scores)))
+    axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="Value, as a normal score of its prior", ylabel="Assumption")
     legend_above(axes)
     return figure

@@ -29,6 +29,7 @@ from uncertainty.report.posterior import (
     evidence_sentence,
     fit_rows,
     fit_sentences,
+    posterior_markdown,
     posterior_rows,
     update_sentence,
     write_posterior,
@@ -54,6 +55,7 @@ from uncertainty.report.scenarios import (
     scenario_title,
     write_scenarios,
 )
+from uncertainty.report.scores import write_scores
 from uncertainty.report.sweep import write_sweep
 from uncertainty.report.text import (
     Headline,
@@ -107,6 +109,7 @@ __all__ = [
     "write_ranking",
     "write_report",
     "write_scenarios",
+    "write_scores",
     "write_sweep",
     "write_text",
 ]
@@ -284,7 +287,7 @@ def _markdown(
     yield table_text(summary.columns, summary.rows())
     yield "Each figure is followed by its Monte Carlo standard error."
     if "posterior" in tree.children:
-        yield from _updated(tree, summary)
+        yield from posterior_markdown(tree, summary)
     yield central_sentence(tree, summary)
     yield split_sentence(tree, summary.quantity)
     if above is not None:
@@ -302,23 +305,6 @@ def _markdown(
     if notices:
         yield "## Notices\n\n" + bullets(notices)
     yield "## Provenance\n\n" + bullets(provenance_lines(tree.attrs))
-
-
-def _updated(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
-    """What evidence has changed."""
-    probs = [float(table.attrs["prob"]) for table in summary.tables]
-    prior = headline(tree, summary.quantity, probs, "prior")
-    yield f"## {prior.title}"
-    yield table_text(prior.columns, prior.rows())
-    yield evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
-    yield "![updated](updated.svg)"
-    yield "## What evidence says of the assumptions"
-    yield table_text(*posterior_rows(tree))
-    yield "![movement](movement.svg)"
-    yield "## How the measurements are fitted"
-    yield table_text(*fit_rows(tree))
-    yield " ".join(fit_sentences(tree))
-    yield "![fit](fit.svg)"
 
 
 def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:

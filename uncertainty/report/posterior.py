@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,19 +12,24 @@ from uncertainty.fit import check_fit
 from uncertainty.health import ess_bulk, mcse_quantile, r_hat
 from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
 from uncertainty.report.files import write_figure, write_text
-from uncertainty.report.text import figure_with_error
-from uncertainty.summary import draws_of, main_quantity, summarize
+from uncertainty.report.markdown import table_text
+from uncertainty.report.text import Headline, figure_with_error, headline
+from uncertainty.summary import Group, draws_of, main_quantity, summarize
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = [
     "evidence_sentence",
     "fit_rows",
     "fit_sentences",
+    "posterior_markdown",
     "posterior_rows",
     "update_sentence",
     "write_posterior",
 ]
 
-_PROB = 0.9
+_GROUPS: tuple[Group, ...] = ("prior", "posterior")
 
 
 def _updated(tree: xr.DataTree) -> list[str]:
@@ -91,8 +97,8 @@ def fit_sentences(tree: xr.DataTree) -> Iterator[str]:
         else f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"
     )
     yield (
-        f"{tree.attrs['posterior_chains']} chains of {tree.attrs['posterior_draws']} draws, largest "
-        f"R-hat {worst:.3f}; {checked}."
+        f"{tree.attrs['posterior_chains']} chains of {tree.attrs['posterior_draws']} draws, "
+        f"largest R-hat {worst:.3f}; {checked}."
     )
 
 
@@ -105,16 +111,16 @@ def evidence_sentence(tree: xr.DataTree) -> str:
 
 def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
     """Say what evidence has done to the typical query."""
-    rows = {group: _of_group(tree, quantity, prob, group) for group in ("prior", "posterior")}
+    rows = {group: _of_group(tree, quantity, prob, group) for group in _GROUPS}
     units = str(tree["central"][quantity].attrs.get("units", ""))
     told = {
         group: (
-            f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval {float(row['lower']):.2g} "
-            f"to {float(row['upper']):.2g})"
+            f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval "
+            f"{float(row['lower']):.2g} to {float(row['upper']):.2g})"
         )
         for group, row in rows.items()
     }
-    ratios = [float(rows[g]["upper"] / rows[g]["lower"]) for g in ("prior", "posterior")]
+    ratios = [float(row["upper"] / row["lower"]) for row in rows.values()]
     moved = f"from {told['prior']} to {told['posterior']}"
     if not all(ratio > 0 for ratio in ratios):
         return f"Evidence moves {quantity} {moved}."
@@ -124,10 +130,26 @@ def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
     )
 
 
-def _of_group(tree: xr.DataTree, quantity: str, prob: float, group: str) -> xr.Dataset:
-    chosen = "prior" if group == "prior" else "posterior"
-    table = summarize(tree, prob, quantities=[quantity], group=chosen)
+def _of_group(tree: xr.DataTree, quantity: str, prob: float, group: Group) -> xr.Dataset:
+    table = summarize(tree, prob, quantities=[quantity], group=group)
     return table.sel(quantity=quantity, statistic="typical")
+
+
+def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
+    """Write what evidence has changed: the prior, assumptions before and after, the fit."""
+    probs = [float(table.attrs["prob"]) for table in summary.tables]
+    prior = headline(tree, summary.quantity, probs, "prior")
+    yield f"## {prior.title}"
+    yield table_text(prior.columns, prior.rows())
+    yield evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
+    yield "![updated](updated.svg)"
+    yield "## What evidence says of the assumptions"
+    yield table_text(*posterior_rows(tree))
+    yield "![movement](movement.svg)"
+    yield "## How the measurements are fitted"
+    yield table_text(*fit_rows(tree))
+    yield " ".join(fit_sentences(tree))
+    yield "![fit](fit.svg)"
 
 
 def write_posterior(
@@ -167,15 +189,9 @@ def write_posterior(
     columns, rows = posterior_rows(tree)
     table = "\n".join(",".join(f'"{cell}"' for cell in row) for row in (columns, *rows)) + "\n"
     written = [write_text(folder / "posterior.csv", table)]
-    facts = tree["central"][quantity].attrs
-    draws = [
-        xr.DataArray(
-            draws_of(tree, quantity, "typical", group), None, ("chain", "draw"), quantity, facts
-        )
-        for group in ("prior", "posterior")
-    ]
-    intervals = {g: _of_group(tree, quantity, prob, g) for g in ("prior", "posterior")}
-    written += write_figure(folder / "updated", plot_updated(*draws, intervals))
+    prior, posterior = (_draws(tree, quantity, group) for group in _GROUPS)
+    intervals: dict[str, xr.Dataset] = {g: _of_group(tree, quantity, prob, g) for g in _GROUPS}
+    written += write_figure(folder / "updated", plot_updated(prior, posterior, intervals))
     scores = {
         name: np.asarray(tree["unconstrained_posterior"][name].values).ravel()
         for name in _updated(tree)
@@ -184,7 +200,13 @@ def write_posterior(
     return written + write_figure(folder / "fit", _fit_figure(tree, prob))
 
 
-def _fit_figure(tree: xr.DataTree, prob: float) -> object:
+def _draws(tree: xr.DataTree, quantity: str, group: Group) -> xr.DataArray:
+    facts = tree["central"][quantity].attrs
+    draws = draws_of(tree, quantity, "typical", group)
+    return xr.DataArray(draws, None, ("chain", "draw"), quantity, facts)
+
+
+def _fit_figure(tree: xr.DataTree, prob: float) -> "Figure":
     names = [str(name) for name in tree["log_likelihood"].data_vars]
     observed = {name: np.asarray(tree["observed_data"][name].values) for name in names}
     kept = {name: np.isfinite(values) for name, values in observed.items()}
@@ -194,8 +216,8 @@ def _fit_figure(tree: xr.DataTree, prob: float) -> object:
     }
     items = json.loads(str(tree.attrs["evidence"]))
     output = str(items[0]["observes"])
-    known = tree["central"].data_vars
-    label = quantity_label(tree["central"][output], output) if output in known else output
+    known = tree["central"].dataset.data_vars
+    label = quantity_label(known[output], output) if output in known else output
     return plot_fit(
         {name: observed[name][kept[name]] for name in names},
         {name: predicted[name][:, kept[name]] for name in names},

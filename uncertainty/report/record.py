@@ -45,6 +45,11 @@ def record(
         "units": summary.units,
         "central": float(tree["central"][summary.quantity]),
         "summary": [row for p in probs for row in records(summarize(tree, p), prob=p)],
+        "prior_summary": [
+            row
+            for p in (probs if "posterior" in tree.children else ())
+            for row in records(summarize(tree, p, group="prior"), prob=p)
+        ],
         "ranking": records(ranking) if ranking is not None else [],
         "ranking_facts": dict(ranking.attrs) if ranking is not None else {},
         "sentences": list(sentences),

@@ -95,7 +95,7 @@ def _advance(
 
 def _blank(target: Target, keys: Array, starts: Array, warmup: int) -> "HMCState":
     """Zeros of the shape of a state: nothing is compiled for them."""
-    shapes = _begin.eval_shape(target, keys, starts, warmup)
+    shapes = jax.eval_shape(partial(_begin, warmup=warmup), target, keys, starts)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 

@@ -13,6 +13,7 @@ from uncertainty.sensitivity.derivative import derivative
 from uncertainty.sensitivity.given import METHODS as GIVEN
 from uncertainty.sensitivity.given import region
 from uncertainty.sensitivity.sample import draws_where, sample_of_result, sample_of_target
+from uncertainty.sensitivity.scaling import power_scaling
 from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.table import Estimates, ranking_table
@@ -33,7 +34,7 @@ DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     }
 )
 """Methods that choose their points, by name."""
-METHODS = (*DESIGNED, *GIVEN)
+METHODS = (*DESIGNED, *GIVEN, "prior")
 """Names of every ranking method."""
 
 _NOTE = (
@@ -43,6 +44,11 @@ _NOTE = (
 _NOTE_OF_DRAWS = (
     "Ranked are uncertain assumptions by their values in the draws: what goes along with an input "
     "counts as its own."
+)
+
+_NOTE_OF_SCALING = (
+    "Ranked is how far the output moves when the density of a prior, or of evidence, is made "
+    "weaker and stronger; a prior that matters beside much evidence deserves a second look."
 )
 
 
@@ -66,13 +72,15 @@ def rank_inputs(
     Parameters
     ----------
     problem : Problem or xarray.DataTree
-        A result with draws is ranked by these, with ``correlation``, ``delta`` or ``pawn``.
+        A result with draws is ranked by these, with ``correlation``, ``delta`` or ``pawn``; a
+        posterior, where there is one, with ``prior`` too.
     method : str
         ``sobol``, ``shapley``: shares of the variance, the second for dependent inputs too;
         ``value``: what knowing one input exactly would buy; ``derivative``: mean squared slopes,
         which bound the total Sobol' indices; ``tornado``: the swing between P5 and P95 of one input
         at a time; ``correlation``: rank and partial rank correlation; ``delta``, ``pawn``: how far
-        an input moves the whole distribution.
+        an input moves the whole distribution; ``prior``: how far the posterior would move with
+        the weight of each prior, and of the evidence.
     quantity : str, optional
         An output; the only one, or ``energy_wh``, where not given.
     statistic : {"typical", "mean", "query"}
@@ -155,6 +163,8 @@ def _of_problem(
     chosen = players(target, by)
     if not chosen:
         raise InputError.of("<ranking>", "nothing is uncertain, so there is nothing to rank")
+    if method == "prior":
+        raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
     if method in DESIGNED:
         return [player.name for player in chosen], DESIGNED[method](target, chosen, draws, seed)
     if by != "input":
@@ -172,7 +182,7 @@ def _of_result(
     prob: float,
     where: str | None,
 ) -> tuple[list[str], Estimates, dict[str, str | int | float]]:
-    if method not in GIVEN:
+    if method not in (*GIVEN, "prior"):
         text = f"{method} chooses its own points: give the problem; by draws go {', '.join(GIVEN)}"
         raise InputError.of("<method>", text)
     name = quantity or main_quantity(tree)
@@ -184,6 +194,11 @@ def _of_result(
         "units": str(tree["central"][name].attrs.get("units", "")),
         "note": _NOTE_OF_DRAWS,
     }
+    if method == "prior":
+        if where is not None:
+            raise InputError.of("<where>", "goes with correlation, delta and pawn")
+        names, found = power_scaling(tree, name, statistic, scale)
+        return names, found, {**facts, "note": _NOTE_OF_SCALING}
     if where is None:
         return list(sample.names), GIVEN[method](sample), facts
     inside = sample.among(draws_where(tree, where, statistic))

@@ -14,7 +14,7 @@ from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 from uncertainty.sensitivity.mixing import base_points
 from uncertainty.sensitivity.target import Scale, Statistic, Target
-from uncertainty.summary import draws_of, is_nested
+from uncertainty.summary import batched, draws_of, group_of, is_nested
 
 __all__ = ["Sample", "draws_where", "from_half_samples", "sample_of_result", "sample_of_target"]
 
@@ -144,12 +144,14 @@ def sample_of_result(
     varying = statistic == "query" and is_nested(tree)
     names = tuple(
         str(name)
-        for name, column in tree["prior"].data_vars.items()
+        for name, column in tree[group_of(tree)].data_vars.items()
         if "coordinate" in column.attrs and (varying or column.attrs.get("varies") != "query")
     )
     if not names:
         raise _fault("the result holds no uncertain inputs")
-    inputs = np.stack([np.asarray(tree["prior"][name].values) for name in names], -1)
+    group = group_of(tree)
+    columns = [batched(np.asarray(tree[group][name].values), tree) for name in names]
+    inputs = np.stack(columns, -1)
     values = draws_of(tree, quantity, statistic)
     if not np.isfinite(values).all():
         raise _fault(f"{quantity} is not finite for some of the draws")
@@ -162,8 +164,9 @@ def sample_of_result(
 def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:
     """Which draws meet a condition on an output or an input, by chain."""
     name, inside = read_condition(where)
-    if name in tree["prior"].data_vars:
-        return list(inside(np.asarray(tree["prior"][name].values)))
+    group = group_of(tree)
+    if name in tree[group].data_vars:
+        return list(inside(batched(np.asarray(tree[group][name].values), tree)))
     if name not in tree["central"].data_vars:
         raise InputError.of("<where>", f"the result has no {name!r}")
     return list(inside(draws_of(tree, name, statistic)))

@@ -57,11 +57,15 @@ class Target:
 
     @property
     def coordinates(self) -> dict[str, int]:
-        """Places of the coordinates that may be ranked."""
-        epistemic = self.problem.joint.coordinates(varies=False)
+        """Places of the coordinates that may be ranked: what evidence alone uses may not."""
+        joint = self.problem.joint
+        places = joint.coordinates(varies=False)
         if self.statistic == "query":
-            return {**epistemic, **self.problem.joint.coordinates(varies=True)}
-        return epistemic
+            places |= joint.coordinates(varies=True)
+        only = self.problem.observed.used - joint.behind(
+            self.problem.model.used(node.name for node in joint.nodes)
+        )
+        return {name: place for name, place in places.items() if name not in only}
 
     def inner(self, seed: int, randomization: int) -> Columns:
         """Per-query points that all epistemic points of a randomization share."""

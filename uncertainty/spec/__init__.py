@@ -6,11 +6,8 @@ from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.evidence import (
     MULTIPLYING,
-    OBSERVED,
     Evidence,
     Measurement,
-    Row,
-    conditions_of,
     evidence_names,
     read_evidence,
     stated_evidence,
@@ -19,12 +16,13 @@ from uncertainty.spec.evidence import (
 from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.functions import load_function, model_of_text
-from uncertainty.spec.json_schema import catalogue_schema, prior_schema
+from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.ledger import Claim, Term, read_ledger
 from uncertainty.spec.library import shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
+from uncertainty.spec.rows import OBSERVED, Row, conditions_of
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.starter import starting_file
 from uncertainty.spec.validation import nearest
@@ -55,6 +53,7 @@ __all__ = [
     "conditions_of",
     "correlation_matrix",
     "evidence_names",
+    "evidence_schema",
     "given_layer",
     "load_function",
     "load_priors",

@@ -4,28 +4,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault
-from uncertainty.spec.catalogue import KINDS, expand
-from uncertainty.spec.conversion import Inherited, convert
+from uncertainty.spec.catalogue import KINDS
 from uncertainty.spec.document import Document, Key, read_document, wrap_mapping
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place, find_file, missing_file, shipped_folder, shown_path
-from uncertainty.spec.priors import Priors, Stated, given_layer, layer_of, wrong_format
+from uncertainty.spec.priors import Priors, Stated, layer_of, wrong_format
+from uncertainty.spec.rows import OBSERVED, Cell, CellEntry, Row, read_conditions, read_observed
 from uncertainty.spec.schema import AssumptionEntry, MeasurementEntry, ModelEntry, Name
 from uncertainty.spec.validation import nearest, validate
-from uncertainty.spec.values import Quantity, Scalar, parse_value
+from uncertainty.spec.values import Scalar
 
 __all__ = [
     "MULTIPLYING",
-    "OBSERVED",
     "Evidence",
     "Measurement",
-    "Row",
     "evidence_names",
     "read_evidence",
     "stated_evidence",
@@ -34,26 +32,7 @@ __all__ = [
 
 MULTIPLYING = frozenset({"lognormal", "log_student_t"})
 """Families of errors of the logarithm."""
-OBSERVED = ("value", "at_least", "at_most")
-"""Columns that hold what was measured: the value, or its limits where it was censored."""
 _OWN = (*OBSERVED, "boundary")
-Cell: TypeAlias = float | str | None
-
-
-def _cell(raw: object) -> Cell:
-    if raw is None or isinstance(raw, str):
-        return raw
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        text = f"must be a number, a text or empty (got {raw!r:.60})"
-        raise PydanticCustomError("cell", "{text}", {"text": text})
-    return float(raw)
-
-
-_Cell = Annotated[
-    float | str | None,
-    PlainValidator(_cell),
-    WithJsonSchema({"type": ["number", "string", "null"]}),
-]
 
 
 class EvidenceFile(MeasurementEntry):
@@ -65,11 +44,11 @@ class EvidenceFile(MeasurementEntry):
     assumptions: dict[Name, AssumptionEntry] = Field(
         default_factory=dict, description="those that the error needs, where the priors state none"
     )
-    conditions: dict[str, _Cell] = Field(
+    conditions: dict[str, CellEntry] = Field(
         default_factory=dict, description="what holds in every row, as columns would say it"
     )
     columns: tuple[str, ...] = Field(min_length=1, description="names of the cells of a row")
-    rows: tuple[tuple[_Cell, ...], ...] = Field(min_length=1)
+    rows: tuple[tuple[CellEntry, ...], ...] = Field(min_length=1)
     source: str | None = Field(None, description="a key of sources.bib")
     note: str | None = Field(None, description="how it was measured")
 
@@ -114,28 +93,6 @@ class Measurement:
     def multiplies(self) -> bool:
         """True where the error is one of the logarithm."""
         return self.family in MULTIPLYING
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement at its own conditions.
-
-    Attributes
-    ----------
-    number : int
-        Its place in the file, from 0.
-    conditions : mapping of str to float
-        Inputs that it states, in canonical units.
-    observed : mapping of str to number
-        Under names of `OBSERVED`.
-    group, boundary : str
-    """
-
-    number: int
-    conditions: Mapping[str, float]
-    observed: Mapping[str, Scalar]
-    group: str = ""
-    boundary: str = ""
 
 
 @dataclass(frozen=True)
@@ -265,7 +222,7 @@ def _from_document(document: Document, name: str) -> Evidence:
     found, faults = (None, [wrong]) if wrong else validate(EvidenceFile, data, document)
     if found is None:
         return Evidence(name, document, faults=tuple(faults))
-    _, problems = _conditions(document, ("conditions",), found.conditions, ())
+    _, problems = read_conditions(document, ("conditions",), found.conditions, ())
     rows, faults = [], [*problems]
     for number, cells in enumerate(found.rows):
         if len(cells) != len(found.columns):
@@ -311,71 +268,12 @@ def _row(
 ) -> tuple[Row, list[Fault]]:
     at: tuple[Key, ...] = ("rows", number)
     grouping = file.random_effect.column if file.random_effect else None
-    observed, faults = _observed(document, at, cells)
+    observed, faults = read_observed(document, at, cells)
     group = cells.pop(grouping, None) if grouping else None
     if grouping and group is None:
         faults.append(document.fault((*at, grouping), "names no group"))
     boundary = cells.pop("boundary", None)
     inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
-    conditions, complaints = _conditions(document, at, inputs, (file.conditions,))
+    conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
     row = Row(number, conditions, observed, str(group or ""), str(boundary or ""))
     return row, [*faults, *complaints]
-
-
-def _observed(
-    document: Document, at: tuple[Key, ...], cells: Mapping[str, Cell]
-) -> tuple[dict[str, Scalar], list[Fault]]:
-    """Read what was measured: a value, or one or two limits."""
-    found, faults = dict[str, Scalar](), list[Fault]()
-    for name in OBSERVED:
-        if cells.get(name) is not None:
-            try:
-                found[name] = parse_value(cells[name])
-            except PydanticCustomError as error:
-                faults.append(document.fault((*at, name), error.message()))
-    for name, value in found.items():
-        if not isinstance(value, float | Quantity):
-            faults.append(document.fault((*at, name), f"must be a number (got {value!r})"))
-    if not found and not faults:
-        faults.append(document.fault(at, f"needs one of {', '.join(OBSERVED)}"))
-    if "value" in found and len(found) > 1:
-        faults.append(document.fault(at, "has a value, so it can have no limit"))
-    return found, faults
-
-
-def _conditions(
-    document: Document,
-    at: tuple[Key, ...],
-    cells: Mapping[str, Cell],
-    below: tuple[Mapping[str, Cell], ...],
-) -> tuple[dict[str, float], list[Fault]]:
-    """Turn the conditions of a row into numbers, catalogue names and units included."""
-    merged = {**(below[0] if below else {}), **cells}
-    if not merged:
-        return {}, []
-    layer, complaints = given_layer(merged, document.place, document.label)
-    faults = [document.fault((*at, *fault.field.split(".")), fault.message) for fault in complaints]
-    expansion = expand([layer])
-    faults += [document.fault((*at, fault.field), fault.message) for fault in expansion.faults]
-    found = dict[str, float]()
-    for part in expansion.layers:
-        for name, entry in part.entries.items():
-            assumption, problems = convert(name, 0, entry, part, Inherited())
-            faults += [document.fault((*at, name), message) for _, message in problems]
-            value = (
-                assumption.law.fields[0][1] if assumption.law and assumption.law.fields else None
-            )
-            if isinstance(value, float):
-                found[name] = value
-            else:
-                faults.append(document.fault((*at, name), f"must be a number (got {value!s})"))
-    return found, faults
-
-
-def conditions_of(
-    given: Mapping[str, object], place: Place
-) -> tuple[dict[str, float], list[Fault]]:
-    """Turn conditions given in a call, catalogue names and units included, into numbers."""
-    document = wrap_mapping(given, "<rows>", place)
-    assert isinstance(document.data, dict)
-    return _conditions(document, (), {k: _cell(v) for k, v in document.data.items()}, ())

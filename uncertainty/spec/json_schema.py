@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from uncertainty.spec.catalogue import KINDS, catalogue
+from uncertainty.spec.evidence import EvidenceFile
 from uncertainty.spec.families import JsonSchema
 from uncertainty.spec.schema import CatalogueFile, FileEntry
 from uncertainty.spec.values import TEXT_SCHEMA
@@ -32,6 +33,11 @@ def prior_schema() -> Schema:
     scenario["additionalProperties"] = {"anyOf": short}
     scenario["properties"] = dict(_bundles(entry))
     return schema
+
+
+def evidence_schema() -> Schema:
+    """Schema of evidence files."""
+    return _schema(EvidenceFile, "Measurements for uncertainty, format 1")
 
 
 def catalogue_schema() -> Schema:

@@ -233,6 +233,7 @@ def _fixed(entries: Plain) -> Plain:
 
 
 def wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
+    """Say what is wrong with the format version, if anything."""
     version = data.get("schema")
     if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
         text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"

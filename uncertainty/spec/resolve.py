@@ -28,7 +28,7 @@ def resolve(
     """Merge the layers of `priors` with a scenario and `given` on top.
 
     What the model and the evidence have `added` comes after the file's assumptions, unless the
-    file states it. Scenarios that are not chosen are checked too: their faults are faults of the file.
+    file states it. Scenarios that are not chosen are checked too: their faults are the file's.
     """
     top, given_faults = given_layer(given, priors.place)
     for layer in added:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -23,11 +22,19 @@ from uncertainty.estimate import (
 )
 from uncertainty.health import ess_bulk, ess_tail, r_hat
 from uncertainty.precision import Floats
-from uncertainty.results import BATCHES, is_streamed
+from uncertainty.results import is_streamed
+from uncertainty.summary.draws import (
+    STATISTICS,
+    Group,
+    batched,
+    chains_of,
+    draws_of,
+    group_of,
+    of_queries,
+)
 from uncertainty.summary.sketched import (
     chances_above,
     describe_sketch,
-    even_quantiles,
     is_nested,
     of_functions,
     share_of_variances,
@@ -36,6 +43,7 @@ from uncertainty.summary.sketched import (
 __all__ = [
     "STATISTICS",
     "Group",
+    "batched",
     "draws_of",
     "exceedance",
     "group_of",
@@ -44,12 +52,6 @@ __all__ = [
     "share_per_query",
     "summarize",
 ]
-
-Group: TypeAlias = Literal["prior", "posterior"]
-"""Which draws of a result are meant."""
-
-STATISTICS = ("typical", "mean", "query")
-"""Of the queries of one state of the world: their median, their mean, or any one of them."""
 
 
 def summarize(
@@ -138,50 +140,11 @@ def summarize(
     return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
 
 
-def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
-    """Choose the draws that are meant: the posterior where there is one.
-
-    Raises
-    ------
-    InputError
-        If a posterior is wanted and there is none.
-    """
-    there = "posterior" in tree.children
-    if group == "posterior" and not there:
-        raise InputError.of("<group>", "the result has no posterior: use infer")
-    return group or ("posterior" if there else "prior")
-
-
 def _check_interval(prob: float, kind: str) -> None:
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
     if kind not in ("eti", "hdi"):
         raise InputError.of("<kind>", f"must be 'eti' or 'hdi' (got {kind!r})")
-
-
-def draws_of(
-    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
-) -> Floats:
-    """Draws of a statistic, shape (chain, draw): independent randomizations.
-
-    Quarters of the chains of a posterior stand in for these. A streamed result has no draws:
-    quantiles at even steps of probability stand in, as one chain.
-    """
-    if is_streamed(tree):
-        return even_quantiles(tree, quantity, statistic)[None]
-    return _batched(_chains_of(tree, quantity, statistic, group_of(tree, group)), tree, group)
-
-
-def _chains_of(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> Floats:
-    if statistic == "query" or not is_nested(tree):
-        return np.asarray(tree[f"{group}_predictive"][quantity].values)
-    return np.asarray(tree[f"{group}_statistics"][quantity].sel(statistic=statistic).values)
-
-
-def _batched(draws: Floats, tree: xr.DataTree, group: Group | None) -> Floats:
-    if group_of(tree, group) == "prior":
-        return draws
-    return draws.reshape(len(draws) * BATCHES, -1)
 
 
 def _describe(
@@ -203,7 +166,7 @@ def _health(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> d
     """How well the chains of a posterior have mixed."""
     if group == "prior":
         return {}
-    chains = _chains_of(tree, quantity, statistic, group)
+    chains = chains_of(tree, quantity, statistic, group)
     return {"ess_bulk": ess_bulk(chains), "ess_tail": ess_tail(chains), "r_hat": r_hat(chains)}
 
 
@@ -234,7 +197,7 @@ def _describe_queries(
     tree: xr.DataTree, quantity: str, prob: float, kind: Kind, group: Group
 ) -> dict[str, Estimate]:
     """Summarize all queries of all draws, from their quantile functions and exact moments."""
-    means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
+    means, sds = of_queries(tree, quantity, ("mean", "sd"), group)
     functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
     variance = (sds**2).mean(1) + means.var(1)
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
@@ -245,15 +208,6 @@ def _describe_queries(
         "lower": of_functions(functions, lambda q: interval_of_function(q, prob, kind)[0]),
         "upper": of_functions(functions, lambda q: interval_of_function(q, prob, kind)[1]),
     }
-
-
-def _of_queries(
-    tree: xr.DataTree, quantity: str, names: Sequence[str], group: Group
-) -> list[Floats]:
-    """Statistics of the queries of each draw, shape (chain, draw) each."""
-    kept = tree[f"{group}_statistics"][quantity]
-    found = (np.asarray(kept.sel(statistic=name).values) for name in names)
-    return [_batched(values, tree, group) for values in found]
 
 
 def exceedance(
@@ -352,7 +306,7 @@ def share_per_query(
     if is_streamed(tree):
         return share_of_variances(tree, quantity) if scale == "linear" else (np.nan, np.nan)
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+    means, sds = of_queries(tree, quantity, names, group_of(tree, group))
     pooled = float(_Moments(means.ravel(), sds.ravel()).share())
     return pooled, float(standard_error(_Moments(means, sds).share()))
 

@@ -1,0 +1,85 @@
+"""The command that learns from measurements, as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import uncertainty as un
+
+FILE = """schema: 1
+title: Mine
+model: flops
+extends: epoch
+evidence: [measured]
+assumptions:
+  utilization: {lognormal: {p5: 0.03, p95: 0.2}, truncate: {high: 1}, unit: fraction}
+"""
+MEASURED = """schema: 1
+observes: energy_wh
+error: {lognormal: {sigma: 0.2}}
+columns: [value]
+rows: [[0.4], [0.5]]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.yaml").write_text(FILE)
+    (tmp_path / "measured.yaml").write_text(MEASURED)
+    return tmp_path
+
+
+def uncertainty(folder, *words):
+    code = "import sys; from uncertainty.cli import main; sys.argv[0] = 'uncertainty'; main()"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_infer_prints_what_has_moved_and_exports_it(folder):
+    done = uncertainty(folder, "infer", "mine.yaml", "--export", "learned.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "Assumptions, before and after" in done.stdout
+    assert "2 rows of energy_wh" in done.stdout
+    assert "Exported to learned.yaml" in done.stdout
+    assert un.build_problem(un.load_priors(folder / "learned.yaml"))
+    written = {path.name for path in (folder / "results" / "mine-posterior").iterdir()}
+    assert written >= {"run.nc", "posterior.csv", "updated.png", "movement.svg", "fit.png"}
+    tree = un.load(folder / "results" / "mine-posterior" / "run.nc")
+    assert un.predict(tree, [{"output_tokens": 100}])["energy_wh"].sizes["row"] == 1
+
+
+def test_too_few_draws_are_saved_and_marked(folder):
+    done = uncertainty(folder, "infer", "mine.yaml", "--draws", "8", "--warmup", "10", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["warnings"]
+    assert "not to be trusted" in done.stderr
+    assert (folder / "results" / "mine-posterior" / "run.nc").exists()
+
+
+def test_run_prints_a_posterior_beside_its_prior(folder):
+    done = uncertainty(folder, "run", "mine.yaml", "--draws", "512")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("energy_wh (Wh), prior") < done.stdout.index(
+        "energy_wh (Wh), posterior"
+    )
+    report = (folder / "results" / "mine" / "report.md").read_text()
+    assert "## What evidence says of the assumptions" in report
+    assert (folder / "results" / "mine" / "updated.svg").exists()
+    alone = uncertainty(folder, "run", "mine.yaml", "--draws", "512", "--evidence", "none")
+    assert "posterior" not in alone.stdout
+
+
+def test_bad_evidence_is_told_and_nothing_written(folder):
+    (folder / "measured.yaml").write_text(MEASURED.replace("energy_wh", "energy"))
+    done = uncertainty(folder, "infer", "mine.yaml")
+    assert done.returncode == 2
+    assert done.stderr.startswith("measured.yaml:2:1: observes: flops has no output 'energy'")
+    assert not (folder / "results").exists()
+
+
+def test_a_streamed_run_is_of_the_prior_and_says_so(folder):
+    done = uncertainty(folder, "run", "mine.yaml", "--tolerance", "2%")
+    assert done.returncode == 0, done.stderr
+    assert "this is the prior alone" in done.stdout

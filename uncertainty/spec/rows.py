@@ -1,0 +1,130 @@
+"""Rows of an evidence file: the conditions of a measurement, and what was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from uncertainty.errors import Fault
+from uncertainty.spec.catalogue import expand
+from uncertainty.spec.conversion import Inherited, convert
+from uncertainty.spec.document import Document, Key, wrap_mapping
+from uncertainty.spec.library import Place
+from uncertainty.spec.priors import given_layer
+from uncertainty.spec.values import Quantity, Scalar, parse_value
+
+__all__ = [
+    "OBSERVED",
+    "Cell",
+    "CellEntry",
+    "Row",
+    "conditions_of",
+    "read_conditions",
+    "read_observed",
+]
+
+
+OBSERVED = ("value", "at_least", "at_most")
+"""Columns that hold what was measured: the value, or its limits where it was censored."""
+
+
+Cell: TypeAlias = float | str | None
+
+
+def _cell(raw: object) -> Cell:
+    if raw is None or isinstance(raw, str):
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        text = f"must be a number, a text or empty (got {raw!r:.60})"
+        raise PydanticCustomError("cell", "{text}", {"text": text})
+    return float(raw)
+
+
+CellEntry = Annotated[
+    float | str | None,
+    PlainValidator(_cell),
+    WithJsonSchema({"type": ["number", "string", "null"]}),
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement at its own conditions.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the file, from 0.
+    conditions : mapping of str to float
+        Inputs that it states, in canonical units.
+    observed : mapping of str to number
+        Under names of `OBSERVED`.
+    group, boundary : str
+    """
+
+    number: int
+    conditions: Mapping[str, float]
+    observed: Mapping[str, Scalar]
+    group: str = ""
+    boundary: str = ""
+
+
+def read_observed(
+    document: Document, at: tuple[Key, ...], cells: Mapping[str, Cell]
+) -> tuple[dict[str, Scalar], list[Fault]]:
+    """Read what was measured: a value, or one or two limits."""
+    found, faults = dict[str, Scalar](), list[Fault]()
+    for name in OBSERVED:
+        if cells.get(name) is not None:
+            try:
+                found[name] = parse_value(cells[name])
+            except PydanticCustomError as error:
+                faults.append(document.fault((*at, name), error.message()))
+    for name, value in found.items():
+        if not isinstance(value, float | Quantity):
+            faults.append(document.fault((*at, name), f"must be a number (got {value!r})"))
+    if not found and not faults:
+        faults.append(document.fault(at, f"needs one of {', '.join(OBSERVED)}"))
+    if "value" in found and len(found) > 1:
+        faults.append(document.fault(at, "has a value, so it can have no limit"))
+    return found, faults
+
+
+def read_conditions(
+    document: Document,
+    at: tuple[Key, ...],
+    cells: Mapping[str, Cell],
+    below: tuple[Mapping[str, Cell], ...],
+) -> tuple[dict[str, float], list[Fault]]:
+    """Turn the conditions of a row into numbers, catalogue names and units included."""
+    merged = {**(below[0] if below else {}), **cells}
+    if not merged:
+        return {}, []
+    layer, complaints = given_layer(merged, document.place, document.label)
+    faults = [document.fault((*at, *fault.field.split(".")), fault.message) for fault in complaints]
+    expansion = expand([layer])
+    faults += [document.fault((*at, fault.field), fault.message) for fault in expansion.faults]
+    found = dict[str, float]()
+    for part in expansion.layers:
+        for name, entry in part.entries.items():
+            assumption, problems = convert(name, 0, entry, part, Inherited())
+            faults += [document.fault((*at, name), message) for _, message in problems]
+            value = (
+                assumption.law.fields[0][1] if assumption.law and assumption.law.fields else None
+            )
+            if isinstance(value, float):
+                found[name] = value
+            else:
+                faults.append(document.fault((*at, name), f"must be a number (got {value!s})"))
+    return found, faults
+
+
+def conditions_of(
+    given: Mapping[str, object], place: Place
+) -> tuple[dict[str, float], list[Fault]]:
+    """Turn conditions given in a call, catalogue names and units included, into numbers."""
+    document = wrap_mapping(given, "<rows>", place)
+    assert isinstance(document.data, dict)
+    return read_conditions(document, (), {k: _cell(v) for k, v in document.data.items()}, ())

@@ -1,0 +1,72 @@
+"""Which draws of a result are meant, and the draws themselves."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import InputError
+from uncertainty.precision import Floats
+from uncertainty.results import BATCHES, is_streamed
+from uncertainty.summary.sketched import even_quantiles, is_nested
+
+__all__ = ["STATISTICS", "Group", "batched", "chains_of", "draws_of", "group_of", "of_queries"]
+
+
+Group: TypeAlias = Literal["prior", "posterior"]
+"""Which draws of a result are meant."""
+
+
+STATISTICS = ("typical", "mean", "query")
+"""Of the queries of one state of the world: their median, their mean, or any one of them."""
+
+
+def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
+    """Choose the draws that are meant: the posterior where there is one.
+
+    Raises
+    ------
+    InputError
+        If a posterior is wanted and there is none.
+    """
+    there = "posterior" in tree.children
+    if group == "posterior" and not there:
+        raise InputError.of("<group>", "the result has no posterior: use infer")
+    return group or ("posterior" if there else "prior")
+
+
+def draws_of(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> Floats:
+    """Draws of a statistic, shape (chain, draw): independent randomizations.
+
+    Quarters of the chains of a posterior stand in for these. A streamed result has no draws:
+    quantiles at even steps of probability stand in, as one chain.
+    """
+    if is_streamed(tree):
+        return even_quantiles(tree, quantity, statistic)[None]
+    return batched(chains_of(tree, quantity, statistic, group_of(tree, group)), tree, group)
+
+
+def chains_of(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> Floats:
+    """Draws of a statistic as they were made, shape (chain, draw)."""
+    if statistic == "query" or not is_nested(tree):
+        return np.asarray(tree[f"{group}_predictive"][quantity].values)
+    return np.asarray(tree[f"{group}_statistics"][quantity].sel(statistic=statistic).values)
+
+
+def batched(draws: Floats, tree: xr.DataTree, group: Group | None = None) -> Floats:
+    """Quarters of chains in place of chains, where they are those of a posterior."""
+    if group_of(tree, group) == "prior":
+        return draws
+    return draws.reshape(len(draws) * BATCHES, -1)
+
+
+def of_queries(
+    tree: xr.DataTree, quantity: str, names: Sequence[str], group: Group
+) -> list[Floats]:
+    """Statistics of the queries of each draw, shape (chain, draw) each."""
+    kept = tree[f"{group}_statistics"][quantity]
+    found = (np.asarray(kept.sel(statistic=name).values) for name in names)
+    return [batched(values, tree, group) for values in found]
