@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from uncertainty.sampling import predict as predict
     from uncertainty.sampling import simulate as simulate
     from uncertainty.sampling import stream as stream
+    from uncertainty.sampling import update as update
     from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
     from uncertainty.scoring import score as score
     from uncertainty.sensitivity import rank_inputs as rank_inputs
@@ -73,6 +74,7 @@ _ROOMS = {
     "summarize_inputs": "implied",
     "summarize_scenarios": "scenarios",
     "sweep": "comparison",
+    "update": "sampling",
     "write_assumptions": "report",
     "write_comparison": "report",
     "write_explanation": "report",

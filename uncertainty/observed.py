@@ -23,7 +23,8 @@ from uncertainty.spec import (
 __all__ = ["EvidenceLike", "Observed", "observe"]
 
 
-EvidenceLike: TypeAlias = str | Mapping[str, object]
+EvidenceLike: TypeAlias = str | Mapping[str, object] | Evidence
+"""A path or name, a mapping of the shape of a file, or evidence read already."""
 
 
 _NOTE = "drawn anew: the system in question is none of those measured"
@@ -92,11 +93,15 @@ def observe(priors: Priors, given: object, choice: Choice | None, *, new_system:
 def _read(priors: Priors, given: object) -> tuple[Evidence, ...]:
     if given is None:
         return stated_evidence(priors)
-    items = [given] if isinstance(given, str | Mapping) else given
-    if not isinstance(items, Sequence) or not all(isinstance(i, str | Mapping) for i in items):
+    items = [given] if isinstance(given, str | Mapping | Evidence) else given
+    if not isinstance(items, Sequence) or not all(
+        isinstance(item, str | Mapping | Evidence) for item in items
+    ):
         text = "must be a file, a name, a mapping or a list of these"
         return (Evidence.wrong(text),)
-    found = [read_evidence(item, priors.place) for item in items]
+    found = [
+        item if isinstance(item, Evidence) else read_evidence(item, priors.place) for item in items
+    ]
     names = [item.name for item in found]
     return tuple(
         replace(item, name=f"{item.name}_{names[:i].count(item.name) + 1}")

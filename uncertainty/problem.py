@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from jax import Array
@@ -29,6 +30,15 @@ from uncertainty.precision import in_float64
 from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
+
+
+Arguments: TypeAlias = tuple[
+    Priors,
+    ModelLike | None,
+    Mapping[str, object] | None,
+    str | None,
+    EvidenceLike | Sequence[EvidenceLike] | None,
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +71,8 @@ class Problem:
         Measurements to learn from; one without rows says how measurements differ.
     recipe : mapping or None
         Arguments of `build_problem` that make it again; None where a file does not hold them all.
-    builder : callable or None
-        Makes it for a system that was not measured: see `new_system`.
+    arguments : tuple or None
+        Those of `build_problem`, the priors read.
     """
 
     priors: Priors
@@ -77,7 +87,7 @@ class Problem:
     observed: Observed = field(default_factory=Observed)
     observations: tuple[Observation, ...] = ()
     recipe: Mapping[str, object] | None = None
-    builder: Callable[..., "Problem"] | None = None
+    arguments: "Arguments | None" = None
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -99,9 +109,9 @@ class Problem:
     @cached_property
     def new_system(self) -> "Problem":
         """The same for a system that was not measured: its energies have an effect of their own."""
-        if not self.has_evidence or self.builder is None:
+        if not self.has_evidence or self.arguments is None:
             return self
-        return in_float64(self.builder)(new_system=True)
+        return in_float64(_build)(*self.arguments, new_system=True)
 
     @property
     def has_evidence(self) -> bool:
@@ -227,9 +237,9 @@ def build_problem(
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    build = partial(_build, priors, model, given, scenario, evidence)
-    recipe = _recipe(priors, model, given, scenario, evidence)
-    return replace(build(new_system=False), recipe=recipe, builder=build)
+    arguments = (priors, model, given, scenario, evidence)
+    built = _build(*arguments, new_system=False)
+    return replace(built, recipe=_recipe(*arguments), arguments=arguments)
 
 
 def _build(

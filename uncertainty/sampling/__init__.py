@@ -7,6 +7,7 @@ from uncertainty.sampling.points import normal_scores, unit_points
 from uncertainty.sampling.predict import predict
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
+from uncertainty.sampling.update import update
 
 __all__ = [
     "NESTED_DRAWS",
@@ -21,4 +22,5 @@ __all__ = [
     "simulate",
     "stream",
     "unit_points",
+    "update",
 ]

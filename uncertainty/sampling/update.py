@@ -1,0 +1,154 @@
+"""A posterior with more evidence: its draws weighed anew, or a refit where they cannot be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uncertainty.errors import InputError
+from uncertainty.health import Smoothed, smoothed_weights
+from uncertainty.likelihood import Target
+from uncertainty.observed import EvidenceLike
+from uncertainty.precision import Floats, in_float64
+from uncertainty.problem import Problem, build_problem
+from uncertainty.results import BATCHES
+from uncertainty.sampling.forward import QUERIES, simulate
+from uncertainty.sampling.importance import RELIABLE, weigh_prior
+from uncertainty.sampling.infer import infer
+from uncertainty.sampling.nuts import Chains
+from uncertainty.sampling.posterior import Posterior, lay_out
+from uncertainty.sampling.recall import problem_of, remember
+from uncertainty.sampling.target import rows_at, target_of
+from uncertainty.spec import Evidence
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["update"]
+
+_FEWEST = 400
+
+
+@in_float64
+def update(
+    tree: "xr.DataTree",
+    evidence: EvidenceLike | Sequence[EvidenceLike],
+    *,
+    seed: int = 0,
+    queries: int = QUERIES,
+) -> "xr.DataTree":
+    """Update a posterior on more evidence.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `infer`, saved and loaded or not.
+    evidence : str, mapping or sequence of these
+        As `build_problem` takes it; what the posterior knows already is not to be given again.
+    seed : int
+    queries : int
+        As in `infer`.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `infer` gives it, on all evidence. Attribute ``updated_by`` says how: ``weights``, where
+        the draws could be weighed by the new rows (Pareto k below 0.7 and 400 effective draws;
+        there are as many draws then as are effective), or ``refit``.
+
+    Raises
+    ------
+    InputError
+        If there is no posterior, or the evidence is at fault.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}}}
+    >>> rows = {"schema": 1, "observes": "y", "error": {"lognormal": {"sigma": 1}},
+    ...         "columns": ["value"], "rows": [[2.0]]}
+    >>> tree = un.infer(un.build_problem(prior, model=lambda x: x, evidence=rows))
+    >>> update(tree, {**rows, "rows": [[3.0]]}).attrs["updated_by"]
+    'weights'
+    """
+    if "posterior" not in tree.children:
+        raise InputError.of("<result>", "has no posterior to update: use infer")
+    before = problem_of(tree)
+    problem = _with_more(before, evidence)
+    target = target_of(problem.new_system, queries, seed)
+    z = _scores(tree, target, seed)
+    weights = _weigh(target, z, len(before.observed.evidence), seed)
+    if weights.k >= RELIABLE or weights.effective < _FEWEST:
+        chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
+        found = infer(problem, draws, chains, seed, queries=queries)
+        found.attrs["updated_by"] = "refit"
+        return found
+    return _resampled(tree, problem, target, z, weights, queries, seed)
+
+
+def _with_more(before: Problem, evidence: EvidenceLike | Sequence[EvidenceLike]) -> Problem:
+    assert before.arguments is not None
+    priors, model, given, scenario, _ = before.arguments
+    more: list[EvidenceLike] = (
+        [evidence] if isinstance(evidence, str | Mapping | Evidence) else list(evidence)
+    )
+    known = [item for item in before.observed.evidence if item.rows]
+    return build_problem(priors, model, given, scenario, [*known, *more])
+
+
+def _scores(tree: "xr.DataTree", target: Target, seed: int) -> Floats:
+    """Draws of the posterior as points of the new target; what it did not know is drawn."""
+    known = tree["unconstrained_posterior"].dataset
+    count = int(tree.attrs["posterior_chains"]) * int(tree.attrs["posterior_draws"])
+    rng = np.random.default_rng([seed, 2])
+    columns = [
+        np.asarray(known[name].values).ravel() if name in known else rng.standard_normal(count)
+        for name in target.names
+    ]
+    for item in target.observations:
+        name = f"{item.name}_effect"
+        own = np.asarray(known[name].values) if name in known else None
+        columns += [
+            rng.standard_normal(count) if own is None else own[..., i].ravel()
+            for i in range(len(item.groups))
+        ]
+    return np.stack(columns, -1)
+
+
+def _weigh(target: Target, z: Floats, known: int, seed: int) -> Smoothed:
+    """Weights by the likelihood of the rows that are new."""
+    found = rows_at(target, z, seed).log_likelihood[known:]
+    total = np.sum([rows.sum(1) for rows in found], axis=0)
+    return smoothed_weights(np.where(np.isnan(total), -np.inf, total))
+
+
+def _resampled(
+    tree: "xr.DataTree",
+    problem: Problem,
+    target: Target,
+    z: Floats,
+    weights: Smoothed,
+    queries: int,
+    seed: int,
+) -> "xr.DataTree":
+    """As many draws as are effective, each with equal weight, by systematic resampling."""
+    chains = int(tree.attrs["posterior_chains"])
+    parts = chains * BATCHES
+    count = int(weights.effective) // parts * parts
+    rng = np.random.default_rng([seed, 3])
+    steps = (rng.random() + np.arange(count)) / count
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights.weights), steps), len(z) - 1)
+    chosen = rng.permutation(chosen)
+    stats = {
+        str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
+        for name, values in tree["sample_stats"].data_vars.items()
+    }
+    found = Chains(z[chosen].reshape(chains, -1, target.size), stats)
+    rows = rows_at(target, z[chosen], seed)
+    prior = simulate(problem, int(tree.attrs["draws"]), int(tree.attrs["seed"]), queries=queries)
+    weighted = replace(weigh_prior(target, seed), smoothed=weights)
+    posterior = Posterior(problem.new_system, target, found, rows, seed)
+    result = lay_out(posterior, prior, weighted, [], queries)
+    result.attrs |= {**remember(problem), "updated_by": "weights"}
+    return result
