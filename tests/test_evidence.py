@@ -1,11 +1,15 @@
 """Evidence files: what is wrong with them is told at once, with its place."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.spec import Place, read_evidence
+from uncertainty.spec import read_evidence
+from uncertainty.spec.library import Place
 
+HERE = Place(Path.cwd(), None)
 PRIORS = {
     "schema": 1,
     "model": "flops",
@@ -53,7 +57,7 @@ def test_units_and_catalogue_names_become_numbers():
         "schema": 1, "observes": "y", "error": {"normal": {"sd": 1}}, "columns": ["hardware", "precision", "host", "value"],
         "rows": [["h100-sxm", "fp8", "150 %", 1]],
     }  # fmt: skip
-    (row,) = read_evidence(mapping, Place(None, None)).rows
+    (row,) = read_evidence(mapping, HERE).rows
     assert row.conditions["peak_flops"] == 1.979e15
     assert row.conditions["host"] == 1.5
 
@@ -73,7 +77,7 @@ def test_units_and_catalogue_names_become_numbers():
         ("[500, 0.4]", "[five, 0.4]", "mine.yaml:7:5: rows.0.output_tokens", "must be a number"),
         ("[500, 0.4]", "[500, many]", "mine.yaml:7:5: rows.0.value", "must be a number"),
         ("0.1 Wh", "0.1 kg", "mine.yaml:8:5: rows.1", "'kg' does not convert to 'Wh'"),
-        ("[500, 0.4]", "[500, true]", "mine.yaml:7:5: rows.0.1", "must be a number, a text or empty"),
+        ("[500, 0.4]", "[500, true]", "mine.yaml:7:11: rows.0.1", "must be a number, a text or empty"),
         ("output_tokens", "output_token", "mine.yaml:5:11: columns.0", "did you mean 'output_tokens'?"),
         ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is no input of flops"),
         ("columns: [output_tokens", "columns: [value", "mine.yaml:5:18: columns.1", "'value' stands twice"),
@@ -187,7 +191,7 @@ def test_the_calibrated_roofline_predicts_measured_runs_at_their_own_conditions(
 
     rows, values = [], []
     for name in evidence_names():
-        found = read_evidence(name, Place(None, None))
+        found = read_evidence(name, HERE)
         if found.model == "roofline":
             rows += [row.conditions for row in found.rows]
             values += [float(row.observed["value"]) for row in found.rows]

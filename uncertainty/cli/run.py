@@ -91,18 +91,17 @@ def run(
     if streaming.wanted(draws):
         tree = streaming.run(problem, chosen, draws, seed, prob, above)
         tree.attrs["command"] = _command()
-        if problem.has_evidence:
-            note(tree, "this is the prior alone: a posterior is not streamed")
+        note(tree, "this is the prior alone: a posterior is not streamed", problem.has_evidence)
     else:
         tree = _answer(problem, draws, seed)
     with busy("ranking"):
         ranking, reason = _ranking(problem, chosen, seed)
-    probs = sorted({0.5, prob})
     with busy("writing"):
-        written = [un.save(tree, folder / "run.nc")]
-        written += un.write_report(
+        probs = sorted({0.5, prob})
+        files = un.write_report(
             tree, folder, quantity=chosen, ranking=ranking, probs=probs, above=above
         )
+        written = [un.save(tree, folder / "run.nc"), *files]
     result = Result(tree, ranking, reason, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)

@@ -147,8 +147,10 @@ class SideBySide:
         print(json.dumps({**facts, "scenarios": rows, **told, "written": paths}, indent=1))
 
 
-def note(tree: "xr.DataTree", text: str) -> None:
-    """Add a notice to a result."""
+def note(tree: "xr.DataTree", text: str, holds: bool) -> None:
+    """Add a notice to a result, where it holds."""
+    if not holds:
+        return
     tree.attrs["notices"] = json.dumps([text, *json.loads(str(tree.attrs["notices"]))])
 
 

@@ -56,6 +56,7 @@ def with_error(
         rest = {name: value for name, value in inputs.items() if name not in errors}
         return {name: scaled(name, value, shift) for name, value in model(rest).items()}
 
+    function.__doc__ = model.function.__doc__
     return EnergyModel(
         name=model.name,
         function=function,

@@ -57,15 +57,18 @@ class Target:
 
     @property
     def coordinates(self) -> dict[str, int]:
-        """Places of the coordinates that may be ranked: what evidence alone uses may not."""
-        joint = self.problem.joint
-        places = joint.coordinates(varies=False)
+        """Places of the coordinates that may be ranked."""
+        epistemic = self.problem.joint.coordinates(varies=False)
         if self.statistic == "query":
-            places |= joint.coordinates(varies=True)
-        only = self.problem.observed.used - joint.behind(
-            self.problem.model.used(node.name for node in joint.nodes)
-        )
-        return {name: place for name, place in places.items() if name not in only}
+            return {**epistemic, **self.problem.joint.coordinates(varies=True)}
+        return epistemic
+
+    @property
+    def learned(self) -> frozenset[str]:
+        """Names that evidence alone uses: nothing that is ranked depends on them."""
+        joint, model = self.problem.joint, self.problem.model
+        behind = joint.behind(model.used(node.name for node in joint.nodes))
+        return self.problem.observed.used - behind
 
     def inner(self, seed: int, randomization: int) -> Columns:
         """Per-query points that all epistemic points of a randomization share."""
@@ -128,7 +131,7 @@ def players(target: Target, by: By) -> list[Player]:
     """Group the coordinates: each for itself, correlated ones together, or by stated group."""
     blocks = [block.names for block in target.problem.joint.blocks]
     named: dict[str, list[str]] = {}
-    for name in target.coordinates:
+    for name in (name for name in target.coordinates if name not in target.learned):
         block = next((names for names in blocks if name in names), (name,))
         group = target.problem.assumptions[name].group or "other"
         label = {"input": name, "block": " + ".join(block), "group": group}[by]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault
@@ -16,7 +16,13 @@ from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place, find_file, missing_file, shipped_folder, shown_path
 from uncertainty.spec.priors import Priors, Stated, layer_of, wrong_format
 from uncertainty.spec.rows import OBSERVED, Cell, CellEntry, Row, read_conditions, read_observed
-from uncertainty.spec.schema import AssumptionEntry, MeasurementEntry, ModelEntry, Name
+from uncertainty.spec.schema import (
+    AssumptionEntry,
+    MeasurementEntry,
+    ModelEntry,
+    Name,
+    RandomEffectEntry,
+)
 from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import Scalar
 
@@ -52,12 +58,13 @@ class EvidenceFile(MeasurementEntry):
     source: str | None = Field(None, description="a key of sources.bib")
     note: str | None = Field(None, description="how it was measured")
 
-    @model_validator(mode="after")
-    def _names_its_groups(self) -> "EvidenceFile":
-        if self.random_effect is not None and self.random_effect.column is None:
+    @field_validator("random_effect")
+    @classmethod
+    def _names_its_groups(cls, effect: RandomEffectEntry | None) -> RandomEffectEntry | None:
+        if effect is not None and effect.column is None:
             text = "name the column of the groups"
             raise PydanticCustomError("column", "{text}", {"text": text})
-        return self
+        return effect
 
 
 @dataclass(frozen=True)

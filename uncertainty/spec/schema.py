@@ -22,6 +22,7 @@ __all__ = [
     "ModelEntry",
     "Name",
     "Precision",
+    "RandomEffectEntry",
 ]
 
 FORMAT = 1

@@ -44,12 +44,23 @@ def starting_file(priors: Priors, used: Collection[str]) -> str:
         "schema: 1",
         f"title: {_scalar(priors.title)}",
         *([f"model: {_flow(to_plain(priors.model), alone=True)}"] if priors.model else []),
+        *_measured(priors),
         "assumptions:",
     ]
     for name, entry in entries.items():
         lines += [*_comment(name, entry), *_entry(name, entry, "  ")]
     lines += [*_correlations(priors.layers, entries), *_scenarios(priors.scenarios)]
     return "\n".join(lines) + "\n"
+
+
+def _measured(priors: Priors) -> Iterator[str]:
+    """Name the evidence, and say how measurements differ from the model."""
+    names = [str(item.what) for item in priors.evidence if isinstance(item.what, str)]
+    if names:
+        yield f"evidence: {_flow(to_plain(names))}"
+    data = priors.measurement.document.data if priors.measurement else None
+    if isinstance(data, dict):
+        yield f"measurement: {_flow(data['measurement'])}"
 
 
 def _stated(layer: Layer) -> dict[str, Plain]:
