@@ -37,7 +37,7 @@ def uncertainty(folder, *words):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_infer_prints_what_has_moved_and_exports_it(folder):
+def test_infer_prints_what_has_moved_and_exports_it(folder, monkeypatch):
     done = uncertainty(folder, "infer", "mine.yaml", "--export", "learned.yaml")
     assert done.returncode == 0, done.stderr
     assert "Assumptions, before and after" in done.stdout
@@ -46,6 +46,7 @@ def test_infer_prints_what_has_moved_and_exports_it(folder):
     assert un.build_problem(un.load_priors(folder / "learned.yaml"))
     written = {path.name for path in (folder / "results" / "mine-posterior").iterdir()}
     assert written >= {"run.nc", "posterior.csv", "updated.png", "movement.svg", "fit.png"}
+    monkeypatch.chdir(folder)  # the file of the run is found from where it was run
     tree = un.load(folder / "results" / "mine-posterior" / "run.nc")
     assert un.predict(tree, [{"output_tokens": 100}])["energy_wh"].sizes["row"] == 1
 

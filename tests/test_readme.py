@@ -124,7 +124,7 @@ def test_what_one_file_is_compared_with_is_not_in_it():
 
 PUBLISHED = {
     "calibrated/gemini-like": ("typical", 0.24, "google2025"),
-    "calibrated/frontier-moe": ("typical", 0.31, "oviedo"),
+    "calibrated/frontier-moe": ("typical", 0.31, "oviedo2026"),
     "calibrated/gpt-4o": ("mean", 0.34, "altman2025"),
 }
 

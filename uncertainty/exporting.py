@@ -224,13 +224,13 @@ def _lost(tree: xr.DataTree, exported: Problem) -> xr.Dataset:
         summarize(result, 0.9, quantities=names).sel(statistic="typical", drop=True)
         for result in (own, tree)
     ]
-    found = {}
+    found: dict[str, tuple[str, Floats]] = {}
     for key in ("median", "lower", "upper"):
-        file, posterior = (table[key].values for table in both)
-        relative = [
-            table[f"mcse_{key}"].values / np.abs(value)
-            for table, value in zip(both, (file, posterior), strict=True)
-        ]
-        found[key] = ("quantity", file / posterior - 1)
-        found[f"{key}_se"] = ("quantity", np.hypot(*relative) * np.abs(file / posterior))
+        file, posterior = (np.asarray(table[key].values) for table in both)
+        errors = [np.asarray(table[f"mcse_{key}"].values) for table in both]
+        with np.errstate(divide="ignore", invalid="ignore"):  # an output may be 0 in both
+            ratio = file / posterior
+            spread = np.hypot(errors[0] / file, errors[1] / posterior) * np.abs(ratio)
+        found[key] = ("quantity", ratio - 1)
+        found[f"{key}_se"] = ("quantity", spread)
     return xr.Dataset(found, {"quantity": names})
