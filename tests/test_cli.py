@@ -34,12 +34,15 @@ NAMES = {
     "run.nc", "summary.csv", "ranking.csv", "report.md", "distribution.svg", "distribution.png",
     "ranking.svg", "ranking.png", "components.svg", "components.png",
 }  # fmt: skip
+LEARNED = {
+    "posterior.csv", "updated.svg", "updated.png", "movement.svg", "movement.png", "fit.svg", "fit.png",
+}  # fmt: skip
 
 
 def test_run_prints_and_writes(run, tmp_path):
     status, out, err = run("run", "gpt-4o", "--above", "1", "--draws", "1024", "--out", "here")
     assert (status, err) == (0, "")
-    assert {path.name for path in (tmp_path / "here").iterdir()} == NAMES
+    assert {path.name for path in (tmp_path / "here").iterdir()} == NAMES | LEARNED
     for part in (
         "typical query", "mean query", "any one query", "50 % interval, equal tails", "90 % interval",
         "With every assumption at its median", "is unknown", "Sobol' shares of log energy_wh",

@@ -115,7 +115,7 @@ def test_defaults_of_the_model_are_noticed():
 def test_a_problem_shows_what_it_is():
     assert (
         repr(un.build_problem("gpt-4o"))
-        == "<Problem priors/gpt-4o.yaml: flops, 14 uncertain assumptions>"
+        == "<Problem priors/gpt-4o.yaml: flops, 16 uncertain assumptions>"
     )
 
 
@@ -179,11 +179,6 @@ def test_names_that_would_hide_one_another_are_faults():
         "assumptions.chain",
         "y/z",
     ]
-
-
-def test_evidence_is_refused_rather_than_ignored():
-    with pytest.raises(un.InputError, match="cannot take evidence"):
-        un.build_problem("gpt-4o", evidence=["mlenergy-chat"])
 
 
 def test_an_output_may_have_the_name_of_an_assumption():

@@ -29,6 +29,7 @@ def test_provenance(tree):
     files = json.loads(facts["prior_files"])
     assert [file["path"] for file in files] == [
         "priors/base/datacenter.yaml", "priors/gpt-4o.yaml", "priors/catalogue/hardware.yaml",
+        "priors/evidence/mlenergy-formula.yaml",
     ]  # fmt: skip
     assert facts["priors_sha256"] == files[1]["sha256"]
     assert "jax" in json.loads(facts["versions"])

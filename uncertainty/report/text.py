@@ -89,7 +89,7 @@ def headline(
         for prob in probs
     )
     named = "posterior" in tree.children  # else there is nothing to tell apart
-    told = str(tables[0].attrs["group"]) if named else ""
+    told = str(tables[0].attrs.get("group", "")) if named else ""
     return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree), told)
 
 

@@ -17,7 +17,14 @@ from uncertainty.sensitivity.scaling import power_scaling
 from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.table import Estimates, ranking_table
-from uncertainty.sensitivity.target import By, Scale, Statistic, Target, players
+from uncertainty.sensitivity.target import (
+    By,
+    Scale,
+    Statistic,
+    Target,
+    players,
+    without_evidence,
+)
 from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
 from uncertainty.summary import main_quantity
@@ -34,8 +41,8 @@ DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     }
 )
 """Methods that choose their points, by name."""
-METHODS = (*DESIGNED, *GIVEN, "prior")
-"""Names of every ranking method."""
+METHODS = (*DESIGNED, *GIVEN)
+"""Names of the methods that rank a problem."""
 
 _NOTE = (
     "Ranked are the coordinates of the joint prior: the share of an assumption whose parameters "
@@ -126,7 +133,7 @@ def rank_inputs(
     >>> [(str(name), round(float(s), 2)) for name, s in zip(table.input.values, table.total.values)]
     [('a', 0.64), ('b', 0.36)]
     """
-    _check("method", method, METHODS)
+    _check("method", method, (*METHODS, "prior"))
     _check("statistic", statistic, ("typical", "mean", "query"))
     _check("scale", scale, ("log", "linear"))
     _check("by", by, ("input", "block", "group"))
@@ -147,7 +154,7 @@ def rank_inputs(
         if where is not None:
             raise InputError.of("<where>", "is for draws: give a result of simulate")
         name = problem.quantity(quantity)
-        target = Target(problem, name, statistic, scale, prob, threshold)
+        target = Target(without_evidence(problem), name, statistic, scale, prob, threshold)
         names, found = _of_problem(target, method, by, draws, seed)
         more = {"quantity": name, "units": problem.outputs[name].unit, "note": _NOTE}
     if method == "value":

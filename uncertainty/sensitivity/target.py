@@ -1,7 +1,7 @@
 """What is ranked: one statistic of one output, on one scale, over independent players."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 from uncertainty.sampling import QUERIES, normal_scores
 
-__all__ = ["By", "Player", "Scale", "Statistic", "Target", "players"]
+__all__ = ["By", "Player", "Scale", "Statistic", "Target", "players", "without_evidence"]
 
 Statistic: TypeAlias = Literal["typical", "mean", "query"]
 Scale: TypeAlias = Literal["log", "linear"]
@@ -62,13 +62,6 @@ class Target:
         if self.statistic == "query":
             return {**epistemic, **self.problem.joint.coordinates(varies=True)}
         return epistemic
-
-    @property
-    def learned(self) -> frozenset[str]:
-        """Names that evidence alone uses: nothing that is ranked depends on them."""
-        joint, model = self.problem.joint, self.problem.model
-        behind = joint.behind(model.used(node.name for node in joint.nodes))
-        return self.problem.observed.used - behind
 
     def inner(self, seed: int, randomization: int) -> Columns:
         """Per-query points that all epistemic points of a randomization share."""
@@ -131,9 +124,23 @@ def players(target: Target, by: By) -> list[Player]:
     """Group the coordinates: each for itself, correlated ones together, or by stated group."""
     blocks = [block.names for block in target.problem.joint.blocks]
     named: dict[str, list[str]] = {}
-    for name in (name for name in target.coordinates if name not in target.learned):
+    for name in target.coordinates:
         block = next((names for names in blocks if name in names), (name,))
         group = target.problem.assumptions[name].group or "other"
         label = {"input": name, "block": " + ".join(block), "group": group}[by]
         named.setdefault(label, []).append(name)
     return [Player(label, tuple(members)) for label, members in named.items()]
+
+
+def without_evidence(problem: Problem) -> Problem:
+    """Leave out what evidence alone uses: nothing that the model gives needs it."""
+    joint = problem.joint
+    behind = joint.behind(problem.model.used(node.name for node in joint.nodes))
+    dropped = problem.observed.used - behind
+    bare = replace(
+        joint,
+        nodes=tuple(node for node in joint.nodes if node.name not in dropped),
+        blocks=tuple(block for block in joint.blocks if dropped.isdisjoint(block.names)),
+    )
+    kept = {name: item for name, item in problem.assumptions.items() if name not in dropped}
+    return replace(problem, assumptions=kept, joint=bare)

@@ -84,8 +84,8 @@ def summarize(
         errors ``mcse_mean`` and so on, in the units of each quantity; dimensions ``quantity``
         and ``statistic``: the ``typical`` query (median over queries), the ``mean`` query, and
         any one ``query``. The three are equal where nothing varies per query. Of a posterior also
-        ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob``, ``kind`` and ``group`` are in its
-        attributes.
+        ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob`` and ``kind`` are in its attributes,
+        and ``group`` where there is a posterior.
 
     Raises
     ------
@@ -137,7 +137,10 @@ def summarize(
         key: (dims, np.array([[row[key] for row in line] for line in rows]), told.get(key))
         for key in rows[0][0]
     }
-    return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
+    facts: dict[str, object] = {"prob": prob, "kind": kind}
+    if "posterior" in tree.children:
+        facts["group"] = which
+    return xr.Dataset(table, coords, facts)
 
 
 def _check_interval(prob: float, kind: str) -> None:
