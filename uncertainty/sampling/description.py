@@ -50,6 +50,8 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
     """Attributes of every variable: what it is, in which unit, from which source."""
     joint = problem.joint
     places = {**joint.coordinates(varies=False), **joint.coordinates(varies=True)}
+    needed = joint.behind(problem.model.used(node.name for node in joint.nodes))
+    learned = problem.observed.used - needed  # of evidence alone: nothing to be ranked
     labels = {
         name: {
             "units": item.unit,
@@ -59,7 +61,7 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "note": item.note,
             "varies": "query" if item.varies else "",
             "law": str(item),
-            "coordinate": str(places.get(name, "")),
+            "coordinate": "" if name in learned else str(places.get(name, "")),
         }
         for name, item in problem.assumptions.items()
     }
