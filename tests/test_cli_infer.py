@@ -46,6 +46,11 @@ def test_infer_prints_what_has_moved_and_exports_it(folder, monkeypatch):
     assert un.build_problem(un.load_priors(folder / "learned.yaml"))
     written = {path.name for path in (folder / "results" / "mine-posterior").iterdir()}
     assert written >= {"run.nc", "posterior.csv", "updated.png", "movement.svg", "fit.png"}
+    run = "results/mine-posterior/run.nc"
+    ranked = uncertainty(folder, "rank", run, "--method", "prior,correlation")
+    assert ranked.returncode == 0, ranked.stderr
+    assert "Power scaling of the posterior" in ranked.stdout
+    assert (folder / "results" / "mine-posterior" / "ranking" / "movement.svg").exists()
     monkeypatch.chdir(folder)  # the file of the run is found from where it was run
     tree = un.load(folder / "results" / "mine-posterior" / "run.nc")
     assert un.predict(tree, [{"output_tokens": 100}])["energy_wh"].sizes["row"] == 1

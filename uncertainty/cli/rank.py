@@ -107,13 +107,22 @@ def rank(
     folder = out or (beside if saved else Path("results") / f"{question.folder_name}-ranking")
     check_folder(folder)
     with busy("writing"):
-        written = un.write_ranking(rankings, folder)
+        written = [*un.write_ranking(rankings, folder), *_movement(problem, folder)]
     _print_json(rankings, written) if as_json else _print(rankings, written)
     doubts = [] if isinstance(problem, un.Problem) else warnings(problem)
     for doubt in doubts:
         print(f"not to be trusted: {doubt}", file=sys.stderr)
     if doubts:
         raise typer.Exit(NOT_TRUSTED)
+
+
+def _movement(answered: "Problem | xr.DataTree", folder: Path) -> list[Path]:
+    """Draw what evidence has moved, where the saved run has a posterior."""
+    import uncertainty as un
+
+    if isinstance(answered, un.Problem) or "posterior" not in answered.children:
+        return []
+    return [path for path in un.write_posterior(answered, folder) if path.suffix != ".csv"]
 
 
 def _saved(question: Question) -> "xr.DataTree":

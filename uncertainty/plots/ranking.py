@@ -66,6 +66,7 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
     },
     "delta": {"delta": "Borgonovo's delta"},
     "pawn": {"pawn": "mean Kolmogorov-Smirnov distance"},
+    "prior": {"prior": "change for twice the power"},
 }
 _MEANING: Mapping[str, str] = {
     "sobol": "Share of the variance of",
@@ -75,6 +76,7 @@ _MEANING: Mapping[str, str] = {
     "correlation": "Correlation of ranks with",
     "delta": "Share of the density moved, of",
     "pawn": "Distance of distributions of",
+    "prior": "Power scaling of the posterior of",
 }
 
 

@@ -38,6 +38,7 @@ _MEASURES: Mapping[str, str] = {
     "correlation": "rank correlations with",
     "delta": "Borgonovo's delta of",
     "pawn": "PAWN distances of",
+    "prior": "Power scaling of the posterior of",
 }
 _BAR = 12
 _REGION = ("distance", "lower", "middle", "upper")  # under a condition
