@@ -1,7 +1,6 @@
 """A posterior with more evidence: its draws weighed anew, or a refit where they cannot be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem, build_problem
 from uncertainty.results import BATCHES
 from uncertainty.sampling.forward import QUERIES, simulate
-from uncertainty.sampling.importance import RELIABLE, weigh_prior
+from uncertainty.sampling.importance import RELIABLE, disagreements, weigh_prior
 from uncertainty.sampling.infer import infer
 from uncertainty.sampling.nuts import Chains
 from uncertainty.sampling.posterior import Posterior, lay_out
@@ -147,8 +146,9 @@ def _resampled(
     found = Chains(z[chosen].reshape(chains, -1, target.size), stats)
     rows = rows_at(target, z[chosen], seed)
     prior = simulate(problem, int(tree.attrs["draws"]), int(tree.attrs["seed"]), queries=queries)
-    weighted = replace(weigh_prior(target, seed), smoothed=weights)
+    weighted = weigh_prior(target, seed)
+    doubts = [*disagreements(target, weighted, found.z)] if weighted.reliable else []
     posterior = Posterior(problem.new_system, target, found, rows, seed)
-    result = lay_out(posterior, prior, weighted, [], queries)
+    result = lay_out(posterior, prior, weighted, doubts, queries)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result
