@@ -82,6 +82,7 @@ def test_units_and_catalogue_names_become_numbers():
         ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is no input of flops"),
         ("columns: [output_tokens", "columns: [value", "mine.yaml:5:18: columns.1", "'value' stands twice"),
         ("columns:", "random_effect: {sd: 0.2}\ncolumns:", "mine.yaml:5:1: random_effect", "name the column of the groups"),
+        ("columns:", "discrepancy: 1 kg\ncolumns:", "mine.yaml:5:1: discrepancy", "'kg' does not convert to '1'"),
         ("columns:", "model: flop\ncolumns:", "mine.yaml:5:1: model", "unknown model 'flop'"),
         ("rows:", "note: 1\nrows:", "mine.yaml:6:1: note", "valid string"),
         ("schema: 1", "schema: 2", "mine.yaml:1:1: schema", "later than this version reads"),

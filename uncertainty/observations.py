@@ -134,16 +134,16 @@ def _observation(
         statistic=stated.statistic,
         family=stated.family,
         model=model,
+        sd=_argument(parameters.pop("effect_sd", None)),
+        discrepancy=_argument(parameters.pop("discrepancy", None)),
         parameters=arguments(parameters),
-        sd=_argument(stated.effect_sd),
-        discrepancy=_argument(stated.discrepancy),
         groups=groups,
         rows=tuple(parts),
     ), [*faults, *complaints]
 
 
-def _argument(value: Scalar | None) -> CompiledLaw | None:
-    return None if value is None else arguments({"value": _plain(value, "1")})
+def _argument(value: float | Reference | None) -> CompiledLaw | None:
+    return None if value is None else arguments({"value": value})
 
 
 def _plain(value: Scalar, unit: str) -> float | Reference:
@@ -155,13 +155,20 @@ def _plain(value: Scalar, unit: str) -> float | Reference:
 def _parameters(
     item: Evidence, stated: Measurement, output: Output
 ) -> tuple[dict[str, float | Reference], list[Fault]]:
+    """Numbers of the error, of the effect and of the discrepancy in the unit of the error."""
     found, faults = dict[str, float | Reference](), list[Fault]()
-    for key, value in stated.parameters.items():
+    places: dict[str, tuple[tuple[str, ...], Scalar | None]] = {
+        **{key: (("error", stated.family, key), v) for key, v in stated.parameters.items()},
+        "effect_sd": (("random_effect", "sd"), stated.effect_sd),
+        "discrepancy": (("discrepancy",), stated.discrepancy),
+    }
+    for key, (keys, value) in places.items():
         unit = "1" if stated.multiplies or key == "df" else output.unit
         try:
-            found[key] = _plain(value, unit)
+            if value is not None:
+                found[key] = _plain(value, unit)
         except UnitError as error:
-            faults.append(item.fault(str(error), "error", stated.family, key))
+            faults.append(item.fault(str(error), *keys))
     return found, faults
 
 

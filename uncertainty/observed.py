@@ -63,7 +63,7 @@ def observe(priors: Priors, given: object, choice: Choice | None, *, new_system:
     The effect of a system that was not measured comes in for a `new_system`, and where a file
     states a measurement without evidence: then it is all that was learned.
     """
-    evidence = _read(priors, given)
+    evidence = _apart(_read(priors, given))
     measurement = stated_measurement(priors)
     if not any(item.rows or item.faults for item in evidence) and measurement is not None:
         evidence = (*evidence, measurement)
@@ -99,9 +99,13 @@ def _read(priors: Priors, given: object) -> tuple[Evidence, ...]:
     ):
         text = "must be a file, a name, a mapping or a list of these"
         return (Evidence.wrong(text),)
-    found = [
+    return tuple(
         item if isinstance(item, Evidence) else read_evidence(item, priors.place) for item in items
-    ]
+    )
+
+
+def _apart(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """Number evidence of one name, so that results keep it apart."""
     names = [item.name for item in found]
     return tuple(
         replace(item, name=f"{item.name}_{names[:i].count(item.name) + 1}")
