@@ -9,7 +9,7 @@ FILES = ("gpt-4o", "frontier-moe", "small-dense", "reasoning", "gemini-like")
 # Published figures in Wh at the facility, with the source's key in priors/sources.bib: never evidence.
 PUBLISHED = {
     "Google, median prompt": (0.24, "google2025"),
-    "Oviedo et al., median, large models": (0.31, "oviedo2026"),
+    "Oviedo et al., median": (0.31, "oviedo2026"),
     "Altman, average query": (0.34, "altman2025"),
 }
 
