@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from uncertainty.errors import UncertaintyError as UncertaintyError
     from uncertainty.exporting import export_priors as export_priors
     from uncertainty.fit import check_fit as check_fit
+    from uncertainty.fit import check_prior as check_prior
+    from uncertainty.fit import compare_fits as compare_fits
     from uncertainty.implied import summarize_inputs as summarize_inputs
     from uncertainty.ledger import check_ledger as check_ledger
     from uncertainty.problem import Problem as Problem
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from uncertainty.report import write_assumptions as write_assumptions
     from uncertainty.report import write_comparison as write_comparison
     from uncertainty.report import write_explanation as write_explanation
+    from uncertainty.report import write_fits as write_fits
     from uncertainty.report import write_posterior as write_posterior
     from uncertainty.report import write_provenance as write_provenance
     from uncertainty.report import write_ranking as write_ranking
@@ -56,7 +59,9 @@ _ROOMS = {
     "build_problem": "problem",
     "check_fit": "fit",
     "check_ledger": "ledger",
+    "check_prior": "fit",
     "compare": "comparison",
+    "compare_fits": "fit",
     "exceedance": "summary",
     "explain": "comparison",
     "export_priors": "exporting",
@@ -78,6 +83,7 @@ _ROOMS = {
     "write_assumptions": "report",
     "write_comparison": "report",
     "write_explanation": "report",
+    "write_fits": "report",
     "write_posterior": "report",
     "write_provenance": "report",
     "write_ranking": "report",

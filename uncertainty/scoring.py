@@ -8,9 +8,10 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.precision import Floats
 
-__all__ = ["score"]
+__all__ = ["PROBS", "score"]
 
-_PROBS = (0.5, 0.8, 0.9)
+PROBS = (0.5, 0.8, 0.9)
+"""Probabilities of the intervals whose coverage is scored."""
 
 
 def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Floats) -> xr.Dataset:
@@ -55,7 +56,7 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
         raise InputError.of("<observed>", text)
     errors = _log_errors(np.median(draws, 0), values)
     each = _crps(draws, values)
-    inside = np.array([_inside(draws, values, prob) for prob in _PROBS])
+    inside = np.array([_inside(draws, values, prob) for prob in PROBS])
     count = len(values)
     squared = errors**2
     rmse = float(np.sqrt(squared.mean()))
@@ -70,7 +71,7 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
         "coverage_se": ("prob", inside.std(1) / np.sqrt(count)),
         "pit": ("row", (draws < values).mean(0)),
     }
-    return xr.Dataset(found, {"prob": list(_PROBS)})
+    return xr.Dataset(found, {"prob": list(PROBS)})
 
 
 def _draws(predictions: xr.Dataset | xr.DataArray) -> Floats:

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uncertainty.cli.options import (
     AsJson,
     Debug,
+    EvidenceNames,
     File,
     Model,
     Out,
@@ -24,6 +25,9 @@ from uncertainty.cli.options import (
 )
 from uncertainty.cli.show import busy, implied, say, table, warnings
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 __all__ = ["check"]
 
 Plot = Annotated[bool, typer.Option("--plot", help="Draw every assumption, on one page.")]
@@ -32,6 +36,7 @@ Plot = Annotated[bool, typer.Option("--plot", help="Draw every assumption, on on
 def check(
     file: File,
     plot: Plot = False,
+    evidence: EvidenceNames = None,
     out: Out = None,
     sets: Sets = None,
     scenario: Scenario = None,
@@ -43,32 +48,31 @@ def check(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Print what is wrong with a file, or what each of its assumptions implies."""
+    """Print what is wrong with a file, or what it implies and expects of its measurements."""
     import uncertainty as un
     from uncertainty.implied import width_notices
-    from uncertainty.report import notices_of, records
+    from uncertainty.report import notices_of, prior_fit_rows, records, surprises
 
     check_prob(prob)
-    question = Question(file, sets or [], scenario, model, allow_outside)
+    question = Question(file, sets or [], scenario, model, allow_outside, evidence)
     with busy("checking"):
         problem = question.problem()
         tree = un.simulate(problem, seed=seed)
+        expected = un.check_prior(problem, seed) if problem.has_evidence else None
     percentiles = un.summarize_inputs(tree)
     doubts = [*warnings(tree), *width_notices(percentiles)]
+    doubts += surprises(expected) if expected is not None else []
     notices = [notice for notice in notices_of(tree) if notice not in doubts]
-    written = []
-    if plot:
-        folder = out or Path("results") / question.folder_name
-        check_folder(folder)
-        with busy("drawing"):
-            written = un.write_assumptions(
-                tree, folder, quantity=problem.quantity(quantity), prob=prob
-            )
+    folder = out or Path("results") / question.folder_name
+    written = _draw(tree, folder, problem.quantity(quantity), prob) if plot else []
     if as_json:
         found = {"inputs": records(percentiles), "warnings": doubts, "notices": notices}
+        found |= {"evidence": records(expected)} if expected is not None else {}
         print(json.dumps({**found, "written": [str(path) for path in written]}, indent=1))
         return
     table(f"{problem.priors.label}: what each assumption implies", *implied(percentiles))
+    if expected is not None:
+        table("What the prior expects of the measurements", *prior_fit_rows(expected))
     for notice in notices:
         say(f"note: {notice}")
     for doubt in doubts:
@@ -76,3 +80,11 @@ def check(
     if written:
         say(f"Written: {', '.join(str(path) for path in written)}")
     say(f"No faults: {len(problem.assumptions)} assumptions for {problem.model.name}.")
+
+
+def _draw(tree: "xr.DataTree", folder: Path, quantity: str, prob: float) -> list[Path]:
+    import uncertainty as un
+
+    check_folder(folder)
+    with busy("drawing"):
+        return un.write_assumptions(tree, folder, quantity=quantity, prob=prob)

@@ -91,6 +91,7 @@ def _print(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path])
 
     say(tree.attrs["title"])
     table("Assumptions, before and after", *report.posterior_rows(tree))
+    table("What the rows do not state", *report.open_rows(tree))
     table("Fit to the measurements", *report.fit_rows(tree))
     say(report.evidence_sentence(tree))
     for sentence in report.fit_sentences(tree):
@@ -117,14 +118,18 @@ def _told_export(lost: "xr.Dataset", quantity: str, path: Path) -> str:
 def _print_json(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path]) -> None:
     from uncertainty import check_fit, report
 
-    columns, rows = report.posterior_rows(tree)
     found = {
         "title": tree.attrs["title"],
         "quantity": quantity,
-        "assumptions": [dict(zip(columns, row, strict=True)) for row in rows],
+        "assumptions": _records(*report.posterior_rows(tree)),
+        "open": _records(*report.open_rows(tree)),
         "fit": report.records(check_fit(tree)),
         "sentences": [report.update_sentence(tree, quantity, prob), *report.fit_sentences(tree)],
         "warnings": warnings(tree),
         "written": [str(path) for path in written],
     }
     print(json.dumps(found, indent=1))
+
+
+def _records(columns: list[str], rows: list[list[str]]) -> list[dict[str, str]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]

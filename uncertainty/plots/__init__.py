@@ -3,7 +3,7 @@
 from uncertainty.plots.assumptions import plot_assumptions
 from uncertainty.plots.components import plot_components
 from uncertainty.plots.distribution import plot_distribution
-from uncertainty.plots.posterior import plot_fit, plot_movement, plot_updated
+from uncertainty.plots.posterior import plot_fit, plot_fits, plot_movement, plot_updated
 from uncertainty.plots.ranking import plot_ranking
 from uncertainty.plots.ranks import plot_interactions, plot_rank_chances, plot_shares
 from uncertainty.plots.scenarios import plot_scenarios
@@ -17,6 +17,7 @@ __all__ = [
     "plot_components",
     "plot_distribution",
     "plot_fit",
+    "plot_fits",
     "plot_interactions",
     "plot_movement",
     "plot_rank_chances",

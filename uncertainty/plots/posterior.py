@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_fit", "plot_movement", "plot_updated"]
+__all__ = ["plot_fit", "plot_fits", "plot_movement", "plot_updated"]
 
 _BEFORE, _AFTER = 7, 0  # gray and blue of the palette
 
@@ -121,3 +121,27 @@ def plot_fit(
 
 def _ends(columns: Sequence[np.ndarray]) -> list[float]:
     return [float(min(c.min() for c in columns)), float(max(c.max() for c in columns))]
+
+
+def plot_fits(found: xr.Dataset) -> "Figure":
+    """Draw how much worse than the best each fit predicts rows left out.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        From `compare_fits`.
+    """
+    names = [str(name) for name in found["fit"].values]
+    figure, axes = one_axes(8, 1.6 + 0.5 * len(names))
+    far, errors = (np.asarray(found[f"elpd_difference{end}"].values) for end in ("", "_se"))
+    places = np.arange(len(names))[::-1]
+    axes.errorbar(far, places, xerr=2 * errors, fmt="o", color=colors()[_AFTER], capsize=4)
+    axes.axvline(0, color="0.3", linewidth=1, linestyle="--")
+    axes.set_yticks(places, names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set(
+        xlabel="Log density of rows left out, against the best\n"
+        "(sum over rows, nats; bars of two standard errors)",
+        ylabel="Fit",
+    )
+    return figure

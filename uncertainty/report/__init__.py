@@ -24,11 +24,17 @@ from uncertainty.report.comparison import (
     write_explanation,
 )
 from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.fit import (
+    fit_rows,
+    fit_sentences,
+    open_rows,
+    prior_fit_rows,
+    surprises,
+    write_fits,
+)
 from uncertainty.report.markdown import bullets, table_text
 from uncertainty.report.posterior import (
     evidence_sentence,
-    fit_rows,
-    fit_sentences,
     posterior_markdown,
     posterior_rows,
     update_sentence,
@@ -88,7 +94,9 @@ __all__ = [
     "fit_sentences",
     "headline",
     "notices_of",
+    "open_rows",
     "posterior_rows",
+    "prior_fit_rows",
     "ranking_rows",
     "ranking_sentence",
     "ranking_title",
@@ -100,10 +108,12 @@ __all__ = [
     "scenario_sentences",
     "scenario_title",
     "split_sentence",
+    "surprises",
     "update_sentence",
     "write_assumptions",
     "write_comparison",
     "write_explanation",
+    "write_fits",
     "write_posterior",
     "write_provenance",
     "write_ranking",

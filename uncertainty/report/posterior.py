@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.fit import check_fit
-from uncertainty.health import ess_bulk, mcse_quantile, r_hat
+from uncertainty.health import ess_bulk, mcse_quantile
 from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
 from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
 from uncertainty.report.markdown import table_text
 from uncertainty.report.text import Headline, figure_with_error, headline
 from uncertainty.summary import Group, draws_of, main_quantity, summarize
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "evidence_sentence",
-    "fit_rows",
-    "fit_sentences",
     "posterior_markdown",
     "posterior_rows",
     "update_sentence",
@@ -32,15 +30,10 @@ __all__ = [
 _GROUPS: tuple[Group, ...] = ("prior", "posterior")
 
 
-def _updated(tree: xr.DataTree) -> list[str]:
-    """Names of the assumptions that evidence bears on."""
-    return list(json.loads(str(tree.attrs["updated"])))
-
-
 def posterior_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
     """Give each assumption that evidence bears on, before and after."""
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
-    return columns, [_row(tree, name) for name in _updated(tree)]
+    return columns, [_row(tree, name) for name in updated_names(tree)]
 
 
 def _row(tree: xr.DataTree, name: str) -> list[str]:
@@ -53,53 +46,6 @@ def _row(tree: xr.DataTree, name: str) -> list[str]:
     ]
     units = str(tree["posterior"][name].attrs.get("units", ""))
     return [name, f"{low:.3g} to {high:.3g}", *cells, f"{ess_bulk(after):.0f}", units]
-
-
-def fit_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
-    """Give how well each evidence is fitted."""
-    columns = ["evidence", "rows", "log-RMSE", "bias", "in 50 %", "in 90 %", "elpd, left out", "k"]
-    fit = check_fit(tree)
-    rows = []
-    for name in fit["evidence"].values:
-        row = fit.sel(evidence=name)
-        inside = [f"{100 * float(row['coverage'].sel(prob=p)):.0f} %" for p in (0.5, 0.9)]
-        elpd = figure_with_error(float(row["elpd_loo"]), float(row["elpd_loo_se"]))
-        cells = [f"{float(row[key]):.2f}" for key in ("log_rmse", "bias")]
-        rows.append(
-            [
-                str(name),
-                f"{int(row['rows'])}",
-                *cells,
-                *inside,
-                elpd,
-                f"{float(row['worst_k']):.2f}",
-            ]
-        )
-    return columns, rows
-
-
-def fit_sentences(tree: xr.DataTree) -> Iterator[str]:
-    """Say where leaving rows out cannot be trusted, and how the chains were checked."""
-    fit = check_fit(tree)
-    above = int(fit["rows_above"].sum())
-    if above:
-        yield (
-            f"{above} of {int(fit['rows'].sum())} rows have a Pareto k above 0.7: the posterior "
-            "leans on them, and what is said of leaving rows out is too good."
-        )
-    worst = max(
-        r_hat(np.asarray(tree["unconstrained_posterior"][name].values)) for name in _updated(tree)
-    )
-    k = float(tree.attrs["pareto_k"])
-    checked = (
-        f"importance sampling from the prior agrees (Pareto k {k:.2f})"
-        if k < 0.7
-        else f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"
-    )
-    yield (
-        f"{tree.attrs['posterior_chains']} chains of {tree.attrs['posterior_draws']} draws, "
-        f"largest R-hat {worst:.3f}; {checked}."
-    )
 
 
 def evidence_sentence(tree: xr.DataTree) -> str:
@@ -146,6 +92,7 @@ def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
     yield "## What evidence says of the assumptions"
     yield table_text(*posterior_rows(tree))
     yield "![movement](movement.svg)"
+    yield table_text(*open_rows(tree))
     yield "## How the measurements are fitted"
     yield table_text(*fit_rows(tree))
     yield " ".join(fit_sentences(tree))
@@ -194,7 +141,7 @@ def write_posterior(
     written += write_figure(folder / "updated", plot_updated(prior, posterior, intervals))
     scores = {
         name: np.asarray(tree["unconstrained_posterior"][name].values).ravel()
-        for name in _updated(tree)
+        for name in updated_names(tree)
     }
     written += write_figure(folder / "movement", plot_movement(scores, prob))
     return written + write_figure(folder / "fit", _fit_figure(tree, prob))

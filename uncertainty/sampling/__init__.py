@@ -4,7 +4,7 @@ from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, 
 from uncertainty.sampling.infer import infer
 from uncertainty.sampling.medians import median_of_rows
 from uncertainty.sampling.points import normal_scores, unit_points
-from uncertainty.sampling.predict import predict
+from uncertainty.sampling.predict import expected_rows, predict
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
 from uncertainty.sampling.update import update
@@ -14,6 +14,7 @@ __all__ = [
     "QUERIES",
     "RANDOMIZATIONS",
     "Standing",
+    "expected_rows",
     "infer",
     "median_of_rows",
     "normal_scores",

@@ -1,8 +1,8 @@
 """The draws of a posterior, laid out beside its prior."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,7 +23,7 @@ from uncertainty.sampling.forward import Points, nested
 from uncertainty.sampling.importance import Weighted
 from uncertainty.sampling.nuts import Chains
 from uncertainty.sampling.points import normal_scores
-from uncertainty.sampling.target import RowsAt
+from uncertainty.sampling.target import Open, RowsAt, open_names
 from uncertainty.spec import Evidence
 
 if TYPE_CHECKING:
@@ -192,7 +192,9 @@ def lay_out(
 def _facts(posterior: Posterior, weighted: Weighted) -> dict[str, str | int | float]:
     evidence, error = weighted.log_evidence
     known = {"log_evidence": evidence, "log_evidence_se": error} if weighted.reliable else {}
-    told = [_told(item) for item in posterior.problem.observed.evidence if item.rows]
+    problem = posterior.problem
+    items = zip(problem.observed.evidence, problem.observations, strict=True)
+    told = [_told(item, open_names(problem.joint, own)) for item, own in items if item.rows]
     chains, draws = posterior.shape
     return {
         "posterior_chains": chains,
@@ -204,7 +206,7 @@ def _facts(posterior: Posterior, weighted: Weighted) -> dict[str, str | int | fl
     }
 
 
-def _told(item: Evidence) -> dict[str, str | int]:
+def _told(item: Evidence, left_open: Iterable[Open]) -> dict[str, object]:
     stated = item.measurement
     return {
         "name": item.name,
@@ -216,4 +218,5 @@ def _told(item: Evidence) -> dict[str, str | int]:
         "observes": stated.observes if stated else "",
         "boundary": stated.boundary if stated else "",
         "rows": len(item.rows),
+        "open": [asdict(part) for part in left_open],
     }

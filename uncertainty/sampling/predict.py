@@ -7,17 +7,17 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import Fault, InputError
-from uncertainty.likelihood import Observation, Target
+from uncertainty.likelihood import Observation
 from uncertainty.observations import rows_of
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.sampling.forward import QUERIES
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.recall import problem_of
-from uncertainty.sampling.target import rows_at
+from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
 from uncertainty.spec import Row, conditions_of
 
-__all__ = ["predict"]
+__all__ = ["expected_rows", "predict"]
 
 _DRAWS = 2**12
 
@@ -81,14 +81,25 @@ def predict(
     parts = tuple(rows_of(made, [(0.0, 0.0)] * len(made), names, problem.joint, chosen.model))
     observation = replace(chosen, groups=tuple(names) if chosen.sd else (), rows=parts)
     coordinates = problem.joint.coordinates(varies=False)
-    inner = problem.joint.coordinates(varies=True)
-    queries = normal_scores(inner, QUERIES, seed=seed, randomization=0)
-    target = Target(problem.joint, (observation,), queries, tuple(coordinates))
+    target = whole_target(problem, (observation,), QUERIES, seed)
     z = _scores(coordinates, observation, chosen, posterior, seed)
     found = rows_at(target, z, seed).replicate[0]
     output = problem.outputs.get(chosen.observes)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
     return xr.Dataset({chosen.observes: (("sample", "row"), found, facts)})
+
+
+@in_float64
+def expected_rows(problem: Problem, seed: int = 0, draws: int = 2 * _DRAWS) -> dict[str, Floats]:
+    """Draw what the prior expects in the rows of each evidence: shape (draws, rows) each."""
+    observations = tuple(item for item in problem.observations if item.count)
+    target = whole_target(problem, observations, QUERIES, seed)
+    places = coordinates_of(target)
+    points = normal_scores(places, draws, seed=seed, randomization=0)
+    columns = [points[name] for name in places]
+    z = np.stack(columns, -1) if columns else np.zeros((draws, 0))
+    found = rows_at(target, z, seed).replicate
+    return {item.name: own for item, own in zip(observations, found, strict=True)}
 
 
 def _chosen(problem: Problem, observes: str | None) -> Observation:

@@ -8,13 +8,22 @@ import numpy as np
 from jax import Array
 
 from uncertainty.errors import Fault, InputError
-from uncertainty.joint import Node
-from uncertainty.likelihood import Target
+from uncertainty.joint import Joint, Node
+from uncertainty.likelihood import Observation, Target
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 from uncertainty.sampling.points import normal_scores
 
-__all__ = ["RowsAt", "coordinates_of", "labels_of", "rows_at", "target_of"]
+__all__ = [
+    "Open",
+    "RowsAt",
+    "coordinates_of",
+    "labels_of",
+    "open_names",
+    "rows_at",
+    "target_of",
+    "whole_target",
+]
 
 _BATCH = 1024
 
@@ -36,11 +45,56 @@ def target_of(problem: Problem, queries: int, seed: int) -> Target:
     jumps = list(_jumps(problem, nodes))
     if jumps:
         raise InputError(jumps)
-    averaged = any(part.averaged for item in observations for part in item.rows)
-    inner = problem.joint.coordinates(varies=True) if averaged else {}
-    points = normal_scores(inner, queries, seed=seed, randomization=0)
     ordered = sorted(nodes, key=lambda node: node.index)
-    return Target(problem.joint, observations, points, tuple(node.name for node in ordered))
+    return whole_target(problem, observations, queries, seed, [node.name for node in ordered])
+
+
+def whole_target(
+    problem: Problem,
+    observations: tuple[Observation, ...],
+    queries: int,
+    seed: int,
+    names: Sequence[str] | None = None,
+) -> Target:
+    """Give the density over these coordinates, or all that do not vary per query."""
+    joint = problem.joint
+    averaged = any(part.averaged for item in observations for part in item.rows)
+    inner = joint.coordinates(varies=True) if averaged else {}
+    points = normal_scores(inner, queries, seed=seed, randomization=0)
+    every = joint.coordinates(varies=False) if names is None else names
+    return Target(joint, observations, points, tuple(every))
+
+
+@dataclass(frozen=True)
+class Open:
+    """What some rows of an evidence do not state and the observed output needs.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Their numbers, from 1.
+    shared : tuple of str
+        Uncertain and the same for all rows: evidence moves them.
+    averaged : tuple of str
+        They vary per query: each row is averaged over them.
+    """
+
+    rows: tuple[int, ...]
+    shared: tuple[str, ...]
+    averaged: tuple[str, ...]
+
+
+def open_names(joint: Joint, item: Observation) -> Iterator[Open]:
+    """Tell what each row leaves open, rows that leave the same open together."""
+    found = dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]]()
+    names = [node.name for node in joint.nodes]
+    for part in item.rows:
+        behind = joint.behind(item.model.used(names), part.known)
+        kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
+        shared, averaged = (tuple(name for name in kind if name in behind) for kind in kinds)
+        found.setdefault((shared, averaged), []).extend(place + 1 for place in part.places)
+    for (shared, averaged), places in found.items():
+        yield Open(tuple(sorted(places)), shared, averaged)
 
 
 def _touched(problem: Problem) -> frozenset[str]:
