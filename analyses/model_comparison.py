@@ -59,13 +59,13 @@ def main(folder=FOLDER, draws=1000):
     fits = {model: fitted(model, draws) for model in UNKNOWN}
     found = un.compare_fits(fits)
     un.write_fits(found, folder)
-    un.write_provenance(fits["roofline"], folder, Path(__file__).name)
     for model in found["fit"].values:
         row, own = found.sel(fit=model), un.check_fit(fits[model]).isel(evidence=0)
         print(f"{model:10} log-RMSE {float(own['log_rmse']):.2f}, log density of rows left out {float(row['elpd_loo']):.1f}, "
               f"{float(row['elpd_difference']):.1f} ± {float(row['elpd_difference_se']):.1f} from the best, "
               f"largest Pareto k {float(row['worst_k']):.2f}")  # fmt: skip
     best = str(found["fit"].values[0])
+    un.write_provenance(fits[best], folder, Path(__file__).name)
     row = un.summarize(fits[best]).sel(quantity="energy_wh", statistic="typical")
     print(f"The {best} expects {float(row['median']):.2g} Wh at its file's conditions "
           f"(90 % interval {float(row['lower']):.2g} to {float(row['upper']):.2g} Wh, equal tails).")  # fmt: skip

@@ -34,6 +34,7 @@ NAMES = {
     "run.nc", "summary.csv", "ranking.csv", "report.md", "distribution.svg", "distribution.png",
     "ranking.svg", "ranking.png", "components.svg", "components.png",
 }  # fmt: skip
+PRIOR = ("--evidence", "none")  # what is not about evidence need not wait for it
 LEARNED = {
     "posterior.csv", "updated.svg", "updated.png", "movement.svg", "movement.png", "fit.svg", "fit.png",
 }  # fmt: skip
@@ -59,14 +60,14 @@ def test_run_prints_and_writes(run, tmp_path):
     assert (tmp_path / "here" / "ranking.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_results_go_to_a_folder_named_after_file_and_scenario(run, tmp_path):
-    status, _, _ = run("run", "gpt-4o", "--scenario", "long_input", "--draws", "256")
+def test_results_go_to_a_folder_named_after_file_scenario_and_what_is_set(run, tmp_path):
+    status, _, _ = run("run", "gpt-4o", *PRIOR, "--scenario", "long_input", "--draws", "256")
     assert status == 0
-    assert (tmp_path / "results" / "gpt-4o-long_input" / "run.nc").is_file()
+    assert (tmp_path / "results" / "gpt-4o-long_input-set" / "run.nc").is_file()
 
 
 def test_json_holds_the_same(run):
-    status, out, _ = run("run", "gpt-4o", "--json", "--draws", "512", "--prob", "0.8", "--set", "gpu_power_w=1 kW",
+    status, out, _ = run("run", "gpt-4o", *PRIOR, "--json", "--draws", "512", "--prob", "0.8", "--set", "gpu_power_w=1 kW",
                          "--set", "utilization={uniform: {low: 0.1, high: 0.2}}", "--seed", "4", "--above", "2")  # fmt: skip
     assert status == 0
     found = json.loads(out)
@@ -120,6 +121,7 @@ def test_check_prints_what_is_implied(run, tmp_path):
     status, out, err = run("check", "gpt-4o")
     assert (status, err) == (0, "")
     assert "output_tokens_median" in out
+    assert "What the prior expects of the measurements" in out
     assert "No faults" in out
     status, out, _ = run(
         "check", "gpt-4o", "--json", "--set", "pue_excess={lognormal: {p5: 0.01, p95: 3}}"
@@ -187,16 +189,16 @@ def test_what_is_not_to_be_trusted_is_saved_marked_and_has_its_own_status(run, t
 
 
 def test_a_mean_that_does_not_exist_has_its_own_status(run):
-    status, out, err = run(
-        "run", "gpt-4o", "--draws", "256", "--set", "utilization={beta: {alpha: 0.9, beta: 9}}"
-    )
+    heavy = "utilization={beta: {alpha: 0.9, beta: 9}}"
+    status, out, err = run("run", "gpt-4o", *PRIOR, "--draws", "256", "--set", heavy)
     assert status == 3
     assert "mean of energy_wh is meaningless" in err
     assert "mean and variance do not exist" in out
 
 
 def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_path):
-    status, out, _ = run("run", "gpt-4o", "--draws", "64", "--set", "output_tokens_median=500")
+    fixed = "output_tokens_median=500"
+    status, out, _ = run("run", "gpt-4o", *PRIOR, "--draws", "64", "--set", fixed)
     assert status == 0
     assert "One GPT-4o text query, with output_tokens_median = 500: 0." in " ".join(out.split())
     assert (tmp_path / "results" / "gpt-4o-set" / "run.nc").is_file()
@@ -223,13 +225,13 @@ def test_what_was_not_computed_is_not_quoted(run, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import jax.numpy as jnp\ndef f(pue): return jnp.log(pue - 1.1)\n"
     )
-    status, out, _ = run("run", "gpt-4o", "--draws", "64", "--model", "mine.py:f")
+    status, out, _ = run("run", "gpt-4o", *PRIOR, "--draws", "64", "--model", "mine.py:f")
     assert status == 3
     assert "For a report" not in out
     assert "do not exist" not in out
     assert "Some draws of y are not finite, so it has no mean" in out
     assert "nan varies" not in out
-    assert "y is not finite" in (tmp_path / "results" / "gpt-4o" / "report.md").read_text()
+    assert "y is not finite" in (tmp_path / "results" / "gpt-4o-set" / "report.md").read_text()
 
 
 @pytest.mark.parametrize("text", ["def f(:", "import nosuch"])
@@ -282,9 +284,10 @@ def test_a_terminal_sees_what_is_going_on(monkeypatch):
 
 
 def test_every_scenario_side_by_side(run, tmp_path):
-    status, out, err = run("run", "gpt-4o", "--scenario", "all", "--draws", "512", "--above", "1")
+    every = ("run", "gpt-4o", *PRIOR, "--scenario", "all", "--draws")
+    status, out, err = run(*every, "512", "--above", "1")
     assert (status, err) == (0, "")
-    folder = tmp_path / "results" / "gpt-4o-all"
+    folder = tmp_path / "results" / "gpt-4o-all-set"
     assert {path.name for path in folder.iterdir()} == {
         "as_stated.nc", "long_input.nc", "reasoning.nc", "scenarios.csv", "scenarios.svg",
         "scenarios.png", "report.md",
@@ -298,7 +301,7 @@ def test_every_scenario_side_by_side(run, tmp_path):
         "same points",
     ):
         assert part in out, part
-    status, out, _ = run("run", "gpt-4o", "--scenario", "all", "--draws", "512", "--json")
+    status, out, _ = run(*every, "512", "--json")
     found = json.loads(out)
     assert {row["scenario"] for row in found["scenarios"]} == {
         "as stated",
@@ -306,13 +309,11 @@ def test_every_scenario_side_by_side(run, tmp_path):
         "reasoning",
     }
     assert found["prob"] == 0.9
-    status, _, err = run(
-        "run", "gpt-4o", "--scenario", "all", "--draws", "64", "--set", "power_fraction=1.2"
-    )
+    status, _, err = run(*every, "64", "--set", "power_fraction=1.2")
     assert status == 2
     assert "must lie between 0 and 1" in err
     wide = "utilization={uniform: {low: 0.5, high: 1.2}}"
-    status, _, err = run("run", "gpt-4o", "--scenario", "all", "--draws", "64", "--set", wide)
+    status, _, err = run(*every, "64", "--set", wide)
     assert status == 3
     assert "not to be trusted: reasoning: utilization lies outside 0 to 1" in err
 
@@ -341,15 +342,15 @@ def test_check_warns_of_what_makes_a_result_meaningless(run):
                "output_tokens_median={loguniform: {low: 1, high: 1.0e+7}}",
                "prefill_power_fraction={uniform: {low: 0.9, high: 1.1}}"]  # fmt: skip
     words = [word for change in changes for word in ("--set", change)]
-    status, out, _ = run("check", "gpt-4o", *words, "--json")
+    status, out, _ = run("check", "gpt-4o", *PRIOR, *words, "--json")
     assert status == 0
     told = " ".join(json.loads(out)["warnings"])
     for part in ("the mean of energy_wh is meaningless", "output_tokens_median: P95 is 2e+06 times P5",
                  "prefill_power_fraction lies outside 0 to 1 for 50 % of the draws"):  # fmt: skip
         assert part in told, part
-    status, out, _ = run("check", "gpt-4o", *words)
+    status, out, _ = run("check", "gpt-4o", *PRIOR, *words)
     assert out.count("warning: ") == 4  # one query's output tokens are as wide as their median
-    status, _, err = run("run", "gpt-4o", *words[-2:], "--draws", "64")
+    status, _, err = run("run", "gpt-4o", *PRIOR, *words[-2:], "--draws", "64")
     assert status == 3
     assert "power_fraction lies outside" in err
 

@@ -15,6 +15,8 @@ extends: epoch
 evidence: [measured]
 assumptions:
   utilization: {lognormal: {p5: 0.03, p95: 0.2}, truncate: {high: 1}, unit: fraction}
+scenarios:
+  longer: {output_tokens: 2000}
 """
 MEASURED = """schema: 1
 observes: energy_wh
@@ -75,6 +77,34 @@ def test_run_prints_a_posterior_beside_its_prior(folder):
     assert (folder / "results" / "mine" / "updated.svg").exists()
     alone = uncertainty(folder, "run", "mine.yaml", "--draws", "512", "--evidence", "none")
     assert "posterior" not in alone.stdout
+
+
+def test_scenarios_side_by_side_have_each_its_posterior_where_there_is_one(folder):
+    words = ("run", "mine.yaml", "--scenario", "all", "--draws", "64", "--json")
+    done = uncertainty(folder, *words)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    alone = json.loads(uncertainty(folder, *words, "--evidence", "none").stdout)
+    ratios = [
+        {row["scenario"]: row["upper"] / row["lower"] for row in rows["scenarios"]}
+        for rows in (found, alone)
+    ]
+    narrower = {name for name in ratios[0] if ratios[0][name] < 0.9 * ratios[1][name]}
+    assert narrower == {"as stated", "longer"}  # nothing is uncertain in the third
+    assert any(text.startswith("pessimistic: this is the prior") for text in found["notices"])
+    refused = uncertainty(folder, "infer", "mine.yaml", "--scenario", "pessimistic")
+    assert refused.returncode == 2
+    assert "the measurements can move nothing" in refused.stderr
+
+
+def test_check_says_what_the_prior_expects_and_what_it_does_not(folder):
+    done = uncertainty(folder, "check", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "What the prior expects of the measurements" in done.stdout
+    (folder / "measured.yaml").write_text(MEASURED.replace("[0.5]", "[500]"))
+    found = json.loads(uncertainty(folder, "check", "mine.yaml", "--json").stdout)
+    assert found["evidence"][0]["farthest"] == 2
+    assert any(text.startswith("row 2 of measured lies where") for text in found["warnings"])
 
 
 def test_bad_evidence_is_told_and_nothing_written(folder):

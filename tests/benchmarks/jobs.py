@@ -22,19 +22,21 @@ def energy(parameters, tokens, utilization, power_w, power_fraction, overhead):
     return joules / 3600.0
 
 
+SIX = {
+    "parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
+    "tokens": {"lognormal": {"median": 500, "sigma": 0.6}},
+    "utilization": {"beta": {"alpha": 4, "beta": 36}},
+    "power_w": {"uniform": {"low": 1000, "high": 1500}},
+    "power_fraction": {"beta": {"alpha": 14, "beta": 6}},
+    "overhead": {"uniform": {"low": 1.05, "high": 1.4}},
+}
+
+
 def problem_of_six():
     """The job for this package."""
     import uncertainty as un
 
-    laws = {
-        "parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
-        "tokens": {"lognormal": {"median": 500, "sigma": 0.6}},
-        "utilization": {"beta": {"alpha": 4, "beta": 36}},
-        "power_w": {"uniform": {"low": 1000, "high": 1500}},
-        "power_fraction": {"beta": {"alpha": 14, "beta": 6}},
-        "overhead": {"uniform": {"low": 1.05, "high": 1.4}},
-    }
-    return un.build_problem({"schema": 1, "assumptions": laws}, model=energy)
+    return un.build_problem({"schema": 1, "assumptions": SIX}, model=energy)
 
 
 def of_uncertainty():

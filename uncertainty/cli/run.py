@@ -110,9 +110,10 @@ def run(
 def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
     """Draw from the prior, and from the posterior where there is evidence."""
     import uncertainty as un
+    from uncertainty.sampling import learns
 
     what = f"simulating {problem.scenario}".rstrip()
-    if problem.has_evidence:
+    if learns(problem):
         with steps(f"{what}, chains") as progress:
             tree = un.infer(
                 problem, _POSTERIOR_DRAWS, seed=seed, prior_draws=draws, progress=progress
@@ -120,6 +121,8 @@ def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
     else:
         with busy(what):
             tree = un.simulate(problem, draws, seed)
+        fixed = "this is the prior alone: all that the measurements bear on is fixed"
+        note(tree, f"{problem.scenario}: {fixed}".removeprefix(": "), problem.has_evidence)
     tree.attrs["command"] = _command()
     return tree
 

@@ -45,6 +45,6 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     axes.invert_yaxis()
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
     label = quantity_label(table["median"], str(table.attrs["quantity"]))
-    axes.set_xlabel(f"{label}; bars: {prob:g} % intervals ({kind}), dots: medians")
+    axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
     legend_above(axes, len(statistics))
     return figure

@@ -7,6 +7,7 @@ from uncertainty.sampling.points import normal_scores, unit_points
 from uncertainty.sampling.predict import expected_rows, predict
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
+from uncertainty.sampling.target import learns
 from uncertainty.sampling.update import update
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Standing",
     "expected_rows",
     "infer",
+    "learns",
     "median_of_rows",
     "normal_scores",
     "predict",

@@ -72,7 +72,8 @@ def infer(
     Raises
     ------
     InputError
-        If there is no evidence, or it bears on an assumption that takes separate values.
+        If there is no evidence, or it bears on nothing uncertain, or on an assumption that takes
+        separate values.
 
     Notes
     -----

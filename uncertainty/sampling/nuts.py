@@ -48,23 +48,15 @@ def _potential(target: Target, z: Array) -> Array:
     return -target.log_density(z)
 
 
-def _kernel(target: Target) -> "NUTS":
+def _kernel(potential: Callable[[Array], Array]) -> "NUTS":
     """Make the sampler; within a trace, as it keeps what it is started with."""
     from numpyro.infer import NUTS
 
     return NUTS(
-        potential_fn=lambda z: _potential(target, z),
+        potential_fn=potential,
         dense_mass=True,
         target_accept_prob=_ACCEPTANCE,
     )
-
-
-@jax.jit(static_argnames=("warmup",))
-def _begin(target: Target, keys: Array, starts: Array, warmup: int) -> "HMCState":
-    def first(key: Array, start: Array) -> "HMCState":
-        return _kernel(target).init(key, warmup, start, (), {})
-
-    return jax.vmap(first)(keys, starts)
 
 
 @jax.jit(static_argnames=("warmup",))
@@ -79,7 +71,7 @@ def _advance(
     def one(
         key: Array, start: Array, state: "HMCState"
     ) -> tuple["HMCState", tuple[Array, dict[str, Array]]]:
-        kernel = _kernel(target)
+        kernel = _kernel(lambda z: _potential(target, z))
         first = kernel.init(key, warmup, start, (), {})
 
         def step(state: "HMCState", _: None) -> tuple["HMCState", tuple[Array, dict[str, Array]]]:
@@ -93,9 +85,13 @@ def _advance(
     return after, z, stats
 
 
-def _blank(target: Target, keys: Array, starts: Array, warmup: int) -> "HMCState":
-    """Zeros of the shape of a state: nothing is compiled for them."""
-    shapes = jax.eval_shape(partial(_begin, warmup=warmup), target, keys, starts)
+def _blank(keys: Array, starts: Array, warmup: int) -> "HMCState":
+    """Zeros of the shape of a state, which does not depend on the density: nothing is compiled."""
+
+    def first(key: Array, start: Array) -> "HMCState":
+        return _kernel(lambda z: (z**2).sum()).init(key, warmup, start, (), {})
+
+    shapes = jax.eval_shape(jax.vmap(first), keys, starts)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
@@ -139,7 +135,7 @@ def run_chains(
     """
     keys = jax.random.split(jax.random.PRNGKey(seed), len(starts))
     points = jnp.asarray(starts)
-    state = _blank(target, keys, points, warmup)
+    state = _blank(keys, points, warmup)
     total = warmup + draws
     parts = list[tuple[np.ndarray, dict[str, np.ndarray]]]()
     for done in range(0, total, _STEPS):

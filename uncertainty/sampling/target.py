@@ -19,6 +19,7 @@ __all__ = [
     "RowsAt",
     "coordinates_of",
     "labels_of",
+    "learns",
     "open_names",
     "rows_at",
     "target_of",
@@ -34,14 +35,16 @@ def target_of(problem: Problem, queries: int, seed: int) -> Target:
     Raises
     ------
     InputError
-        If there is no evidence, or it bears on an assumption that jumps.
+        If there is no evidence, or it bears on nothing uncertain or on an assumption that jumps.
     """
     observations = tuple(item for item in problem.observations if item.count)
     if not observations:
         text = "there is nothing to learn from: name evidence in the file, or give some"
         raise InputError.of("<evidence>", text)
-    touched = _touched(problem)
-    nodes = [n for n in problem.joint.nodes if n.name in touched and n.uncertain and not n.varies]
+    nodes = _movable(problem)
+    if not nodes:
+        text = "the measurements can move nothing: all that they bear on is fixed"
+        raise InputError.of("<evidence>", text)
     jumps = list(_jumps(problem, nodes))
     if jumps:
         raise InputError(jumps)
@@ -95,6 +98,17 @@ def open_names(joint: Joint, item: Observation) -> Iterator[Open]:
         found.setdefault((shared, averaged), []).extend(place + 1 for place in part.places)
     for (shared, averaged), places in found.items():
         yield Open(tuple(sorted(places)), shared, averaged)
+
+
+def learns(problem: Problem) -> bool:
+    """Whether there is evidence, and anything that it can move."""
+    return problem.has_evidence and bool(_movable(problem))
+
+
+def _movable(problem: Problem) -> list[Node]:
+    """Give the uncertain assumptions, the same for all queries, that evidence bears on."""
+    touched = _touched(problem)
+    return [n for n in problem.joint.nodes if n.name in touched and n.uncertain and not n.varies]
 
 
 def _touched(problem: Problem) -> frozenset[str]:
