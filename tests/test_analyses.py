@@ -27,6 +27,7 @@ def script(name):
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)
 def test_scripts_run_use_public_names_and_say_where_figures_come_from(
     path, tmp_path, capsys, monkeypatch

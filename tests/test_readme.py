@@ -42,6 +42,7 @@ def test_every_command_of_the_readme_is_one_that_parses():
             assert set(re.findall(r"--[a-z]+", words[1])) <= known, line
 
 
+@pytest.mark.slow
 def test_python_examples_of_the_readme_run():
     scope = {}
     for code in blocks(README, "python"):
@@ -105,6 +106,7 @@ def test_shipped_files_are_these():
 CALIBRATED = [name for name in shipped_names() if name.startswith("calibrated/")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ASKED + MORE + CALIBRATED)
 def test_shipped_files_are_good_in_every_scenario(name):
     problem = un.build_problem(name)

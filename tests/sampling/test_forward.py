@@ -93,6 +93,7 @@ def test_standard_errors_are_calibrated(lognormals):
     check_calibrated(coverage(problem, 2**12, 2, found))
 
 
+@pytest.mark.slow
 def test_standard_errors_are_calibrated_where_queries_vary():
     def found(table):
         return {

@@ -33,6 +33,7 @@ def evidence(rows):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ranks_of_the_truth_among_posterior_draws_are_uniform():
     """Talts et al. (2018), arXiv:1804.06788; more fits with CALIBRATION_FITS=400."""
     rng = np.random.default_rng(0)

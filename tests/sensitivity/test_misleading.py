@@ -92,6 +92,7 @@ def test_the_order_may_differ_between_the_scales():
     assert firsts == ["rare", "common"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sobol", "value", "derivative", "correlation", "delta", "pawn"])
 def test_standard_errors_are_calibrated(method):
     """Over 200 seeds the spread is what the standard errors say, within their own scatter."""
