@@ -5,6 +5,7 @@ process of its own, in turns, after imports; then whole processes, as from a she
 `figures/speed/posterior.json` with date, machine and versions.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import json
@@ -41,9 +42,13 @@ def evidence(values):
 
 def of_uncertainty():
     """The whole of `infer`: prior, posterior, checks."""
-    importlib.import_module("numpyro.infer")  # imported on first use
-
     import uncertainty as un
+
+    for module in ("arviz_stats.base", "dask.array", "numpyro.infer", "scipy.stats"):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(module)  # imported on first use
+    assert un.build_problem
+    assert un.infer  # their modules load here
 
     def run(seed):
         values = [value * (1 + seed / 100) for value in MEASURED]
