@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ _LEVELS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99)
 _DIGITS = 4
 _SIGNIFICANT = 4.0  # standard errors beyond which evidence has moved an assumption
 _NEGLIGIBLE = 0.02  # rank correlations below this are left out
+_LEAST_EIGENVALUE = 1e-6  # of a correlation matrix that is possible
 
 
 def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
@@ -73,6 +75,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     problem = problem_of(tree)
     if problem.priors.document is None or not problem.priors.document.text:
         raise InputError.of("<result>", "its priors are in no file that another could extend")
+    _require_plain(problem)
     path = Path(path)
     text = "\n".join(_lines(tree, problem, path)) + "\n"
     temporary = path.with_name(f".{path.name}.writing.yaml")
@@ -88,8 +91,18 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     return lost
 
 
+def _require_plain(problem: Problem) -> None:
+    """What a call changed is in no file, and the exported one would silently lack it."""
+    _, model, given, scenario, _ = problem.arguments or (None, None, None, None, None)
+    changes = {"given values": given, "a scenario": scenario, "a function": callable(model)}
+    told = ", ".join(what for what, there in changes.items() if there)
+    if told:
+        text = f"it was made with {told}: state that in a file of its own, and infer from it"
+        raise InputError.of("<result>", text)
+
+
 def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
-    names = [name for name in json.loads(str(tree.attrs["updated"])) if _moved(tree, name)]
+    names = _kept(tree, problem)
     evidence = json.loads(str(tree.attrs["evidence"]))
     told = ", ".join(f"{item['name']} (sha256 {item['sha256'][:12]})" for item in evidence)
     source = next((item["source"] for item in evidence if item["source"]), "")
@@ -108,7 +121,7 @@ def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
     yield f"extends: {_base(problem, path)}"
     yield "evidence: []"
     yield from _measurement(problem)
-    yield "assumptions:"
+    yield "assumptions:" if names else "assumptions: {}"
     for name in names:
         yield from _assumption(tree, problem, name, source)
     yield from _correlations(tree, problem, names, source)
@@ -120,8 +133,8 @@ def _title(problem: Problem, evidence: Sequence[dict[str, str]]) -> str:
 
 
 def _stated_model(problem: Problem) -> object:
-    recipe = problem.recipe or {}
-    return recipe.get("model", problem.priors.model)
+    stated = problem.arguments[1] if problem.arguments else None
+    return problem.priors.model if stated is None else stated
 
 
 def _base(problem: Problem, path: Path) -> str:
@@ -130,6 +143,29 @@ def _base(problem: Problem, path: Path) -> str:
     if shipped in shipped_names():
         return f"{shipped}.yaml"
     return os.path.relpath(Path(label).resolve(), path.parent.resolve())
+
+
+def _kept(tree: xr.DataTree, problem: Problem) -> list[str]:
+    """Name what evidence has moved, has tied to another, or has brought along."""
+    names = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
+    scores = {name: np.asarray(tree["unconstrained_posterior"][name].values) for name in names}
+    layers = [item.layer for item in problem.observed.evidence if item.layer is not None]
+    brought = {name for layer in layers for name in layer.stated}
+    kept = {name for name in names if _moved(tree, name)}
+    kept |= {
+        name
+        for pair in combinations(names, 2)
+        if _tied(scores[pair[0]], scores[pair[1]])
+        for name in pair
+    }
+    return [name for name in problem.assumptions if name in kept | brought]
+
+
+def _tied(first: Floats, second: Floats) -> bool:
+    """Whether two scores, independent before, are correlated by more than chance and a trifle."""
+    count = min(ess_bulk(first), ess_bulk(second))
+    found = abs(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+    return bool(found > max(_SIGNIFICANT / np.sqrt(count), _NEGLIGIBLE))
 
 
 def _moved(tree: xr.DataTree, name: str) -> bool:
@@ -166,13 +202,15 @@ def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> 
     draws = np.asarray(tree["posterior"][name].values)
     item = problem.assumptions[name]
     points = {level: float(np.quantile(draws, level)) for level in _LEVELS}
-    low, high = _support(name, np.asarray(tree["prior"][name].values))
+    low, high = _support(name, np.asarray(tree["prior"][name].values), draws)
     lowest = [] if low is None else [(0.0, low)]
     highest = [] if high is None else [(1.0, high)]
-    ends = [*lowest, *points.items(), *highest]
-    listed = ", ".join(f"{level:g}: {value:.{_DIGITS}g}" for level, value in ends)
     yield f"  {name}:"
-    yield f"    quantiles: {{{listed}}}"
+    known = np.ptp(draws) == 0
+    law = (
+        f"fixed: {float(draws.flat[0])!r}" if known else _law([*lowest, *points.items(), *highest])
+    )
+    yield f"    {law}"
     if item.unit:
         yield f"    unit: {json.dumps(item.unit)}"
     if item.group:
@@ -183,12 +221,24 @@ def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> 
     yield f"    note: {json.dumps(f'Posterior; the prior was {item}.', ensure_ascii=False)}"
 
 
-def _support(name: str, prior: Floats) -> tuple[float | None, float | None]:
-    """Ends of what the assumption can be, where they are known."""
+def _law(points: Sequence[tuple[float, float]]) -> str:
+    """Write a quantile function with as many digits as tell its points apart."""
+    values = [value for _, value in points]
+    for digits in range(_DIGITS, 18):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if all(float(a) < float(b) for a, b in pairwise(texts)):
+            break
+    listed = ", ".join(f"{level:g}: {text}" for (level, _), text in zip(points, texts, strict=True))
+    return f"quantiles: {{{listed}}}"
+
+
+def _support(name: str, prior: Floats, draws: Floats) -> tuple[float | None, float | None]:
+    """Ends of what the assumption can be, where they are known and no draw is there."""
     declared = INPUTS.get(name)
-    low = declared.low if declared else (0.0 if prior.min() > 0 else None)
-    high = declared.high if declared and np.isfinite(declared.high) else None
-    return low, high
+    low = declared.low if declared else (0.0 if prior.min() > 0 else -np.inf)
+    high = declared.high if declared else np.inf
+    inside = (np.isfinite(low) and low < draws.min(), np.isfinite(high) and draws.max() < high)
+    return (low if inside[0] else None), (high if inside[1] else None)
 
 
 def _correlations(
@@ -198,12 +248,13 @@ def _correlations(
     from scipy.stats import norm, rankdata
 
     parents = {need for item in problem.new_system.assumptions.values() for need in item.needs}
-    free = [name for name in names if name not in parents]
+    uncertain = problem.joint.coordinates(varies=False)
+    free = [name for name in names if name in uncertain and name not in parents]
     if len(free) < 2:
         return
     draws = np.array([np.asarray(tree["posterior"][name].values).ravel() for name in free])
     scores = norm.ppf((rankdata(draws, axis=1) - 0.5) / draws.shape[1])
-    ranks = np.round(6 / np.pi * np.arcsin(np.corrcoef(scores) / 2), 3)
+    ranks = _possible(6 / np.pi * np.arcsin(np.corrcoef(scores) / 2))
     pairs = [
         (i, j)
         for i in range(len(free))
@@ -214,6 +265,17 @@ def _correlations(
     cited = f", source: {source}" if source else ""
     for i, j in pairs:
         yield f"  - {{between: [{free[i]}, {free[j]}], rank: {ranks[i, j]:g}{cited}}}"
+
+
+def _possible(ranks: Floats) -> Floats:
+    """Round rank correlations, and shrink them until they are possible together."""
+    for shrink in 0.999 ** np.arange(1000):
+        found = np.clip(np.round(shrink * ranks, 3), -0.999, 0.999)
+        found = np.where(np.abs(found) < _NEGLIGIBLE, 0.0, found)
+        np.fill_diagonal(found, 1.0)
+        if np.linalg.eigvalsh(2 * np.sin(np.pi / 6 * found)).min() > _LEAST_EIGENVALUE:
+            return found
+    return np.eye(len(ranks))
 
 
 def _lost(tree: xr.DataTree, exported: Problem) -> xr.Dataset:

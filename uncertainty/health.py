@@ -106,15 +106,36 @@ def smoothed_weights(log_weights: Floats) -> Smoothed:
     -----
     Vehtari et al. (2024), Journal of Machine Learning Research 25, 72.
     """
-    from arviz_stats.base import array_stats
-
     if not np.isfinite(log_weights).any():
         return Smoothed(np.full(len(log_weights), 1 / len(log_weights)), np.inf)
     least = np.min(log_weights[np.isfinite(log_weights)]) - 700.0
-    # It is made for leaving one out, so it takes the logarithm of one over the weight.
-    smoothed, k = array_stats.psislw(-np.maximum(log_weights, least))
-    weights = np.exp(smoothed - np.max(smoothed))
-    return Smoothed(weights / weights.sum(), float(k))
+    smoothed, k = _smooth(np.maximum(log_weights, least))
+    return Smoothed(np.exp(smoothed), k)
+
+
+_FEWEST = 25
+"""Weights of which the largest fifth are too few to fit a tail to."""
+_BOUNDED = -1.0
+"""The k of a uniform tail: for weights whose largest are all the same."""
+
+
+def _smooth(log_weights: Floats) -> tuple[Floats, float]:
+    """Logarithms of smoothed weights that add up to one, with the k of their tail."""
+    from arviz_stats.base import array_stats
+    from scipy.special import logsumexp
+
+    raw = log_weights - logsumexp(log_weights)
+    if len(log_weights) < _FEWEST:
+        return raw, np.inf
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # It is made for leaving one out, so it takes the logarithm of one over the weight.
+            smoothed, k = array_stats.psislw(-log_weights)
+    except ValueError:  # there is no tail to fit
+        return raw, _BOUNDED
+    if not np.isfinite(k):
+        return raw, _BOUNDED
+    return np.asarray(smoothed - logsumexp(smoothed), np.float64), float(k)
 
 
 def leave_one_out(log_likelihood: Floats) -> tuple[Floats, Floats, Floats]:
@@ -129,9 +150,12 @@ def leave_one_out(log_likelihood: Floats) -> tuple[Floats, Floats, Floats]:
     -----
     Vehtari, Gelman and Gabry (2017), Statistics and Computing 27, 1413.
     """
-    from arviz_stats.base import array_stats
+    from scipy.special import logsumexp
 
-    rows = np.moveaxis(log_likelihood, -1, 0)
-    found = array_stats.loo(rows, chain_axis=1, draw_axis=2)
-    elpd, k, parameters = (np.asarray(x, np.float64) for x in found)
-    return elpd, k, parameters
+    each = [
+        (logsumexp(weights + row), k, logsumexp(row) - np.log(len(row)))
+        for row in log_likelihood.reshape(-1, log_likelihood.shape[-1]).T
+        for weights, k in [_smooth(-row)]
+    ]
+    elpd, k, whole = np.array(each, np.float64).T
+    return elpd, k, whole - elpd

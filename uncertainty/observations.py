@@ -15,7 +15,7 @@ from uncertainty.laws import CompiledLaw, arguments
 from uncertainty.likelihood import Observation, Rows
 from uncertainty.observed import Observed
 from uncertainty.spec import Assumption, Evidence, Measurement, Reference, Row, Scalar, nearest
-from uncertainty.units import UnitError, factor
+from uncertainty.units import UnitError, factor, same_unit
 
 __all__ = ["observations_of", "rows_of"]
 
@@ -28,7 +28,11 @@ def observations_of(
     for item, model in zip(observed.evidence, observed.models, strict=True):
         if item.measurement is None or model is None:
             continue
-        problems = [*_name_faults(item, assumptions), *_column_faults(item, model, assumptions)]
+        problems = [
+            *_name_faults(item, model, assumptions),
+            *_column_faults(item, model, assumptions),
+            *_clashes(item, model, assumptions),
+        ]
         problems = problems or [*_missing(item, model, assumptions)]
         output = None if problems else _output(item, model, joint)
         if isinstance(output, Fault):
@@ -41,7 +45,19 @@ def observations_of(
     return tuple(found), faults
 
 
-def _name_faults(item: Evidence, assumptions: Mapping[str, Assumption]) -> Iterator[Fault]:
+def _clashes(
+    item: Evidence, model: EnergyModel, assumptions: Mapping[str, Assumption]
+) -> Iterator[Fault]:
+    """Find a name of evidence that would hide another in a result."""
+    taken = {*assumptions, *(output.name for output in model.outputs)}
+    for name in {item.name, f"{item.name}_effect"} & taken:
+        text = f"{name!r} is an assumption or an output already: call this evidence otherwise"
+        yield item.fault(text)
+
+
+def _name_faults(
+    item: Evidence, model: EnergyModel, assumptions: Mapping[str, Assumption]
+) -> Iterator[Fault]:
     assert item.measurement is not None
     stated = item.measurement
     places: list[tuple[tuple[str, ...], Scalar | None]] = [
@@ -49,6 +65,7 @@ def _name_faults(item: Evidence, assumptions: Mapping[str, Assumption]) -> Itera
         (("discrepancy",), stated.discrepancy),
         *((("error", stated.family, key), value) for key, value in stated.parameters.items()),
     ]
+    unit = "1" if stated.multiplies else _declared(stated.observes, model).unit
     for keys, value in places:
         if not isinstance(value, Reference):
             continue
@@ -58,6 +75,19 @@ def _name_faults(item: Evidence, assumptions: Mapping[str, Assumption]) -> Itera
             yield item.fault(text, *keys)
         elif known.varies:
             yield item.fault(f"names {str(value)!r}, which varies per query", *keys)
+        elif not _same_unit(known.unit, "1" if keys[-1] == "df" else unit):
+            told = f"names {str(value)!r}, which is in {known.unit!r}; {unit or '1'!r} is wanted"
+            yield item.fault(told, *keys)
+
+
+def _same_unit(stated: str, wanted: str) -> bool:
+    return not stated or not wanted or same_unit(stated, wanted)
+
+
+def _declared(name: str, model: EnergyModel) -> Output:
+    """Give an output as its model declares it; without a unit where it does not."""
+    declared = {output.name: output for output in model.outputs}
+    return declared.get(name, Output(name, "", ""))
 
 
 def _column_faults(
@@ -97,8 +127,7 @@ def _output(item: Evidence, model: EnergyModel, joint: Joint) -> Output | Fault:
     if stated.observes not in names:
         text = f"{model.name} has no output {stated.observes!r}{nearest(stated.observes, names)}"
         return item.fault(text, "observes")
-    declared = {output.name: output for output in model.outputs}
-    output = declared.get(stated.observes, Output(stated.observes, "", ""))
+    output = _declared(stated.observes, model)
     wrong = [(row.boundary, ("rows", row.number)) for row in item.rows if row.boundary]
     for boundary, keys in ((stated.boundary, ("boundary",)), *wrong):
         if output.boundary and boundary and boundary != output.boundary:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, count
 from typing import TypeAlias
 
 from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, with_error
@@ -19,6 +20,7 @@ from uncertainty.spec import (
     stated_evidence,
     stated_measurement,
 )
+from uncertainty.units import UnitError, factor
 
 __all__ = ["EvidenceLike", "Observed", "observe"]
 
@@ -57,11 +59,19 @@ class Observed:
     faults: tuple[Fault, ...] = field(default=())
 
 
-def observe(priors: Priors, given: object, choice: Choice | None, *, new_system: bool) -> Observed:
+def observe(
+    priors: Priors,
+    given: object,
+    choice: Choice | None,
+    later: Sequence[Layer],
+    *,
+    new_system: bool,
+) -> Observed:
     """Read the evidence of a call, or else that of the file.
 
     The effect of a system that was not measured comes in for a `new_system`, and where a file
-    states a measurement without evidence: then it is all that was learned.
+    states a measurement without evidence: then it is all that was learned. Layers that come
+    `later` than the file's (its scenario, what is given) may change the law of a discrepancy.
     """
     evidence = _apart(_read(priors, given))
     measurement = stated_measurement(priors)
@@ -79,7 +89,10 @@ def observe(priors: Priors, given: object, choice: Choice | None, *, new_system:
         for item, model in zip(evidence, models, strict=True)
         if item.measurement is not None and (new_system or not item.rows)
     ]
-    changed, effects = _with_effect(governing, [*priors.layers, *layers], priors, choice)
+    changed, effects, complaints = _with_effect(
+        governing, [*layers, *priors.layers, *later], priors, choice
+    )
+    faults += complaints
     return Observed(
         evidence,
         tuple(models),
@@ -106,13 +119,12 @@ def _read(priors: Priors, given: object) -> tuple[Evidence, ...]:
 
 def _apart(found: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Number evidence of one name, so that results keep it apart."""
-    names = [item.name for item in found]
-    return tuple(
-        replace(item, name=f"{item.name}_{names[:i].count(item.name) + 1}")
-        if item.name in names[:i]
-        else item
-        for i, item in enumerate(found)
-    )
+    apart = dict[str, Evidence]()
+    for item in found:
+        numbered = (f"{item.name}_{n}" for n in count(2))
+        name = next(x for x in chain([item.name], numbered) if x not in apart)
+        apart[name] = replace(item, name=name)
+    return tuple(apart.values())
 
 
 def _model(item: Evidence, choice: Choice | None) -> tuple[EnergyModel | None, list[Fault]]:
@@ -129,10 +141,10 @@ def _with_effect(
     layers: Sequence[Layer],
     priors: Priors,
     choice: Choice | None,
-) -> tuple[Choice | None, list[Layer]]:
+) -> tuple[Choice | None, list[Layer], list[Fault]]:
     """Give a system without evidence its own effect, where its model is the one observed."""
     for stated, model in governing:
-        laws = dict(_effects(stated, layers))
+        laws = dict(_effects(stated, layers, _unit_of(stated, model)))
         if choice is not None and model == choice.single and laws:
             changed = choice.altered(
                 partial(
@@ -142,15 +154,34 @@ def _with_effect(
                     multiplies=stated.multiplies,
                 )
             )
-            return changed, [given_layer(laws, priors.place, "<evidence>")[0]]
-    return choice, []
+            layer, faults = given_layer(laws, priors.place, "<evidence>")
+            return changed, [layer], faults
+    return choice, [], []
 
 
-def _effects(stated: Measurement, layers: Sequence[Layer]) -> Iterator[tuple[str, object]]:
+def _unit_of(stated: Measurement, model: EnergyModel | None) -> str:
+    """Unit of the error: none where it multiplies, else that of the output."""
+    outputs = model.outputs if model is not None and not stated.multiplies else ()
+    return next((output.unit for output in outputs if output.name == stated.observes), "")
+
+
+def _number(value: Scalar, unit: str) -> object:
+    """Give a plain number; a unit that does not fit is told where rows are read."""
+    if isinstance(value, float | Reference):
+        return value
+    try:
+        return value.number * factor(value.unit, unit or "1")
+    except UnitError:
+        return value.number
+
+
+def _effects(
+    stated: Measurement, layers: Sequence[Layer], unit: str
+) -> Iterator[tuple[str, object]]:
     told = {"group": "measurement", "note": _NOTE}
     effect, discrepancy = EFFECTS
     if stated.effect_sd is not None:
-        yield effect, {"normal": {"mean": 0.0, "sd": stated.effect_sd}, **told}
+        yield effect, {"normal": {"mean": 0.0, "sd": _number(stated.effect_sd, unit)}, **told}
     if isinstance(stated.discrepancy, Reference):
         name = str(stated.discrepancy)
         entry = next((x.entries[name] for x in reversed(layers) if name in x.entries), None)
@@ -158,7 +189,7 @@ def _effects(stated: Measurement, layers: Sequence[Layer]) -> Iterator[tuple[str
             law = entry.model_dump(exclude_unset=True, exclude={"source", "note", "group"})
             yield discrepancy, {**law, **told}
     elif stated.discrepancy is not None:
-        yield discrepancy, {"fixed": stated.discrepancy, **told}
+        yield discrepancy, {"fixed": _number(stated.discrepancy, unit), **told}
 
 
 def _used(evidence: Iterable[Evidence], models: Iterable[EnergyModel | None]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from uncertainty.moments import moment_notices
 from uncertainty.observations import observations_of
 from uncertainty.observed import EvidenceLike, Observed, observe
 from uncertainty.precision import in_float64
-from uncertainty.spec import Assumption, Priors, load_priors, nearest, resolve
+from uncertainty.spec import Assumption, Priors, given_layer, load_priors, nearest, resolve
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
 
@@ -252,7 +252,9 @@ def _build(
     new_system: bool,
 ) -> Problem:
     choice, faults = choose_model(priors, model)
-    observed = observe(priors, evidence, choice, new_system=new_system)
+    later = [layer for name, layer in priors.scenarios.items() if name == scenario]
+    later.append(given_layer(given or {}, priors.place)[0])
+    observed = observe(priors, evidence, choice, later, new_system=new_system)
     added = [*form_layer(choice, priors), *observed.layers]
     resolution = resolve(priors, given or {}, scenario, added)
     if not priors.readable:

@@ -10,8 +10,11 @@ import xarray as xr
 from uncertainty.fit import SURPRISING, check_fit
 from uncertainty.health import r_hat
 from uncertainty.plots import plot_fits
+from uncertainty.precision import Floats
 from uncertainty.report.files import write_figure, write_text
 from uncertainty.report.text import figure_with_error
+from uncertainty.results import warnings_of
+from uncertainty.sampling import DISAGREE
 
 __all__ = [
     "fit_rows",
@@ -56,25 +59,36 @@ def fit_sentences(tree: xr.DataTree) -> Iterator[str]:
     """Say where leaving rows out cannot be trusted, and how the chains were checked."""
     fit = check_fit(tree)
     above = int(fit["rows_above"].sum())
+    count = sum(rows.shape[-1] for rows in tree["log_likelihood"].data_vars.values())
     if above:
         yield (
-            f"{above} of {int(fit['rows'].sum())} rows have a Pareto k above 0.7: the posterior "
+            f"{above} of {count} rows have a Pareto k above 0.7: the posterior "
             "leans on them, and what is said of leaving rows out is too good."
         )
-    worst = max(
-        r_hat(np.asarray(tree["unconstrained_posterior"][name].values))
-        for name in updated_names(tree)
-    )
+    worst = max(r_hat(draws) for draws in _sampled(tree))
     k = float(tree.attrs["pareto_k"])
-    checked = (
-        f"importance sampling from the prior agrees (Pareto k {k:.2f})"
-        if k < 0.7
-        else f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"
-    )
+    if k >= 0.7:
+        checked = (
+            f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"
+        )
+    elif any(DISAGREE in text for text in warnings_of(tree)):
+        checked = f"importance sampling from the prior does not agree (Pareto k {k:.2f})"
+    else:
+        checked = f"importance sampling from the prior agrees (Pareto k {k:.2f})"
     yield (
         f"{tree.attrs['posterior_chains']} chains of {tree.attrs['posterior_draws']} draws, "
         f"largest R-hat {worst:.3f}; {checked}."
     )
+
+
+def _sampled(tree: xr.DataTree) -> Iterator[Floats]:
+    """Scores of what was sampled, effects of groups too: shape (chain, draw) each."""
+    scores = tree["unconstrained_posterior"]
+    for name in updated_names(tree):
+        yield np.asarray(scores[name].values)
+    for evidence in tree["log_likelihood"].data_vars:
+        if f"{evidence}_effect" in scores:
+            yield from np.moveaxis(np.asarray(scores[f"{evidence}_effect"].values), -1, 0)
 
 
 def open_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:

@@ -96,7 +96,8 @@ def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
     yield "## How the measurements are fitted"
     yield table_text(*fit_rows(tree))
     yield " ".join(fit_sentences(tree))
-    yield "![fit](fit.svg)"
+    if _measured(tree):
+        yield "![fit](fit.svg)"
 
 
 def write_posterior(
@@ -119,7 +120,8 @@ def write_posterior(
     -------
     list of Path
         ``posterior.csv``, and as SVG and PNG ``updated`` (the output before and after),
-        ``movement`` (each assumption) and ``fit`` (predictive intervals against measurements).
+        ``movement`` (each assumption) and, unless all rows are limits, ``fit`` (predictive
+        intervals against measurements).
 
     Examples
     --------
@@ -144,6 +146,8 @@ def write_posterior(
         for name in updated_names(tree)
     }
     written += write_figure(folder / "movement", plot_movement(scores, prob))
+    if not _measured(tree):
+        return written
     return written + write_figure(folder / "fit", _fit_figure(tree, prob))
 
 
@@ -153,8 +157,15 @@ def _draws(tree: xr.DataTree, quantity: str, group: Group) -> xr.DataArray:
     return xr.DataArray(draws, None, ("chain", "draw"), quantity, facts)
 
 
-def _fit_figure(tree: xr.DataTree, prob: float) -> "Figure":
+def _measured(tree: xr.DataTree) -> list[str]:
+    """Name the evidence that has values, and not only limits."""
+    observed = tree["observed_data"].dataset
     names = [str(name) for name in tree["log_likelihood"].data_vars]
+    return [name for name in names if np.isfinite(observed[name].values).any()]
+
+
+def _fit_figure(tree: xr.DataTree, prob: float) -> "Figure":
+    names = _measured(tree)
     observed = {name: np.asarray(tree["observed_data"][name].values) for name in names}
     kept = {name: np.isfinite(values) for name, values in observed.items()}
     predicted = {

@@ -1,6 +1,7 @@
 """Ways to choose points on the road."""
 
 from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
+from uncertainty.sampling.importance import DISAGREE
 from uncertainty.sampling.infer import infer
 from uncertainty.sampling.medians import median_of_rows
 from uncertainty.sampling.points import normal_scores, unit_points
@@ -11,6 +12,7 @@ from uncertainty.sampling.target import learns
 from uncertainty.sampling.update import update
 
 __all__ = [
+    "DISAGREE",
     "NESTED_DRAWS",
     "QUERIES",
     "RANDOMIZATIONS",

@@ -12,8 +12,10 @@ from uncertainty.precision import Floats
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.target import coordinates_of, labels_of, rows_at
 
-__all__ = ["RELIABLE", "Weighted", "disagreements", "weigh_prior"]
+__all__ = ["DISAGREE", "RELIABLE", "Weighted", "disagreements", "weigh_prior"]
 
+DISAGREE = "NUTS and importance sampling disagree"
+"""How a warning tells of chains that weights contradict."""
 RELIABLE = 0.7
 """Pareto k below which weights can be relied on."""
 _RANDOMIZATIONS = 16
@@ -87,10 +89,10 @@ def disagreements(target: Target, weighted: Weighted, z: Floats) -> Iterator[str
     z : array
         Of the chains, shape (chain, draw, size).
     """
-    from scipy.stats import norm
+    from scipy.stats import t
 
     means, errors = weighted.means()
-    limit = float(norm.isf(_FALSE_ALARM / 2 / target.size))
+    limit = float(t.isf(_FALSE_ALARM / 2 / target.size, _RANDOMIZATIONS - 1))
     for name, mean, error, draws in zip(
         labels_of(target), means, errors, np.moveaxis(z, -1, 0), strict=True
     ):
@@ -98,6 +100,6 @@ def disagreements(target: Target, weighted: Weighted, z: Floats) -> Iterator[str
         apart = abs(draws.mean() - mean) / math.hypot(own, error)
         if apart > limit:
             yield (
-                f"{name}: NUTS and importance sampling disagree by {apart:.1f} standard errors "
+                f"{name}: {DISAGREE} by {apart:.1f} standard errors "
                 f"(mean score {draws.mean():.3f} and {mean:.3f}); run longer chains"
             )

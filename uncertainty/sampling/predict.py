@@ -1,6 +1,6 @@
 """What would be measured at new conditions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from uncertainty.sampling.forward import QUERIES
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
-from uncertainty.spec import Row, conditions_of
+from uncertainty.spec import Row, conditions_of, group_of_row, nearest
 
 __all__ = ["expected_rows", "predict"]
 
@@ -72,7 +72,7 @@ def predict(
         posterior = tree_or_problem["unconstrained_posterior"].dataset
     chosen = _chosen(problem, observes)
     grouping = _grouping(problem, chosen)
-    conditions, groups = _conditions(problem, rows, grouping)
+    conditions, groups = _conditions(problem, chosen, rows, grouping)
     names = list(dict.fromkeys([*chosen.groups, *groups]))
     made = [
         Row(i, own, {"value": 1.0}, group)
@@ -82,7 +82,8 @@ def predict(
     observation = replace(chosen, groups=tuple(names) if chosen.sd else (), rows=parts)
     coordinates = problem.joint.coordinates(varies=False)
     target = whole_target(problem, (observation,), QUERIES, seed)
-    z = _scores(coordinates, observation, chosen, posterior, seed)
+    others = [x for x in problem.observations if x.observes == chosen.observes and x.count]
+    z = _scores(coordinates, observation, chosen, others, posterior, seed)
     found = rows_at(target, z, seed).replicate[0]
     output = problem.outputs.get(chosen.observes)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
@@ -122,7 +123,7 @@ def _grouping(problem: Problem, chosen: Observation) -> str:
 
 
 def _conditions(
-    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str
+    problem: Problem, chosen: Observation, rows: Sequence[Mapping[str, object]], grouping: str
 ) -> tuple[list[dict[str, float]], list[str]]:
     """Read the rows; a row without a group is one of its own."""
     found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
@@ -131,16 +132,29 @@ def _conditions(
         own, complaints = conditions_of(given, problem.priors.place)
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
         found.append(own)
-        groups.append(str(row.get(grouping, f"row {number}")))
+        faults += _unknown(own, chosen, problem, number)
+        groups.append(group_of_row(row.get(grouping, f"row {number}")))
     if faults:
         raise InputError(faults)
     return found, groups
+
+
+def _unknown(
+    conditions: Mapping[str, float], chosen: Observation, problem: Problem, number: int
+) -> Iterator[Fault]:
+    model = chosen.model
+    known = {*model.required, *model.optional, *problem.assumptions}
+    for name in conditions:
+        if name not in known and not model.takes_all:
+            text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
+            yield Fault("<rows>", 0, 0, f"{number}.{name}", text)
 
 
 def _scores(
     coordinates: Mapping[str, int],
     observation: Observation,
     chosen: Observation,
+    others: Sequence[Observation],
     posterior: xr.Dataset | None,
     seed: int,
 ) -> Floats:
@@ -152,10 +166,10 @@ def _scores(
         known = dict[str, Floats]()
     else:
         columns = [np.asarray(posterior[name].values).ravel() for name in coordinates]
-        effect = f"{chosen.name}_effect"
         known = {
-            group: np.asarray(posterior[effect].values)[..., i].ravel()
-            for i, group in enumerate(chosen.groups)
+            group: np.asarray(posterior[f"{item.name}_effect"].values)[..., i].ravel()
+            for item in (*others, chosen)
+            for i, group in enumerate(item.groups)
         }
     count = len(columns[0]) if columns else _DRAWS
     effects = [

@@ -44,6 +44,10 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     problem = build_problem(**{**recipe, "priors": _found(recipe["priors"])})
     if problem.priors.layers[-1].document.sha256 != tree.attrs["priors_sha256"]:
         raise _gone(f"{tree.attrs['priors']} has changed since")
+    before = {item["name"]: item["sha256"] for item in json.loads(tree.attrs.get("evidence", "[]"))}
+    for item in problem.observed.evidence:
+        if item.document.sha256 != before.get(item.name, item.document.sha256):
+            raise _gone(f"{item.document.label} has changed since")
     return problem
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from uncertainty.energy import EFFECTS
 from uncertainty.errors import Fault, InputError
 from uncertainty.joint import Joint, Node
 from uncertainty.likelihood import Observation, Target
@@ -90,7 +91,7 @@ class Open:
 def open_names(joint: Joint, item: Observation) -> Iterator[Open]:
     """Tell what each row leaves open, rows that leave the same open together."""
     found = dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]]()
-    names = [node.name for node in joint.nodes]
+    names = _own_names(joint)
     for part in item.rows:
         behind = joint.behind(item.model.used(names), part.known)
         kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
@@ -114,13 +115,18 @@ def _movable(problem: Problem) -> list[Node]:
 def _touched(problem: Problem) -> frozenset[str]:
     """Names whose scores may move the likelihood."""
     joint, found = problem.joint, set[str]()
-    names = [node.name for node in joint.nodes]
+    names = _own_names(joint)
     for item in problem.observations:
         laws = (item.parameters, item.sd, item.discrepancy)
         found |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
             found |= joint.behind(item.model.used(names), part.known)
     return frozenset(found)
+
+
+def _own_names(joint: Joint) -> list[str]:
+    """Names that a measured system has, not the effect of one that nobody measured."""
+    return [node.name for node in joint.nodes if node.name not in EFFECTS]
 
 
 def _jumps(problem: Problem, nodes: Sequence[Node]) -> Iterator[Fault]:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.health import Smoothed, smoothed_weights
+from uncertainty.health import Smoothed, ess_bulk, smoothed_weights
 from uncertainty.likelihood import Target
 from uncertainty.observed import EvidenceLike
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem, build_problem
-from uncertainty.results import BATCHES
+from uncertainty.results import BATCHES, warnings_of
 from uncertainty.sampling.forward import QUERIES, simulate
 from uncertainty.sampling.importance import RELIABLE, disagreements, weigh_prior
 from uncertainty.sampling.infer import infer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 _FEWEST = 400
+_OF_THE_DENSITY = ("lp", "energy")  # another one now
 
 
 @in_float64
@@ -53,8 +54,8 @@ def update(
     -------
     xarray.DataTree
         As `infer` gives it, on all evidence. Attribute ``updated_by`` says how: ``weights``, where
-        the draws could be weighed by the new rows (Pareto k below 0.7 and 400 effective draws;
-        there are as many draws then as are effective), or ``refit``.
+        the draws could be trusted and weighed by the new rows (Pareto k below 0.7 and 400
+        effective draws; there are as many draws then as are effective), or ``refit``.
 
     Raises
     ------
@@ -78,12 +79,20 @@ def update(
     target = target_of(problem.new_system, queries, seed)
     z = _scores(tree, target, seed)
     weights = _weigh(target, z, len(before.observed.evidence), seed)
-    if weights.k >= RELIABLE or weights.effective < _FEWEST:
+    effective = weights.effective * _independent(tree, z, target)
+    if warnings_of(tree) or weights.k >= RELIABLE or effective < _FEWEST:
         chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
         found = infer(problem, draws, chains, seed, queries=queries)
         found.attrs["updated_by"] = "refit"
         return found
-    return _resampled(tree, problem, target, z, weights, queries, seed)
+    return _resampled(tree, problem, target, z, weights, effective, queries, seed)
+
+
+def _independent(tree: "xr.DataTree", z: Floats, target: Target) -> float:
+    """Share of the draws that are worth an independent one, in the worst coordinate."""
+    chains = z.reshape(int(tree.attrs["posterior_chains"]), -1, target.size)
+    least = min(ess_bulk(chains[..., i]) for i in range(target.size))
+    return min(1.0, least / len(z))
 
 
 def _with_more(before: Problem, evidence: EvidenceLike | Sequence[EvidenceLike]) -> Problem:
@@ -128,20 +137,21 @@ def _resampled(
     target: Target,
     z: Floats,
     weights: Smoothed,
+    effective: float,
     queries: int,
     seed: int,
 ) -> "xr.DataTree":
-    """As many draws as are effective, each with equal weight, by systematic resampling."""
+    """As many draws as are effective, each with equal weight, by systematic resampling in order."""
     chains = int(tree.attrs["posterior_chains"])
     parts = chains * BATCHES
-    count = int(weights.effective) // parts * parts
+    count = int(effective) // parts * parts
     rng = np.random.default_rng([seed, 3])
     steps = (rng.random() + np.arange(count)) / count
     chosen = np.minimum(np.searchsorted(np.cumsum(weights.weights), steps), len(z) - 1)
-    chosen = rng.permutation(chosen)
     stats = {
         str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
         for name, values in tree["sample_stats"].data_vars.items()
+        if name not in _OF_THE_DENSITY
     }
     found = Chains(z[chosen].reshape(chains, -1, target.size), stats)
     rows = rows_at(target, z[chosen], seed)

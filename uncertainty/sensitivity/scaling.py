@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
+from uncertainty.health import smoothed_weights
 from uncertainty.precision import Floats
 from uncertainty.sensitivity.sample import from_half_samples
 from uncertainty.sensitivity.table import Estimates
@@ -67,9 +68,6 @@ def _move(values: Floats, density: Floats) -> float:
 
     if np.ptp(density) == 0:
         return 0.0
-    weights = []
-    for alpha in _ALPHAS:
-        logs = np.asarray(array_stats.power_scale_lw(density, alpha=alpha, axis=[0, 1]))
-        raw = np.exp(logs - logs.max())
-        weights.append(raw / raw.sum())
+    powers = (smoothed_weights((alpha - 1) * density.ravel()) for alpha in _ALPHAS)
+    weights = [power.weights.reshape(density.shape) for power in powers]
     return float(array_stats.power_scale_sense(values, *weights, *_ALPHAS))

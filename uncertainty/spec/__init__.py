@@ -22,7 +22,7 @@ from uncertainty.spec.ledger import Claim, Term, read_ledger
 from uncertainty.spec.library import shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
-from uncertainty.spec.rows import OBSERVED, Row, conditions_of
+from uncertainty.spec.rows import OBSERVED, Row, conditions_of, group_of_row
 from uncertainty.spec.schema import AssumptionEntry
 from uncertainty.spec.starter import starting_file
 from uncertainty.spec.validation import nearest
@@ -55,6 +55,7 @@ __all__ = [
     "evidence_names",
     "evidence_schema",
     "given_layer",
+    "group_of_row",
     "load_function",
     "load_priors",
     "model_of_text",

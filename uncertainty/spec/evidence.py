@@ -15,7 +15,15 @@ from uncertainty.spec.document import Document, Key, read_document, wrap_mapping
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place, find_file, missing_file, shipped_folder, shown_path
 from uncertainty.spec.priors import Priors, Stated, layer_of, wrong_format
-from uncertainty.spec.rows import OBSERVED, Cell, CellEntry, Row, read_conditions, read_observed
+from uncertainty.spec.rows import (
+    OBSERVED,
+    Cell,
+    CellEntry,
+    Row,
+    group_of_row,
+    read_conditions,
+    read_observed,
+)
 from uncertainty.spec.schema import (
     AssumptionEntry,
     MeasurementEntry,
@@ -282,5 +290,6 @@ def _row(
     boundary = cells.pop("boundary", None)
     inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
     conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
-    row = Row(number, conditions, observed, str(group or ""), str(boundary or ""))
+    named = "" if group is None else group_of_row(group)
+    row = Row(number, conditions, observed, named, str(boundary or ""))
     return row, [*faults, *complaints]

@@ -21,6 +21,7 @@ __all__ = [
     "CellEntry",
     "Row",
     "conditions_of",
+    "group_of_row",
     "read_conditions",
     "read_observed",
 ]
@@ -69,6 +70,11 @@ class Row:
     observed: Mapping[str, Scalar]
     group: str = ""
     boundary: str = ""
+
+
+def group_of_row(cell: object) -> str:
+    """Name a group as its cell does; 1 and 1.0 are the same."""
+    return f"{cell:g}" if isinstance(cell, float | int) else str(cell)
 
 
 def read_observed(
