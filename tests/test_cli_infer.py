@@ -107,6 +107,13 @@ def test_check_says_what_the_prior_expects_and_what_it_does_not(folder):
     assert any(text.startswith("row 2 of measured lies where") for text in found["warnings"])
 
 
+def test_what_is_set_in_a_call_is_not_exported(folder):
+    words = ("--set", "output_tokens=9", "--export", "learned.yaml")
+    done = uncertainty(folder, "infer", "mine.yaml", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("--export: give neither --set")
+
+
 def test_bad_evidence_is_told_and_nothing_written(folder):
     (folder / "measured.yaml").write_text(MEASURED.replace("energy_wh", "energy"))
     done = uncertainty(folder, "infer", "mine.yaml")

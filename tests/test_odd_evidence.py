@@ -106,6 +106,14 @@ def test_named_spreads_are_in_the_unit_of_the_error():
     assert un.build_problem("epoch", given={"noise": noise}, evidence=stated)
 
 
+def test_limits_need_a_number_of_degrees_of_freedom():
+    heavy = {"error": {"log_student_t": {"df": "nu", "scale": 0.1}}}
+    whole = priors(nu={"lognormal": {"median": 4, "sigma": 0.3}})
+    stated = evidence([[0.3]], ["at_least"]) | heavy
+    with pytest.raises(un.InputError, match="must be a number where rows are limits"):
+        un.build_problem(whole, model=product, evidence=stated)
+
+
 def test_a_discrepancy_that_is_given_is_that_of_a_new_system_too():
     stated = evidence([[0.3]], discrepancy="off")
     whole = priors(off={"normal": {"mean": 0, "sd": 0.5}})

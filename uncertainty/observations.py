@@ -75,6 +75,8 @@ def _name_faults(
             yield item.fault(text, *keys)
         elif known.varies:
             yield item.fault(f"names {str(value)!r}, which varies per query", *keys)
+        elif keys[-1] == "df" and any("value" not in row.observed for row in item.rows):
+            yield item.fault("must be a number where rows are limits", *keys)
         elif not _same_unit(known.unit, "1" if keys[-1] == "df" else unit):
             told = f"names {str(value)!r}, which is in {known.unit!r}; {unit or '1'!r} is wanted"
             yield item.fault(told, *keys)

@@ -27,6 +27,7 @@ from uncertainty.cli.options import (
     check_prob,
 )
 from uncertainty.cli.show import busy, say, steps, table, warnings
+from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,6 +64,9 @@ def infer(
     import uncertainty as un
 
     check_prob(prob)
+    if export and (sets or scenario or (model and ".py:" in model)):
+        text = "give neither --set, --scenario nor a function: a file of its own can be exported"
+        raise InputError.of("--export", text)
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)
     folder = out or Path("results") / f"{question.folder_name}-posterior"
     with busy("checking"):
