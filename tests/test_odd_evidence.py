@@ -1,5 +1,7 @@
 """Evidence that is plausible and unusual: told, used or refused, and never a crash or a wrong number."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -133,7 +135,7 @@ def test_a_model_of_any_inputs_learns_nothing_of_a_system_that_was_not_measured(
     assert "system_effect" not in tree.attrs["updated"]
 
 
-def test_predictions_know_groups_however_written_and_refuse_unknown_conditions():
+def test_predictions_know_groups_however_written_and_tell_of_unused_conditions():
     stated = {
         **evidence([[1, 0.3], [0, 3.0]], ["site", "value"], 0.01),
         "random_effect": {"column": "site", "sd": 1.0},
@@ -142,8 +144,8 @@ def test_predictions_know_groups_however_written_and_refuse_unknown_conditions()
     for group in (1, 1.0, "1"):
         draws = un.predict(tree, [{"site": group}, {"site": 0}])["energy_wh"]
         assert draws.median("sample").values == pytest.approx([0.3, 3.0], rel=0.05)
-    with pytest.raises(un.InputError, match="did you mean 'a'|is no input of product"):
-        un.predict(tree, [{"aa": 1.0}])
+    (notice,) = json.loads(un.predict(tree, [{"bb": 1.0, "a": 2.0}]).attrs["notices"])
+    assert notice.startswith("bb: is used by nothing in product")
 
 
 def test_fits_with_errors_of_other_families_are_compared():

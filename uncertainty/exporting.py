@@ -206,11 +206,10 @@ def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> 
     lowest = [] if low is None else [(0.0, low)]
     highest = [] if high is None else [(1.0, high)]
     yield f"  {name}:"
-    known = np.ptp(draws) == 0
-    law = (
-        f"fixed: {float(draws.flat[0])!r}" if known else _law([*lowest, *points.items(), *highest])
-    )
-    yield f"    {law}"
+    if np.ptp(draws) == 0:
+        yield f"    fixed: {float(draws.flat[0])!r}"
+    else:
+        yield f"    {_law([*lowest, *points.items(), *highest])}"
     if item.unit:
         yield f"    unit: {json.dumps(item.unit)}"
     if item.group:

@@ -1,5 +1,6 @@
 """What would be measured at new conditions."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from uncertainty.sampling.forward import QUERIES
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
-from uncertainty.spec import Row, conditions_of, group_of_row, nearest
+from uncertainty.spec import KINDS, Row, conditions_of, group_of_row, nearest
 
 __all__ = ["expected_rows", "predict"]
 
@@ -49,7 +50,8 @@ def predict(
     -------
     xarray.Dataset
         Draws under the output's name, in its unit, dimensions ``sample`` and ``row``: with the
-        effect of the group and the error of a single measurement.
+        effect of the group and the error of a single measurement. Attribute ``notices`` (JSON)
+        names conditions that nothing uses.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def predict(
         posterior = tree_or_problem["unconstrained_posterior"].dataset
     chosen = _chosen(problem, observes)
     grouping = _grouping(problem, chosen)
-    conditions, groups = _conditions(problem, chosen, rows, grouping)
+    conditions, groups = _conditions(problem, rows, grouping)
     names = list(dict.fromkeys([*chosen.groups, *groups]))
     made = [
         Row(i, own, {"value": 1.0}, group)
@@ -87,7 +89,9 @@ def predict(
     found = rows_at(target, z, seed).replicate[0]
     output = problem.outputs.get(chosen.observes)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
-    return xr.Dataset({chosen.observes: (("sample", "row"), found, facts)})
+    notices = json.dumps([*_unused(rows, chosen, problem, grouping)])
+    draws = {chosen.observes: (("sample", "row"), found, facts)}
+    return xr.Dataset(draws, attrs={"notices": notices})
 
 
 @in_float64
@@ -123,7 +127,7 @@ def _grouping(problem: Problem, chosen: Observation) -> str:
 
 
 def _conditions(
-    problem: Problem, chosen: Observation, rows: Sequence[Mapping[str, object]], grouping: str
+    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str
 ) -> tuple[list[dict[str, float]], list[str]]:
     """Read the rows; a row without a group is one of its own."""
     found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
@@ -132,22 +136,21 @@ def _conditions(
         own, complaints = conditions_of(given, problem.priors.place)
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
         found.append(own)
-        faults += _unknown(own, chosen, problem, number)
         groups.append(group_of_row(row.get(grouping, f"row {number}")))
     if faults:
         raise InputError(faults)
     return found, groups
 
 
-def _unknown(
-    conditions: Mapping[str, float], chosen: Observation, problem: Problem, number: int
-) -> Iterator[Fault]:
+def _unused(
+    rows: Sequence[Mapping[str, object]], chosen: Observation, problem: Problem, grouping: str
+) -> Iterator[str]:
+    """Say which conditions nothing uses, as `build_problem` does of what is given."""
     model = chosen.model
-    known = {*model.required, *model.optional, *problem.assumptions}
-    for name in conditions:
+    known = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
+    for name in dict.fromkeys(name for row in rows for name in row):
         if name not in known and not model.takes_all:
-            text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
-            yield Fault("<rows>", 0, 0, f"{number}.{name}", text)
+            yield f"{name}: is used by nothing in {model.name}{nearest(name, known)}"
 
 
 def _scores(

@@ -1,7 +1,7 @@
 """Files to frozen objects: the only room that reads what users write."""
 
 from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, Resolution
-from uncertainty.spec.catalogue import catalogue
+from uncertainty.spec.catalogue import KINDS, catalogue
 from uncertainty.spec.correlations import correlation_matrix
 from uncertainty.spec.document import parse_yaml
 from uncertainty.spec.evidence import (
@@ -30,6 +30,7 @@ from uncertainty.spec.values import Reference, Scalar
 
 __all__ = [
     "FAMILY_CLASSES",
+    "KINDS",
     "MULTIPLYING",
     "OBSERVED",
     "Assumption",
