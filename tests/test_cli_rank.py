@@ -105,3 +105,16 @@ def test_faults_are_said_and_nothing_is_written(stated, options, message, tmp_pa
 def test_a_saved_run_cannot_be_changed(tmp_path):
     found = invoke(tmp_path / "run.nc", "--set", "a=1")
     assert "--set: cannot change a saved run" in str(found.exception)
+
+
+def test_correlated_inputs_are_ranked_together_where_a_method_needs_it(stated, tmp_path):
+    text = FILE + "correlations: [{between: [a, b], rank: 0.5}]\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    out = tmp_path / "ranking"
+    found = invoke(*stated, "--out", out, "--method", "sobol,shapley")
+    assert found.exit_code == 0, found.output
+    said = " ".join(found.output.split())
+    assert "a + b" in said
+    assert "Correlated inputs, whose shares would overlap, are ranked together." in said
+    refused = CliRunner().invoke(app, ["rank", *stated, "--method", "sobol", "--by", "input"])
+    assert isinstance(refused.exception, un.InputError)

@@ -53,7 +53,9 @@ Folder = Annotated[
 ]
 Statistic = Annotated[str, typer.Option(help="typical, mean or query.")]
 Scale = Annotated[str, typer.Option(help="log or linear.")]
-By = Annotated[str, typer.Option(help="input, block (correlated together) or group.")]
+By = Annotated[
+    str | None, typer.Option(help="input (if not given), block (correlated together) or group.")
+]
 Threshold = Annotated[
     float | None, typer.Option(help="With value: a limit of the output that a decision turns on.")
 ]
@@ -62,12 +64,15 @@ Where = Annotated[
 ]
 
 
+_OF_INDEPENDENT = ("sobol", "derivative")  # their shares need inputs that are independent
+
+
 def rank(
     file: Input,
     method: Method = None,
     statistic: Statistic = "typical",
     scale: Scale = "log",
-    by: By = "input",
+    by: By = None,
     threshold: Threshold = None,
     where: Where = None,
     out: Folder = None,
@@ -97,12 +102,11 @@ def rank(
         quantity=quantity,
         statistic=cast("target.Statistic", statistic),
         scale=cast("target.Scale", scale),
-        by=cast("target.By", by),
         seed=seed,
         prob=prob,
         where=where,
     )
-    rankings = [_ranked(ask, name.strip(), draws, threshold) for name in methods]
+    rankings = [_ranked(ask, name.strip(), by, draws, threshold) for name in methods]
     beside = Path(file).parent / "ranking"
     folder = out or (beside if saved else Path("results") / f"{question.folder_name}-ranking")
     check_folder(folder)
@@ -140,15 +144,29 @@ def _saved(question: Question) -> "xr.DataTree":
 
 
 def _ranked(
-    ask: "partial[xr.Dataset]", method: str, draws: int | None, threshold: float | None
+    ask: "partial[xr.Dataset]",
+    method: str,
+    by: str | None,
+    draws: int | None,
+    threshold: float | None,
 ) -> "xr.Dataset":
     """Rank by one method; what belongs to some methods alone is kept from the others."""
+    own = partial(
+        ask,
+        method=method,
+        draws=None if method == "tornado" else draws,
+        threshold=threshold if method == "value" else None,
+    )
     with busy(f"ranking by {method}"):
-        return ask(
-            method=method,
-            draws=None if method == "tornado" else draws,
-            threshold=threshold if method == "value" else None,
-        )
+        try:
+            return own(by=cast("target.By", by or "input"))
+        except InputError:
+            if by is not None or method not in _OF_INDEPENDENT:
+                raise
+        found = own(by="block")
+        together = "Correlated inputs, whose shares would overlap, are ranked together. "
+        found.attrs["note"] = together + str(found.attrs["note"])
+        return found
 
 
 def _print(rankings: "Sequence[xr.Dataset]", written: Sequence[Path]) -> None:
