@@ -5,7 +5,7 @@ from pathlib import Path
 import uncertainty as un
 
 FIGURES = Path(__file__).parents[1] / "figures"
-FILES = ("gpt-4o", "frontier-moe", "small-dense", "reasoning", "gemini-like")
+DESCRIBED = ("gpt-4o", "frontier-moe", "small-dense", "reasoning", "gemini-like")
 # Published figures in Wh at the facility, with the source's key in priors/sources.bib: never evidence.
 PUBLISHED = {
     "Google, median prompt": (0.24, "google2025"),
@@ -42,7 +42,7 @@ def prior_of(name):
 def main(folder=FIGURES / "calibrated_queries", draws=2**12):
     """Print and draw."""
     trees = {}
-    for name in FILES:
+    for name in DESCRIBED:
         trees[f"{name}, assumed"] = un.simulate(prior_of(name), draws)
         trees[f"{name}, calibrated"] = un.simulate(un.build_problem(f"calibrated/{name}"), draws)
     trees |= {name: un.simulate(stated(wh), draws) for name, (wh, _) in PUBLISHED.items()}
