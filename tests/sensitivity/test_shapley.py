@@ -1,6 +1,6 @@
 """Shapley effects against closed forms, with and without dependence."""
 
-import sys
+from importlib import import_module
 from itertools import combinations, permutations
 
 import jax.numpy as jnp
@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import uncertainty as un
+
+SHAPLEY = import_module(
+    "uncertainty.sensitivity.shapley"
+)  # the package has a function of this name
 
 
 def of_value_function(players, value):
@@ -61,7 +65,7 @@ def test_three_gaussians(pearson, evaluations, monkeypatch):
     """Owen and Prieur (2017), SIAM/ASA J. Uncertainty Quantification 5, 986."""
     problem, exact = gaussian([1.0, 2.0, -1.5], pearson)
     if evaluations == "orders":
-        monkeypatch.setattr(sys.modules["uncertainty.sensitivity.shapley"], "_FEWEST", 2**62)
+        monkeypatch.setattr(SHAPLEY, "_EXACT", 0)
     agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**14), exact)
 
 
@@ -121,7 +125,7 @@ def test_lognormals_on_both_scales(lognormals):
 def test_more_players_and_groups_of_them(evaluations, monkeypatch):
     """Some correlated among seven, so that both kinds of pairs are used."""
     if evaluations == "orders":
-        monkeypatch.setattr(sys.modules["uncertainty.sensitivity.shapley"], "_FEWEST", 2**62)
+        monkeypatch.setattr(SHAPLEY, "_EXACT", 0)
     coefficients = [0.5, 1.0, 0.8, 1.2, 0.3, 1.0, 2.0]
     for pairs in (1, 2, 3):
         problem, exact = gaussian(coefficients, -0.6, pairs)
@@ -157,18 +161,85 @@ def test_the_typical_query_of_correlated_inputs():
     agrees(un.rank_inputs(problem, method="shapley"), exact)
 
 
-def test_standard_errors_are_calibrated(lognormals):
-    """Over 200 seeds the spread is what the standard errors say, within their own scatter."""
-    problem, exact = gaussian([1.0, 2.0, -1.5], 0.5)
-    tables = [
-        un.rank_inputs(problem, method="shapley", scale="linear", draws=2**10, seed=seed)
-        for seed in range(200)
-    ]
+@pytest.fixture
+def subsets_only(monkeypatch):
+    """Nothing may go over random orders."""
+    monkeypatch.setattr(SHAPLEY, "_over_orders", None)
+
+
+@pytest.mark.usefixtures("subsets_only")
+@pytest.mark.parametrize("size", [9, 12])
+def test_the_typical_query_of_many_inputs_is_exact_over_subsets(size):
+    """A product of lognormals, two correlated; the median over queries takes nothing away."""
+    sigmas, pearson = {f"x{i}": 0.1 + 0.05 * i for i in range(size)}, -0.6
+    laws = {name: {"lognormal": {"median": 2, "sigma": s}} for name, s in sigmas.items()}
+    laws["t"] = {"varies": "query", "lognormal": {"median": 3, "sigma": 1.0}}
+    one, other = list(sigmas)[-2:]
+    tied = [{"between": [one, other], "rank": 6 / np.pi * np.arcsin(pearson / 2)}]
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws, "correlations": tied},
+        model=lambda **x: jnp.prod(jnp.stack(list(x.values()))),
+    )
+    parts = {name: s**2 for name, s in sigmas.items()}
+    pair = parts[one] + parts[other] + 2 * pearson * sigmas[one] * sigmas[other]
+    alone = {a: (sigmas[a] + pearson * sigmas[b]) ** 2 for a, b in ((one, other), (other, one))}
+    parts[one], parts[other] = (
+        (alone[a] + pair - alone[b]) / 2 for a, b in ((one, other), (other, one))
+    )
+    whole = sum(parts.values())
+    exact = {name: part / whole for name, part in parts.items()}
+    agrees(un.rank_inputs(problem, method="shapley"), exact)
+
+
+@pytest.mark.usefixtures("subsets_only")
+def test_a_control_that_says_little_of_the_mean_query():
+    """Of `a t + b t^2 + c`, t standard normal per query, the mean has no part of a."""
+    laws = {
+        "a": {"normal": {"mean": 0, "sd": 1}},
+        "b": {"normal": {"mean": 1, "sd": 0.5}},
+        "c": {"normal": {"mean": 0, "sd": 1}},
+        "t": {"varies": "query", "normal": {"mean": 0, "sd": 1}},
+    }
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws}, model=lambda a, b, c, t: a * t + b * t**2 + c
+    )
+    table = un.rank_inputs(problem, method="shapley", statistic="mean", scale="linear")
+    agrees(table, {"a": 0.0, "b": 0.2, "c": 0.8})
+
+
+@pytest.mark.usefixtures("subsets_only")
+def test_the_shipped_query_is_ranked_to_a_hundredth():
+    """Over all subsets of its twelve inputs, some correlated."""
+    table = un.rank_inputs(un.build_problem("gpt-4o"), method="shapley")
+    assert table.sizes["input"] == 12
+    assert float(table["shapley_se"].max()) < 0.01
+
+
+def calibrated(problem, exact, **settings):
+    tables = [un.rank_inputs(problem, method="shapley", seed=s, **settings) for s in range(200)]
     for name, share in exact.items():
         found = np.array([float(table["shapley"].sel(input=name)) for table in tables])
         errors = np.array([float(table["shapley_se"].sel(input=name)) for table in tables])
         assert 0.8 < found.std(ddof=1) / errors.mean() < 1.25
         assert abs(found.mean() - share) < 4.5 * found.std(ddof=1) / np.sqrt(200)
+
+
+def test_standard_errors_are_calibrated():
+    """Over 200 seeds the spread is what the standard errors say, within their own scatter."""
+    problem, exact = gaussian([1.0, 2.0, -1.5], 0.5)
+    calibrated(problem, exact, scale="linear", draws=2**10)
+
+
+@pytest.mark.slow
+def test_standard_errors_with_a_control_are_calibrated():
+    """The mean over queries of `a + b + t c` is a sum; its control is one query of it."""
+    laws = {name: {"normal": {"mean": 0, "sd": sd}} for name, sd in (("a", 1), ("b", 1), ("c", 2))}
+    laws["t"] = {"varies": "query", "uniform": {"low": 0, "high": 1}}
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws}, model=lambda a, b, c, t: a + b + t * c
+    )
+    exact = dict.fromkeys("abc", 1 / 3)
+    calibrated(problem, exact, scale="linear", statistic="mean", draws=2**7)
 
 
 def test_more_inputs_than_have_subsets_go_by_orders():

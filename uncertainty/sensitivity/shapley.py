@@ -6,6 +6,7 @@ from math import comb
 
 import numpy as np
 
+from uncertainty.evaluation import Columns
 from uncertainty.precision import Floats
 from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
 from uncertainty.sensitivity.table import Estimates, ratio
@@ -15,7 +16,8 @@ __all__ = ["shapley"]
 
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
 _EXACT = 12
-_FEWEST, _MOST, _MOST_ORDERS = 2**10, 2**13, 2**15  # base points by default
+_FEWEST, _MOST, _MOST_ORDERS = {False: 2**10, True: 2**8}, 2**13, 2**15  # base points by default
+_CONTROLS = 2**4  # points of the control for each base point
 
 
 def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -30,7 +32,8 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     chosen : sequence of Player
     draws : int, optional
         Base points N over all randomizations. The model is evaluated at N 2^players points over
-        all subsets, and at N (players + 1) over orders.
+        all subsets, and at N (players + 1) over orders; where queries are reduced, at each of
+        these for every query.
     seed : int
 
     Returns
@@ -43,19 +46,22 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     An input that the model does not use has a share where it is correlated with one that it does.
 
     Owen (2014), SIAM/ASA J. Uncertainty Quantification 2, 245; under dependence Song, Nelson and
-    Staum (2016), ibid. 4, 1060. Over all subsets of up to 12 players, or 8 where each point needs
-    many queries: each from half the mean squared difference of values that agree in the subset
-    alone, over all such pairs, which a Walsh-Hadamard transform sums. Beyond, by one order of the
-    players for each point: Goda (2021), Reliability Engineering and System Safety 206, 107282.
+    Staum (2016), ibid. 4, 1060. Over all subsets of up to 12 players: each from half the mean
+    squared difference of values that agree in the subset alone, over all such pairs, which a
+    Walsh-Hadamard transform sums. Where queries are reduced, one query of them at many more points
+    is a control variate: Owen (2013), Monte Carlo theory, methods and examples, section 8.9.
+    Beyond 12 players, by one order of them for each point: Goda (2021), Reliability Engineering
+    and System Safety 206, 107282.
     """
     tied = {name for names in target.correlated(chosen) for name in names}
     players = sorted(chosen, key=lambda player: player.name in tied)
     evaluations, size = _EVALUATIONS[target.nested], len(players)
-    exact = size <= _EXACT and evaluations >= _FEWEST * 2**size
+    exact, fewest = size <= _EXACT, _FEWEST[target.nested]
     most = (evaluations >> size, _MOST) if exact else (evaluations // (size + 1), _MOST_ORDERS)
-    count = base_points(draws, min(most))
+    count = base_points(draws, max(fewest, min(most)))
     one = _over_subsets if exact else _over_orders
-    parts = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
+    found = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
+    parts = _controlled(found) if exact and target.nested else found
     parts = parts[:, [players.index(player) for player in chosen]]
     values, errors = ratio(parts, parts.sum(1))
     return Estimates({"shapley": values}, {"shapley": errors}, parts)
@@ -64,13 +70,57 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
 def _over_subsets(
     target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
 ) -> Floats:
-    """Effects of one randomization, not yet divided by the variance: shape (players,)."""
+    """Effects of one randomization, not yet divided by the variance: shape (players,).
+
+    Where queries are reduced, what `_controlled` takes.
+    """
     size = len(players)
-    subsets = np.arange(2**size)
-    keep = (subsets[:, None] >> np.arange(size)) & 1 == 1
-    pair = pair_of_points(target, count, seed, number)
-    values = mixed(target, Kept(players, keep[:, None]), pair, target.inner(seed, number))
-    left = _left((values - values.mean()).reshape(2**tied, -1, count)).ravel()
+    kept = Kept(players, (np.arange(2**size)[:, None] >> np.arange(size) & 1 == 1)[:, None])
+    inner = target.inner(seed, number)
+    many = pair_of_points(target, count * (_CONTROLS if inner else 1), seed, number)
+    few = [{name: column[:count] for name, column in point.items()} for point in many]
+    values = mixed(target, kept, (few[0], few[1]), inner)
+    effects = _effects(values, tied, size)
+    if not inner:
+        return effects
+    control = mixed(target, kept, many, _central(inner))
+    same = control[:, :count]
+    slope = np.cov(same.ravel(), values.ravel())[0, 1] / (same.var() or 1.0)
+    return np.stack(
+        [effects, _effects(same, tied, size), _effects(control, tied, size), np.full(size, slope)]
+    )
+
+
+def _central(inner: Columns) -> Columns:
+    """The query nearest to the medians of what varies per query."""
+    at = int(np.argmin(sum(column**2 for column in inner.values())))
+    return {name: column[at : at + 1] for name, column in inner.items()}
+
+
+def _controlled(found: Floats) -> Floats:
+    """Correct effects by those of a control at the same points and at many more.
+
+    Parameters
+    ----------
+    found : array
+        Effects at few points, those of the control there and at all points, and the slope of the
+        values on the control: shape (randomization, 4, players).
+
+    Returns
+    -------
+    array
+        Shape (randomization, players). A randomization takes the mean slope of all others, which
+        knows nothing of its points, so that the correction has the expectation 0.
+    """
+    effects, same, many, slope = np.moveaxis(found, 1, 0)
+    others = (slope.sum(0) - slope) / (len(slope) - 1)
+    return np.asarray(effects + others**2 * (many - same))
+
+
+def _effects(values: Floats, tied: int, size: int) -> Floats:
+    """From values over all subsets, shape (subsets, points), to shape (players,)."""
+    subsets, centred = np.arange(len(values)), values - values.mean()
+    left = _left(centred.reshape(2**tied, -1, values.shape[1])).ravel()
     return np.array([_average(left, subsets, player, size) for player in range(size)])
 
 
