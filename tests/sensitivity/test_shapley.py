@@ -9,9 +9,8 @@ import pytest
 
 import uncertainty as un
 
-SHAPLEY = import_module(
-    "uncertainty.sensitivity.shapley"
-)  # the package has a function of this name
+# As an attribute of the package the name is the function.
+SHAPLEY = import_module("uncertainty.sensitivity.shapley")
 
 
 def of_value_function(players, value):
