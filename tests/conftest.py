@@ -1,5 +1,6 @@
 """Strict numerics for every test, and the oracle that most of them share."""
 
+import gc
 from types import MappingProxyType
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(200_000, 30, 30)  # tracing makes many objects, hardly any of them garbage
 
 
 @pytest.fixture(scope="session", autouse=True)

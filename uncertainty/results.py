@@ -42,12 +42,15 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from uncertainty.errors import InputError
 from uncertainty.precision import Floats
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "BATCHES",
@@ -103,7 +106,7 @@ def build_tree(
     attributes: Mapping[str, str | int | float],
     nested: Mapping[str, Mapping[str, Floats]] | None = None,
     coords: Mapping[str, Sequence[str] | Floats] | None = None,
-) -> xr.DataTree:
+) -> "xr.DataTree":
     """Lay out the draws of a prior.
 
     Parameters
@@ -121,6 +124,8 @@ def build_tree(
     coords : mapping, optional
         Coordinates of the dimensions ``statistic`` and ``level``.
     """
+    import xarray as xr  # late: it takes most of a second
+
     groups = {
         "prior": _dataset(inputs, ("chain", "draw"), labels),
         "prior_predictive": _dataset(outputs, ("chain", "draw"), labels),
@@ -132,12 +137,12 @@ def build_tree(
 
 
 def with_posterior(
-    tree: xr.DataTree,
+    tree: "xr.DataTree",
     groups: Mapping[str, Mapping[str, tuple[Sequence[str], np.ndarray]]],
     labels: Labels,
     attributes: Mapping[str, str | int | float],
     coords: Mapping[str, Sequence[str] | Sequence[int] | Floats],
-) -> xr.DataTree:
+) -> "xr.DataTree":
     """Put the groups of a posterior beside those of its prior.
 
     Parameters
@@ -151,6 +156,8 @@ def with_posterior(
     coords : mapping
         Coordinates of dimensions by name, in those groups that have them.
     """
+    import xarray as xr
+
     found = {str(name): node.to_dataset() for name, node in tree.children.items()}
     for group, arrays in groups.items():
         variables = {
@@ -177,7 +184,7 @@ def streamed_tree(
     labels: Labels,
     attributes: Mapping[str, str | int | float],
     coords: Mapping[str, Sequence[str] | Sequence[float]],
-) -> xr.DataTree:
+) -> "xr.DataTree":
     """Lay out a streamed result.
 
     Parameters
@@ -189,6 +196,8 @@ def streamed_tree(
     coords : mapping
         Coordinates of dimensions.
     """
+    import xarray as xr
+
     told = {k: ((), np.asarray(v), dict(labels.get(k, {}))) for k, v in central.items()}
     found = {"central": xr.Dataset(told)}
     for group, arrays in groups.items():
@@ -199,7 +208,7 @@ def streamed_tree(
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes)), **found})
 
 
-def is_streamed(tree: xr.DataTree) -> bool:
+def is_streamed(tree: "xr.DataTree") -> bool:
     """Whether a result has a sketch in place of draws."""
     return "prior_sketch" in tree.children
 
@@ -209,7 +218,9 @@ def _dataset(
     dims: Sequence[str],
     labels: Labels,
     coords: Mapping[str, Sequence[str] | Floats] | None = None,
-) -> xr.Dataset:
+) -> "xr.Dataset":
+    import xarray as xr
+
     variables = {
         name: (dims, values, dict(labels.get(name, {}))) for name, values in arrays.items()
     }
@@ -219,12 +230,12 @@ def _dataset(
     return result.assign_coords({**counts, **named})
 
 
-def warnings_of(tree: xr.DataTree) -> list[str]:
+def warnings_of(tree: "xr.DataTree") -> list[str]:
     """Sentences on why the result is not to be trusted; empty where it is."""
     return list(json.loads(str(tree.attrs.get("warnings", "[]"))))
 
 
-def save(tree: xr.DataTree, path: str | Path) -> Path:
+def save(tree: "xr.DataTree", path: str | Path) -> Path:
     """Write a result to a NetCDF file, whole or not at all.
 
     Parameters
@@ -260,7 +271,7 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> xr.DataTree:
+def load(path: str | Path) -> "xr.DataTree":
     """Read a result that `save` wrote, bit for bit, into memory.
 
     Parameters
@@ -283,6 +294,8 @@ def load(path: str | Path) -> xr.DataTree:
     ...
     uncertainty.errors.InputError: nowhere.nc: no such file
     """
+    import xarray as xr
+
     if not Path(path).is_file():
         raise InputError.of(str(path), "no such file")
     try:

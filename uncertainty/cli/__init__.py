@@ -1,5 +1,7 @@
 """The command line: parses, calls, prints, exits. Nothing is computed here."""
 
+import atexit
+import gc
 import os
 import sys
 from pathlib import Path
@@ -28,6 +30,9 @@ def _show_version(asked: bool) -> None:
         print(f"uncertainty {version('uncertainty')}")
         raise typer.Exit
 
+
+_GARBAGE = 200_000, 30, 30
+"""Objects and generations between collections: libraries make many as they load, none garbage."""
 
 app = typer.Typer(
     help="How much energy does an LLM query take, and how sure are we?",
@@ -69,6 +74,8 @@ def _keep_compilations() -> None:
 def main() -> NoReturn:
     """Run the command line, and turn every outcome into an exit status."""
     debug = "--debug" in sys.argv
+    gc.set_threshold(*_GARBAGE)
+    atexit.register(gc.freeze)  # else a last collection goes over all that was imported
     try:
         app(standalone_mode=True)
     except UncertaintyError as error:

@@ -13,7 +13,7 @@ from uncertainty.problem import Problem
 from uncertainty.results import BATCHES
 from uncertainty.sampling.forward import QUERIES, simulate
 from uncertainty.sampling.importance import Weighted, disagreements, weigh_prior
-from uncertainty.sampling.nuts import Chains, Progress, run_chains
+from uncertainty.sampling.nuts import Chains, Progress, compiling, run_chains
 from uncertainty.sampling.posterior import Posterior, lay_out
 from uncertainty.sampling.recall import remember
 from uncertainty.sampling.target import labels_of, rows_at, target_of
@@ -97,16 +97,23 @@ def infer(
     draws = -(-draws // BATCHES) * BATCHES
     system = problem.new_system
     target = target_of(system, queries, seed)
+    sampler = compiling(target, chains, warmup)
     weighted = weigh_prior(target, seed)
     starts = _starts(weighted, chains)
+    prior = simulate(problem, prior_draws or _PRIOR_DRAWS, seed, queries=queries)
     found = run_chains(
-        target, starts=starts, draws=draws, warmup=warmup, seed=seed, progress=progress
+        sampler.result(),
+        target,
+        starts=starts,
+        draws=draws,
+        warmup=warmup,
+        seed=seed,
+        progress=progress,
     )
     rows = rows_at(target, found.z.reshape(-1, target.size), seed)
     doubts = [*_unhealthy(target, found)]
     if weighted.reliable:
         doubts += disagreements(target, weighted, found.z)
-    prior = simulate(problem, prior_draws or _PRIOR_DRAWS, seed, queries=queries)
     tree = lay_out(Posterior(system, target, found, rows, seed), prior, weighted, doubts, queries)
     tree.attrs |= remember(problem)
     return tree

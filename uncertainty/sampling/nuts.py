@@ -1,6 +1,7 @@
 """The No-U-Turn sampler of numpyro on the road: one compiled step for all chains at once."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,10 +15,11 @@ from uncertainty.likelihood import Target
 from uncertainty.precision import Floats
 
 if TYPE_CHECKING:
+    from jax.stages import Compiled
     from numpyro.infer import NUTS
     from numpyro.infer.hmc import HMCState
 
-__all__ = ["Chains", "run_chains"]
+__all__ = ["Chains", "compiling", "run_chains"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the steps done and those wanted."""
@@ -106,7 +108,21 @@ def _stats(state: "HMCState") -> dict[str, Array]:
     }
 
 
+def compiling(target: Target, chains: int, warmup: int) -> "Future[Compiled]":
+    """Compile the sampler in a thread: Python, which XLA does not hold up, goes on meanwhile."""
+    starts = jnp.zeros((chains, target.size))
+    keys = jax.random.split(jax.random.PRNGKey(0), chains)
+    state = _blank(keys, starts, warmup)
+    lowered = _advance.lower(target, keys, starts, state, jnp.asarray(True), warmup)
+    thread = ThreadPoolExecutor(1)
+    try:
+        return thread.submit(lowered.compile)
+    finally:
+        thread.shutdown(wait=False)
+
+
 def run_chains(
+    sampler: "Compiled",
     target: Target,
     *,
     starts: Floats,
@@ -119,6 +135,8 @@ def run_chains(
 
     Parameters
     ----------
+    sampler : jax.stages.Compiled
+        From `compiling`, for as many chains and steps of warm-up.
     target : Target
         Its numbers are arguments of the compiled code: another one of the same shape needs no
         compilation.
@@ -139,7 +157,7 @@ def run_chains(
     total = warmup + draws
     parts = list[tuple[np.ndarray, dict[str, np.ndarray]]]()
     for done in range(0, total, _STEPS):
-        state, z, stats = _advance(target, keys, points, state, jnp.asarray(done == 0), warmup)
+        state, z, stats = sampler(target, keys, points, state, jnp.asarray(done == 0))
         parts.append((np.asarray(z), {name: np.asarray(column) for name, column in stats.items()}))
         if progress is not None:
             progress(min(done + _STEPS, total), total)

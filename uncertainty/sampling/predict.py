@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from uncertainty.errors import Fault, InputError
 from uncertainty.likelihood import Observation
@@ -18,6 +18,9 @@ from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
 from uncertainty.spec import KINDS, Row, conditions_of, group_of_row, nearest
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 __all__ = ["expected_rows", "predict"]
 
 _DRAWS = 2**12
@@ -25,12 +28,12 @@ _DRAWS = 2**12
 
 @in_float64
 def predict(
-    tree_or_problem: xr.DataTree | Problem,
+    tree_or_problem: "xr.DataTree | Problem",
     rows: Sequence[Mapping[str, object]],
     *,
     seed: int = 0,
     observes: str | None = None,
-) -> xr.Dataset:
+) -> "xr.Dataset":
     """Draw measurements of an observed output at new conditions.
 
     Parameters
@@ -67,6 +70,8 @@ def predict(
     >>> predict(problem, [{"x": 2.0}, {}])["y"].median("sample").values.round(1)
     array([2., 1.])
     """
+    import xarray as xr
+
     if isinstance(tree_or_problem, Problem):
         problem, posterior = tree_or_problem, None
     else:
@@ -158,7 +163,7 @@ def _scores(
     observation: Observation,
     chosen: Observation,
     others: Sequence[Observation],
-    posterior: xr.Dataset | None,
+    posterior: "xr.Dataset | None",
     seed: int,
 ) -> Floats:
     """Scores of every coordinate and of each group, shape (samples, size)."""
