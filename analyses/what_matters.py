@@ -13,10 +13,13 @@ QUERIES = np.array([OWN, "gpt-4o-mini", "gemini-like", "reasoning-model", "long-
 
 
 def main(folder=FIGURES / "what_matters", draws=2**15):
-    """Print the first three of each, draw all of one, say what to measure."""
+    """Print the first three of each, draw all of one, say what to measure.
+
+    `draws` are those of Sobol' indices and of value; Shapley effects take as many as they want.
+    """
     print(f"{'query':18} Shapley shares of the variance of log Wh, typical query")
     for name in QUERIES:
-        table = un.rank_inputs(un.build_problem(str(name)), method="shapley", draws=draws)
+        table = un.rank_inputs(un.build_problem(str(name)), method="shapley")
         first = (
             f"{table['input'].values[i]} {float(table['shapley'][i]):.2f}"
             f" ± {float(table['shapley_se'][i]):.1g}"
@@ -25,7 +28,7 @@ def main(folder=FIGURES / "what_matters", draws=2**15):
         print(f"{name:18} {', '.join(first)}")
     problem = un.build_problem(OWN)
     tree = un.simulate(problem, draws=min(draws, 2**13))
-    by = {"shapley": draws, "sobol": draws, "value": max(draws, 2**12), "tornado": None}
+    by = {"shapley": None, "sobol": draws, "value": max(draws, 2**12), "tornado": None}
     tables = [
         un.rank_inputs(
             problem, method=method, draws=n, by="input" if method != "sobol" else "block"

@@ -238,7 +238,7 @@ def test_standard_errors_with_a_control_are_calibrated():
         {"schema": 1, "assumptions": laws}, model=lambda a, b, c, t: a + b + t * c
     )
     exact = dict.fromkeys("abc", 1 / 3)
-    calibrated(problem, exact, scale="linear", statistic="mean", draws=2**7)
+    calibrated(problem, exact, scale="linear", statistic="mean", draws=2**11)
 
 
 def test_more_inputs_than_have_subsets_go_by_orders():

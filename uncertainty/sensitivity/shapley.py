@@ -17,7 +17,7 @@ __all__ = ["shapley"]
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
 _EXACT = 12
 _FEWEST, _MOST, _MOST_ORDERS = {False: 2**10, True: 2**8}, 2**13, 2**15  # base points by default
-_CONTROLS = 2**4  # points of the control for each base point
+_CONTROLS = 2**4  # base points for each at which all queries are looked at
 
 
 def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -32,8 +32,8 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     chosen : sequence of Player
     draws : int, optional
         Base points N over all randomizations. The model is evaluated at N 2^players points over
-        all subsets, and at N (players + 1) over orders; where queries are reduced, at each of
-        these for every query.
+        all subsets, and at N (players + 1) over orders. Where queries are reduced, it is so for
+        every query at a sixteenth of the points over subsets, and at all points over orders.
     seed : int
 
     Returns
@@ -55,13 +55,15 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     """
     tied = {name for names in target.correlated(chosen) for name in names}
     players = sorted(chosen, key=lambda player: player.name in tied)
-    evaluations, size = _EVALUATIONS[target.nested], len(players)
-    exact, fewest = size <= _EXACT, _FEWEST[target.nested]
-    most = (evaluations >> size, _MOST) if exact else (evaluations // (size + 1), _MOST_ORDERS)
-    count = base_points(draws, max(fewest, min(most)))
-    one = _over_subsets if exact else _over_orders
+    nested, size = target.nested, len(players)
+    if exact := size <= _EXACT:
+        each = min(max(_EVALUATIONS[nested] >> size, _FEWEST[nested]), _MOST)
+        most = each * _CONTROLS if nested else each
+    else:
+        most = min(_EVALUATIONS[nested] // (size + 1), _MOST_ORDERS)
+    count, one = base_points(draws, most), _over_subsets if exact else _over_orders
     found = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
-    parts = _controlled(found) if exact and target.nested else found
+    parts = _controlled(found) if exact and nested else found
     parts = parts[:, [players.index(player) for player in chosen]]
     values, errors = ratio(parts, parts.sum(1))
     return Estimates({"shapley": values}, {"shapley": errors}, parts)
@@ -77,18 +79,17 @@ def _over_subsets(
     size = len(players)
     kept = Kept(players, (np.arange(2**size)[:, None] >> np.arange(size) & 1 == 1)[:, None])
     inner = target.inner(seed, number)
-    many = pair_of_points(target, count * (_CONTROLS if inner else 1), seed, number)
-    few = [{name: column[:count] for name, column in point.items()} for point in many]
-    values = mixed(target, kept, (few[0], few[1]), inner)
-    effects = _effects(values, tied, size)
+    pair = pair_of_points(target, count, seed, number)
     if not inner:
-        return effects
-    control = mixed(target, kept, many, _central(inner))
-    same = control[:, :count]
+        return _effects(mixed(target, kept, pair, inner), tied, size)
+    few = max(count // _CONTROLS, 2)
+    first, second = ({name: column[:few] for name, column in point.items()} for point in pair)
+    values = mixed(target, kept, (first, second), inner)
+    control = mixed(target, kept, pair, _central(inner))
+    same = control[:, :few]
     slope = np.cov(same.ravel(), values.ravel())[0, 1] / (same.var() or 1.0)
-    return np.stack(
-        [effects, _effects(same, tied, size), _effects(control, tied, size), np.full(size, slope)]
-    )
+    effects = [_effects(found, tied, size) for found in (values, same, control)]
+    return np.stack([*effects, np.full(size, slope)])
 
 
 def _central(inner: Columns) -> Columns:
