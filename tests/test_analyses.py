@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[1] / "analyses"
 THINNED = {
     "BATCHES": lambda values: np.unique(values[[0, 6, -1]]),
     "LENGTHS": lambda values: values[::3],
-    "QUERIES": lambda values: values[::4],
+    "QUERIES": lambda values: values[::8],
     "DESCRIBED": lambda names: names[:1],
     "UNKNOWN": lambda inputs: {name: inputs[name] for name in ("flops", "throughput")},
     "MODELS": lambda _: slice(0, 1),

@@ -10,6 +10,8 @@ import uncertainty as un
 from uncertainty.health import ess_bulk, leave_one_out, smoothed_weights
 from uncertainty.report import fit_sentences
 
+pytestmark = pytest.mark.slow
+
 
 def product(a, b):
     return {"energy_wh": a * b}
