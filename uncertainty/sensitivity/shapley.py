@@ -80,7 +80,7 @@ def _over_subsets(
     kept = Kept(players, (np.arange(2**size)[:, None] >> np.arange(size) & 1 == 1)[:, None])
     inner = target.inner(seed, number)
     pair = pair_of_points(target, count, seed, number)
-    if not inner:
+    if not target.nested:
         return _effects(mixed(target, kept, pair, inner), tied, size)
     few = max(count // _CONTROLS, 2)
     first, second = ({name: column[:few] for name, column in point.items()} for point in pair)
