@@ -30,6 +30,19 @@ def invoke(*arguments):
     return CliRunner().invoke(app, ["rank", *map(str, arguments)])
 
 
+def test_many_inputs_ranked_together_leave_room_for_their_shares(tmp_path):
+    """A warning of collapsed axes would be an error here."""
+    names = [f"a_rather_long_name_number_{i}" for i in range(8)]
+    laws = {name: {"lognormal": {"median": 1, "sigma": 0.3}} for name in [*names, "alone"]}
+    tied = [{"between": [names[0], other], "rank": 0.1} for other in names[1:]]
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws, "correlations": tied}, model=lambda **x: sum(x.values())
+    )
+    ranking = un.rank_inputs(problem, by="block", draws=2**8)
+    un.write_ranking([ranking], tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.png")} >= {"sobol", "sobol-chances"}
+
+
 def test_says_what_to_measure_next_and_writes_tables_and_figures(stated, tmp_path):
     out = tmp_path / "ranking"
     found = invoke(*stated, "--out", out, "--method", "shapley,sobol,value", "--threshold", 8)

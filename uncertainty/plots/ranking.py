@@ -9,9 +9,11 @@ import xarray as xr
 from uncertainty.plots.style import (
     STATISTIC_LABELS,
     colors,
+    input_labels,
     legend_above,
     one_axes,
     plain_numbers,
+    row_height,
 )
 
 if TYPE_CHECKING:
@@ -23,12 +25,12 @@ __all__ = ["plot_ranking"]
 
 def plot_ranking(ranking: xr.Dataset) -> "Figure":
     """Draw a ranking: bars with standard errors, the largest on top."""
-    figure, axes = one_axes(8, 1.4 + 0.42 * ranking.sizes["input"])
+    names = input_labels(ranking["input"].values)
+    figure, axes = one_axes(8, 1.4 + row_height(names) * len(names))
     if "swing" in ranking:
         _draw_tornado(axes, ranking)
     else:
         _draw_shares(axes, ranking)
-    names = [str(name).replace("_", " ") for name in ranking["input"].values]
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     return figure

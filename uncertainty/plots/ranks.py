@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots.style import STATISTIC_LABELS, Color, colors, heat_map, one_axes
+from uncertainty.plots.style import (
+    STATISTIC_LABELS,
+    Color,
+    colors,
+    heat_map,
+    input_labels,
+    one_axes,
+    row_height,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,17 +69,23 @@ def _stack(
     for name, share in parts.items():
         axes.barh(row, share, 0.6, left, color=shades[name], edgecolor="white")
         if share > _NAMED:
-            words = name.replace("_", "\n").replace(" + ", "\n+ ")
-            axes.text(left + share / 2, row, words, ha="center", va="center", fontsize=8)
+            axes.text(left + share / 2, row, _words(name), ha="center", va="center", fontsize=8)
         left += share
     return left
 
 
+def _words(name: str) -> str:
+    """A name in a narrow bar; of many ranked together the first."""
+    first, *others = name.split(" + ")
+    more = [f"{len(others)} more"] if len(others) > 1 else others
+    return "\n+ ".join([first, *more]).replace("_", "\n")
+
+
 def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
     """Draw how the order could change: the chance of each input to hold each rank."""
-    names = [str(name).replace("_", " ") for name in ranking["input"].values]
+    names = input_labels(ranking["input"].values)
     size = len(names)
-    figure, axes = one_axes(3.2 + 0.55 * size, 1.6 + 0.42 * size)
+    figure, axes = one_axes(3.2 + 0.55 * size, 1.6 + row_height(names) * size)
     chances = 100 * np.asarray(ranking["rank_probability"].values)
     heat_map(axes, chances, names, [str(i + 1) for i in range(size)], "{:.0f}", "Chance (%)")
     axes.set_xlabel(f"Rank by {ranking.attrs['method']}")
@@ -80,9 +94,11 @@ def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
 
 def plot_interactions(ranking: xr.Dataset) -> "Figure":
     """Draw second-order shares of all pairs; those below two standard errors stay empty."""
-    names = [str(name).replace("_", " ") for name in ranking["input"].values]
+    names = input_labels(ranking["input"].values)
     size = len(names)
-    figure, axes = one_axes(4.0 + 0.62 * size, 2.6 + 0.46 * size)
+    figure, axes = one_axes(
+        4.0 + max(0.62, row_height(names)) * size, 2.6 + 1.1 * row_height(names) * size
+    )
     found, errors = (np.asarray(ranking[f"second_order{end}"].values) for end in ("", "_se"))
     shown = np.tril(np.abs(found) > 2 * errors, -1)
     shares = np.where(shown, 100 * found, np.nan)

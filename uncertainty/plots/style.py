@@ -1,6 +1,7 @@
 """What all figures share: axes, colors, labels. The door to seaborn."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
@@ -16,13 +17,16 @@ __all__ = [
     "Color",
     "colors",
     "heat_map",
+    "input_labels",
     "legend_above",
     "one_axes",
     "plain_numbers",
     "quantity_label",
+    "row_height",
     "sheet",
 ]
 
+_LABEL_WIDTH = 32
 Color: TypeAlias = tuple[float, float, float]
 STATISTIC_LABELS: Mapping[str, str] = {
     "typical": "typical query",
@@ -72,6 +76,26 @@ def plain_numbers(axes: "Axes", *, minor: bool = True) -> None:
     if minor and high < 100 * low:
         axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}")
+
+
+def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
+    """Names of inputs for an axis: those ranked together on several lines.
+
+    Examples
+    --------
+    >>> label = input_labels(["compute_cap + bandwidth_cap + static_power_fraction"])[0]
+    >>> label.splitlines()
+    ['compute cap + bandwidth cap +', 'static power fraction']
+    """
+    # A space that does not break keeps each name on one line.
+    unbroken = (str(name).replace("_", "\u00a0") for name in names)
+    wrapped = (fill(label, _LABEL_WIDTH, break_long_words=False) for label in unbroken)
+    return [label.replace("\u00a0", " ") for label in wrapped]
+
+
+def row_height(labels: Sequence[str]) -> float:
+    """Inches for each row, so that labels of several lines do not meet."""
+    return max(0.42, 0.22 * max((label.count("\n") + 1 for label in labels), default=1))
 
 
 def quantity_label(values: xr.DataArray, name: str) -> str:
