@@ -28,12 +28,12 @@ def main(folder=FIGURES / "what_matters", draws=2**15):
         print(f"{name:18} {', '.join(first)}")
     problem = un.build_problem(OWN)
     tree = un.simulate(problem, draws=min(draws, 2**13))
-    by = {"shapley": None, "sobol": draws, "value": max(draws, 2**12), "tornado": None}
+    points = {"shapley": None, "sobol": draws, "value": max(draws, 2**12), "tornado": None}
     tables = [
         un.rank_inputs(
             problem, method=method, draws=n, by="input" if method != "sobol" else "block"
         )
-        for method, n in by.items()
+        for method, n in points.items()
     ]
     un.write_ranking(tables, folder)
     un.write_provenance(tree, folder, Path(__file__).name)

@@ -254,12 +254,7 @@ def _correlations(
     draws = np.array([np.asarray(tree["posterior"][name].values).ravel() for name in free])
     scores = norm.ppf((rankdata(draws, axis=1) - 0.5) / draws.shape[1])
     ranks = _possible(6 / np.pi * np.arcsin(np.corrcoef(scores) / 2))
-    pairs = [
-        (i, j)
-        for i in range(len(free))
-        for j in range(i + 1, len(free))
-        if abs(ranks[i, j]) >= _NEGLIGIBLE
-    ]
+    pairs = [p for p in combinations(range(len(free)), 2) if abs(ranks[p]) >= _NEGLIGIBLE]
     yield "correlations:" if pairs else "correlations: []"
     cited = f", source: {source}" if source else ""
     for i, j in pairs:

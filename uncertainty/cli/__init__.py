@@ -22,6 +22,9 @@ from uncertainty.errors import UncertaintyError
 
 __all__ = ["app", "main"]
 
+_GARBAGE = 200_000, 30, 30
+"""Objects and generations between collections: libraries make many as they load, none garbage."""
+
 
 def _show_version(asked: bool) -> None:
     if asked:
@@ -30,9 +33,6 @@ def _show_version(asked: bool) -> None:
         print(f"uncertainty {version('uncertainty')}")
         raise typer.Exit
 
-
-_GARBAGE = 200_000, 30, 30
-"""Objects and generations between collections: libraries make many as they load, none garbage."""
 
 app = typer.Typer(
     help="How much energy does an LLM query take, and how sure are we?",

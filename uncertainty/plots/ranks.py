@@ -95,10 +95,8 @@ def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
 def plot_interactions(ranking: xr.Dataset) -> "Figure":
     """Draw second-order shares of all pairs; those below two standard errors stay empty."""
     names = input_labels(ranking["input"].values)
-    size = len(names)
-    figure, axes = one_axes(
-        4.0 + max(0.62, row_height(names)) * size, 2.6 + 1.1 * row_height(names) * size
-    )
+    size, row = len(names), row_height(names)
+    figure, axes = one_axes(4.0 + max(0.62, row) * size, 2.6 + 1.1 * row * size)
     found, errors = (np.asarray(ranking[f"second_order{end}"].values) for end in ("", "_se"))
     shown = np.tril(np.abs(found) > 2 * errors, -1)
     shares = np.where(shown, 100 * found, np.nan)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots.style import colors, one_axes, plain_numbers
+from uncertainty.plots.style import colors, input_labels, one_axes, plain_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     table : Dataset
         From `explain`.
     """
-    names = [str(name).replace("_", " ") for name in table["input"].values]
+    names = input_labels(table["input"].values)
     first, last = (float(value) for value in table["value"].values)
     ends = first * np.exp(np.concatenate([[0.0], np.cumsum(table["contribution"].values)]))
     figure, axes = one_axes(9, 2.0 + 0.5 * (len(names) + 2))
