@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 import uncertainty as un
@@ -61,8 +62,15 @@ def test_infer_prints_what_has_moved_and_exports_it(folder, monkeypatch):
 def test_too_few_draws_are_saved_and_marked(folder):
     done = uncertainty(folder, "infer", "mine.yaml", "--draws", "8", "--warmup", "10", "--json")
     assert done.returncode == 3
-    assert json.loads(done.stdout)["warnings"]
+    found = json.loads(done.stdout)
+    assert found["warnings"]
     assert "not to be trusted" in done.stderr
+    [row] = [row for row in found["assumptions"] if row["assumption"] == "utilization"]
+    table = pd.read_csv(folder / "results" / "mine-posterior" / "posterior.csv")
+    written = table.set_index("assumption").loc["utilization"]
+    for key in ("prior_median", "median", "mcse_median", "p5", "mcse_p95", "ess_bulk"):
+        assert isinstance(row[key], float)
+        assert written[key] == pytest.approx(row[key])
     assert (folder / "results" / "mine-posterior" / "run.nc").exists()
 
 

@@ -3,7 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Fault", "InputError", "UncertaintyError"]
+__all__ = ["Fault", "InputError", "UncertaintyError", "one_line"]
+
+
+def one_line(text: str) -> str:
+    r"""Give a text as one line, without characters that act on a terminal or a reader.
+
+    Line ends and tabs become spaces. Other control characters (among them those that move the
+    cursor, and marks that turn the direction of what follows) and lone surrogates become U+FFFD.
+
+    Examples
+    --------
+    >>> one_line("a title\n# not a heading\x1b[2J")
+    'a title # not a heading\ufffd[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 @dataclass(frozen=True, order=True)
@@ -35,7 +53,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        return ": ".join(part for part in (place, self.field, self.message) if part)
+        return one_line(": ".join(part for part in (place, self.field, self.message) if part))
 
 
 class UncertaintyError(Exception):

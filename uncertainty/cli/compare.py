@@ -1,7 +1,6 @@
 """`uncertainty compare`: how much more one takes than the other, and why."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, say, table
+from uncertainty.cli.show import busy, complain, say, table
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def compare(
     _show(found, parts, folder, as_json)
     doubts: list[str] = json.loads(found.attrs["warnings"])
     for doubt in doubts:
-        print(f"not to be trusted: {doubt}", file=sys.stderr)
+        complain(f"not to be trusted: {doubt}")
     if doubts:
         raise typer.Exit(NOT_TRUSTED)
 

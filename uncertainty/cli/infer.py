@@ -1,7 +1,6 @@
 """`uncertainty infer`: from prior and measurements to a posterior, its fit and a prior file."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,7 +25,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, say, steps, table, warnings
+from uncertainty.cli.show import busy, complain, say, steps, table, warnings
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def infer(
         if lost is not None and export is not None:
             say(_told_export(lost, chosen, export))
     for warning in warnings(tree):
-        print(f"not to be trusted: {warning}", file=sys.stderr)
+        complain(f"not to be trusted: {warning}")
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
 
 
@@ -125,7 +124,7 @@ def _print_json(tree: "xr.DataTree", quantity: str, prob: float, written: list[P
     found = {
         "title": tree.attrs["title"],
         "quantity": quantity,
-        "assumptions": _records(*report.posterior_rows(tree)),
+        "assumptions": report.posterior_table(tree).to_dict("records"),
         "open": _records(*report.open_rows(tree)),
         "fit": report.records(check_fit(tree)),
         "sentences": [report.update_sentence(tree, quantity, prob), *report.fit_sentences(tree)],

@@ -1,7 +1,6 @@
 """`uncertainty rank`: which assumptions matter most, by as many methods as wanted."""
 
 import json
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, say, table, warnings
+from uncertainty.cli.show import busy, complain, say, table, warnings
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def rank(
     _print_json(rankings, written) if as_json else _print(rankings, written)
     doubts = [] if isinstance(problem, un.Problem) else warnings(problem)
     for doubt in doubts:
-        print(f"not to be trusted: {doubt}", file=sys.stderr)
+        complain(f"not to be trusted: {doubt}")
     if doubts:
         raise typer.Exit(NOT_TRUSTED)
 

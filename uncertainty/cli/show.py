@@ -10,12 +10,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from uncertainty.errors import one_line
+
 if TYPE_CHECKING:
     import xarray as xr
+    from rich.console import Console
 
     from uncertainty.report import Headline
 
-__all__ = ["Result", "SideBySide", "busy", "implied", "note", "say", "steps", "table", "warnings"]
+__all__ = [
+    "Result",
+    "SideBySide",
+    "busy",
+    "complain",
+    "implied",
+    "note",
+    "say",
+    "steps",
+    "table",
+    "warnings",
+]
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -82,7 +96,7 @@ class Result:
             say(f"note: {notice}")
         say(f"Written: {', '.join(str(path) for path in self.written)}")
         for warning in warnings(self.tree):
-            print(f"not to be trusted: {warning}", file=sys.stderr)
+            complain(f"not to be trusted: {warning}")
 
     def print_json(self) -> None:
         """Print for programs."""
@@ -127,7 +141,7 @@ class SideBySide:
             say(f"note: {notice}")
         say(f"Written: {', '.join(str(path) for path in self.written)}")
         for doubt in self.doubts:
-            print(f"not to be trusted: {doubt}", file=sys.stderr)
+            complain(f"not to be trusted: {doubt}")
 
     def _notices(self) -> list[str]:
         from uncertainty.report import notices_of
@@ -167,62 +181,73 @@ def implied(percentiles: "xr.Dataset") -> tuple[list[str], list[list[str]]]:
     return ["assumption", *keys, "unit"], rows
 
 
+def console(*, error: bool = False) -> "Console":
+    """Give a terminal on which text stays text: square brackets are no markup, colons no emoji."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    width = None if error or sys.stdout.isatty() else 150
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+
+
+def complain(text: str) -> None:
+    """Print a line about what is wrong, for people, on standard error."""
+    print(one_line(text), file=sys.stderr)
+
+
 def say(text: str) -> None:
     """Print a paragraph."""
+    text = one_line(text)
     if text:
         print(textwrap.fill(text, _width(), break_long_words=False, break_on_hyphens=False) + "\n")
 
 
 def _width() -> int:
-    from rich.console import Console
-
-    return min(Console().width, 110) if sys.stdout.isatty() else 110
+    return min(console().width, 110)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    grid = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    grid = Table(title=one_line(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, column in enumerate(columns):
         numbers = all(row[i][:1] in "-0123456789" for row in rows)
-        grid.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        grid.add_column(one_line(column), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 150).print(grid)
+        grid.add_row(*map(one_line, row))
+    console().print(grid)
 
 
 @contextmanager
 def steps(what: str) -> Iterator[Progress]:
     """Show how far it is, on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
+    terminal = console(error=True)
     bar = Bar(
-        "{task.description}",
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=terminal,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not terminal.is_terminal,
     )
     with bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(one_line(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """Show what is going on, on a terminal only."""
-    from rich.console import Console
+    from rich.text import Text
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    terminal = console(error=True)
+    if not terminal.is_terminal:
         yield
         return
-    with console.status(f"{what} ..."):
+    with terminal.status(Text(f"{one_line(what)} ...")):
         yield

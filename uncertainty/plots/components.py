@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from uncertainty.errors import one_line
 from uncertainty.plots.style import colors, one_axes
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Fi
         axes.plot(span, [row, row], color="0.2", linewidth=1.6, marker="|", markersize=9)
     total = means.sum()
     shares = [
-        f"{label}\n{100 * mean / total:.3g} % of the mean"
+        f"{one_line(label)}\n{100 * mean / total:.3g} % of the mean"
         for label, mean in zip(labels, means, strict=True)
     ]
     axes.set_yticks(rows, shares)

@@ -77,7 +77,7 @@ def draw_distribution(
         plain_numbers(axes)
     axes.legend(frameon=False, loc="upper right")
     kind = str(intervals[0].attrs["kind"]).upper()
-    probs = " and ".join(f"{100 * table.attrs['prob']:g} %" for table in intervals)
+    probs = ", ".join(f"{100 * table.attrs['prob']:g} %" for table in intervals)
     axes.set_title(
         f"Bars: {probs} intervals ({kind}); dots: medians", fontsize="medium", loc="left"
     )
@@ -91,7 +91,7 @@ def _draw_intervals(
     height: float,
 ) -> None:
     widest_last = sorted(intervals, key=lambda table: -float(table.attrs["prob"]))
-    for width, table in zip((2.5, 7.0), widest_last, strict=False):
+    for width, table in zip(np.linspace(2.5, 7.0, len(widest_last)), widest_last, strict=True):
         row = table.sel(statistic=statistic)
         axes.plot(
             [float(row["lower"]), float(row["upper"])],

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots.style import colors, legend_above, one_axes, plain_numbers, quantity_label
+from uncertainty.errors import one_line
+from uncertainty.plots.style import (
+    colors,
+    input_labels,
+    legend_above,
+    one_axes,
+    plain_numbers,
+    quantity_label,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +86,7 @@ def plot_movement(scores: Mapping[str, np.ndarray], prob: float) -> "Figure":
         axes.plot([low, high], [place, place], color=colors()[_AFTER], linewidth=5)
         axes.plot([middle], [place], "o", color="white", markeredgecolor=colors()[_AFTER])
     axes.plot([], [], color=colors()[_AFTER], linewidth=5, label=f"posterior, {100 * prob:g} %")
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), input_labels(names))
     axes.set(xlabel="Value, as a normal score of its prior", ylabel="Assumption")
     legend_above(axes)
     return figure
@@ -104,16 +112,21 @@ def plot_fit(
     """
     figure, axes = one_axes(6.4, 6.2)
     log = all((values > 0).all() for values in (*observed.values(), *predicted.values()))
-    for color, (name, values) in zip(colors(), observed.items(), strict=False):
+    for i, (name, values) in enumerate(observed.items()):
+        color, marker = colors()[i % len(colors())], "osD^v"[i // len(colors()) % 5]
         low, middle, high = np.quantile(
             predicted[name], [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=0
         )
         axes.vlines(values, low, high, color=color, alpha=0.45, linewidth=1.2)
-        axes.plot(values, middle, "o", color=color, markersize=4, label=name)
+        axes.plot(
+            values, middle, marker, linestyle="", color=color, markersize=4, label=one_line(name)
+        )
     ends = _ends([*observed.values()])
     axes.plot(ends, ends, color="0.3", linewidth=1, linestyle="--", label="predicted = measured")
     if log:
         axes.set(xscale="log", yscale="log")
+        plain_numbers(axes)
+        plain_numbers(axes, "y")
     axes.set(xlabel=f"Measured: {label}", ylabel=f"Predicted: median and {100 * prob:g} % interval")
     legend_above(axes)
     return figure
@@ -137,7 +150,7 @@ def plot_fits(found: xr.Dataset) -> "Figure":
     places = np.arange(len(names))[::-1]
     axes.errorbar(far, places, xerr=2 * errors, fmt="o", color=colors()[_AFTER], capsize=4)
     axes.axvline(0, color="0.3", linewidth=1, linestyle="--")
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, input_labels(names))
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set(
         xlabel="Log density of rows left out, against the best\n"

@@ -8,6 +8,7 @@ import xarray as xr
 from uncertainty.plots.style import (
     STATISTIC_LABELS,
     colors,
+    input_labels,
     legend_above,
     one_axes,
     plain_numbers,
@@ -41,7 +42,7 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     if float(table["lower"].min()) > 0:
         axes.set_xscale("log")
         plain_numbers(axes)
-    axes.set_yticks(range(len(scenarios)), [name.replace("_", " ") for name in scenarios])
+    axes.set_yticks(range(len(scenarios)), input_labels(scenarios))
     axes.invert_yaxis()
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
     label = quantity_label(table["median"], str(table.attrs["quantity"]))

@@ -1,11 +1,16 @@
 """What all figures share: axes, colors, labels. The door to seaborn."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import cycle
 from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 import xarray as xr
+
+from uncertainty.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,11 +21,13 @@ __all__ = [
     "STATISTIC_LABELS",
     "Color",
     "colors",
+    "curves",
     "heat_map",
     "input_labels",
     "legend_above",
     "one_axes",
     "plain_numbers",
+    "plain_text",
     "quantity_label",
     "row_height",
     "sheet",
@@ -67,15 +74,22 @@ def colors() -> list[Color]:
     return list(sns.color_palette("colorblind"))
 
 
-def plain_numbers(axes: "Axes", *, minor: bool = True) -> None:
+def curves() -> Iterator[tuple[Color, str]]:
+    """Give a color and a line style for each of any number of curves."""
+    for style in cycle(("-", "--", ":", "-.")):
+        yield from ((color, style) for color in colors())
+
+
+def plain_numbers(axes: "Axes", which: str = "x", *, minor: bool = True) -> None:
     """Label an axis with whole numbers; on a log axis between the powers too, where few."""
     from matplotlib.ticker import LogLocator
 
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    low, high = axes.get_xlim()
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+    low, high = axis.get_view_interval()
     if minor and high < 100 * low:
-        axes.xaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
-        axes.xaxis.set_minor_formatter(lambda x, _: f"{x:g}")
+        axis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
+        axis.set_minor_formatter(lambda x, _: f"{x:g}")
 
 
 def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
@@ -88,7 +102,7 @@ def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
     ['compute cap + bandwidth cap +', 'static power fraction']
     """
     # A space that does not break keeps each name on one line.
-    unbroken = (str(name).replace("_", "\u00a0") for name in names)
+    unbroken = (one_line(str(name)).replace("_", "\u00a0") for name in names)
     wrapped = (fill(label, _LABEL_WIDTH, break_long_words=False) for label in unbroken)
     return [label.replace("\u00a0", " ") for label in wrapped]
 
@@ -100,9 +114,9 @@ def row_height(labels: Sequence[str]) -> float:
 
 def quantity_label(values: xr.DataArray, name: str) -> str:
     """Name a quantity with its boundary and unit."""
-    meaning = str(values.attrs.get("long_name", "")) or name
+    meaning = one_line(str(values.attrs.get("long_name", "")) or name)
     boundary = str(values.attrs.get("boundary", "")).replace("_", " ")
-    units = str(values.attrs.get("units", ""))
+    units = one_line(str(values.attrs.get("units", "")))
     place = f", {boundary} boundary" if boundary else ""
     return f"{meaning[0].upper()}{meaning[1:]}{place}" + (f" ({units})" if units else "")
 
@@ -110,6 +124,17 @@ def quantity_label(values: xr.DataArray, name: str) -> str:
 def legend_above(axes: "Axes", columns: int = 2) -> None:
     """Put the legend over the axes, where it hides nothing."""
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+@contextmanager
+def plain_text() -> Iterator[None]:
+    """Draw texts as they are: a dollar sign begins no formula, a rare character warns nobody."""
+    from matplotlib import rc_context
+
+    with warnings.catch_warnings(), rc_context({"text.parse_math": False}):
+        # What the font lacks is drawn as a box; the tables beside the figure have it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def heat_map(
@@ -124,17 +149,18 @@ def heat_map(
     import seaborn as sns
 
     words = [["" if np.isnan(x) else told.format(x) for x in line] for line in values]
-    sns.heatmap(
-        values,
-        ax=axes,
-        cmap="cividis",
-        annot=words,
-        fmt="",
-        annot_kws={"fontsize": 8},
-        xticklabels=list(columns),
-        yticklabels=list(rows),
-        cbar_kws={"label": label},
-        linewidths=0.5,
-    )
+    with plain_text():  # seaborn draws the figure to see whether labels meet
+        sns.heatmap(
+            values,
+            ax=axes,
+            cmap="cividis",
+            annot=words,
+            fmt="",
+            annot_kws={"fontsize": 8},
+            xticklabels=list(columns),
+            yticklabels=list(rows),
+            cbar_kws={"label": label},
+            linewidths=0.5,
+        )
     axes.tick_params(length=0, axis="both")
     axes.tick_params(axis="y", rotation=0)

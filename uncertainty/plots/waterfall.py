@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from uncertainty.errors import one_line
 from uncertainty.plots.style import colors, input_labels, one_axes, plain_numbers
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     for row, value in ((0, first), (len(names) + 1, last)):
         axes.plot(value, row, "D", color=whole, markersize=8)
         axes.annotate(f"{value:.3g}", (value, row), (8, 0), textcoords="offset points", va="center")
-    sides = [str(side)[-_LONGEST:] for side in table["side"].values]
+    sides = [one_line(str(side))[-_LONGEST:] for side in table["side"].values]
     axes.set_yticks(range(len(names) + 2), [sides[0], *names, sides[1]])
     axes.invert_yaxis()
     axes.set_xscale("log")

@@ -23,7 +23,7 @@ from uncertainty.report.comparison import (
     write_comparison,
     write_explanation,
 )
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure, write_text
 from uncertainty.report.fit import (
     fit_rows,
     fit_sentences,
@@ -32,11 +32,12 @@ from uncertainty.report.fit import (
     surprises,
     write_fits,
 )
-from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
 from uncertainty.report.posterior import (
     evidence_sentence,
     posterior_markdown,
     posterior_rows,
+    posterior_table,
     update_sentence,
     write_posterior,
 )
@@ -76,6 +77,7 @@ from uncertainty.results import warnings_of
 from uncertainty.summary import STATISTICS, draws_of, is_nested, main_quantity, summarize
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -96,6 +98,7 @@ __all__ = [
     "notices_of",
     "open_rows",
     "posterior_rows",
+    "posterior_table",
     "prior_fit_rows",
     "ranking_rows",
     "ranking_sentence",
@@ -170,9 +173,9 @@ def write_report(
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
     quantity = quantity or ranked or main_quantity(tree)
     summary = headline(tree, quantity, probs)
-    written = [write_text(folder / "summary.csv", _summary_csv(tree, probs))]
+    written = [write_csv(folder / "summary.csv", _summary_frame(tree, probs))]
     if ranking is not None:
-        written.append(write_text(folder / "ranking.csv", _ranking_csv(ranking)))
+        written.append(write_csv(folder / "ranking.csv", _ranking_frame(ranking)))
     figures = dict(_figures(tree, summary, ranking))
     for name, figure in figures.items():
         written += write_figure(folder / name, figure)
@@ -220,7 +223,7 @@ def write_assumptions(
     return write_figure(Path(folder) / "assumptions", figure)
 
 
-def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
+def _summary_frame(tree: xr.DataTree, probs: Sequence[float]) -> "pd.DataFrame":
     import pandas as pd
 
     tables = [summarize(tree, prob) for prob in probs]
@@ -228,10 +231,10 @@ def _summary_csv(tree: xr.DataTree, probs: Sequence[float]) -> str:
         t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"])
         for t, p in zip(tables, probs, strict=True)
     ]
-    return str(pd.concat(frames).to_csv(index=False, lineterminator="\n"))
+    return pd.concat(frames)
 
 
-def _ranking_csv(ranking: xr.Dataset) -> str:
+def _ranking_frame(ranking: xr.Dataset) -> "pd.DataFrame":
     plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
     flat = ranking[plain].to_dataframe().reset_index()
     for position in ranking["position"].values:
@@ -239,7 +242,7 @@ def _ranking_csv(ranking: xr.Dataset) -> str:
             ranking["rank_probability"].sel(position=position).values
         )
     facts = {key: ranking.attrs[key] for key in ("method", "quantity", "statistic", "scale", "by")}
-    return str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
+    return flat.assign(**facts)
 
 
 def _figures(
@@ -287,34 +290,37 @@ def _markdown(
     figures: Sequence[str],
     above: float | None,
 ) -> Iterator[str]:
-    yield f"# {tree.attrs['title'] or 'Uncertainty analysis'}"
+    yield heading(1, str(tree.attrs["title"]) or "Uncertainty analysis")
     warnings = warnings_of(tree)
     if warnings:
-        yield "**Not to be trusted:**\n\n" + bullets(warnings)
+        yield paragraph("", strong="Not to be trusted:")
+        yield bullets(warnings)
     else:
-        yield citation_sentence(tree, summary)
-    yield f"## {summary.title}"
+        yield paragraph(citation_sentence(tree, summary))
+    yield heading(2, summary.title)
     yield table_text(summary.columns, summary.rows())
-    yield "Each figure is followed by its Monte Carlo standard error."
+    yield paragraph("Each figure is followed by its Monte Carlo standard error.")
     if "posterior" in tree.children:
         yield from posterior_markdown(tree, summary)
-    yield central_sentence(tree, summary)
-    yield split_sentence(tree, summary.quantity)
+    yield paragraph(central_sentence(tree, summary))
+    yield paragraph(split_sentence(tree, summary.quantity))
     if above is not None:
-        yield above_sentence(tree, summary.quantity, above)
-    yield from (f"![{name}]({name}.svg)" for name in figures if name != "ranking")
+        yield paragraph(above_sentence(tree, summary.quantity, above))
+    yield from (image(name) for name in figures if name != "ranking")
     if ranking is not None:
-        yield f"## What matters: {ranking_title(ranking)}"
+        yield heading(2, f"What matters: {ranking_title(ranking)}")
         yield table_text(*ranking_rows(ranking))
-        yield str(ranking.attrs["note"])
-        yield "![ranking](ranking.svg)"
+        yield paragraph(str(ranking.attrs["note"]))
+        yield image("ranking")
     if "prior" in tree.children:
-        yield "## Assumptions"
+        yield heading(2, "Assumptions")
         yield table_text(*_assumption_rows(tree))
     notices = notices_of(tree)
     if notices:
-        yield "## Notices\n\n" + bullets(notices)
-    yield "## Provenance\n\n" + bullets(provenance_lines(tree.attrs))
+        yield heading(2, "Notices")
+        yield bullets(notices)
+    yield heading(2, "Provenance")
+    yield bullets(provenance_lines(tree.attrs))
 
 
 def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:

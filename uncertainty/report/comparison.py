@@ -7,7 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios, plot_waterfall
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.text import figure_with_error
 from uncertainty.summary import STATISTICS
 
@@ -95,11 +95,10 @@ def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
     """
     flat = table.reset_coords(drop=True).to_dataframe().reset_index()
     facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
-    csv = str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
     figure = plot_scenarios(table)
     folder = Path(folder)
     return [
-        write_text(folder / "comparison.csv", csv),
+        write_csv(folder / "comparison.csv", flat.assign(**facts)),
         *write_figure(folder / "comparison", figure),
     ]
 
@@ -158,9 +157,8 @@ def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
     flat = table[["contribution", "contribution_se", "factor"]].to_dataframe()
     for number, side in enumerate(table["side"].values):
         flat[f"in {side}"] = table["stated"].values[:, number]
-    csv = str(flat.reset_index().to_csv(index=False, lineterminator="\n"))
     folder = Path(folder)
     return [
-        write_text(folder / "explanation.csv", csv),
+        write_csv(folder / "explanation.csv", flat.reset_index()),
         *write_figure(folder / "waterfall", plot_waterfall(table)),
     ]

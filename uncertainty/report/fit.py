@@ -11,7 +11,7 @@ from uncertainty.fit import SURPRISING, check_fit
 from uncertainty.health import r_hat
 from uncertainty.plots import plot_fits
 from uncertainty.precision import Floats
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.text import figure_with_error
 from uncertainty.results import warnings_of
 from uncertainty.sampling import DISAGREE
@@ -171,6 +171,5 @@ def write_fits(found: xr.Dataset, folder: str | Path) -> list[Path]:
     ['fits.csv', 'fits.svg', 'fits.png']
     """
     folder = Path(folder)
-    text = str(found.to_dataframe().to_csv(lineterminator="\n"))
-    written = [write_text(folder / "fits.csv", text)]
+    written = [write_csv(folder / "fits.csv", found.to_dataframe().reset_index())]
     return written + write_figure(folder / "fits", plot_fits(found))

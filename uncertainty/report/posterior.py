@@ -10,19 +10,21 @@ import xarray as xr
 
 from uncertainty.health import ess_bulk, mcse_quantile
 from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
-from uncertainty.report.markdown import table_text
+from uncertainty.report.markdown import heading, image, paragraph, table_text
 from uncertainty.report.text import Headline, figure_with_error, headline
 from uncertainty.summary import Group, draws_of, main_quantity, summarize
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = [
     "evidence_sentence",
     "posterior_markdown",
     "posterior_rows",
+    "posterior_table",
     "update_sentence",
     "write_posterior",
 ]
@@ -30,22 +32,37 @@ __all__ = [
 _GROUPS: tuple[Group, ...] = ("prior", "posterior")
 
 
+_POINTS = {"median": 0.5, "p5": 0.05, "p95": 0.95}
+
+
+def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
+    """Give each assumption that evidence bears on, before and after: a row each, in numbers."""
+    import pandas as pd
+
+    rows = []
+    for name in updated_names(tree):
+        before = np.asarray(tree["prior"][name].values)
+        after = np.asarray(tree["posterior"][name].values)
+        row: dict[str, str | float] = {"assumption": name}
+        row |= {f"prior_{key}": float(np.quantile(before, p)) for key, p in _POINTS.items()}
+        for key, p in _POINTS.items():
+            row[key] = float(np.quantile(after, p))
+            row[f"mcse_{key}"] = mcse_quantile(after, p)
+        row["ess_bulk"] = ess_bulk(after)
+        row["units"] = str(tree["posterior"][name].attrs.get("units", ""))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def posterior_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
-    """Give each assumption that evidence bears on, before and after."""
+    """Give the columns and rows of `posterior_table` as people read them."""
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
-    return columns, [_row(tree, name) for name in updated_names(tree)]
-
-
-def _row(tree: xr.DataTree, name: str) -> list[str]:
-    before = np.asarray(tree["prior"][name].values)
-    after = np.asarray(tree["posterior"][name].values)
-    low, high = np.quantile(before, [0.05, 0.95])
-    cells = [
-        figure_with_error(float(np.quantile(after, p)), mcse_quantile(after, p))
-        for p in (0.5, 0.05, 0.95)
-    ]
-    units = str(tree["posterior"][name].attrs.get("units", ""))
-    return [name, f"{low:.3g} to {high:.3g}", *cells, f"{ess_bulk(after):.0f}", units]
+    rows = []
+    for row in posterior_table(tree).to_dict("records"):
+        cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
+        before = f"{row['prior_p5']:.3g} to {row['prior_p95']:.3g}"
+        rows.append([row["assumption"], before, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
+    return columns, rows
 
 
 def evidence_sentence(tree: xr.DataTree) -> str:
@@ -85,19 +102,21 @@ def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
     """Write what evidence has changed: the prior, assumptions before and after, the fit."""
     probs = [float(table.attrs["prob"]) for table in summary.tables]
     prior = headline(tree, summary.quantity, probs, "prior")
-    yield f"## {prior.title}"
+    yield heading(2, prior.title)
     yield table_text(prior.columns, prior.rows())
-    yield evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
-    yield "![updated](updated.svg)"
-    yield "## What evidence says of the assumptions"
+    yield paragraph(
+        evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
+    )
+    yield image("updated")
+    yield heading(2, "What evidence says of the assumptions")
     yield table_text(*posterior_rows(tree))
-    yield "![movement](movement.svg)"
+    yield image("movement")
     yield table_text(*open_rows(tree))
-    yield "## How the measurements are fitted"
+    yield heading(2, "How the measurements are fitted")
     yield table_text(*fit_rows(tree))
-    yield " ".join(fit_sentences(tree))
+    yield paragraph(" ".join(fit_sentences(tree)))
     if _measured(tree):
-        yield "![fit](fit.svg)"
+        yield image("fit")
 
 
 def write_posterior(
@@ -135,9 +154,7 @@ def write_posterior(
     ['posterior.csv', 'updated.svg', 'updated.png']
     """
     folder, quantity = Path(folder), quantity or main_quantity(tree)
-    columns, rows = posterior_rows(tree)
-    table = "\n".join(",".join(f'"{cell}"' for cell in row) for row in (columns, *rows)) + "\n"
-    written = [write_text(folder / "posterior.csv", table)]
+    written = [write_csv(folder / "posterior.csv", posterior_table(tree))]
     prior, posterior = (_draws(tree, quantity, group) for group in _GROUPS)
     intervals: dict[str, xr.Dataset] = {g: _of_group(tree, quantity, prob, g) for g in _GROUPS}
     written += write_figure(folder / "updated", plot_updated(prior, posterior, intervals))

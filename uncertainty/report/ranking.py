@@ -14,7 +14,7 @@ from uncertainty.plots import (
     plot_ranking,
     plot_shares,
 )
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.text import figure_with_error
 
 if TYPE_CHECKING:
@@ -74,13 +74,12 @@ def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Pa
 
     folder = Path(folder)
     rows = pd.DataFrame([row for ranking in rankings for row in _lines(ranking)])
-    text = str(rows.to_csv(index=False, lineterminator="\n"))
     figures = [pair for ranking in rankings for pair in _figures(ranking)]
     shares = [ranking for ranking in rankings if {"shapley", "total"} & set(ranking.data_vars)]
     if shares:
         figures.append(("shares", plot_shares(shares)))
     drawn = [path for name, figure in figures for path in write_figure(folder / name, figure)]
-    return [write_text(folder / "ranking.csv", text), *drawn]
+    return [write_csv(folder / "ranking.csv", rows), *drawn]
 
 
 def _figures(ranking: xr.Dataset) -> "Iterator[tuple[str, Figure]]":

@@ -7,8 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios
-from uncertainty.report.files import write_figure, write_text
-from uncertainty.report.markdown import bullets, table_text
+from uncertainty.report.files import write_csv, write_figure, write_text
+from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
 from uncertainty.report.record import provenance_lines
 from uncertainty.report.text import figure_with_error
 from uncertainty.results import warnings_of
@@ -105,10 +105,9 @@ def write_scenarios(
     folder, table = Path(folder), summarize_scenarios(trees, prob, quantity=quantity)
     flat = table.reset_coords(drop=True).to_dataframe().reset_index()
     facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
-    csv = str(flat.assign(**facts).to_csv(index=False, lineterminator="\n"))
     text = "\n\n".join(_markdown(trees, table, above)) + "\n"
     return [
-        write_text(folder / "scenarios.csv", csv),
+        write_csv(folder / "scenarios.csv", flat.assign(**facts)),
         *write_figure(folder / "scenarios", plot_scenarios(table)),
         write_text(folder / "report.md", text),
     ]
@@ -118,12 +117,14 @@ def _markdown(
     trees: Mapping[str, xr.DataTree], table: xr.Dataset, above: float | None
 ) -> Iterator[str]:
     first = next(iter(trees.values()))
-    yield f"# {first.attrs['title'] or 'Scenarios'}: scenarios"
+    yield heading(1, f"{first.attrs['title'] or 'Scenarios'}: scenarios")
     doubts = [f"{name}: {text}" for name, tree in trees.items() for text in warnings_of(tree)]
     if doubts:
-        yield "**Not to be trusted:**\n\n" + bullets(doubts)
-    yield f"## {scenario_title(table)}"
+        yield paragraph("", strong="Not to be trusted:")
+        yield bullets(doubts)
+    yield heading(2, scenario_title(table))
     yield table_text(*scenario_rows(table))
-    yield from scenario_sentences(trees, str(table.attrs["quantity"]), above)
-    yield "![scenarios](scenarios.svg)"
-    yield "## Provenance\n\n" + bullets(provenance_lines(first.attrs))
+    yield from map(paragraph, scenario_sentences(trees, str(table.attrs["quantity"]), above))
+    yield image("scenarios")
+    yield heading(2, "Provenance")
+    yield bullets(provenance_lines(first.attrs))

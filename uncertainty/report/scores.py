@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.plots import plot_fit
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.scoring import score
 
 __all__ = ["write_scores"]
@@ -57,7 +57,7 @@ def write_scores(
     tables = [_scored(draws, values) for draws in plain.values()]
     found = xr.concat(tables, xr.DataArray(list(plain), dims="approach", name="approach"))
     flat = found.drop_dims("row").to_dataframe().reset_index()
-    write_text(Path(folder) / "scores.csv", str(flat.to_csv(index=False, lineterminator="\n")))
+    write_csv(Path(folder) / "scores.csv", flat)
     figure = plot_fit(
         dict.fromkeys(plain, values), {k: d.values for k, d in plain.items()}, prob, label
     )

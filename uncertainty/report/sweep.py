@@ -6,7 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from uncertainty.plots import plot_sweep
-from uncertainty.report.files import write_figure, write_text
+from uncertainty.report.files import write_csv, write_figure
 
 __all__ = ["write_sweep"]
 
@@ -52,6 +52,6 @@ def write_sweep(
     rows = flat.to_dataframe().dropna(how="all").reset_index()
     folder = Path(folder)
     return [
-        write_text(folder / "sweep.csv", str(rows.to_csv(index=False, lineterminator="\n"))),
+        write_csv(folder / "sweep.csv", rows),
         *write_figure(folder / "sweep", plot_sweep(tables, quantity, marks)),
     ]

@@ -1,0 +1,156 @@
+"""Text of other people stays text wherever it is written."""
+
+import csv
+import io
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+import uncertainty as un
+from uncertainty.cli.show import complain, say, table
+from uncertainty.errors import InputError, one_line
+from uncertainty.plots import plot_fit, plot_scenarios, plot_sweep
+from uncertainty.report.files import write_csv, write_figure
+from uncertainty.report.markdown import bullets, heading, paragraph, table_text
+
+NASTY = "=1+1 <script>alert(1)</script> [/x] [bold] a|b $\\frac{ {0} `c` *d* _e_ \\ &amp; #f 日本"
+ACTING = "title\n# Verified\r\x1b[2J\x07\u202e\u2028end\ud800"
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def shown(markdown):
+    """What a reader of the page sees: the kinds of its blocks, and the text in them."""
+    tokens = MARKDOWN.parse(markdown)
+    kinds = {t.type.removesuffix("_open") for t in tokens if t.type.endswith("_open")}
+    others = {t.type for t in tokens if t.nesting == 0} - {"inline"}
+    inline = [child for t in tokens for child in t.children or []]
+    assert {child.type for child in inline} <= {"text", "text_special", "softbreak"}
+    return kinds | others, "".join(child.content for child in inline)
+
+
+TEXTS = st.text(max_size=30) | st.text("#-+=*_`[]()<>|~$&;\\!:1.) a\n", max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS)
+@example(NASTY)
+@example(ACTING)
+@example("- - -")
+@example("1. one")
+@example("=====")
+@example("a &lt; b &#35;")
+@example("\tcode")
+def test_markdown_shows_any_text_as_it_is(text):
+    line = one_line(text).strip()
+    for write, kinds in (
+        (paragraph, {"paragraph"}),
+        (lambda t: heading(2, t), {"heading"}),
+        (lambda t: bullets([t]), {"bullet_list", "list_item", "paragraph"}),
+    ):
+        found, seen = shown(write(text))
+        assert seen == line
+        if line:
+            assert found == kinds
+    kinds, seen = shown(table_text(["a", "b"], [[text, "x"]]))
+    assert seen == f"ab{line}x"
+    assert "table" in kinds
+
+
+@given(TEXTS)
+def test_one_line_has_no_character_that_acts(text):
+    assert one_line(text).isprintable() or not text
+    assert len(one_line(text)) == len(text)
+
+
+def test_a_fault_is_one_line_whatever_is_in_it():
+    assert len(str(InputError.of(ACTING, ACTING)).splitlines()) == 1
+    assert "\x1b" not in str(InputError.of(ACTING, ACTING))
+
+
+def test_the_terminal_shows_markup_as_text(capsys):
+    table(NASTY, ["name", NASTY], [[NASTY, ACTING], ["[/x]", ":smile: [red]"]])
+    say(NASTY)
+    say(ACTING)
+    complain(ACTING)
+    found = capsys.readouterr()
+    for part in ("[/x]", ":smile:", "[red]", "# Verified"):
+        assert part in found.out
+    assert len(found.err.splitlines()) == 1
+    assert not {"\x1b", "\x07", "\u202e"} & {*found.out, *found.err}
+
+
+def test_csv_keeps_numbers_and_disarms_formulas(tmp_path):
+    texts = ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "plain", "a,b", 'a"b', ACTING]
+    frame = pd.DataFrame({"=name": texts, "value": np.linspace(-1, 1, len(texts))})
+    path = write_csv(tmp_path / "a.csv", frame)
+    header, *rows = csv.reader(io.StringIO(path.read_text("utf-8")))
+    assert header == ["'=name", "value"]
+    assert len(rows) == len(texts)
+    assert all(cell.strip()[:1] not in {"=", "+", "-", "@"} for cell, _ in rows)
+    assert np.array_equal([float(value) for _, value in rows], frame["value"])
+
+
+@pytest.fixture(scope="module")
+def answered():
+    """A result whose every free text is hostile."""
+    laws = {"median": 1.0, "sigma": 0.5}
+    entries = {
+        name: {"lognormal": laws, "group": group, "note": NASTY}
+        for name, group in (("a", NASTY), ("b", "a$b$c"), ("c", "{"))
+    }
+    priors = {"schema": 1, "title": NASTY, "assumptions": entries}
+    problem = un.build_problem(priors, model=lambda a, b, c: {"energy_wh": a * b * c})
+    return problem, un.simulate(problem, draws=256)
+
+
+def test_reports_and_figures_show_hostile_texts(answered, tmp_path):
+    problem, tree = answered
+    ranking = un.rank_inputs(problem, by="group", draws=64)
+    files = un.write_report(tree, tmp_path, ranking=ranking)
+    files += un.write_ranking([ranking], tmp_path / "ranking")
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert text.startswith(heading(1, NASTY))
+    html = MARKDOWN.render(text)
+    assert "<script" not in html
+    assert html.count("<h1>") == 1
+    for path in files:
+        if path.suffix == ".svg":
+            ElementTree.parse(path)
+
+
+def test_figures_draw_every_curve_however_many(tmp_path):
+    names = [f"curve {i}" for i in range(23)]
+    x = xr.DataArray([1.0, 2.0, 3.0], dims="x", name="x")
+    row = {"median": x, "lower": x / 2, "upper": 2 * x}
+    facts = {"prob": 0.9, "kind": "eti", "statistic": "typical", "quantity": "y"}
+    one = xr.Dataset(row, {"x": x}, facts).expand_dims(quantity=["y"])
+    labels = {"units": "Wh", "boundary": "", "meaning": "energy"}
+    one = one.assign_coords({key: ("quantity", [value]) for key, value in labels.items()})
+    figure = plot_sweep(dict.fromkeys(names, one), "y", {f"mark {i}": 2.0 for i in range(5)})
+    axes = figure.axes[0]
+    drawn = [line for line in axes.lines if line.get_label() in names]
+    assert len(drawn) == len(names)
+    assert len({(line.get_color(), line.get_linestyle()) for line in drawn}) == len(names)
+    assert sum(line.get_label().startswith("mark") for line in axes.lines) == 5
+    numbers = np.linspace(1, 2, 12).reshape(4, 3)
+    points = plot_fit(dict.fromkeys(names, numbers[0]), dict.fromkeys(names, numbers), 0.9, "J")
+    lines = [line for line in points.axes[0].lines if line.get_label() in names]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(names)
+    write_figure(tmp_path / "sweep", figure)
+
+
+def test_a_dollar_sign_in_a_figure_is_no_formula(tmp_path):
+    table = xr.Dataset(
+        {key: (("scenario", "statistic"), [[value], [value]])
+         for key, value in (("median", 1.0), ("lower", 0.5), ("upper", 2.0))},
+        {"scenario": ["$\\frac{", "costs $5 or $6"], "statistic": ["typical"]},
+        {"prob": 0.9, "kind": "eti", "quantity": "y"},
+    )  # fmt: skip
+    for path in write_figure(tmp_path / "scenarios", plot_scenarios(table)):
+        assert path.stat().st_size > 0
