@@ -200,8 +200,27 @@ def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_p
     fixed = "output_tokens_median=500"
     status, out, _ = run("run", "gpt-4o", *PRIOR, "--draws", "64", "--set", fixed)
     assert status == 0
-    assert "One GPT-4o text query, with output_tokens_median = 500: 0." in " ".join(out.split())
+    told = " ".join(out.split())
+    assert "One GPT-4o text query, with output_tokens_median = 500 tokens: 0." in told
     assert (tmp_path / "results" / "gpt-4o-set" / "run.nc").is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "quantity", "subject"),
+    [
+        ({"given": {"llm": "llama-3.3-70b"}}, "energy_wh", "open-llama-70b, with llm = llama-3.3-70b: "),
+        ({"scenario": "b200"}, "energy_wh", "open-llama-70b, scenario b200: "),
+        ({}, "gpu_seconds", "One chat query of Llama 3.1 70B, served in bf16 on H100, time of one whole GPU spent on the query: "),
+    ],
+)  # fmt: skip
+def test_the_sentence_to_quote_is_of_what_was_asked(asked, quantity, subject):
+    """A title that names a model and its hardware is not said of others; the quantity is named."""
+    from uncertainty.report import citation_sentence, headline
+
+    tree = un.simulate(un.build_problem("open-llama-70b", evidence=[], **asked), draws=32)
+    sentence = citation_sentence(tree, headline(tree, quantity, (0.9,)))
+    assert sentence.startswith(subject)
+    assert "32 draws of the prior" in sentence
 
 
 def test_a_misspelled_name_is_noticed_with_a_hint(run, tmp_path):

@@ -92,7 +92,7 @@ def infer(
 def _print(tree: "xr.DataTree", quantity: str, prob: float, written: list[Path]) -> None:
     from uncertainty import report
 
-    say(tree.attrs["title"])
+    say(tree.attrs["subject"])
     table("Assumptions, before and after", *report.posterior_rows(tree))
     table("What the rows do not state", *report.open_rows(tree))
     table("Fit to the measurements", *report.fit_rows(tree))

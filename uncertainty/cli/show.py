@@ -79,7 +79,7 @@ class Result:
         from uncertainty import report
 
         summary = self.summary
-        say(self.tree.attrs["title"])
+        say(self.tree.attrs["subject"])
         if "posterior" in self.tree.children:
             prior = report.headline(self.tree, self.quantity, self.probs, "prior")
             table(prior.title, prior.columns, prior.rows())

@@ -290,7 +290,7 @@ def _markdown(
     figures: Sequence[str],
     above: float | None,
 ) -> Iterator[str]:
-    yield heading(1, str(tree.attrs["title"]) or "Uncertainty analysis")
+    yield heading(1, str(tree.attrs["subject"]))
     warnings = warnings_of(tree)
     if warnings:
         yield paragraph("", strong="Not to be trusted:")

@@ -41,6 +41,7 @@ def record(
     """Give everything that a report says."""
     return {
         "title": tree.attrs["title"],
+        "subject": tree.attrs["subject"],
         "quantity": summary.quantity,
         "units": summary.units,
         "central": float(tree["central"][summary.quantity]),

@@ -170,7 +170,8 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     facts = tree.attrs
     boundary = str(tree["central"][summary.quantity].attrs.get("boundary", ""))
     return (
-        f"{_subject(facts)}: {summary.told(float(row['median']), 2)}{_place(boundary)} (median"
+        f"{facts['subject']}{_meaning(tree, summary.quantity)}: "
+        f"{summary.told(float(row['median']), 2)}{_place(boundary)} (median"
         f"{' of the typical query' if summary.nested else ''}; {100 * table.attrs['prob']:g} % "
         f"credible interval, {_KINDS[str(table.attrs['kind'])]}, {float(row['lower']):.2g} to "
         f"{summary.told(float(row['upper']), 2)}; Monte Carlo standard errors {_relative(row)}). "
@@ -180,22 +181,21 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     )
 
 
+def _meaning(tree: xr.DataTree, quantity: str) -> str:
+    """Say what is quoted, where it is not the energy of a query."""
+    meaning = str(tree["central"][quantity].attrs.get("long_name", "")) or quantity
+    return "" if quantity == "energy_wh" else f", {meaning.replace('_', ' ')}"
+
+
 def _told_draws(facts: Mapping[Hashable, object]) -> str:
     if "posterior_draws" not in facts:
-        return f"{facts['draws']} draws"
+        return f"{facts['draws']} draws of the prior"
     chains, draws = facts["posterior_chains"], facts["posterior_draws"]
     names = ", ".join(item["name"] for item in json.loads(str(facts["evidence"])))
     return f"posterior given {names}, {chains} chains of {draws} draws"
 
 
 _KINDS = {"eti": "equal-tailed", "hdi": "shortest"}
-
-
-def _subject(facts: Mapping[Hashable, object]) -> str:
-    """Name the question, with everything that differs from the file."""
-    scenario = f", scenario {facts['scenario']}" if facts["scenario"] else ""
-    given = f", with {facts['given']}" if facts["given"] else ""
-    return f"{facts['title'] or 'One query'}{scenario}{given}"
 
 
 def _place(boundary: str) -> str:

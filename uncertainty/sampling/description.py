@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from uncertainty.problem import Problem
+from uncertainty.spec import KINDS
 
 __all__ = ["description", "labels", "lost_means"]
 
@@ -27,6 +29,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     notices = [*(str(notice) for notice in problem.notices), *more]
     return {
         "title": problem.priors.title,
+        "subject": _subject(problem),
         "model": problem.model.name,
         "scenario": problem.scenario,
         "given": ", ".join(_told_given(problem)),
@@ -38,12 +41,24 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _subject(problem: Problem) -> str:
+    """Name the question, with everything that differs from the file."""
+    chosen = problem.priors.scenarios.get(problem.scenario)
+    replaced = {*problem.given, *(chosen.bundles if chosen else ())}
+    # A title speaks of the file's own model and hardware: with others it would be false.
+    named = "" if replaced & set(KINDS) else problem.priors.title
+    scenario = f", scenario {problem.scenario}" if problem.scenario else ""
+    given = ", ".join(_told_given(problem))
+    return f"{named or Path(problem.priors.label).stem}{scenario}" + (given and f", with {given}")
+
+
 def _told_given(problem: Problem) -> Iterator[str]:
     for name, value in problem.given.items():
         item = problem.assumptions.get(name)
         named = item is None and isinstance(value, str)  # a name of a catalogue
         if named or name in problem.used:
-            yield f"{name} = {item or value}"
+            unit = item.unit if item is not None and item.unit != "1" else ""
+            yield f"{name} = {item or value} {unit}".rstrip()
 
 
 def labels(problem: Problem) -> dict[str, dict[str, str]]:
