@@ -109,8 +109,10 @@ def _denied(*_, **__):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(un.InputError, match="no such file"):
+    with pytest.raises(un.InputError, match="is a folder; name a file in it"):
         un.build_problem(tmp_path)
+    with pytest.raises(un.InputError, match=r"no such file: '\.' is a folder"):
+        un.build_problem({"schema": 1, "extends": "."})
 
 
 def test_an_unreadable_base_hides_no_fault_and_adds_none(tmp_path):

@@ -1,10 +1,12 @@
 """How far a file reaches for others, and how data columns are read."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.spec import data
+from uncertainty.spec import data, shipped_folder, shipped_names
 
 MODEL = {"model": lambda **inputs: inputs["x"]}
 BASE = "schema: 1\nassumptions: {x: {fixed: 2}}\n"
@@ -29,20 +31,66 @@ def fault_of(path, **more):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_file_is_the_same_by_its_name_and_by_its_path(name, monkeypatch, tmp_path):
+    by_name = un.load_priors(name)
+    assert by_name.faults == ()
+    folder = shipped_folder()
+    for place, path in ((folder, f"{name}.yaml"), (tmp_path, folder / f"{name}.yaml")):
+        monkeypatch.chdir(place)
+        found = un.load_priors(path)
+        assert (found.label, found.faults) == (f"priors/{name}.yaml", ())
+        assert [x.document.text for x in found.layers] == [x.document.text for x in by_name.layers]
+
+
+def test_a_copy_of_the_library_is_read_like_the_library(monkeypatch, tmp_path):
+    """As where the program is installed, and the files of a clone are named by their paths."""
+    shutil.copytree(shipped_folder(), tmp_path / "clone" / "priors")
+    monkeypatch.chdir(tmp_path / "clone")
+    found = un.load_priors("priors/calibrated/gpt-4o.yaml")
+    assert found.faults == ()
+    labels = [layer.document.label for layer in found.layers]
+    assert "priors/roofline-calibrated.yaml" in labels
+    monkeypatch.chdir(tmp_path)
+    assert un.load_priors("clone/priors/calibrated/gpt-4o.yaml").faults == ()
+    monkeypatch.chdir("/")
+    assert un.load_priors(tmp_path / "clone" / "priors" / "calibrated" / "gpt-4o.yaml").faults == ()
+
+
 @pytest.mark.parametrize("name", ["../base.yaml", "deep/../../base.yaml", "{root}/base.yaml"])
-def test_a_base_outside_is_refused_unless_allowed(tree_of_files, name):
+def test_a_base_in_a_folder_above_is_found_and_takes_its_data_along(tree_of_files, name):
+    (tree_of_files / "base.yaml").write_text(
+        "schema: 1\nassumptions: {x: {empirical: {file: tokens.csv, column: n}}}\n"
+    )
+    top = tree_of_files / "own" / "top.yaml"
+    top.write_text(extending(name.format(root=tree_of_files)))
+    assert un.build_problem(top, **MODEL).central() == {"y": 1.5}
+    law = "{x: {empirical: {file: ../tokens.csv, column: n}}}"
+    top.write_text(f"schema: 1\nextends: ../base.yaml\nassumptions: {law}\n")
+    assert "lies outside" in fault_of(top)  # the base reaches that far, the file itself does not
+
+
+def test_a_file_in_the_working_folder_reaches_all_of_it(tree_of_files, monkeypatch):
+    (tree_of_files / "other").mkdir()
+    (tree_of_files / "other" / "base.yaml").write_text(BASE)
+    top = tree_of_files / "own" / "top.yaml"
+    top.write_text(extending("../other/base.yaml"))
+    assert "lies outside" in fault_of(top)
+    monkeypatch.chdir(tree_of_files)
+    assert un.build_problem("own/top.yaml", **MODEL).central() == {"y": 2.0}
+
+
+@pytest.mark.parametrize("name", ["../other/base.yaml", "{root}/other/base.yaml", "link.yaml"])
+def test_a_base_elsewhere_is_refused_unless_allowed(tree_of_files, name):
+    (tree_of_files / "other").mkdir()
+    (tree_of_files / "other" / "base.yaml").write_text(BASE)
+    (tree_of_files / "own" / "link.yaml").symlink_to(tree_of_files / "other" / "base.yaml")
     top = tree_of_files / "own" / "top.yaml"
     top.write_text(extending(name.format(root=tree_of_files)))
     assert "lies outside the folder of the file" in fault_of(top)
+    assert "--allow-outside" in fault_of(top)
     priors = un.load_priors(top, allow_outside=True)
     assert un.build_problem(priors, **MODEL).central() == {"y": 2.0}
-
-
-def test_a_link_out_of_the_folder_is_outside(tree_of_files):
-    (tree_of_files / "own" / "link.yaml").symlink_to(tree_of_files / "base.yaml")
-    top = tree_of_files / "own" / "top.yaml"
-    top.write_text(extending("link.yaml"))
-    assert "lies outside" in fault_of(top)
 
 
 def test_inside_and_shipped_are_allowed(tree_of_files):
@@ -56,11 +104,30 @@ def test_inside_and_shipped_are_allowed(tree_of_files):
     assert un.build_problem(top).model.name == "flops"
 
 
-def test_a_base_may_not_reach_out_either(tree_of_files):
+def test_a_base_may_not_reach_elsewhere_either(tree_of_files):
     top = tree_of_files / "own" / "top.yaml"
     top.write_text(extending("deep/base.yaml"))
-    (tree_of_files / "own" / "deep" / "base.yaml").write_text(extending("../../base.yaml"))
-    assert "own/deep/base.yaml:2:1: extends: '../../base.yaml' lies outside" in fault_of(top)
+    (tree_of_files / "other").mkdir()
+    (tree_of_files / "other" / "base.yaml").write_text(BASE)
+    (tree_of_files / "own" / "deep" / "base.yaml").write_text(extending("../../other/base.yaml"))
+    assert "own/deep/base.yaml:2:1: extends: '../../other/base.yaml' lies outside" in fault_of(top)
+
+
+ODD = ["a\0b", "x" * 5000, "\ud800", "\x1b[2J", "/proc/self/mem", "/dev/zero", "", ".", "/"]
+
+
+@pytest.mark.parametrize("name", ODD, ids=range(len(ODD)))
+def test_a_path_that_no_system_takes_is_a_fault_wherever_it_stands(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = {"empirical": {"file": name, "column": "n"}}
+    for file in (
+        name,
+        {"schema": 1, "extends": name, "assumptions": {"x": {"fixed": 1}}},
+        {"schema": 1, "assumptions": {"x": data}},
+        {"schema": 1, "evidence": [name], "assumptions": {"x": {"fixed": 1}}},
+    ):
+        with pytest.raises(un.InputError):
+            un.build_problem(un.load_priors(file, allow_outside=True), **MODEL)
 
 
 def test_data_outside_is_refused_unless_allowed(tree_of_files, monkeypatch):

@@ -36,16 +36,36 @@ class Place:
     folder: Path
     root: Path | None
 
-    def of(self, path: Path) -> "Place":
-        """Give the place of a file found from here."""
-        shipped = path.resolve().is_relative_to(shipped_folder())
-        return Place(path.parent, shipped_folder() if shipped else self.root)
+    @classmethod
+    def first(cls, path: Path, *, allow_outside: bool) -> "Place":
+        """Give the place of the file that a call names.
 
-    def reaches(self, path: Path) -> bool:
-        """Say whether a file found from here may be read."""
+        Its root is the library for a shipped file, the working folder for a file inside that,
+        and else the file's own folder.
+        """
+        roots = (shipped_folder(), Path.cwd().resolve(), path.parent)
+        root = next(r for r in roots if path.resolve().is_relative_to(r.resolve()))
+        return cls(path.parent, None if allow_outside else root)
+
+    def of(self, path: Path) -> "Place":
+        """Give the place of a file found from here.
+
+        A base in a folder above widens the root to that folder, for itself only: the file that
+        names it gets no further by it.
+        """
+        found = path.resolve()
+        if found.is_relative_to(shipped_folder()):
+            return Place(path.parent, shipped_folder())
+        inside = self.root is None or found.is_relative_to(self.root.resolve())
+        return Place(path.parent, self.root if inside else found.parent)
+
+    def reaches(self, path: Path, *, upward: bool = False) -> bool:
+        """Say whether a file found from here may be read; `upward`: in a folder above too."""
         found = path.resolve()
         roots = [shipped_folder(), *([self.root.resolve()] if self.root else [])]
-        return self.root is None or any(found.is_relative_to(root) for root in roots)
+        if self.root is None or any(found.is_relative_to(root) for root in roots):
+            return True
+        return upward and self.folder.resolve().is_relative_to(found.parent)
 
 
 @lru_cache(maxsize=1)
@@ -73,23 +93,40 @@ def _candidates(name: str, folder: Path) -> Iterator[Path]:
     yield folder / name
     for shipped in (name, f"{name}.yaml"):
         path = shipped_folder() / shipped
-        if path.resolve().is_relative_to(shipped_folder()):
+        if ".." not in path.parts and not Path(name).is_absolute():
             yield path
 
 
-def find_file(name: str, place: Place) -> Path | None:
-    """Find a file that may be read: a path from `place`, or the name of a shipped file."""
-    found = (path for path in _candidates(name, place.folder) if path.is_file())
-    return next((path for path in found if place.reaches(path)), None)
+def _is_file(path: Path) -> bool:
+    """Say whether a file is there; a path that no system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long; a NUL or a lone surrogate in it
+        return False
+
+
+def find_file(name: str, place: Place, *, upward: bool = False) -> Path | None:
+    """Find a file that may be read: a path from `place`, or the name of a shipped file.
+
+    With `upward`, a file in a folder above that of `place` may be read too: the base that the
+    files of a project share.
+    """
+    found = (path for path in _candidates(name, place.folder) if _is_file(path))
+    return next((path for path in found if place.reaches(path, upward=upward)), None)
 
 
 def missing_file(name: str, place: Place) -> str:
     """Say why `find_file` found nothing."""
-    if place.reaches(place.folder / name):
-        return f"no such file: {name!r}"
+    path = place.folder / name
+    try:
+        reaches, folder = place.reaches(path), path.is_dir()
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: links in a circle, to Python 3.12
+        reaches, folder = True, False
+    if reaches:
+        return f"no such file: {name[:60]!r}{' is a folder' * folder}"
     return (
-        f"{name!r} lies outside the folder of the file; move it inside, or allow it with "
-        "--allow-outside (allow_outside=True)"
+        f"{name!r} lies outside the folder of the file and the working folder; move it inside, or "
+        "allow it with --allow-outside (allow_outside=True)"
     )
 
 

@@ -103,8 +103,8 @@ def load_priors(
     source : str, Path or mapping
         A path, the name of a shipped file, or a mapping of the same shape as a file.
     allow_outside : bool
-        Let the file name other files (bases, data) outside its own folder; not for files that
-        you have not read.
+        Let the file name other files (bases, data) outside its own folder and the working
+        folder; not for files that you have not read.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def _load(source: str | Path | Mapping[str, object], here: Place, allow_outside:
     path = find_file(str(source), Place(Path.cwd(), None))
     if path is None:
         return _unreadable(str(source), _missing(str(source)))
-    return _from_path(path, Place(path.parent, None if allow_outside else path.parent), ())
+    return _from_path(path, Place.first(path, allow_outside=allow_outside), ())
 
 
 def _unreadable(label: str, *faults: Fault) -> Priors:
@@ -137,7 +137,10 @@ def _unreadable(label: str, *faults: Fault) -> Priors:
 
 
 def _missing(name: str) -> Fault:
-    return Fault(name, 0, 0, "", "no such file, nor a shipped one" + nearest(name, shipped_names()))
+    if missing_file(name, Place(Path.cwd(), None)).endswith("is a folder"):
+        return Fault(name, 0, 0, "", "is a folder; name a file in it")
+    hint = nearest(name, shipped_names())
+    return Fault(name[:60], 0, 0, "", "no such file, nor a shipped one" + hint)
 
 
 def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
@@ -248,7 +251,7 @@ def _base(document: Document, data: dict[str, Plain], above: tuple[Path, ...]) -
     name, place = data.get("extends"), document.place
     if not isinstance(name, str):
         return Priors("")
-    path = find_file(name, place)
+    path = find_file(name, place, upward=True)
     if path is None:
         hint = nearest(name.removesuffix(".yaml"), shipped_names())
         why = missing_file(name, place)
