@@ -10,10 +10,10 @@ import uncertainty as un
 PACKAGE = Path(un.__file__).parent
 ORDER = [
     {"errors"},
-    {"units", "declarations", "precision"},
+    {"units", "declarations", "precision", "writing"},
     {"sketch"},
     {"spec", "energy", "results", "estimate", "health", "families"},
-    {"laws"},
+    {"laws", "saving"},
     {"joint"},
     {"evaluation", "likelihood"},
     {"observed"},

@@ -59,18 +59,126 @@ def test_a_failed_save_leaves_what_was_there(tree, tmp_path):
     before = path.read_bytes()
     broken = tree.copy()
     broken.attrs["bad"] = object()
-    with pytest.raises(TypeError):
+    with pytest.raises(un.InputError, match="attribute 'bad' of / cannot be saved"):
         un.save(broken, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("content", [None, b"no netcdf", "other"])
+def test_attributes_that_netcdf_does_not_hold_are_kept_as_json(small, tmp_path):
+    added = {"none": None, "facts": {"a": [1, "x"]}, "flag": True, "texts": ["a", "b"]}
+    tree = small.copy()
+    tree.attrs |= added
+    tree["prior"]["a"].attrs["facts"] = added
+    again = un.load(un.save(tree, tmp_path / "x.nc"))
+    assert {name: json.loads(again.attrs[name]) for name in added} == added
+    assert json.loads(again["prior"]["a"].attrs["facts"]) == added
+    assert tree.attrs["none"] is None  # saving changes nothing of what is saved
+
+
+@pytest.mark.parametrize("value", [2**70, "a\0b", 1 + 2j, "\ud800"])
+def test_what_no_file_can_keep_is_refused_in_a_sentence(small, tmp_path, value):
+    tree = small.copy()
+    tree.attrs["odd"] = value
+    with pytest.raises(un.InputError, match="cannot be (saved|written)"):
+        un.save(tree, tmp_path / "x.nc")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no netcdf", "other"])
 def test_files_that_are_no_result_are_refused(content, tmp_path):
     path = tmp_path / "x.nc"
     if content == "other":
         xr.Dataset({"a": 1}).to_netcdf(path, engine="h5netcdf")
-    elif content:
+    elif content is not None:
         path.write_bytes(content)
-    with pytest.raises(un.InputError, match="no such file|no NetCDF file|no result"):
+    with pytest.raises(un.InputError, match="no such file|is not a result"):
         un.load(path)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 5000, "\ud800", "/proc"])
+def test_names_that_no_file_has_are_refused(small, name):
+    with pytest.raises(un.InputError, match="no such file|is not a file"):
+        un.load(name)
+    with pytest.raises(un.InputError, match="cannot be written"):
+        un.save(small, name)
+
+
+@pytest.fixture(scope="module")
+def small(lognormals):
+    return un.simulate(un.build_problem(lognormals.priors(), model=lognormals.model), draws=64)
+
+
+def test_one_changed_byte_anywhere_is_damage(small, tmp_path):
+    path = un.save(small, tmp_path / "run.nc")
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    places = random.integers(0, len(whole), 200)
+    for place in [*range(10), *places, *range(len(whole) - 100, len(whole))]:
+        content = bytearray(whole)
+        content[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(content)
+        with pytest.raises(un.InputError, match="is damaged"):
+            un.load(path)
+
+
+def test_a_file_cut_or_lengthened_is_damaged(small, tmp_path):
+    path = un.save(small, tmp_path / "run.nc")
+    whole = path.read_bytes()
+    for end in [1, 7, 8, 100, len(whole) // 2, len(whole) - 91, len(whole) - 1]:
+        for content in (whole[:end], whole + whole[:end]):
+            path.write_bytes(content)
+            with pytest.raises(un.InputError, match="is damaged"):
+                un.load(path)
+
+
+def test_a_result_that_others_changed_is_refused(small, tmp_path):
+    path = un.save(small, tmp_path / "run.nc")
+    with xr.open_datatree(path, engine="h5netcdf") as opened:  # other readers take it as it is
+        other = opened.load()
+    assert other.identical(small)
+    other.to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(un.InputError, match="checksum is missing"):
+        un.load(path)
+
+
+WRONG = [3.5, "[", "[[]]", '{"a": {}}']
+
+
+def test_every_attribute_is_there_and_of_its_type_or_named(small, tmp_path):
+    """Each odd value is taken, where it may stand, or refused in a sentence that names it."""
+    needed = ["title", "notices", "warnings", "versions", "prior_files", "seed", "priors_sha256"]
+    for name in needed:
+        odd = small.copy()
+        del odd.attrs[name]
+        with pytest.raises(un.InputError, match=f"attribute '{name}' is missing"):
+            un.load(un.save(odd, tmp_path / "x.nc"))
+    for name in [*needed, "draws", "queries", "recipe", "problem"]:
+        for value in WRONG:
+            text = name in ("title", "priors_sha256", "problem") and isinstance(value, str)
+            odd = small.copy()
+            odd.attrs[name] = value
+            path = un.save(odd, tmp_path / "x.nc")
+            if text:
+                un.load(path)
+                continue
+            with pytest.raises(un.InputError, match=f"attribute '{name}' must be"):
+                un.load(path)
+
+
+def test_missing_groups_and_odd_arrays_are_named(small, tmp_path):
+    def refused(change, match):
+        odd = small.copy()
+        change(odd)
+        with pytest.raises(un.InputError, match=match):
+            un.load(un.save(odd, tmp_path / "x.nc"))
+
+    refused(lambda t: t.children["central"].orphan(), "group 'central' is missing")
+    refused(lambda t: t.children["prior"].orphan(), "group 'prior' is missing")
+    refused(lambda t: t["central"].__delitem__("y"), "central/y is missing")
+    words = xr.DataArray([["a"] * 4] * 16, dims=("chain", "draw"))
+    refused(lambda t: t["prior_predictive"].update({"y": words}), "must hold numbers")
+    turned = small["prior_predictive"]["y"].T
+    refused(lambda t: t["prior_predictive"].update({"y": turned}), "the dimensions chain")
+    refused(lambda t: t.attrs.update(result_format=0), "has format 0, and this version reads 1")
+    refused(lambda t: t.attrs.update(inference_library="other"), "not written by uncertainty")

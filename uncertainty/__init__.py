@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from uncertainty.report import write_scenarios as write_scenarios
     from uncertainty.report import write_scores as write_scores
     from uncertainty.report import write_sweep as write_sweep
-    from uncertainty.results import load as load
-    from uncertainty.results import save as save
     from uncertainty.sampling import infer as infer
     from uncertainty.sampling import predict as predict
     from uncertainty.sampling import simulate as simulate
     from uncertainty.sampling import stream as stream
     from uncertainty.sampling import update as update
+    from uncertainty.saving import load as load
+    from uncertainty.saving import save as save
     from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
     from uncertainty.scoring import score as score
     from uncertainty.sensitivity import rank_inputs as rank_inputs
@@ -66,11 +66,11 @@ _ROOMS = {
     "explain": "comparison",
     "export_priors": "exporting",
     "infer": "sampling",
-    "load": "results",
+    "load": "saving",
     "load_priors": "spec",
     "predict": "sampling",
     "rank_inputs": "sensitivity",
-    "save": "results",
+    "save": "saving",
     "score": "scoring",
     "share_per_query": "summary",
     "simulate": "sampling",

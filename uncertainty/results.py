@@ -1,4 +1,4 @@
-"""The layout of a result, an `xarray.DataTree` as ArviZ lays it out; saving and loading it.
+"""The layout of a result, an `xarray.DataTree` as ArviZ lays it out.
 
 Dimensions are ``chain`` (an independent randomization) and ``draw``. Groups:
 
@@ -35,18 +35,14 @@ and where they were asked for:
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uncertainty.errors import InputError
 from uncertainty.precision import Floats
 
 if TYPE_CHECKING:
@@ -54,19 +50,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCHES",
+    "FORMAT",
     "MOMENTS",
     "NESTED",
     "build_tree",
     "is_streamed",
-    "load",
     "provenance",
-    "save",
     "streamed_tree",
     "warnings_of",
     "with_posterior",
 ]
 
 _VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
+FORMAT = 1
+"""Of the layout below; results of another format are refused by `load`."""
 Labels = Mapping[str, Mapping[str, str]]
 
 BATCHES = 4
@@ -86,6 +83,7 @@ def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
     versions = _versions()
     return {
         **facts,
+        "result_format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "inference_library": "uncertainty",
         "inference_library_version": versions["uncertainty"],
@@ -233,76 +231,3 @@ def _dataset(
 def warnings_of(tree: "xr.DataTree") -> list[str]:
     """Sentences on why the result is not to be trusted; empty where it is."""
     return list(json.loads(str(tree.attrs.get("warnings", "[]"))))
-
-
-def save(tree: "xr.DataTree", path: str | Path) -> Path:
-    """Write a result to a NetCDF file, whole or not at all.
-
-    Parameters
-    ----------
-    tree : xarray.DataTree
-    path : str or Path
-        Its folder is made where there is none.
-
-    Returns
-    -------
-    Path
-        The file written.
-
-    Examples
-    --------
-    >>> import uncertainty as un, tempfile
-    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=256)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     same = un.load(un.save(tree, f"{folder}/run.nc"))
-    >>> same.identical(tree)
-    True
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        tree.to_netcdf(name, engine="h5netcdf")
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return path
-
-
-def load(path: str | Path) -> "xr.DataTree":
-    """Read a result that `save` wrote, bit for bit, into memory.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    xarray.DataTree
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it is no result.
-
-    Examples
-    --------
-    >>> load("nowhere.nc")
-    Traceback (most recent call last):
-    ...
-    uncertainty.errors.InputError: nowhere.nc: no such file
-    """
-    import xarray as xr
-
-    if not Path(path).is_file():
-        raise InputError.of(str(path), "no such file")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            result = tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError.of(str(path), "is no NetCDF file that can be read") from error
-    if result.attrs.get("inference_library") != "uncertainty":
-        raise InputError.of(str(path), "is no result of uncertainty")
-    return result

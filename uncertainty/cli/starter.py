@@ -8,6 +8,7 @@ import typer
 from uncertainty.cli.options import Debug
 from uncertainty.cli.show import say
 from uncertainty.errors import InputError
+from uncertainty.writing import write_text
 
 __all__ = ["init"]
 
@@ -18,7 +19,6 @@ Origin = Annotated[str, typer.Option("--from", help="A prior file, or the name o
 def init(file: Target, origin: Origin = "gpt-4o", debug: Debug = False) -> None:
     """Write a commented prior file to start from; it says the same as the one it starts from."""
     from uncertainty import build_problem, load_priors
-    from uncertainty.report import write_text
     from uncertainty.spec import starting_file
 
     if file.exists():
@@ -26,8 +26,5 @@ def init(file: Target, origin: Origin = "gpt-4o", debug: Debug = False) -> None:
     priors = load_priors(origin)
     asked = (None, *priors.scenarios)
     used = {n for name in asked for n in build_problem(priors, scenario=name).used}
-    try:
-        write_text(file, starting_file(priors, used))
-    except OSError as error:
-        raise InputError.of(str(file), f"cannot be written: {error.strerror}") from error
+    write_text(file, starting_file(priors, used))
     say(f"Written: {file}. Change it, then: uncertainty check {file}")

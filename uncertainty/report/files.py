@@ -1,14 +1,11 @@
-"""Files written whole or not at all."""
+"""Tables and figures as files."""
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uncertainty.errors import one_line
 from uncertainty.plots import plain_text
+from uncertainty.writing import replacing, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,28 +15,6 @@ __all__ = ["write_csv", "write_figure", "write_text"]
 
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the beginning of a formula."""
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file."""
-    with _replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
 
 
 def write_csv(path: Path, frame: "pd.DataFrame") -> Path:
@@ -57,17 +32,19 @@ def _cell(value: object) -> object:
 
 def write_figure(stem: Path, figure: "Figure") -> list[Path]:
     """Write a figure as SVG and as PNG; a dollar sign in its texts is a dollar sign."""
+    from matplotlib import rc_context
     from matplotlib.text import Text
 
     written = []
-    with plain_text():
+    # The salt makes the ids in an SVG the same each time: they are random without one.
+    with plain_text(), rc_context({"svg.hashsalt": "uncertainty"}):
         for text in figure.findobj(Text):
             text.set_parse_math(False)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for all formats
         for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
             path = stem.with_suffix(suffix)
-            with _replacing(path) as temporary:
+            with replacing(path) as temporary:
                 figure.savefig(temporary, **options)
             written.append(path)
     return written

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from uncertainty.precision import in_float64
 from uncertainty.sampling.blocks import Block, Plan, nets_of, reduce_draws
 from uncertainty.sampling.reducers import Column, Largest, Part, State, add
 from uncertainty.sketch import Sketch
+from uncertainty.writing import reason, write_bytes
 
 __all__ = ["Checkpoint", "Position", "fingerprint"]
 
@@ -70,14 +70,7 @@ class Checkpoint:
             "sha256": hashlib.sha256(content).hexdigest(),
             "run": self.fingerprint,
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Always the same name: whoever is killed here leaves one file, and the next run uses it.
-        unfinished = self.path.with_name(f".{self.path.name}.part")
-        with unfinished.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.path)
+        write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
 
     def load(self) -> Position | None:
         """Read it; None where there is no file.
@@ -96,21 +89,22 @@ class Checkpoint:
         except (ValueError, KeyError, TypeError):
             known = False
         if not known:
-            raise self._refused("is no checkpoint of this version")
+            # It may be anything: a file named by mistake is not to be deleted.
+            raise self._refused("is no checkpoint of this version: name another file, or")
         if header.get("sha256") != hashlib.sha256(content).hexdigest():
-            raise self._refused("is damaged: its content is not what was written")
+            raise self._refused("is damaged: its content is not what was written;")
         if header.get("run") != self.fingerprint:
-            raise self._refused("belongs to another run: other priors, model, seed or options")
+            raise self._refused("belongs to another run: other priors, model, seed or options;")
         return _unpacked(content)
 
     def _bytes(self) -> bytes:
         try:
             return self.path.read_bytes()
         except OSError as error:
-            raise self._refused(f"cannot be read: {error.strerror}") from error
+            raise self._refused(f"cannot be read: {reason(error)};") from error
 
     def _refused(self, why: str) -> InputError:
-        return InputError.of(str(self.path), f"{why}; delete it to start anew")
+        return InputError.of(str(self.path), f"{why} delete it to start anew")
 
 
 def _packed(position: Position) -> bytes:

@@ -1,0 +1,338 @@
+"""A result on disk: saved whole, sealed with a checksum, and checked when it is loaded."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uncertainty.errors import InputError
+from uncertainty.results import FORMAT
+from uncertainty.writing import reason, replacing
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["load", "save"]
+
+_SEAL = b"\nuncertainty result, sha256 "
+"""Stands after the end of the HDF5 file, where its readers do not look, before the checksum."""
+_SEALED = len(_SEAL) + 64
+_CHUNK = 2**22
+
+
+def save(tree: "xr.DataTree", path: str | Path) -> Path:
+    """Write a result to a NetCDF file, whole or not at all.
+
+    Attributes that NetCDF does not hold (None, mappings, lists, booleans) are kept as JSON.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+    path : str or Path
+        Its folder is made where there is none.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, or holds what no file can keep.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=256)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     same = un.load(un.save(tree, f"{folder}/run.nc"))
+    >>> same.identical(tree)
+    True
+    """
+    path = Path(path)
+    plain = _with_plain_attributes(tree)
+    with replacing(path) as temporary:
+        try:
+            plain.to_netcdf(temporary, engine="h5netcdf")
+        except OSError:
+            raise
+        except Exception as error:  # of xarray, h5netcdf or h5py, each of its own kinds
+            text = f"cannot be written: {reason(error)}"
+            raise InputError.of(str(path), text) from error
+        seal = _SEAL + _checksum(temporary, temporary.stat().st_size)
+        with temporary.open("ab") as file:
+            file.write(seal)
+    return path
+
+
+def _with_plain_attributes(tree: "xr.DataTree") -> "xr.DataTree":
+    """Copy the labels, not the numbers, with attributes that NetCDF holds."""
+    copy = tree.copy(deep=False)
+    for node in copy.subtree:
+        node.attrs = _plain(node.attrs, node.path)
+        for name, values in node.variables.items():
+            values.attrs = _plain(values.attrs, f"{node.path.rstrip('/')}/{name}")
+    return copy
+
+
+def _plain(attributes: Mapping[Hashable, object], place: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in attributes.items():
+        number = isinstance(value, Real | np.ndarray) and not isinstance(value, bool | np.bool_)
+        try:
+            found[str(name)] = value if number or isinstance(value, str) else json.dumps(value)
+        except (TypeError, ValueError) as error:
+            text = f"attribute {name!r} of {place} cannot be saved: {reason(error)}"
+            raise InputError.of("<result>", f"{text}; give text, a number or JSON") from error
+    return found
+
+
+def _checksum(path: Path, size: int) -> bytes:
+    """Hash the first `size` bytes of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (chunk := file.read(min(_CHUNK, size))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest().encode()
+
+
+def load(path: str | Path) -> "xr.DataTree":
+    """Read a result that `save` wrote, bit for bit, into memory.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is damaged, or not a result of this version.
+
+    Examples
+    --------
+    >>> load("nowhere.nc")
+    Traceback (most recent call last):
+    ...
+    uncertainty.errors.InputError: nowhere.nc: no such file
+    """
+    import xarray as xr  # late: it takes most of a second
+
+    where = str(path)
+    if not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises on odd names
+        there = os.path.exists(path)  # noqa: PTH110  # so does this
+        raise InputError.of(where, "is not a file" if there else "no such file")
+    try:
+        fault = _broken_seal(Path(path))
+        if fault:
+            raise InputError.of(where, fault)
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            result = tree.load()
+    except OSError as error:
+        raise InputError.of(where, f"cannot be read: {reason(error)}") from error
+    faults = list(_faults(result))
+    if faults:
+        raise InputError.of(where, f"is not a result that can be used: {'; '.join(faults[:3])}")
+    return result
+
+
+def _broken_seal(path: Path) -> str:
+    """Say what is wrong with a file as bytes, before any library makes sense of them."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        first = file.read(8)
+        file.seek(max(size - _SEALED, 0))
+        seal = file.read(_SEALED)
+    if not seal.startswith(_SEAL):
+        if first != b"\x89HDF\r\n\x1a\n":
+            return "is damaged, or is not a result of uncertainty"
+        return (
+            "is damaged or changed (its checksum is missing), or is not a result of this version "
+            "of uncertainty; run it anew"
+        )
+    if _checksum(path, size - _SEALED) != seal[len(_SEAL) :]:
+        return "is damaged: its content is not what was written; run it anew"
+    return ""
+
+
+def _faults(tree: "xr.DataTree") -> Iterator[str]:
+    """Check at once all that is read from a result later."""
+    if tree.attrs.get("inference_library") != "uncertainty":
+        yield "it was not written by uncertainty"
+        return
+    if tree.attrs.get("result_format") != FORMAT:
+        found = tree.attrs.get("result_format", "none")
+        yield f"it has format {found}, and this version reads {FORMAT}; run it anew"
+        return
+    learned = "posterior" in tree.children
+    yield from _wrong_attributes(tree.attrs, {**_ALWAYS, **(_LEARNED if learned else {})})
+    optional = {name: kind for name, kind in _OPTIONAL.items() if name in tree.attrs}
+    yield from _wrong_attributes(tree.attrs, optional)
+    yield from _wrong_groups(tree)
+
+
+def _wrong_attributes(
+    attributes: Mapping[Hashable, object],
+    wanted: Mapping[str, tuple[str, Callable[[object], bool]]],
+) -> Iterator[str]:
+    for name, (told, holds) in wanted.items():
+        if name not in attributes:
+            yield f"attribute {name!r} is missing"
+        elif not holds(attributes[name]):
+            yield f"attribute {name!r} must be {told}"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating)
+
+
+def _json(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        try:
+            return isinstance(value, str) and holds(json.loads(value))
+        except (ValueError, RecursionError):
+            return False
+
+    return check
+
+
+def _list_of(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(holds, value))
+
+
+def _mapping_with(**keys: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: (
+        isinstance(value, dict)
+        and all(key in value and holds(value[key]) for key, holds in keys.items())
+    )
+
+
+def _mapping_of(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, dict) and all(map(holds, value.values()))
+
+
+_TEXT = "a text", _is_text
+_WHOLE = "a whole number", _is_whole
+_NUMBER = "a number", _is_number
+_TEXTS = "a list of texts, as JSON", _json(_list_of(_is_text))
+_FILE = _mapping_with(path=_is_text, sha256=_is_text, text=_is_text)
+_MEASURED = _mapping_with(
+    **dict.fromkeys(
+        ("name", "title", "source", "sha256", "path", "text", "observes", "boundary"), _is_text
+    ),
+    rows=_is_whole,
+    open=_list_of(
+        _mapping_with(
+            rows=_list_of(_is_whole), shared=_list_of(_is_text), averaged=_list_of(_is_text)
+        )
+    ),
+)
+_ALWAYS = {
+    **dict.fromkeys(
+        (
+            "title", "model", "scenario", "given", "priors", "priors_text", "priors_sha256",
+            "created_at", "inference_library_version",
+        ),
+        _TEXT,
+    ),
+    **dict.fromkeys(("seed", "draws", "randomizations", "queries"), _WHOLE),
+    "versions": ("a mapping of texts, as JSON", _json(_mapping_of(_is_text))),
+    "prior_files": ("a list of files with path, sha256 and text, as JSON", _json(_list_of(_FILE))),
+    "notices": _TEXTS,
+    "warnings": _TEXTS,
+}  # fmt: skip
+"""What every result says of itself, each with how it is told and checked."""
+_LEARNED = {
+    "evidence": ("a list of evidence, as JSON", _json(_list_of(_MEASURED))),
+    "updated": _TEXTS,
+    "pareto_k": _NUMBER,
+    "posterior_chains": _WHOLE,
+    "posterior_draws": _WHOLE,
+}
+"""The same where there is a posterior."""
+_OPTIONAL = {
+    "problem": _TEXT,
+    "recipe": (
+        "a mapping or null, as JSON",
+        _json(lambda v: v is None or _mapping_with(priors=_is_text)(v)),
+    ),
+    "command": _TEXT,
+    "executor": _TEXT,
+    "updated_by": _TEXT,
+    "log_evidence": _NUMBER,
+    "log_evidence_se": _NUMBER,
+    "sketch_relative_error": _NUMBER,
+}
+
+_DRAWN = ("chain", "draw")
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "prior": _DRAWN,
+    "prior_predictive": _DRAWN,
+    "central": (),
+    "prior_statistics": _DRAWN,
+    "prior_query_quantiles": ("chain", "level"),
+    "prior_control": _DRAWN,
+    "prior_control_quantiles": ("chain", "level"),
+    "posterior": _DRAWN,
+    "posterior_predictive": _DRAWN,
+    "log_prior": _DRAWN,
+    "log_likelihood": _DRAWN,
+    "sample_stats": _DRAWN,
+    "unconstrained_posterior": _DRAWN,
+    "posterior_statistics": _DRAWN,
+    "posterior_query_quantiles": ("batch", "level"),
+}
+"""The dimensions that the arrays of a group begin with."""
+_OF_POSTERIOR = (
+    "prior_predictive", "posterior_predictive", "log_prior", "log_likelihood", "sample_stats",
+    "observed_data", "unconstrained_posterior",
+)  # fmt: skip
+
+
+def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
+    groups = tree.children
+    needed = ["central"]
+    needed += ["prior_sketch"] if "prior_sketch" in groups else ["prior", "prior_predictive"]
+    needed += _OF_POSTERIOR if "posterior" in groups else ()
+    missing = [name for name in needed if name not in groups]
+    yield from (f"group {name!r} is missing" for name in missing)
+    if missing:
+        return
+    for group, node in groups.items():
+        begin = _GROUPS.get(group, ())
+        for name, values in node.data_vars.items():
+            if values.dtype.kind not in "fiub":
+                yield f"{group}/{name} must hold numbers"
+            elif values.dims[: len(begin)] != begin or (group == "central" and values.dims):
+                yield f"{group}/{name} must have the dimensions {', '.join(begin) or 'of a number'}"
+    for group in ("prior_predictive", "prior_sketch"):
+        drawn = groups[group].data_vars if group in groups else ()
+        known = [str(name).removesuffix("_edges").removesuffix("_moments") for name in drawn]
+        lost = [name for name in known if name not in groups["central"].data_vars]
+        yield from (f"central/{name} is missing" for name in dict.fromkeys(lost))
+    if "posterior" in groups:
+        updated = (
+            json.loads(str(tree.attrs["updated"]))
+            if _LEARNED["updated"][1](tree.attrs.get("updated"))
+            else []
+        )
+        scores = groups["unconstrained_posterior"].data_vars
+        yield from (f"the scores of {name} are missing" for name in updated if name not in scores)

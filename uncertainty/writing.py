@@ -1,0 +1,120 @@
+"""Files written whole or not at all, and JSON that every reader takes."""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from uncertainty.errors import InputError
+
+__all__ = ["json_text", "reason", "replacing", "write_bytes", "write_text"]
+
+
+def reason(error: Exception) -> str:
+    """Say why the system refused, without its numbers and file names."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary name in the folder of `path`; rename it when all went well.
+
+    Whoever is killed in between leaves what was there before. A link is followed.
+
+    Raises
+    ------
+    InputError
+        Where the system refuses: no space, no permission, a folder of that name.
+    """
+    temporary = None
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise InputError.of(str(path), "cannot be written: it is not a file")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary(target)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # else a crash may leave the new name without content
+        temporary.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
+        temporary.replace(target)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and temporary is not None:
+            raise  # of whoever writes, not of the name
+        raise InputError.of(str(path), f"cannot be written: {reason(error)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    """Make an empty file in the same folder, and remove what killed processes left there."""
+    # A short name: that of the target may be as long as names can be. It tells machine, target
+    # and process, so that only what nobody is writing any more is removed.
+    mark = hashlib.sha256(f"{platform.node()} {target.name}".encode()).hexdigest()[:10]
+    for left in target.parent.glob(f".uncertainty-{mark}-*"):
+        if not _runs(left.name.split("-")[2]):
+            left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent,
+        prefix=f".uncertainty-{mark}-{os.getpid()}-",
+        suffix=target.suffix[:20],  # libraries choose a format by it
+    )
+    os.close(handle)
+    return Path(name)
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this machine still runs, as far as can be known."""
+    if os.name != "posix":
+        return True  # elsewhere the question itself may end a process
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, OverflowError):
+        return True
+    return True
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a file."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8."""
+    return write_bytes(path, text.encode())
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Write JSON as the standard has it: what is not a finite number becomes ``null``.
+
+    Examples
+    --------
+    >>> json_text({"a": [1.0, float("nan")], "b": np.float64(2)})
+    '{"a": [1.0, null], "b": 2.0}'
+    """
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
