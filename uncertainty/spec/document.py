@@ -1,23 +1,37 @@
 """One YAML text (or Python mapping) with the place of each of its keys: the one door to ruamel."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from uncertainty.errors import Fault
+from uncertainty.errors import Fault, InputError
 from uncertainty.spec.library import Place
+from uncertainty.spec.texts import acting_texts
 
 if TYPE_CHECKING:
     from ruamel.yaml.error import MarkedYAMLError
 
-__all__ = ["Document", "Key", "Plain", "parse_yaml", "read_document", "wrap_mapping"]
+__all__ = ["Document", "Key", "Plain", "parse_yaml", "read_document", "text_faults", "wrap_mapping"]
 
 Key: TypeAlias = str | int
 Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
 _LARGEST = 1_000_000
+_DEEPEST = 30
+"""Levels of a mapping given in a call; files are held to fewer as they are parsed."""
+_BITS = 4096
+_HINTS = {
+    "'\\t'": " (a tab: indent with spaces)",
+    "'@'": "; put the text in quotes",
+    "'`'": "; put the text in quotes",
+    "'%'": "; put the text in quotes",
+    "mapping values are not allowed": "; put a text with ': ' in it in quotes",
+    "expected a single document": "; a second '---' begins another document: keep one",
+}
+"""What helps with the errors of YAML that people meet most."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ def _step(node: object, key: Key) -> tuple[tuple[int, int], object] | None:
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     if isinstance(node, CommentedMap):
-        own = next((k for k in node if k == key or str(k) == key), None)
+        own = key if key in node else next((k for k in node if str(k) == key), None)
         if own is None or own not in (node.lc.data or {}):
             return None  # absent, or merged in from elsewhere
         return node.lc.key(own), node[own]
@@ -82,19 +96,33 @@ def _step(node: object, key: Key) -> tuple[tuple[int, int], object] | None:
     return None
 
 
-def to_plain(node: object) -> Plain:
+class NotPlainError(ValueError):
+    """Data that a document cannot hold; `keys` lead to it."""
+
+    def __init__(self, keys: tuple[Key, ...], message: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
     """Copy into built-in types; a value of any other type becomes its text."""
-    if isinstance(node, Mapping):
-        plain = {str(key): to_plain(value) for key, value in node.items()}
-        if len(plain) < len(node):
-            raise ValueError("a key stands twice in one mapping, as a number and as a text")
-        return plain
+    if len(keys) > _DEEPEST:
+        raise NotPlainError(keys[:1], f"is nested more than {_DEEPEST} levels deep")
     if isinstance(node, str):
         return str(node)
+    if isinstance(node, Mapping):
+        plain: dict[str, Plain] = {}
+        for key, value in node.items():
+            if str(key) in plain:
+                text = f"{str(key)!r} stands twice in one mapping, as a number and as a text"
+                raise NotPlainError((*keys, key), text)
+            plain[str(key)] = to_plain(value, (*keys, str(key)))
+        return plain
     if isinstance(node, Sequence):
-        return [to_plain(item) for item in node]
+        return [to_plain(item, (*keys, place)) for place, item in enumerate(node)]
     if node is None or isinstance(node, bool | int):
-        return node
+        small = not isinstance(node, int) or node.bit_length() < _BITS
+        return node if small else math.inf  # Python writes no more than 4300 digits out
     return float(node) if isinstance(node, Real) else str(node)
 
 
@@ -106,17 +134,39 @@ def parse_yaml(text: str) -> object:
     ruamel.yaml.error.YAMLError
         Where it is not YAML, or more than a prior file needs.
     """
-    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    from uncertainty.spec.guard import guard
+    from uncertainty.spec.guard import guarded, refuse_characters
 
-    guard(text)
-    return YAML(typ="rt", pure=True).load(text)
+    refuse_characters(text)
+    try:
+        return guarded().load(text)
+    except YAMLError:
+        raise
+    except Exception as error:  # odd texts end in any error inside the library
+        raise MarkedYAMLError(problem=f"{type(error).__name__}: {error}") from error
 
 
 def wrap_mapping(data: Mapping[str, object], label: str, place: Place) -> Document:
-    """Treat a Python mapping as a document without lines."""
-    return Document(label, to_plain(data), place=place)
+    """Treat a Python mapping as a document without lines.
+
+    Raises
+    ------
+    InputError
+        If it holds what no file could: a mapping inside itself, one key twice.
+    """
+    try:
+        return Document(label, to_plain(data), place=place)
+    except NotPlainError as error:
+        field = ".".join(map(str, error.keys))
+        raise InputError([Fault(label, 0, 0, field, str(error))]) from error
+
+
+def text_faults(document: Document) -> list[Fault]:
+    """Find texts of a Python mapping that act on who reads them; in a file, parsing has."""
+    if document.nodes is not None:
+        return []
+    return [document.fault(keys, message) for keys, message in acting_texts(document.data)]
 
 
 def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
@@ -128,25 +178,36 @@ def read_document(path: Path, label: str, place: Place) -> tuple[Document | None
         return None, faults
     try:
         nodes = parse_yaml(text)
-        data = to_plain(nodes)
     except MarkedYAMLError as error:
         return None, [_syntax_fault(error, label)]
-    except (YAMLError, ValueError, RecursionError) as error:
+    except YAMLError as error:
         return None, [Fault(label, 1, 1, "", f"not YAML: {_first_line(str(error))}")]
     if not isinstance(nodes, Mapping):
-        return None, [Fault(label, 1, 1, "", "must be a mapping that begins with 'schema: 1'")]
-    return Document(label, data, text, nodes, place=place), []
+        got = "is empty: it must be" if nodes is None else "must be"
+        return None, [Fault(label, 1, 1, "", f"{got} a mapping that begins with 'schema: 1'")]
+    try:
+        return Document(label, to_plain(nodes), text, nodes, place=place), []
+    except NotPlainError as error:
+        line, column = _position(nodes, error.keys)
+        return None, [Fault(label, line, column, ".".join(map(str, error.keys)), str(error))]
 
 
 def _read_text(path: Path, label: str) -> tuple[str | None, list[Fault]]:
     try:
-        if path.stat().st_size > _LARGEST:
-            return None, [Fault(label, 0, 0, "", f"is larger than {_LARGEST:,} bytes")]
-        return path.read_text(encoding="utf-8"), []
-    except UnicodeDecodeError as error:
-        return None, [Fault(label, 0, 0, "", f"is not UTF-8 text (byte {error.start})")]
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
     except OSError as error:
         return None, [Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")]
+    if len(raw) > _LARGEST:
+        return None, [Fault(label, 1, 1, "", f"is larger than {_LARGEST:,} bytes")]
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        column = len(before) - (before.rfind(b"\n") + 1) + 1
+        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        return None, [Fault(label, before.count(b"\n") + 1, column, "", message)]
+    return text.replace("\r\n", "\n").replace("\r", "\n"), []
 
 
 def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
@@ -162,7 +223,8 @@ def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
     if isinstance(error, DuplicateKeyError):
         key = problem.split('"')[1] if '"' in problem else problem
         return Fault(label, line, column, key, "the key stands twice in one mapping; keep one")
-    return Fault(label, line, column, "", f"not YAML: {problem}")
+    hint = next((hint for part, hint in _HINTS.items() if part in f"{error.context} {problem}"), "")
+    return Fault(label, line, column, "", f"not YAML: {problem}{hint}")
 
 
 def _first_line(text: str) -> str:

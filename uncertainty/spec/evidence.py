@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault
 from uncertainty.spec.catalogue import KINDS
-from uncertainty.spec.document import Document, Key, read_document, wrap_mapping
+from uncertainty.spec.document import Document, Key, read_document, text_faults, wrap_mapping
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place, find_file, missing_file, shipped_folder, shown_path
 from uncertainty.spec.priors import Priors, Stated, layer_of, wrong_format
@@ -264,7 +264,7 @@ def _from_document(document: Document, name: str) -> Evidence:
         columns=tuple(_inputs(found)),
         source=found.source or "",
         title=found.title or "",
-        faults=tuple(faults),
+        faults=(*faults, *text_faults(document)),
     )
 
 

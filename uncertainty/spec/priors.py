@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncertainty.errors import Fault
 from uncertainty.spec.catalogue import take_bundles
-from uncertainty.spec.document import Document, Key, Plain, read_document, wrap_mapping
+from uncertainty.spec.document import Document, Key, Plain, read_document, text_faults, wrap_mapping
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import (
     Place,
@@ -172,7 +172,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         evidence=_evidence(document, data) if "evidence" in data else base.evidence,
         measurement=_measurement(document, data) or base.measurement,
         sources=base.sources | source_keys(document.place),
-        faults=(*base.faults, *faults),
+        faults=(*base.faults, *faults, *text_faults(document)),
         readable=base.readable,
     )
 
@@ -308,4 +308,4 @@ def given_layer(
         for name, entry in data.items()
         for fault in validate(AssumptionEntry, entry, document, (name,))[1]
     ]
-    return layer_of(document, (), data), faults
+    return layer_of(document, (), data), [*faults, *text_faults(document)]

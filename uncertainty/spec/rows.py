@@ -1,5 +1,6 @@
 """Rows of an evidence file: the conditions of a measurement, and what was measured."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -40,7 +41,10 @@ def _cell(raw: object) -> Cell:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         text = f"must be a number, a text or empty (got {raw!r:.60})"
         raise PydanticCustomError("cell", "{text}", {"text": text})
-    return float(raw)
+    try:
+        return float(raw)
+    except OverflowError:
+        return math.inf  # where it is used it must be finite
 
 
 CellEntry = Annotated[
