@@ -13,6 +13,7 @@ from uncertainty.cli.options import (
     AsJson,
     Debug,
     Draws,
+    EvidenceNames,
     Model,
     Outside,
     Prob,
@@ -43,7 +44,8 @@ Method = Annotated[
     typer.Option(
         metavar="NAME[,NAME]...",
         help="sobol, shapley, value, derivative, tornado, correlation, delta, pawn; prior, for a "
-        "saved posterior. Not given: shapley,value,tornado; for a saved run correlation,delta.",
+        "posterior. Not given: shapley,value,tornado; of a posterior value,correlation; of "
+        "another saved run correlation,delta.",
     ),
 ]
 Folder = Annotated[
@@ -63,6 +65,7 @@ Where = Annotated[
 ]
 
 
+_OF_POSTERIOR = "value,correlation"
 _OF_INDEPENDENT = ("sobol", "derivative")  # their shares need inputs that are independent
 
 
@@ -78,6 +81,7 @@ def rank(
     sets: Sets = None,
     scenario: Scenario = None,
     model: Model = None,
+    evidence: EvidenceNames = None,
     draws: Draws = None,
     seed: Seed = 0,
     prob: Prob = 0.9,
@@ -86,46 +90,71 @@ def rank(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Rank assumptions by what they do to the answer, and say what to measure next."""
+    """Rank assumptions by what they do to the answer, and say what to measure next.
+
+    Where there is evidence the posterior is ranked, by its draws; methods that choose their own
+    points rank the prior, and say so.
+    """
     import uncertainty as un
 
     check_prob(prob)
-    question = Question(file, sets or [], scenario, model, allow_outside)
+    question = Question(file, sets or [], scenario, model, allow_outside, evidence)
     saved = Path(file).suffix == ".nc"
     with busy("checking"):
-        problem: Problem | xr.DataTree = _saved(question) if saved else question.problem()
-    methods = (method or ("correlation,delta" if saved else "shapley,value,tornado")).split(",")
+        problem = None if saved else question.problem()
+        chosen = quantity if problem is None else problem.quantity(quantity)
+    tree = _saved(question) if problem is None else _posterior(problem, method, draws, seed)
+    if method is None:
+        learned = tree is not None and "posterior" in tree.children
+        plain = "correlation,delta" if saved else "shapley,value,tornado"
+        method = _OF_POSTERIOR if learned else plain
     ask = partial(
         un.rank_inputs,
-        problem,
-        quantity=quantity,
+        quantity=chosen,
         statistic=cast("target.Statistic", statistic),
         scale=cast("target.Scale", scale),
         seed=seed,
         prob=prob,
         where=where,
     )
-    rankings = [_ranked(ask, name.strip(), by, draws, threshold) for name in methods]
+    rankings = [
+        _ranked(ask, tree, problem, name.strip(), by, draws, threshold)
+        for name in method.split(",")
+    ]
     beside = Path(file).parent / "ranking"
     folder = out or (beside if saved else Path("results") / f"{question.folder_name}-ranking")
     check_folder(folder)
     with busy("writing"):
-        written = [*un.write_ranking(rankings, folder), *_movement(problem, folder)]
+        written = [*un.write_ranking(rankings, folder), *_movement(tree, folder)]
     _print_json(rankings, written) if as_json else _print(rankings, written)
-    doubts = [] if isinstance(problem, un.Problem) else warnings(problem)
+    doubts = [] if tree is None else warnings(tree)
     for doubt in doubts:
         complain(f"not to be trusted: {doubt}")
     if doubts:
         raise typer.Exit(NOT_TRUSTED)
 
 
-def _movement(answered: "Problem | xr.DataTree", folder: Path) -> list[Path]:
-    """Draw what evidence has moved, where the saved run has a posterior."""
+def _movement(tree: "xr.DataTree | None", folder: Path) -> list[Path]:
+    """Draw what evidence has moved, where there is a posterior."""
     import uncertainty as un
 
-    if isinstance(answered, un.Problem) or "posterior" not in answered.children:
+    if tree is None or "posterior" not in tree.children:
         return []
-    return [path for path in un.write_posterior(answered, folder) if path.suffix != ".csv"]
+    return [path for path in un.write_posterior(tree, folder) if path.suffix != ".csv"]
+
+
+def _posterior(
+    problem: "Problem", method: str | None, draws: int | None, seed: int
+) -> "xr.DataTree | None":
+    """Draw the posterior that `run` quotes, where there is one and a method ranks it."""
+    from uncertainty.sampling import answer, learns
+    from uncertainty.sensitivity import OF_DRAWS
+
+    wanted = (method or _OF_POSTERIOR).replace(" ", "").split(",")
+    if not learns(problem) or not {*wanted} & {*OF_DRAWS, "prior"}:
+        return None
+    with steps("chains") as progress:
+        return answer(problem, None, seed, progress)
 
 
 def _saved(question: Question) -> "xr.DataTree":
@@ -136,31 +165,38 @@ def _saved(question: Question) -> "xr.DataTree":
         ("--set", question.sets),
         ("--scenario", question.scenario),
         ("--model", question.model),
+        ("--evidence", question.evidence),
     ):
-        if value:
+        if value is not None and value != []:
             raise InputError.of(option, "cannot change a saved run: give its prior file")
     return un.load(question.file)
 
 
 def _ranked(
     ask: "partial[xr.Dataset]",
+    tree: "xr.DataTree | None",
+    problem: "Problem | None",
     method: str,
     by: str | None,
     draws: int | None,
     threshold: float | None,
 ) -> "xr.Dataset":
     """Rank by one method; what belongs to some methods alone is kept from the others."""
+    from uncertainty.sensitivity import OF_DRAWS
+
+    by_draws = tree is not None and (problem is None or method in (*OF_DRAWS, "prior"))
     own = partial(
         ask,
+        tree if by_draws else problem,
         method=method,
-        draws=None if method == "tornado" else draws,
+        draws=None if by_draws or method == "tornado" else draws,
         threshold=threshold if method == "value" else None,
     )
     with busy(f"ranking by {method}"):
         try:
             return own(by=cast("target.By", by or "input"))
         except InputError:
-            if by is not None or method not in _OF_INDEPENDENT:
+            if by is not None or by_draws or method not in _OF_INDEPENDENT:
                 raise
         found = own(by="block")
         together = "Correlated inputs, whose shares would overlap, are ranked together. "

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from uncertainty.sensitivity import Scale
 
 __all__ = ["run"]
-
-_POSTERIOR_DRAWS = 4000
-"""Of each chain: its steps cost little beside compiling them."""
 
 
 def run(
@@ -95,7 +93,7 @@ def run(
     else:
         tree = _answer(problem, draws, seed)
     with busy("ranking"):
-        ranking, reason = _ranking(problem, chosen, seed)
+        ranking, reason = _ranking(problem, tree, chosen, seed, prob)
     with busy("writing"):
         probs = sorted({0.5, prob})
         files = un.write_report(
@@ -109,20 +107,10 @@ def run(
 
 def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
     """Draw from the prior, and from the posterior where there is evidence."""
-    import uncertainty as un
-    from uncertainty.sampling import learns
+    from uncertainty.sampling import answer
 
-    what = f"simulating {problem.scenario}".rstrip()
-    if learns(problem):
-        with steps(f"{what}, chains") as progress:
-            tree = un.infer(
-                problem, _POSTERIOR_DRAWS, seed=seed, prior_draws=draws, progress=progress
-            )
-    else:
-        with busy(what):
-            tree = un.simulate(problem, draws, seed)
-        fixed = "this is the prior alone: all that the measurements bear on is fixed"
-        note(tree, f"{problem.scenario}: {fixed}".removeprefix(": "), problem.has_evidence)
+    with steps(f"simulating {problem.scenario}".rstrip()) as progress:
+        tree = answer(problem, draws, seed, progress)
     tree.attrs["command"] = _command()
     return tree
 
@@ -131,15 +119,25 @@ def _command() -> str:
     return shlex.join(["uncertainty", *sys.argv[1:]])
 
 
-def _ranking(problem: "Problem", quantity: str, seed: int) -> "tuple[xr.Dataset | None, str]":
-    """Rank independent blocks of inputs; where that cannot be, say why."""
+def _ranking(
+    problem: "Problem", tree: "xr.DataTree", quantity: str, seed: int, prob: float
+) -> "tuple[xr.Dataset | None, str]":
+    """Rank what is quoted; where that cannot be, say why.
+
+    A posterior by its draws, a prior by independent blocks of inputs.
+    """
     from uncertainty import rank_inputs
 
+    ask = (
+        partial(rank_inputs, tree, method="value")
+        if "posterior" in tree.children
+        else partial(rank_inputs, problem, by="block")
+    )
     scales: tuple[Scale, ...] = ("log", "linear")
     reasons: list[str] = []
     for scale in scales:
         try:
-            found = rank_inputs(problem, quantity=quantity, by="block", scale=scale, seed=seed)
+            found = ask(quantity=quantity, scale=scale, seed=seed, prob=prob)
             return found, " ".join(reasons)
         except InputError as error:
             reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")

@@ -1,6 +1,6 @@
 """Rankings: tables, sentences, figures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,12 +126,15 @@ def ranking_title(ranking: xr.Dataset) -> str:
     >>> facts = {"method": "sobol", "statistic": "typical", "scale": "log", "quantity": "energy_wh"}
     >>> ranking_title(xr.Dataset(attrs=facts))
     "Sobol' shares of log energy_wh, typical query"
+    >>> ranking_title(xr.Dataset(attrs={**facts, "group": "prior"}))
+    "Sobol' shares of log energy_wh, typical query, prior"
     """
     facts = ranking.attrs
     scale = "log " if facts["scale"] == "log" else ""
     label = STATISTIC_LABELS[str(facts["statistic"])]
     where = f", where {facts['where']}" if "where" in facts else ""
-    return f"{_MEASURES[str(facts['method'])]} {scale}{facts['quantity']}, {label}{where}"
+    group = f", {facts['group']}" if "group" in facts else ""
+    return f"{_MEASURES[str(facts['method'])]} {scale}{facts['quantity']}, {label}{group}{where}"
 
 
 def ranking_rows(ranking: xr.Dataset, *, bars: bool = False) -> tuple[list[str], list[list[str]]]:
@@ -194,7 +197,7 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
     >>> problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b: a * b)
     >>> sentence = ranking_sentence(un.rank_inputs(problem, method="value"))
     >>> print(sentence[: sentence.index(" from")])
-    Knowing a exactly would be expected to narrow the 90 % interval of y (typical query)
+    Knowing a exactly would be expected to narrow the 90 % interval of y (typical query, prior)
     """
     if "where" in ranking.attrs:
         return _where_sentence(ranking)
@@ -213,12 +216,18 @@ def _value_sentence(ranking: xr.Dataset) -> str:
     )
     text = (
         f"Knowing {names[0]} exactly would be expected to narrow the {100 * facts['prob']:g} % "
-        f"interval of {facts['quantity']} ({STATISTIC_LABELS[str(facts['statistic'])]}) {said}"
+        f"interval of {facts['quantity']} ({_place(facts)}) {said}"
     )
     if len(names) > 1:
         tied = int(ranking["tied_rank"][1]) == 1
         text += f"; {names[1]}, to {after[1]}" + (" (the order is not established)" if tied else "")
     return text + "."
+
+
+def _place(facts: Mapping[Hashable, object]) -> str:
+    """The statistic, and whether it is of the prior or of the posterior."""
+    group = [str(facts["group"])] if "group" in facts else []
+    return ", ".join([STATISTIC_LABELS[str(facts["statistic"])], *group])
 
 
 def _where_sentence(ranking: xr.Dataset) -> str:

@@ -1,5 +1,6 @@
 """Ways to choose points on the road."""
 
+from uncertainty.sampling.answer import POSTERIOR_DRAWS, answer
 from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
 from uncertainty.sampling.importance import DISAGREE
 from uncertainty.sampling.infer import infer
@@ -14,9 +15,11 @@ from uncertainty.sampling.update import update
 __all__ = [
     "DISAGREE",
     "NESTED_DRAWS",
+    "POSTERIOR_DRAWS",
     "QUERIES",
     "RANDOMIZATIONS",
     "Standing",
+    "answer",
     "expected_rows",
     "infer",
     "learns",

@@ -1,7 +1,9 @@
 """Which assumptions matter: one estimator a file, all giving the same shape of table."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import xarray as xr
@@ -12,6 +14,7 @@ from uncertainty.problem import Problem
 from uncertainty.sensitivity.derivative import derivative
 from uncertainty.sensitivity.given import METHODS as GIVEN
 from uncertainty.sensitivity.given import region
+from uncertainty.sensitivity.known import value_of_draws
 from uncertainty.sensitivity.sample import draws_where, sample_of_result, sample_of_target
 from uncertainty.sensitivity.scaling import power_scaling
 from uncertainty.sensitivity.shapley import shapley
@@ -27,7 +30,7 @@ from uncertainty.sensitivity.target import (
 )
 from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
-from uncertainty.summary import main_quantity
+from uncertainty.summary import group_of, main_quantity
 
 __all__ = ["METHODS", "Scale", "rank_inputs"]
 
@@ -41,6 +44,8 @@ DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     }
 )
 """Methods that choose their points, by name."""
+OF_DRAWS = ("value", *GIVEN)
+"""Names of the methods that rank the draws of a result, and so a posterior."""
 METHODS = (*DESIGNED, *GIVEN)
 """Names of the methods that rank a problem."""
 
@@ -51,6 +56,15 @@ _NOTE = (
 _NOTE_OF_DRAWS = (
     "Ranked are uncertain assumptions by their values in the draws: what goes along with an input "
     "counts as its own."
+)
+
+_NOTE_OF_POSTERIOR = (
+    "Ranked are uncertain assumptions by their values in the draws of the posterior: what depends "
+    "on an input becomes known with it, so that shares overlap and need not add up to 1."
+)
+_NOTE_OF_PRIOR = (
+    "This method chooses its own points, which only a prior allows: the evidence is left out. By "
+    "value, correlation, delta, pawn and prior the posterior is ranked."
 )
 
 _NOTE_OF_SCALING = (
@@ -79,8 +93,9 @@ def rank_inputs(
     Parameters
     ----------
     problem : Problem or xarray.DataTree
-        A result with draws is ranked by these, with ``correlation``, ``delta`` or ``pawn``; a
-        posterior, where there is one, with ``prior`` too.
+        Of a problem the prior is ranked. A result with draws is ranked by these, the posterior
+        where there is one, with ``value``, ``correlation``, ``delta`` or ``pawn``; a posterior with
+        ``prior`` too.
     method : str
         ``sobol``, ``shapley``: shares of the variance, the second for dependent inputs too;
         ``value``: what knowing one input exactly would buy; ``derivative``: mean squared slopes,
@@ -147,16 +162,20 @@ def rank_inputs(
         "seed": seed,
     }
     if isinstance(problem, xr.DataTree):
-        if by != "input" or draws is not None or threshold is not None:
-            raise InputError.of("<ranking>", "by, draws and threshold are for a problem")
-        names, found, more = _of_result(problem, method, quantity, statistic, scale, prob, where)
+        if by != "input" or draws is not None:
+            raise InputError.of("<ranking>", "by and draws are for a problem")
+        names, found, more = _of_result(
+            problem, method, quantity, statistic, scale, prob, threshold, where
+        )
     else:
         if where is not None:
             raise InputError.of("<where>", "is for draws: give a result of simulate")
         name = problem.quantity(quantity)
         target = Target(without_evidence(problem), name, statistic, scale, prob, threshold)
         names, found = _of_problem(target, method, by, draws, seed)
-        more = {"quantity": name, "units": problem.outputs[name].unit, "note": _NOTE}
+        note = f"{_NOTE} {_NOTE_OF_PRIOR}" if problem.has_evidence else _NOTE
+        units = problem.outputs[name].unit
+        more = {"quantity": name, "units": units, "group": "prior", "note": note}
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
     return ranking_table(names, found, facts | more, seed)
@@ -187,11 +206,15 @@ def _of_result(
     statistic: Statistic,
     scale: Scale,
     prob: float,
+    threshold: float | None,
     where: str | None,
 ) -> tuple[list[str], Estimates, dict[str, str | int | float]]:
-    if method not in (*GIVEN, "prior"):
-        text = f"{method} chooses its own points: give the problem; by draws go {', '.join(GIVEN)}"
+    if method not in (*OF_DRAWS, "prior"):
+        known = ", ".join(OF_DRAWS)
+        text = f"{method} chooses its own points: give the problem; by draws go {known}"
         raise InputError.of("<method>", text)
+    if threshold is not None and method != "value":
+        raise InputError.of("<threshold>", 'is for method="value"')
     name = quantity or main_quantity(tree)
     if name not in tree["central"].data_vars:
         raise InputError.of("<quantity>", f"the result has no {name!r}")
@@ -199,20 +222,32 @@ def _of_result(
     facts: dict[str, str | int | float] = {
         "quantity": name,
         "units": str(tree["central"][name].attrs.get("units", "")),
-        "note": _NOTE_OF_DRAWS,
+        "group": group_of(tree),
+        "note": _NOTE_OF_POSTERIOR if group_of(tree) == "posterior" else _NOTE_OF_DRAWS,
     }
+    if method == "value":
+        limit = None if threshold is None else _scaled(threshold, scale)
+        estimator = partial(value_of_draws, prob=prob, scale=scale, threshold=limit)
+    elif method != "prior":
+        estimator = GIVEN[method]
     if method == "prior":
         if where is not None:
             raise InputError.of("<where>", "goes with correlation, delta and pawn")
         names, found = power_scaling(tree, name, statistic, scale)
         return names, found, {**facts, "note": _NOTE_OF_SCALING}
     if where is None:
-        return list(sample.names), GIVEN[method](sample), facts
+        return list(sample.names), estimator(sample), facts
     inside = sample.among(draws_where(tree, where, statistic))
-    found, places = GIVEN[method](inside), region(sample, inside, prob)
+    found, places = estimator(inside), region(sample, inside, prob)
     values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
     joined = replace(found, values=values, errors=errors)
     return list(sample.names), joined, {**facts, "where": where, "prob": prob}
+
+
+def _scaled(threshold: float, scale: Scale) -> float:
+    if scale == "linear":
+        return threshold
+    return math.log(threshold) if threshold > 0 else -math.inf
 
 
 def _check(what: str, got: str, known: Sequence[str]) -> None:
