@@ -25,7 +25,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, complain, say, table, warnings
+from uncertainty.cli.show import busy, complain, say, steps, table, warnings
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _posterior(
     if not learns(problem) or not {*wanted} & {*OF_DRAWS, "prior"}:
         return None
     with steps("chains") as progress:
-        return answer(problem, None, seed, progress)
+        return answer(problem, draws, seed, progress)
 
 
 def _saved(question: Question) -> "xr.DataTree":
@@ -189,7 +189,7 @@ def _ranked(
         ask,
         tree if by_draws else problem,
         method=method,
-        draws=None if by_draws or method == "tornado" else draws,
+        draws=None if (by_draws and problem) or method == "tornado" else draws,
         threshold=threshold if method == "value" else None,
     )
     with busy(f"ranking by {method}"):

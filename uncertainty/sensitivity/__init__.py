@@ -15,7 +15,7 @@ from uncertainty.sensitivity.derivative import derivative
 from uncertainty.sensitivity.given import METHODS as GIVEN
 from uncertainty.sensitivity.given import region
 from uncertainty.sensitivity.known import value_of_draws
-from uncertainty.sensitivity.sample import draws_where, sample_of_result, sample_of_target
+from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
 from uncertainty.sensitivity.scaling import power_scaling
 from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.sobol import sobol
@@ -32,7 +32,7 @@ from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
 from uncertainty.summary import group_of, main_quantity
 
-__all__ = ["METHODS", "Scale", "rank_inputs"]
+__all__ = ["METHODS", "OF_DRAWS", "Scale", "rank_inputs"]
 
 DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     {
@@ -225,16 +225,12 @@ def _of_result(
         "group": group_of(tree),
         "note": _NOTE_OF_POSTERIOR if group_of(tree) == "posterior" else _NOTE_OF_DRAWS,
     }
-    if method == "value":
-        limit = None if threshold is None else _scaled(threshold, scale)
-        estimator = partial(value_of_draws, prob=prob, scale=scale, threshold=limit)
-    elif method != "prior":
-        estimator = GIVEN[method]
     if method == "prior":
         if where is not None:
             raise InputError.of("<where>", "goes with correlation, delta and pawn")
         names, found = power_scaling(tree, name, statistic, scale)
         return names, found, {**facts, "note": _NOTE_OF_SCALING}
+    estimator = _of_draws(method, scale, prob, threshold)
     if where is None:
         return list(sample.names), estimator(sample), facts
     inside = sample.among(draws_where(tree, where, statistic))
@@ -242,6 +238,15 @@ def _of_result(
     values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
     joined = replace(found, values=values, errors=errors)
     return list(sample.names), joined, {**facts, "where": where, "prob": prob}
+
+
+def _of_draws(
+    method: str, scale: Scale, prob: float, threshold: float | None
+) -> Callable[[Sample], Estimates]:
+    if method != "value":
+        return GIVEN[method]
+    limit = None if threshold is None else _scaled(threshold, scale)
+    return partial(value_of_draws, prob=prob, scale=scale, threshold=limit)
 
 
 def _scaled(threshold: float, scale: Scale) -> float:

@@ -46,11 +46,10 @@ def value_of_draws(sample: Sample, prob: float, scale: Scale, threshold: float |
     overlap: they are first-order shares and need not add up to 1.
 
     The expectation given an input is linear between 15 of its quantiles, or between its values
-    where it has few. A squared coefficient is a mean of products between different chains, which
-    has no bias, whatever the dependence within a chain: the estimator of Sobol', Tarantola, Gatelli,
-    Kucherenko and Mauntz (2007) for draws that nobody designed. What every other knot adds to the
-    share is part of its standard error. Widths are those of what is left around the expectation,
-    in classes of the input, over those in random classes of the same sizes.
+    where it has few. A squared coefficient is a mean of products between different chains (a
+    U-statistic), which has no bias, whatever the dependence within a chain. What every other knot
+    adds to the share is part of its standard error. Widths are those of what is left around the
+    expectation, in classes of the input, over those in random classes of the same sizes.
     """
     inputs, values = sample.pooled(range(len(sample.values)))
     counts = [len(own) for own in sample.values]
@@ -158,9 +157,7 @@ class _Known:
     @cached_property
     def left(self) -> Floats:
         """What is left of the values around their expectation given the input."""
-        return np.asarray(
-            self.centered - self.basis @ (self.products.sum(0) / len(self.values))
-        )
+        return np.asarray(self.centered - self.basis @ (self.products.sum(0) / len(self.values)))
 
     def share(self, chains: Sequence[int], first: int | None = None) -> float:
         """Share of the variance that goes with the input, by the first functions or all."""
