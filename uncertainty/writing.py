@@ -9,8 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from uncertainty.errors import InputError
 
@@ -97,13 +96,21 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode())
 
 
+@runtime_checkable
+class _Numbers(Protocol):
+    """A number or array of NumPy."""
+
+    def tolist(self) -> object:
+        """Give built-in numbers."""
+
+
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Write JSON as the standard has it: what is not a finite number becomes ``null``.
 
     Examples
     --------
-    >>> json_text({"a": [1.0, float("nan")], "b": np.float64(2)})
-    '{"a": [1.0, null], "b": 2.0}'
+    >>> json_text({"a": [1.0, float("nan")], "b": float("inf")})
+    '{"a": [1.0, null], "b": null}'
     """
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
 
@@ -113,7 +120,7 @@ def _plain(value: object) -> object:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, _Numbers):  # of NumPy, which would take its time to import here
         return _plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -18,6 +18,7 @@ from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.rank import rank
 from uncertainty.cli.run import run
 from uncertainty.cli.starter import init
+from uncertainty.cli.streams import standard_streams
 from uncertainty.errors import UncertaintyError
 
 __all__ = ["app", "main"]
@@ -66,23 +67,39 @@ app.command()(init)
 
 def _keep_compilations() -> None:
     """Let JAX, not yet imported, keep what it compiles, so that the next run starts sooner."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "uncertainty" / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "uncertainty" / "jax"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or none that can be written: every run compiles
+        return
+    if os.access(folder, os.W_OK):
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 
 def main() -> NoReturn:
     """Run the command line, and turn every outcome into an exit status."""
-    debug = "--debug" in sys.argv
     gc.set_threshold(*_GARBAGE)
     atexit.register(gc.freeze)  # else a last collection goes over all that was imported
+    with standard_streams():
+        status = _status()
+    sys.exit(status)
+
+
+def _status() -> int:
+    debug = "--debug" in sys.argv
     try:
-        app(standalone_mode=True)
+        try:
+            app(standalone_mode=True)
+        except SystemExit as ended:
+            sys.stdout.flush()  # here, where a full disk can still be reported
+            return ended.code if isinstance(ended.code, int) else DONE
     except UncertaintyError as error:
         if debug:
             raise
         print(error, file=sys.stderr)
-        sys.exit(INPUT_AT_FAULT)
+        return INPUT_AT_FAULT
     except Exception as error:
         if debug:
             raise
@@ -91,5 +108,5 @@ def main() -> NoReturn:
             "Run again with --debug and report what it prints.",
             file=sys.stderr,
         )
-        sys.exit(DEFECT)
-    sys.exit(DONE)
+        return DEFECT
+    return DONE

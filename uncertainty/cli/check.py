@@ -1,6 +1,5 @@
 """`uncertainty check`: what is wrong with a file, or what it implies."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +22,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, implied, say, table, warnings
+from uncertainty.cli.show import busy, implied, print_json, say, table, warnings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,7 +67,7 @@ def check(
     if as_json:
         found = {"inputs": records(percentiles), "warnings": doubts, "notices": notices}
         found |= {"evidence": records(expected)} if expected is not None else {}
-        print(json.dumps({**found, "written": [str(path) for path in written]}, indent=1))
+        print_json({**found, "written": [str(path) for path in written]})
         return
     table(f"{problem.priors.label}: what each assumption implies", *implied(percentiles))
     if expected is not None:

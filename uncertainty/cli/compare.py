@@ -24,7 +24,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, complain, say, table
+from uncertainty.cli.show import busy, complain, print_json, say, table
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _show(found: "xr.Dataset", parts: "xr.Dataset | None", folder: Path, as_json
         rows = report.records(found.reset_coords(drop=True))
         why = {} if parts is None else {"explanation": _told(parts)}
         paths = [str(path) for path in written]
-        print(json.dumps({**facts, "compared": rows, **why, "written": paths}, indent=1))
+        print_json({**facts, "compared": rows, **why, "written": paths})
         return
     table(report.scenario_title(found), *report.comparison_rows(found))
     table("Against the first, at common points", *report.relation_rows(found))

@@ -1,6 +1,5 @@
 """`uncertainty infer`: from prior and measurements to a posterior, its fit and a prior file."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +24,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, complain, say, steps, table, warnings
+from uncertainty.cli.show import busy, complain, print_json, say, steps, table, warnings
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,7 +130,7 @@ def _print_json(tree: "xr.DataTree", quantity: str, prob: float, written: list[P
         "warnings": warnings(tree),
         "written": [str(path) for path in written],
     }
-    print(json.dumps(found, indent=1))
+    print_json(found)
 
 
 def _records(columns: list[str], rows: list[list[str]]) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """`uncertainty ledger`: published claims, computed again."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uncertainty.cli.options import NOT_TRUSTED, AsJson, Debug
-from uncertainty.cli.show import busy, say, table
+from uncertainty.cli.show import busy, print_json, say, table
 
 if TYPE_CHECKING:
     from uncertainty.ledger import Finding
@@ -29,7 +28,7 @@ def ledger(
         findings = check_ledger(file, only=only or ())
     failed = [finding.id for finding in findings if not finding.holds]
     if as_json:
-        print(json.dumps([_record(finding) for finding in findings], indent=1))
+        print_json([_record(finding) for finding in findings])
     else:
         rows = [[f.id, f.claim, f.expected, told(f), "yes" if f.holds else "NO"] for f in findings]
         table("Published claims", ["id", "claim", "expected", "computed", "holds"], rows)

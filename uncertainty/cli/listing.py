@@ -1,6 +1,5 @@
 """`uncertainty list`: what there is to choose from."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from math import isfinite
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uncertainty.cli.options import AsJson, Debug
-from uncertainty.cli.show import table
+from uncertainty.cli.show import print_json, table
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,14 +45,14 @@ def list_(what: Wanted, name: Name = None, as_json: AsJson = False, debug: Debug
     if what is What.schema:
         from uncertainty.spec import prior_schema
 
-        print(json.dumps(prior_schema(), indent=1))
+        print_json(prior_schema())
         return
     if (what is What.model) != (name is not None):
         text = "write: uncertainty list model NAME (uncertainty list models names them)"
         raise InputError.of("list", text)
     tables = dict(_model(str(name)) if name else _TABLES[what]())
     if as_json:
-        print(json.dumps(tables, indent=1))
+        print_json(tables)
         return
     for title, rows in tables.items():
         keys = list(dict.fromkeys(key for row in rows for key in row))

@@ -1,6 +1,5 @@
 """`uncertainty rank`: which assumptions matter most, by as many methods as wanted."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from uncertainty.cli.options import (
     check_folder,
     check_prob,
 )
-from uncertainty.cli.show import busy, complain, say, steps, table, warnings
+from uncertainty.cli.show import busy, complain, print_json, say, steps, table, warnings
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -234,4 +233,4 @@ def _print_json(rankings: "Sequence[xr.Dataset]", written: Sequence[Path]) -> No
         }
         for ranking in rankings
     ]
-    print(json.dumps({"rankings": told, "written": [str(path) for path in written]}, indent=1))
+    print_json({"rankings": told, "written": [str(path) for path in written]})

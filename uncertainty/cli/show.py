@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import one_line
+from uncertainty.writing import json_text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +26,7 @@ __all__ = [
     "complain",
     "implied",
     "note",
+    "print_json",
     "say",
     "steps",
     "table",
@@ -104,7 +106,7 @@ class Result:
 
         sentences = list(self.sentences())
         found = record(self.tree, self.summary, self.probs, self.ranking, sentences)
-        print(json.dumps({**found, "written": [str(path) for path in self.written]}, indent=1))
+        print_json({**found, "written": [str(path) for path in self.written]})
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,12 @@ class SideBySide:
         rows = records(self.found.reset_coords(drop=True))
         told = {"sentences": sentences, "notices": self._notices(), "warnings": self.doubts}
         paths = [str(path) for path in self.written]
-        print(json.dumps({**facts, "scenarios": rows, **told, "written": paths}, indent=1))
+        print_json({**facts, "scenarios": rows, **told, "written": paths})
+
+
+def print_json(value: object) -> None:
+    """Print for programs."""
+    print(json_text(value, indent=1))
 
 
 def note(tree: "xr.DataTree", text: str, holds: bool) -> None:

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import xarray as xr
 
 from uncertainty.implied import summarize_inputs, width_notices
-from uncertainty.report.files import write_text
 from uncertainty.report.text import Headline, citation_sentence
 from uncertainty.results import warnings_of
 from uncertainty.summary import summarize
+from uncertainty.writing import json_text, write_text
 
 __all__ = ["Record", "notices_of", "provenance_lines", "record", "records", "write_provenance"]
 
@@ -88,7 +88,7 @@ def write_provenance(
     'provenance.json'
     """
     facts = {key: result.attrs[key] for key in ("priors", "priors_sha256", "seed", "versions")}
-    told = json.dumps({**facts, "script": script}, indent=1)
+    told = json_text({**facts, "script": script}, indent=1)
     return write_text(Path(folder) / "provenance.json", told)
 
 

@@ -1,0 +1,127 @@
+"""Standard streams: whatever they take, wherever they lead."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import uncertainty as un
+from uncertainty import cli
+from uncertainty.cli.show import say, table
+from uncertainty.cli.streams import standard_streams
+
+CALL = f"{sys.executable} -c 'from uncertainty.cli import main; main()'"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run a line of shell in which `un` is the command: (exit status of it, stdout, stderr)."""
+
+    def run(line):
+        line = f'un() {{ {CALL} "$@"; echo $? > {tmp_path}/status; }}; {line}'
+        found = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+        return int((tmp_path / "status").read_text()), found.stdout, found.stderr
+
+    return run
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+def test_every_text_is_written_in_the_characters_that_there_are(monkeypatch, tmp_path, encoding):
+    text = "± ² – “é” µ × Ω ☃ \U0001f600"
+    for name in ("stdout", "stderr"):
+        file = (tmp_path / name).open("wb")
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(file, encoding))
+    with standard_streams():
+        say(text)
+        table(text, ["²", "n"], [[text, "1 ± 2"]])
+        print(text, file=sys.stderr)
+    sys.stdout.close()
+    sys.stderr.close()
+    out, err = ((tmp_path / name).read_bytes().decode(encoding) for name in ("stdout", "stderr"))
+    kept = [c for c in text if c.encode(encoding, "ignore")]
+    assert set(kept) <= set(err)
+    plain = '+/- ^2 - "e" u x ? ? ?' if encoding == "ascii" else None
+    assert err.strip() == plain or plain is None
+    assert err.strip() in out
+
+
+def test_a_reader_that_leaves_early_ends_nothing(shell):
+    status, out, err = shell("un list sources | head -1")
+    assert (status, err) == (0, "")
+    assert out.startswith("Sources")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_or_closed_stream_is_told_where_it_can_be(shell):
+    full = "standard output: cannot be written: No space left on device\n"
+    assert shell("un list sources > /dev/full") == (2, "", full)
+    assert shell("un list sources >&-") == (0, "", "")
+    assert shell("un run nowhere 2>/dev/full") == (2, "", "")
+    assert shell("un run nowhere 2>&-") == (2, "", "")
+
+
+@pytest.mark.parametrize("cache", ["", "a file", "read-only"])
+def test_works_without_a_place_for_a_cache(monkeypatch, tmp_path, cache):
+    (tmp_path / "a file").write_text("")
+    (tmp_path / "read-only").mkdir(mode=0o500)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if cache:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
+    else:
+
+        def homeless():
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(cli.Path, "home", staticmethod(homeless))
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    cli._keep_compilations()
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def test_json_of_what_is_not_finite_is_null(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text(
+        "schema: 1\nassumptions: {x: {normal: {mean: 0, sd: 1}}, y: {normal: {mean: 0, sd: 1}}}\n"
+    )
+    (tmp_path / "m.py").write_text("import jax.numpy as jnp\ndef f(x, y): return jnp.log(x) + y\n")
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["uncertainty", "run", "x.yaml", "--model", "m.py:f", "--draws", "64", "--json"],
+    )
+    with pytest.raises(SystemExit):
+        cli.main()
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    json.loads(capsys.readouterr().out, parse_constant=refuse)
+
+
+def test_an_interrupt_ends_quietly_and_leaves_what_was_there(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("schema: 1\nassumptions: {x: {normal: {mean: 0, sd: 1}}}\n")
+    (tmp_path / "m.py").write_text("def f(x): return x\n")
+    call = ["uncertainty", "run", "x.yaml", "--model", "m.py:f", "--draws", "64", "--out", "out"]
+    monkeypatch.setattr(sys, "argv", call)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    capsys.readouterr()
+
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("uncertainty.report.write_report", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == ""
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert un.load(tmp_path / "out" / "run.nc")
