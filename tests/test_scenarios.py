@@ -54,7 +54,8 @@ def test_the_rest_is_that_of_summarize(trees):
         own = un.summarize(tree, 0.8).sel(quantity="energy_wh")
         for key in own.data_vars:
             np.testing.assert_array_equal(table[key].sel(scenario=name), own[key])
-    assert table.attrs == {"quantity": "energy_wh", "prob": 0.8, "kind": "eti"}
+    title = trees["as stated"].attrs["title"]
+    assert table.attrs == {"quantity": "energy_wh", "prob": 0.8, "kind": "eti", "subject": title}
 
 
 def test_no_ratio_where_there_is_none(trees):

@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 import uncertainty as un
 from uncertainty.cli.show import complain, say, table
 from uncertainty.errors import InputError, one_line
-from uncertainty.plots import plot_fit, plot_scenarios, plot_sweep
+from uncertainty.plots import plot_fit, plot_rank_chances, plot_ranking, plot_scenarios, plot_sweep
+from uncertainty.plots.style import one_axes, plain_numbers
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.markdown import bullets, heading, paragraph, table_text
 
@@ -143,6 +144,37 @@ def test_figures_draw_every_curve_however_many(tmp_path):
     lines = [line for line in points.axes[0].lines if line.get_label() in names]
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(names)
     write_figure(tmp_path / "sweep", figure)
+
+
+@pytest.mark.parametrize("ends", [(0.9, 1.1), (0.3, 2.0), (1.0, 9.0), (1e-3, 1e3), (1e-9, 1e9)])
+def test_a_log_axis_has_enough_numbers_to_be_read(ends):
+    figure, axes = one_axes(6, 3)
+    axes.plot(ends, [0, 1])
+    axes.set_xscale("log")
+    plain_numbers(axes)
+    figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    numbers = {t.get_text() for t in axes.get_xticklabels() if low <= t.get_position()[0] <= high}
+    assert 4 <= len(numbers) <= 12
+
+
+def test_figures_say_what_they_are_of_and_stay_the_size_of_a_page():
+    size = 40
+    names = [" + ".join(f"input_{i}_{j}" for j in range(1 + i % 7)) for i in range(size)]
+    shares = np.linspace(1, 0, size)
+    columns = dict.fromkeys(
+        ("first_order", "total", "first_order_se", "total_se"), ("input", shares)
+    )
+    chances = {"rank_probability": (("input", "position"), np.eye(size))}
+    facts = {"method": "sobol", "statistic": "typical", "scale": "log", "quantity": "y"}
+    ranking = xr.Dataset(
+        columns | chances, {"input": names}, facts | {"subject": "A query", "group": "posterior"}
+    )
+    for plot in (plot_ranking, plot_rank_chances):
+        figure = plot(ranking)
+        assert figure.get_suptitle() == "A query (posterior)"
+        assert max(figure.get_size_inches()) < 14
+        assert "25 more, which rank below these, are in the table" in figure.axes[0].get_xlabel()
 
 
 def test_a_dollar_sign_in_a_figure_is_no_formula(tmp_path):

@@ -63,6 +63,9 @@ def summarize_scenarios(
         result[key] = (("scenario", "statistic"), values)
     result["median"].attrs |= first["central"][name].attrs
     result.attrs |= {"quantity": name, "prob": prob, "kind": "eti"}
+    titles = {str(tree.attrs["title"]) for tree in trees.values()}
+    if len(titles) == 1:  # scenarios of one file
+        result.attrs["subject"] = titles.pop()
     return result
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.plots.distribution import draw_distribution
-from uncertainty.plots.style import colors, plain_numbers, sheet
+from uncertainty.plots.style import colors, name_figure, plain_numbers, sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +48,7 @@ def plot_assumptions(
     for name in names:
         _draw_assumption(grid[name], inputs[name], percentiles.sel(input=name))
     draw_distribution(grid[_BOTTOM], outputs, intervals, central)
+    name_figure(figure, next(iter(outputs.values())).attrs)
     return figure
 
 
@@ -64,7 +65,7 @@ def _draw_assumption(axes: "Axes", draws: xr.DataArray, row: xr.Dataset) -> None
     )  # fmt: skip
     for value, style in ((low, ":"), (middle, "-"), (high, ":")):
         axes.axvline(value, color="0.2", linestyle=style, linewidth=1.3)
-    plain_numbers(axes, minor=False)
+    plain_numbers(axes)
     units = str(row["units"].item())
     unit = f" ({units})" if units not in ("", "1") else ""
     axes.set(ylabel="", yticks=[], xlabel=f"{str(draws.name).replace('_', ' ')}{unit}")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import one_line
-from uncertainty.plots.style import colors, one_axes
+from uncertainty.plots.style import colors, name_figure, one_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,4 +41,5 @@ def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Fi
     axes.invert_yaxis()
     prob = f"{100 * table.attrs['prob']:g} %"
     axes.set_xlabel(f"Energy of the mean query ({units}); bar: mean, line: {prob} interval")
+    name_figure(figure, table.attrs)
     return figure

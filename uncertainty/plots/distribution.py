@@ -10,6 +10,8 @@ from uncertainty.plots.style import (
     STATISTIC_LABELS,
     Color,
     colors,
+    curves,
+    name_figure,
     one_axes,
     plain_numbers,
     quantity_label,
@@ -38,6 +40,7 @@ def plot_distribution(
     """
     figure, axes = one_axes(8, 4.6)
     draw_distribution(axes, draws, intervals, central)
+    name_figure(figure, next(iter(draws.values())).attrs)
     return figure
 
 
@@ -52,13 +55,14 @@ def draw_distribution(
 
     log = all(float(values.min()) > 0 for values in draws.values())
     constant = all(float(values.std()) == 0 for values in draws.values())
-    for color, values in zip(colors(), draws.values(), strict=False):
+    for (color, style), values in zip(curves(), draws.values(), strict=False):
         if not constant:
             flat = np.asarray(values.values).ravel()
             sns.kdeplot(
                 x=flat,
                 ax=axes,
                 color=color,
+                linestyle=style,
                 log_scale=log,
                 fill=True,
                 alpha=0.15,

@@ -11,6 +11,7 @@ from uncertainty.plots.style import (
     colors,
     input_labels,
     legend_above,
+    name_figure,
     one_axes,
     plain_numbers,
     quantity_label,
@@ -55,6 +56,7 @@ def plot_updated(
     if log:
         plain_numbers(axes)
     legend_above(axes)
+    name_figure(figure, {**prior.attrs, "group": ""})
     return figure
 
 

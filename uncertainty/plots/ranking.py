@@ -11,6 +11,8 @@ from uncertainty.plots.style import (
     colors,
     input_labels,
     legend_above,
+    name_figure,
+    not_drawn,
     one_axes,
     plain_numbers,
     row_height,
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_ranking"]
 
+_MOST = 15
+"""Inputs drawn: more are not legible on a page, and the last of them hardly matter."""
+
 
 def plot_ranking(ranking: xr.Dataset) -> "Figure":
     """Draw a ranking: bars with standard errors, the largest on top."""
+    left, ranking = len(ranking["input"]) - _MOST, ranking.isel(input=slice(_MOST))
     names = input_labels(ranking["input"].values)
     figure, axes = one_axes(8, 1.4 + row_height(names) * len(names))
     if "swing" in ranking:
@@ -33,6 +39,8 @@ def plot_ranking(ranking: xr.Dataset) -> "Figure":
         _draw_shares(axes, ranking)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
+    name_figure(figure, ranking.attrs)
+    not_drawn(axes, left)
     return figure
 
 

@@ -13,6 +13,8 @@ from uncertainty.plots.style import (
     colors,
     heat_map,
     input_labels,
+    name_figure,
+    not_drawn,
     one_axes,
     row_height,
 )
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_interactions", "plot_rank_chances", "plot_shares"]
 
-_NAMED = 0.04  # smallest share with its name inside
+_LETTER = 0.011  # of the width of the bar, for one letter of a name inside it
+_MOST = 15  # inputs drawn: more are not legible on a page
 
 
 def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
@@ -55,6 +58,7 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     statistic = STATISTIC_LABELS[str(facts["statistic"])]
     axes.set_xlabel(f"Share of the variance of {scale}{facts['quantity']}, {statistic}")
     axes.set_xlim(0, 1)
+    name_figure(figure, facts)
     return figure
 
 
@@ -68,8 +72,10 @@ def _stack(
     left = 0.0
     for name, share in parts.items():
         axes.barh(row, share, 0.6, left, color=shades[name], edgecolor="white")
-        if share > _NAMED:
-            axes.text(left + share / 2, row, _words(name), ha="center", va="center", fontsize=8)
+        words = _words(name)
+        width = _LETTER * max(len(line) for line in words.split("\n"))
+        if width < share and left + share <= 1:
+            axes.text(left + share / 2, row, words, ha="center", va="center", fontsize=8)
         left += share
     return left
 
@@ -83,17 +89,23 @@ def _words(name: str) -> str:
 
 def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
     """Draw how the order could change: the chance of each input to hold each rank."""
+    left = ranking.sizes["input"] - _MOST
+    ranking = ranking.isel(input=slice(_MOST), position=slice(_MOST))
     names = input_labels(ranking["input"].values)
     size = len(names)
     figure, axes = one_axes(3.2 + 0.55 * size, 1.6 + row_height(names) * size)
     chances = 100 * np.asarray(ranking["rank_probability"].values)
     heat_map(axes, chances, names, [str(i + 1) for i in range(size)], "{:.0f}", "Chance (%)")
     axes.set_xlabel(f"Rank by {ranking.attrs['method']}")
+    name_figure(figure, ranking.attrs)
+    not_drawn(axes, left)
     return figure
 
 
 def plot_interactions(ranking: xr.Dataset) -> "Figure":
     """Draw second-order shares of all pairs; those below two standard errors stay empty."""
+    left = ranking.sizes["input"] - _MOST
+    ranking = ranking.isel(input=slice(_MOST), other=slice(_MOST))
     names = input_labels(ranking["input"].values)
     size, row = len(names), row_height(names)
     figure, axes = one_axes(4.0 + max(0.62, row) * size, 2.6 + 1.1 * row * size)
@@ -104,4 +116,6 @@ def plot_interactions(ranking: xr.Dataset) -> "Figure":
     label = f"Share of the variance of {scale}{ranking.attrs['quantity']} (%)"
     heat_map(axes, shares, names, names, "{:.2f}", label)
     axes.tick_params(axis="x", rotation=90)
+    name_figure(figure, ranking.attrs)
+    not_drawn(axes, left)
     return figure

@@ -10,6 +10,7 @@ from uncertainty.plots.style import (
     colors,
     input_labels,
     legend_above,
+    name_figure,
     one_axes,
     plain_numbers,
     quantity_label,
@@ -48,4 +49,5 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     label = quantity_label(table["median"], str(table.attrs["quantity"]))
     axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
     legend_above(axes, len(statistics))
+    name_figure(figure, table.attrs)
     return figure

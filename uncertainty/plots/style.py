@@ -1,9 +1,9 @@
 """What all figures share: axes, colors, labels. The door to seaborn."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle
+from itertools import count
 from textwrap import fill
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -25,6 +25,8 @@ __all__ = [
     "heat_map",
     "input_labels",
     "legend_above",
+    "name_figure",
+    "not_drawn",
     "one_axes",
     "plain_numbers",
     "plain_text",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _LABEL_WIDTH = 32
+_TITLE_WIDTH = 90
 Color: TypeAlias = tuple[float, float, float]
 STATISTIC_LABELS: Mapping[str, str] = {
     "typical": "typical query",
@@ -75,21 +78,43 @@ def colors() -> list[Color]:
 
 
 def curves() -> Iterator[tuple[Color, str]]:
-    """Give a color and a line style for each of any number of curves."""
-    for style in cycle(("-", "--", ":", "-.")):
-        yield from ((color, style) for color in colors())
+    """Give a color and a line style for each of any number of curves.
+
+    Neighbors differ in both, so that of two that coincide each shows between the dashes.
+    """
+    palette, styles = colors(), ("-", "--", ":", "-.")
+    for i in count():
+        yield palette[i % len(palette)], styles[(i + i // len(palette)) % len(styles)]
 
 
-def plain_numbers(axes: "Axes", which: str = "x", *, minor: bool = True) -> None:
-    """Label an axis with whole numbers; on a log axis between the powers too, where few."""
-    from matplotlib.ticker import LogLocator
+_SUBS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10)))
+_LABELS = 4  # an axis with fewer numbers cannot be read between them
+
+
+def plain_numbers(axes: "Axes", which: str = "x") -> None:
+    """Label an axis with plain numbers; a log axis gets as many as it takes to read it."""
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(lambda x, _: f"{x:g}")
-    low, high = axis.get_view_interval()
-    if minor and high < 100 * low:
-        axis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
-        axis.set_minor_formatter(lambda x, _: f"{x:g}")
+    if axis.get_scale() != "log":
+        return
+    low, high = sorted(axis.get_view_interval())
+    locators = [LogLocator(subs=subs, numticks=_LABELS * 3) for subs in _SUBS]
+    for locator in (*locators, MaxNLocator(2 * _LABELS)):
+        places = [x for x in locator.tick_values(low, high) if low <= x <= high]
+        if len(places) >= _LABELS:
+            break
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def name_figure(figure: "Figure", facts: Mapping[Hashable, object]) -> None:
+    """Say above a figure what it is of, and whether it is the prior or the posterior."""
+    of, group = (one_line(str(facts.get(key, ""))) for key in ("subject", "group"))
+    if of:
+        text = fill(f"{of} ({group})" if group else of, _TITLE_WIDTH)
+        figure.suptitle(text, x=0.01, ha="left", fontsize="medium")
 
 
 def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
@@ -102,9 +127,15 @@ def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
     ['compute cap + bandwidth cap +', 'static power fraction']
     """
     # A space that does not break keeps each name on one line.
-    unbroken = (one_line(str(name)).replace("_", "\u00a0") for name in names)
+    unbroken = (_few(one_line(str(name))).replace("_", "\u00a0") for name in names)
     wrapped = (fill(label, _LABEL_WIDTH, break_long_words=False) for label in unbroken)
     return [label.replace("\u00a0", " ") for label in wrapped]
+
+
+def _few(name: str) -> str:
+    """Of many inputs ranked together the first two, and how many more: the table has them all."""
+    first, *others = name.split(" + ")
+    return f"{first} + {others[0]} + {len(others) - 1} more" if len(others) > 2 else name
 
 
 def row_height(labels: Sequence[str]) -> float:
@@ -119,6 +150,13 @@ def quantity_label(values: xr.DataArray, name: str) -> str:
     units = one_line(str(values.attrs.get("units", "")))
     place = f", {boundary} boundary" if boundary else ""
     return f"{meaning[0].upper()}{meaning[1:]}{place}" + (f" ({units})" if units else "")
+
+
+def not_drawn(axes: "Axes", number: int) -> None:
+    """Say how many inputs are in the table only."""
+    if number > 0:
+        text = f"{number} more, which rank below these, are in the table"
+        axes.set_xlabel(f"{axes.get_xlabel()}\n{text}")
 
 
 def legend_above(axes: "Axes", columns: int = 2) -> None:

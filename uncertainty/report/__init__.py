@@ -262,11 +262,14 @@ def _figures(
     if parts and finite:
         prob = float(summary.tables[-1].attrs["prob"])
         table = summarize(tree, prob, quantities=list(parts)).sel(statistic="mean")
+        group = "posterior" if "posterior" in tree.children else "prior"
+        table.attrs |= {"subject": tree.attrs["subject"], "group": group}
         yield "components", plot_components(table, list(parts.values()), summary.units)
 
 
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    facts = tree["central"][quantity].attrs
+    group = "posterior" if "posterior" in tree.children else "prior"
+    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"], "group": group}
     names = STATISTICS if is_nested(tree) else STATISTICS[:1]
     return {
         name: xr.DataArray(draws_of(tree, quantity, name), None, ("chain", "draw"), quantity, facts)

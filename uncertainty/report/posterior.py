@@ -169,7 +169,7 @@ def write_posterior(
 
 
 def _draws(tree: xr.DataTree, quantity: str, group: Group) -> xr.DataArray:
-    facts = tree["central"][quantity].attrs
+    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
     draws = draws_of(tree, quantity, "typical", group)
     return xr.DataArray(draws, None, ("chain", "draw"), quantity, facts)
 

@@ -1,6 +1,7 @@
 """Ways to choose points on the road."""
 
 from uncertainty.sampling.answer import POSTERIOR_DRAWS, answer
+from uncertainty.sampling.description import subject
 from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
 from uncertainty.sampling.importance import DISAGREE
 from uncertainty.sampling.infer import infer
@@ -29,6 +30,7 @@ __all__ = [
     "problem_of",
     "simulate",
     "stream",
+    "subject",
     "unit_points",
     "update",
 ]

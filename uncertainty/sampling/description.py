@@ -7,7 +7,7 @@ from pathlib import Path
 from uncertainty.problem import Problem
 from uncertainty.spec import KINDS
 
-__all__ = ["description", "labels", "lost_means"]
+__all__ = ["description", "labels", "lost_means", "subject"]
 
 
 def lost_means(problem: Problem) -> Iterator[str]:
@@ -29,7 +29,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     notices = [*(str(notice) for notice in problem.notices), *more]
     return {
         "title": problem.priors.title,
-        "subject": _subject(problem),
+        "subject": subject(problem),
         "model": problem.model.name,
         "scenario": problem.scenario,
         "given": ", ".join(_told_given(problem)),
@@ -41,7 +41,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _subject(problem: Problem) -> str:
+def subject(problem: Problem) -> str:
     """Name the question, with everything that differs from the file."""
     chosen = problem.priors.scenarios.get(problem.scenario)
     replaced = {*problem.given, *(chosen.bundles if chosen else ())}

@@ -11,6 +11,7 @@ import xarray as xr
 from uncertainty.errors import InputError
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
+from uncertainty.sampling import subject
 from uncertainty.sensitivity.derivative import derivative
 from uncertainty.sensitivity.given import METHODS as GIVEN
 from uncertainty.sensitivity.given import region
@@ -176,6 +177,7 @@ def rank_inputs(
         note = f"{_NOTE} {_NOTE_OF_PRIOR}" if problem.has_evidence else _NOTE
         units = problem.outputs[name].unit
         more = {"quantity": name, "units": units, "group": "prior", "note": note}
+        more["subject"] = subject(problem)
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
     return ranking_table(names, found, facts | more, seed)
@@ -222,6 +224,7 @@ def _of_result(
     facts: dict[str, str | int | float] = {
         "quantity": name,
         "units": str(tree["central"][name].attrs.get("units", "")),
+        "subject": str(tree.attrs["subject"]),
         "group": group_of(tree),
         "note": _NOTE_OF_POSTERIOR if group_of(tree) == "posterior" else _NOTE_OF_DRAWS,
     }
