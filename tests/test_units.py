@@ -64,3 +64,31 @@ def test_a_unit_is_never_arithmetic_nor_code(unit):
 )
 def test_units_that_people_write_are_taken(unit):
     assert factor(unit, f"{unit} ") == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("unit", "to", "expected"),
+    [
+        ("gCO2e/kWh", "g/kWh", 1), ("kgCO2eq/MWh", "g/kWh", 1), ("tCO2/GWh", "g/kWh", 1), ("kg CO2e/kWh", "g/kWh", 1e3),
+        ("m3/MWh", "l/kWh", 1), ("m³/MWh", "l/kWh", 1), ("TFLOPS", "FLOP/s", 1e12), ("pct", "1", 0.01),
+        ("delta_degC", "kelvin", 1), ("W/degC", "W/kelvin", 1), ("requests/s", "query/s", 1),
+    ],
+)  # fmt: skip
+def test_units_of_the_field_are_known(unit, to, expected):
+    assert factor(unit, to) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("unit", ["degC", "degF", "dBm", "dB", "dBm/Hz", "neper"])
+def test_what_no_factor_converts_is_refused(unit):
+    for convert in (
+        lambda: factor(unit, "kelvin"),
+        lambda: factor("W", unit),
+        lambda: base_unit(unit),
+    ):
+        with pytest.raises(UnitError, match="no factor converts it"):
+            convert()
+
+
+def test_an_unknown_unit_gets_the_nearest():
+    with pytest.raises(UnitError, match="unknown unit 'kw'; did you mean 'kW'"):
+        factor("kw", "W")

@@ -3,6 +3,8 @@
 Inside the package every quantity is a plain float in its canonical unit.
 """
 
+import difflib
+import math
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -14,11 +16,30 @@ __all__ = ["UnitError", "base_unit", "factor", "same_unit"]
 
 _DEFINITIONS = (
     "token = [token] = tok",
-    "parameter = [parameter]",
-    "query = [query] = _ = queries = request",
+    "parameter = [parameter] = param",
+    "query = [query] = _ = queries = request = prompt",
     "flop = [flop] = FLOP = FLOPs",
+    "flop_per_second = flop / second = FLOPS",
     "fraction = [] = _ = share = ratio",
+    "pct = 0.01",
+    # What a gas is counted as is no unit, but people write it as one.
+    "CO2 = [] = _ = CO2e = CO2eq = CO2_e = CO2_eq = co2e = co2eq",
+    *(
+        f"{mass}{gas} = {mass}"
+        for mass in ("g", "kg", "mg", "lb")
+        for gas in ("CO2", "CO2e", "CO2eq", "CO2_e", "CO2_eq")
+    ),
+    *(f"t{gas} = metric_ton" for gas in ("CO2", "CO2e", "CO2eq", "CO2_e", "CO2_eq")),
+    "m3 = meter ** 3",
+    "m2 = meter ** 2",
 )
+_COMMON = (
+    *("tokens", "parameters", "queries", "FLOP", "FLOPS", "TFLOP/s", "fraction", "percent"),
+    *("W", "kW", "MW", "J", "kJ", "Wh", "kWh", "MWh", "mWh", "s", "ms", "hour", "day", "year"),
+    *("byte", "GB", "GB/s", "TB/s", "g/kWh", "kg/kWh", "gCO2e", "gCO2e/kWh", "l/kWh", "m3/MWh"),
+    *("liter", "gram", "kg", "Wh/query", "J/token", "token/s"),
+)
+"""What a unit that nobody knows was perhaps meant to be."""
 _PLAIN = frozenset({"", "1", "fraction", "ratio", "share"})
 _LONGEST = 60
 # Names, products, quotients and small powers: a file may ask for no arithmetic beyond these.
@@ -51,9 +72,34 @@ def _unit(text: str) -> "pint.Unit":
         shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
         raise UnitError(f"unit {shown!r} must be names with * / and powers (kg*m**2/s**2)")
     try:
-        return _registry().parse_units(text.replace("%", "percent"))
+        unit = _registry().parse_units(text.replace("%", "percent"))
     except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise UnitError(f"unknown unit {text!r}") from error
+        raise UnitError(f"unknown unit {text!r}{_hint(text)}") from error
+    return _proportional(unit, text)
+
+
+def _hint(text: str) -> str:
+    found = difflib.get_close_matches(text.lower(), [unit.lower() for unit in _COMMON], 1, 0.75)
+    meant = next((unit for unit in _COMMON if unit.lower() in found), "")
+    return f"; did you mean {meant!r}?" if meant else ""
+
+
+def _proportional(unit: "pint.Unit", text: str) -> "pint.Unit":
+    """Refuse a unit with an offset (degC) or a logarithm (dBm): no factor converts it."""
+    import pint
+
+    try:
+        one, two = (_registry().Quantity(x, unit).to_base_units().magnitude for x in (1.0, 2.0))
+    except pint.PintError:
+        one, two = 1.0, math.nan
+    except OverflowError as error:
+        raise UnitError(f"unit {text!r} is beyond what a number can hold") from error
+    if not math.isclose(two, 2 * one, rel_tol=1e-9):
+        raise UnitError(
+            f"unit {text!r} has a zero of its own or is a logarithm, so no factor converts it; "
+            "convert the number first (to kelvin, to watt)"
+        )
+    return unit
 
 
 def factor(unit: str, to: str) -> float:

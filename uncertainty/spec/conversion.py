@@ -9,6 +9,7 @@ from uncertainty.spec.data import read_column
 from uncertainty.spec.document import Key
 from uncertainty.spec.expressions import Expression, ExpressionError, parse_expression
 from uncertainty.spec.families import PERCENTILES, Choice, Empirical, Family, FamilyKeys
+from uncertainty.spec.hints import hint_for_unit
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place
 from uncertainty.spec.schema import AssumptionEntry
@@ -100,11 +101,12 @@ class _Conversion:
         if stated is not None:
             self.scale = self._factor(stated, self.unit, "unit")
 
-    def _factor(self, unit: str, to: str, *keys: Key) -> float:
+    def _factor(self, unit: str, to: str, *keys: Key, number: float | None = None) -> float:
         try:
             return factor(unit, to)
         except UnitError as error:
-            self.complaints.append((keys, str(error)))
+            hint = hint_for_unit(number, unit) if number is not None else ""
+            self.complaints.append((keys, f"{error}; {hint}" if hint else str(error)))
             return 1.0
 
     def number(self, value: Scalar, *keys: Key, plain: bool = False) -> Number:
@@ -112,7 +114,8 @@ class _Conversion:
         if isinstance(value, Reference):
             return value
         if isinstance(value, Quantity):
-            return value.number * self._factor(value.unit, "1" if plain else self.unit, *keys)
+            to = "1" if plain else self.unit
+            return value.number * self._factor(value.unit, to, *keys, number=value.number)
         return value if plain else value * self.scale
 
     def optional(self, value: Scalar | None, *keys: Key) -> Number | None:

@@ -14,7 +14,7 @@ from uncertainty.spec.catalogue import KINDS
 from uncertainty.spec.document import Document, Key, read_document, text_faults, wrap_mapping
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place, find_file, missing_file, shipped_folder, shown_path
-from uncertainty.spec.priors import Priors, Stated, layer_of, wrong_format
+from uncertainty.spec.priors import Priors, Stated, expanded, layer_of, wrong_format
 from uncertainty.spec.rows import (
     OBSERVED,
     Cell,
@@ -231,8 +231,7 @@ def _read(path: Path, place: Place, _changed: int) -> Evidence:
 
 
 def _from_document(document: Document, name: str) -> Evidence:
-    data = document.data
-    assert isinstance(data, dict)
+    data = expanded(document.data)
     wrong = wrong_format(document, data)
     found, faults = (None, [wrong]) if wrong else validate(EvidenceFile, data, document)
     if found is None:

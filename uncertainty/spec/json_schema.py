@@ -28,7 +28,9 @@ def prior_schema() -> Schema:
     properties = _inside(schema, "properties")
     entry = _inside(properties, "assumptions", "additionalProperties")
     short: list[JsonSchema] = [entry, {**TEXT_SCHEMA}]
-    _inside(properties, "assumptions")["properties"] = dict(_bundles(entry))
+    assumptions = _inside(properties, "assumptions")
+    assumptions["additionalProperties"] = {"anyOf": short}
+    assumptions["properties"] = dict(_bundles(entry))
     scenario = _inside(properties, "scenarios", "additionalProperties")
     scenario["additionalProperties"] = {"anyOf": short}
     scenario["properties"] = dict(_bundles(entry))
@@ -37,7 +39,12 @@ def prior_schema() -> Schema:
 
 def evidence_schema() -> Schema:
     """Schema of evidence files."""
-    return _schema(EvidenceFile, "Measurements for uncertainty, format 1")
+    schema = _schema(EvidenceFile, "Measurements for uncertainty, format 1")
+    assumptions = _inside(schema, "properties", "assumptions")
+    assumptions["additionalProperties"] = {
+        "anyOf": [assumptions["additionalProperties"], {**TEXT_SCHEMA}]
+    }
+    return schema
 
 
 def catalogue_schema() -> Schema:

@@ -26,7 +26,7 @@ from uncertainty.spec.schema import (
 from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import is_name
 
-__all__ = ["Priors", "Stated", "given_layer", "layer_of", "load_priors", "wrong_format"]
+__all__ = ["Priors", "Stated", "expanded", "given_layer", "layer_of", "load_priors", "wrong_format"]
 
 _LONGEST_CHAIN = 20
 
@@ -152,7 +152,7 @@ def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
 
 
 def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
-    data = _expanded(document.data)
+    data = expanded(document.data)
     wrong = wrong_format(document, data)
     if wrong:
         return _unreadable(document.label, wrong)
@@ -208,12 +208,12 @@ def _names(value: Plain) -> list[str]:
     return list(value) if isinstance(value, dict) else []
 
 
-def _expanded(data: Plain) -> dict[str, Plain]:
-    """Take catalogue names out, and write a scenario's bare scalars as ``fixed``."""
+def expanded(data: Plain) -> dict[str, Plain]:
+    """Take catalogue names out, and write bare scalars as ``fixed``."""
     assert isinstance(data, dict)
     result = dict(data)
     if isinstance(data.get("assumptions"), dict):
-        result["assumptions"] = _without_bundles(data["assumptions"])
+        result["assumptions"] = _fixed(_without_bundles(data["assumptions"]))
     scenarios = data.get("scenarios")
     if isinstance(scenarios, dict):
         result["scenarios"] = {

@@ -1,6 +1,7 @@
 """pydantic's errors, turned into located faults with hints."""
 
 import difflib
+import re
 import typing
 from collections.abc import Iterable, Sequence
 from types import NoneType, UnionType
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from uncertainty.errors import Fault
 from uncertainty.spec.document import Document, Key, Plain
+from uncertainty.spec.families import FAMILY_CLASSES
 
 if typing.TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -17,26 +19,71 @@ if typing.TYPE_CHECKING:
 __all__ = ["nearest", "validate"]
 
 _SHOWN = 20
+_OFFERED = 3
+_LONGEST = 100
+_SYNONYMS = {
+    "gaussian": "normal", "log_normal": "lognormal", "log-normal": "lognormal",
+    "constant": "fixed", "value": "fixed", "range": "uniform", "mu": "mean",
+    "std": "sd", "stdev": "sd", "stddev": "sd", "sigma": "sd",
+    "min": "low", "lower": "low", "max": "high", "upper": "high", "units": "unit",
+}  # fmt: skip
+"""What other tools call our keys."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give a hint: the nearest known name, or all of them where none is near.
+    """Give a hint: the nearest known names, or all of them where none is near.
 
     Examples
     --------
     >>> nearest("utilisation", ["utilization", "pue"])
     "; did you mean 'utilization'?"
+    >>> nearest("H100", ["h100-sxm", "h100-pcie", "h200"])
+    "; did you mean 'h100-sxm' or 'h100-pcie'?"
     >>> nearest("colour", ["pue", "host"])
     '; known: host, pue'
     """
     names = sorted(known)
-    lowered = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {lowered[close[0]]!r}?"
+    near = _near(name[:_LONGEST].lower(), names)[:_OFFERED]
+    if near:
+        shown = [repr(other) for other in near]
+        return (
+            f"; did you mean {' or '.join([', '.join(shown[:-1]), shown[-1]][len(shown) < 2 :])}?"
+        )
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"; known: {', '.join(names[:_SHOWN])}{more}" if names else ""
+
+
+def _near(name: str, names: Sequence[str]) -> list[str]:
+    """Names that read alike, else those with the same words in them, else those a bit alike."""
+    lowered = {other.lower(): other for other in names}
+    alike = difflib.get_close_matches(name, lowered, n=_OFFERED, cutoff=0.8)
+    if alike:
+        ratios = [difflib.SequenceMatcher(None, name, other).ratio() for other in alike]
+        return [
+            lowered[other]
+            for other, ratio in zip(alike, ratios, strict=True)
+            if (ratio > ratios[0] - 0.01 and ratios[0] < 1) or other == alike[0]
+        ]
+    asked = _words(name)
+    shared = [other for other in lowered if asked and all(_holds(other, word) for word in asked)]
+    if shared:
+        first = asked[0].rstrip("s")
+        ranked = sorted(shared, key=lambda other: (not other.startswith(first), len(other)))
+        return [lowered[other] for other in ranked]
+    return [lowered[other] for other in difflib.get_close_matches(name, lowered, n=1, cutoff=0.6)]
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9.]+", name) if len(word) > 1]
+
+
+def _holds(name: str, word: str) -> bool:
+    """Say whether a name has this word, in the singular or plural, or one that begins with it."""
+    stem = word.rstrip("s") if len(word) > 3 else word
+    return any(
+        other == word or (len(stem) > 2 and other.startswith(stem)) for other in _words(name)
+    )
 
 
 def validate(
@@ -59,11 +106,15 @@ def _fault(
 def _sentence(kind: type[BaseModel], error: "ErrorDetails", loc: Sequence[Key]) -> str:
     code, message = error["type"], error["msg"]
     if code == "extra_forbidden":
-        return "unknown key" + nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))
+        return _unknown_key(str(loc[-1]), error["input"], _keys_at(kind, loc[:-1]))
     if code == "missing":
         return "this key is missing"
     if code in {"model_type", "dict_type", "model_attributes_type"}:
-        return f"must be a mapping of keys (got {error['input']!r:.60})"
+        family = FAMILY_CLASSES.get(str(loc[-1])) if loc else None
+        wanted = f"; {family.wanted()}" if family and family.forms else ""
+        return f"must be a mapping of keys (got {error['input']!r:.60}){wanted}"
+    if code == "tuple_type":
+        return f"must be a list (got {error['input']!r:.60})"
     message = message[0].lower() + message[1:]
     if (
         " (got " in message
@@ -72,6 +123,20 @@ def _sentence(kind: type[BaseModel], error: "ErrorDetails", loc: Sequence[Key]) 
     ):
         return message
     return f"{message} (got {error['input']!r:.60})"
+
+
+def _unknown_key(key: str, value: object, known: Sequence[str]) -> str:
+    if key.isdigit() and value is None:  # {mean: 1,2} reads as two keys
+        return "unknown key; a comma ends a value: write decimals with a point (1.2)"
+    synonym = _SYNONYMS.get(key.lower())
+    if synonym in known:
+        return f"unknown key; did you mean {synonym!r}?"
+    inside = [name for name, family in FAMILY_CLASSES.items() if key in family.model_fields]
+    if "lognormal" in known and inside:
+        return (
+            f"unknown key here; it belongs inside a distribution, as in {inside[0]}: {{{key}: ...}}"
+        )
+    return "unknown key" + nearest(key, known)
 
 
 def _keys_at(kind: type[BaseModel], loc: Sequence[Key]) -> list[str]:

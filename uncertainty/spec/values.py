@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple, TypeAlias
 from pydantic import AfterValidator, JsonValue, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from uncertainty.spec.hints import hint_for_number, hint_for_unit
+
 __all__ = [
     "NAME",
     "TEXT_SCHEMA",
@@ -22,8 +24,16 @@ __all__ = [
 ]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%µ].*?)?\s*")
+# What looks like an exponent belongs to the number (2e6/30 is not 2 in units of e6/30), and "to"
+# and "x" are no units (3 to 5, 5x10^3).
+_QUANTITY = re.compile(
+    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\s*[eE]\s*[-+]?\d)"
+    r"\s*((?!to\s|[xX]\s*\d)[A-Za-z%µμ°].*?)?\s*"
+)
+_NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _LONGEST = 200
+_ALSO_UNITS = frozenset({"B", "b"})
+"""Byte and bit; where these do not convert, the hint of a billion goes with the fault."""
 _WANTED = "must be a number, a number with a unit ('700 W') or the name of an assumption"
 
 
@@ -61,13 +71,22 @@ def _as_float(raw: Real) -> float:
         return math.inf
 
 
+def _not_a_value(got: str, hint: str = "") -> PydanticCustomError:
+    text = f"{_WANTED} (got {got})" + (f"; {hint}" if hint else "")
+    return PydanticCustomError("value", "{text}", {"text": text})
+
+
 def _parse_text(text: str) -> Scalar:
     if is_name(text):
-        return Reference(text)
+        return Reference(text) if text.lower() not in _NOT_FINITE else _finite(math.nan, text)
     match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
-        raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(text[:60])})
+        hint = hint_for_number(text) if len(text) <= _LONGEST else ""
+        raise _not_a_value(repr(text[:60]), hint)
     number = _finite(float(match[1]), text)
+    magnitude = hint_for_unit(number, match[2]) if match[2] else ""
+    if magnitude and match[2] not in _ALSO_UNITS:
+        raise _not_a_value(repr(text), magnitude)
     return Quantity(number, match[2]) if match[2] else number
 
 
@@ -87,7 +106,12 @@ def parse_value(raw: object) -> Scalar:
         return _parse_text(raw)
     if isinstance(raw, Real) and not isinstance(raw, bool):
         return _finite(_as_float(raw), str(raw)[:60])
-    raise PydanticCustomError("value", _WANTED + " (got {got})", {"got": repr(raw)[:60]})
+    if raw is None:
+        raise _not_a_value("nothing")
+    pair = isinstance(raw, list | tuple) and len(raw) == 2
+    listed = "a range is {uniform: {low: ..., high: ...}}; " * pair
+    hint = listed + "a list of values is {choice: {options: [...]}}"
+    raise _not_a_value(repr(raw)[:60], hint if isinstance(raw, list | tuple) else "")
 
 
 def number_of(value: Scalar) -> float | None:

@@ -94,8 +94,15 @@ class Family(Strict):
     def _one_form(self) -> "Family":
         keys = set(self.stated()) - set(self.optional)
         if not any(keys == set(form) for form in self.every_form()):
-            raise PydanticCustomError("form", "{text}", {"text": self._wanted()})
+            raise PydanticCustomError("form", "{text}", {"text": self._complaint(keys)})
         return self
+
+    def _complaint(self, keys: set[str]) -> str:
+        """Say what is wanted; of a form that is begun, what is missing."""
+        missing = [set(form) - keys for form in self.forms if keys and keys < set(form)]
+        lacking = f"{' and '.join(sorted(missing[0]))} is missing: " if len(missing) == 1 else ""
+        got = f" (got {' and '.join(sorted(keys))})" if keys and not lacking else ""
+        return lacking + self.wanted() + got
 
     @classmethod
     def every_form(cls) -> Iterator[tuple[str, ...]]:
@@ -106,7 +113,8 @@ class Family(Strict):
             yield from ((*cls.beside, *keys) for keys in chosen)
 
     @classmethod
-    def _wanted(cls) -> str:
+    def wanted(cls) -> str:
+        """Say how the family is stated."""
         forms = [" and ".join(form) for form in cls.forms]
         beside = "".join(f"{key} and " for key in cls.beside)
         if cls.percentiles == 1:
