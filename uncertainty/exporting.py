@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,16 @@ from uncertainty.errors import InputError
 from uncertainty.health import ess_bulk
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem, build_problem
+from uncertainty.results import warnings_of
 from uncertainty.sampling import problem_of, simulate
-from uncertainty.spec import Measurement, shipped_names
+from uncertainty.spec import Measurement, load_priors, shipped_folder
 from uncertainty.summary import summarize
+from uncertainty.writing import refuse_inputs, replacing
 
-__all__ = ["export_priors"]
+__all__ = ["export_priors", "may_be_written"]
 
 _LEVELS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99)
+_MARK = "# Written by uncertainty "
 _DIGITS = 4
 _SIGNIFICANT = 4.0  # standard errors beyond which evidence has moved an assumption
 _NEGLIGIBLE = 0.02  # rank correlations below this are left out
@@ -35,7 +38,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     tree : xarray.DataTree
         From `infer`.
     path : str or Path
-        Written whole or not at all.
+        Written whole or not at all; never over a file that the posterior comes from.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     Raises
     ------
     InputError
-        If there is no posterior, or its problem is not in a file.
+        If there is no posterior, its problem is not in a file, or `path` is one of its files.
 
     Notes
     -----
@@ -77,18 +80,41 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
         raise InputError.of("<result>", "its priors are in no file that another could extend")
     _require_plain(problem)
     path = Path(path)
+    refuse_inputs([path], [file.path for file in problem.files])
     text = "\n".join(_lines(tree, problem, path)) + "\n"
-    temporary = path.with_name(f".{path.name}.writing.yaml")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        lost = _lost(tree, build_problem(str(temporary)))
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError.of(str(path), f"cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return lost
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode())
+        outside = problem.priors.place.root is None
+        exported = build_problem(load_priors(str(temporary), allow_outside=outside))
+        _require_same_base(exported, problem)
+        return _lost(tree, exported)
+
+
+def _require_same_base(exported: Problem, problem: Problem) -> None:
+    """The file extends what the posterior was learned from, as it was then."""
+    found = [layer.document for layer in exported.priors.layers[:-1]]
+    wanted = [layer.document for layer in problem.priors.layers]
+    for now, then in zip_longest(found, wanted):
+        if now is None or then is None or (now.path, now.sha256) != (then.path, then.sha256):
+            text = f"{(then or now).label} has changed since the posterior was learned"
+            raise InputError.of("<result>", f"{text}; infer anew")
+
+
+def may_be_written(path: Path, problem: Problem, *, force: bool) -> None:
+    """Find out before the work is done whether `export_priors` may write a file.
+
+    Raises
+    ------
+    InputError
+        If it is one of the problem's files; without `force`, if another program wrote it.
+    """
+    refuse_inputs([path], [file.path for file in problem.files])
+    if force or not path.is_file():
+        return
+    with path.open("rb") as file:
+        if file.read(len(_MARK)) != _MARK.encode():
+            text = "exists, and uncertainty did not write it: name another file, or use --force"
+            raise InputError.of(str(path), text)
 
 
 def _require_plain(problem: Problem) -> None:
@@ -108,7 +134,7 @@ def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
     source = next((item["source"] for item in evidence if item["source"]), "")
     facts = tree.attrs
     version = facts["inference_library_version"]
-    yield f"# Written by uncertainty {version}, from a posterior; not by hand."
+    yield f"{_MARK}{version}, from a posterior; not by hand."
     yield f"# Prior: {facts['priors']} (sha256 {str(facts['priors_sha256'])[:12]})"
     yield f"# Evidence: {told}"
     yield (
@@ -120,6 +146,10 @@ def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
     yield f"model: {json.dumps(_stated_model(problem))}"
     yield f"extends: {_base(problem, path)}"
     yield "evidence: []"
+    warnings = warnings_of(tree)
+    if warnings:
+        yield "warnings:"
+        yield from (f"  - {json.dumps(text, ensure_ascii=False)}" for text in warnings)
     yield from _measurement(problem)
     yield "assumptions:" if names else "assumptions: {}"
     for name in names:
@@ -138,11 +168,14 @@ def _stated_model(problem: Problem) -> object:
 
 
 def _base(problem: Problem, path: Path) -> str:
-    label = problem.priors.label
-    shipped = label.removeprefix("priors/").removesuffix(".yaml")
-    if shipped in shipped_names():
-        return f"{shipped}.yaml"
-    return os.path.relpath(Path(label).resolve(), path.parent.resolve())
+    document = problem.priors.document
+    assert document is not None
+    assert document.path is not None
+    if document.path.is_relative_to(shipped_folder()):
+        # Without its suffix: a file of the user's may have the same name.
+        return json.dumps(str(document.path.relative_to(shipped_folder()).with_suffix("")))
+    base = os.path.relpath(document.path, path.parent.resolve())
+    return json.dumps(base, ensure_ascii=False)
 
 
 def _kept(tree: xr.DataTree, problem: Problem) -> list[str]:

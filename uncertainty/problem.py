@@ -27,7 +27,16 @@ from uncertainty.moments import moment_notices
 from uncertainty.observations import observations_of
 from uncertainty.observed import EvidenceLike, Observed, observe
 from uncertainty.precision import in_float64
-from uncertainty.spec import Assumption, Priors, given_layer, load_priors, nearest, resolve
+from uncertainty.spec import (
+    Assumption,
+    InputFile,
+    Priors,
+    file_of_function,
+    given_layer,
+    load_priors,
+    nearest,
+    resolve,
+)
 
 __all__ = ["ModelLike", "Problem", "build_problem"]
 
@@ -112,6 +121,20 @@ class Problem:
         if not self.has_evidence or self.arguments is None:
             return self
         return in_float64(_build)(*self.arguments, new_system=True)
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        """The files that all of it was read from: each once."""
+        layers = [*self.priors.layers, *(item.layer for item in self.assumptions.values())]
+        documents = [layer.document for layer in layers]
+        documents += [item.document for item in self.observed.evidence]
+        found = [
+            *(InputFile(item.path, item.label, item.sha256) for item in documents if item.path),
+            *(file for item in self.assumptions.values() if item.law for file in item.law.files()),
+        ]
+        stated = self.arguments[1] if self.arguments else None
+        own = file_of_function(stated) if callable(stated) else None
+        return tuple({file.path: file for file in [*found, *([own] if own else [])]}.values())
 
     @property
     def has_evidence(self) -> bool:
@@ -300,6 +323,7 @@ def _recipe(
         "given": given,
         "scenario": scenario,
         "evidence": evidence,
+        "allow_outside": priors.place.root is None or None,
     }
     kept = {key: value for key, value in told.items() if value is not None}
     if callable(model) or priors.document is None or not priors.document.text:

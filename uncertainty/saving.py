@@ -248,8 +248,8 @@ _MEASURED = _mapping_with(
 _ALWAYS = {
     **dict.fromkeys(
         (
-            "title", "model", "scenario", "given", "priors", "priors_text", "priors_sha256",
-            "created_at", "inference_library_version",
+            "title", "subject", "model", "scenario", "given", "priors", "priors_text",
+            "priors_sha256", "created_at", "inference_library_version",
         ),
         _TEXT,
     ),

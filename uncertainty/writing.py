@@ -6,14 +6,14 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from uncertainty.errors import InputError
+from uncertainty.errors import Fault, InputError
 
-__all__ = ["json_text", "reason", "replacing", "write_bytes", "write_text"]
+__all__ = ["json_text", "reason", "refuse_inputs", "replacing", "write_bytes", "write_text"]
 
 
 def reason(error: Exception) -> str:
@@ -82,6 +82,28 @@ def _runs(process: str) -> bool:
     except (OSError, ValueError, OverflowError):
         return True
     return True
+
+
+def refuse_inputs(paths: Iterable[Path], inputs: Collection[Path]) -> None:
+    """Refuse to write over what was read.
+
+    Raises
+    ------
+    InputError
+        Naming each of the files.
+    """
+    over = [path for path in paths if any(_is_same(path, read) for read in inputs)]
+    if over:
+        text = "is an input, which is never written over: name another file"
+        raise InputError(Fault(str(path), 0, 0, "", text) for path in over)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two names lead to one file, by links too."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121  # as short, and for both
+    except (OSError, ValueError):  # there is none: nothing is lost
+        return False
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -7,11 +7,12 @@ from pathlib import Path
 from uncertainty.problem import Problem
 from uncertainty.spec import KINDS
 
-__all__ = ["description", "labels", "lost_means", "subject"]
+__all__ = ["description", "doubts", "labels", "subject"]
 
 
-def lost_means(problem: Problem) -> Iterator[str]:
-    """Say which means do not exist, and why."""
+def doubts(problem: Problem) -> Iterator[str]:
+    """Say what its files warn of, and which means do not exist, and why."""
+    yield from problem.priors.warnings
     for quantity, reason in (problem.lost_means or {}).items():
         yield f"the mean of {quantity} is meaningless: {reason}"
 
@@ -21,10 +22,17 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
     documents = {layer.document.label: layer.document for layer in used}
     own = problem.priors.layers[-1].document
+    documents |= {item.document.label: item.document for item in problem.observed.evidence}
     files = [
         {"path": label, "sha256": document.sha256, "text": document.text}
         for label, document in documents.items()
         if document.text or document is own
+    ]
+    known = {file["path"] for file in files}
+    files += [
+        {"path": file.label, "sha256": file.sha256, "text": ""}
+        for file in problem.files
+        if file.label not in known
     ]
     notices = [*(str(notice) for notice in problem.notices), *more]
     return {

@@ -14,7 +14,7 @@ from uncertainty.evaluation import Columns, each_point, every_pair
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
-from uncertainty.sampling.description import description, labels, lost_means
+from uncertainty.sampling.description import description, doubts, labels
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.ranges import MEANINGLESS, outside_range
 from uncertainty.sampling.tally import Tally
@@ -76,7 +76,7 @@ def simulate(
     inputs, outputs = each_point(problem.joint, problem.model, paired(points))
     reduced = nested(problem, points, seed) if problem.varies else flat(problem, points, outputs)
     left = list(outside_range(problem, inputs))
-    warnings = [*reduced.tally.warnings(problem), *lost_means(problem)]
+    warnings = [*reduced.tally.warnings(problem), *doubts(problem)]
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,

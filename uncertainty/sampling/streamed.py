@@ -9,7 +9,7 @@ import numpy as np
 from uncertainty.evaluation import each_point
 from uncertainty.problem import Problem
 from uncertainty.results import MOMENTS, provenance, streamed_tree
-from uncertainty.sampling.description import description, labels, lost_means
+from uncertainty.sampling.description import description, doubts, labels
 from uncertainty.sampling.planning import Wanted
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.ranges import MEANINGLESS, outside_range
@@ -42,7 +42,7 @@ def stream_tree(
     left = list(_outside(problem, totals))
     warnings = [
         *totals.warnings(problem),
-        *lost_means(problem),
+        *doubts(problem),
         *(text for share, text in left if share > MEANINGLESS),
         *filter(None, [goal.missed(totals)]),
     ]

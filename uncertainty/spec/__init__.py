@@ -15,11 +15,11 @@ from uncertainty.spec.evidence import (
 )
 from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
-from uncertainty.spec.functions import load_function, model_of_text
+from uncertainty.spec.functions import file_of_function, load_function, model_of_text
 from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.ledger import Claim, Term, read_ledger
-from uncertainty.spec.library import shipped_folder, shipped_names, sources
+from uncertainty.spec.library import InputFile, shipped_folder, shipped_names, sources
 from uncertainty.spec.priors import Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
 from uncertainty.spec.rows import OBSERVED, Row, conditions_of, group_of_row
@@ -39,6 +39,7 @@ __all__ = [
     "Correlation",
     "Evidence",
     "Expression",
+    "InputFile",
     "Law",
     "Layer",
     "Measurement",
@@ -55,6 +56,7 @@ __all__ = [
     "correlation_matrix",
     "evidence_names",
     "evidence_schema",
+    "file_of_function",
     "given_layer",
     "group_of_row",
     "load_function",

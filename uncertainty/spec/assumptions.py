@@ -1,13 +1,14 @@
 """What the rest of the package sees of prior files: assumptions in canonical units."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from uncertainty.errors import Fault
 from uncertainty.spec.expressions import Expression, names_in, told
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.layers import Layer
+from uncertainty.spec.library import InputFile
 from uncertainty.spec.values import Reference
 
 __all__ = ["Assumption", "Correlation", "Law", "Number", "Resolution"]
@@ -31,6 +32,8 @@ class Law:
         Of an empirical distribution: the values of its column.
     origin : str
         Where they come from, in words.
+    read : InputFile or None
+        The file that they come from.
     """
 
     family: str
@@ -39,6 +42,14 @@ class Law:
     parts: tuple["Law", ...] = ()
     data: tuple[float, ...] = ()
     origin: str = ""
+    read: InputFile | None = field(default=None, compare=False)
+
+    def files(self) -> Iterator[InputFile]:
+        """Yield the files that values come from."""
+        if self.read is not None:
+            yield self.read
+        for part in self.parts:
+            yield from part.files()
 
     def references(self) -> Iterator[str]:
         """Yield the names of the assumptions that the parameters name."""

@@ -200,7 +200,7 @@ def _column(stated: Empirical, work: _Conversion, *at: Key) -> Law:
     if column.message:
         work.complaints.append(((*at, column.key), column.message))
     values = tuple(value * work.scale for value in column.values)
-    return Law("empirical", data=values, origin=column.origin)
+    return Law("empirical", data=values, origin=column.origin, read=column.read)
 
 
 def _check_weights(weights: list[Number], work: _Conversion, *at: Key) -> None:

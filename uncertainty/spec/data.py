@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from uncertainty.spec.document import Key
-from uncertainty.spec.library import Place, find_file, missing_file
+from uncertainty.spec.library import InputFile, Place, find_file, missing_file, shown_path
 from uncertainty.spec.validation import nearest
 
 __all__ = ["Column", "read_column"]
@@ -28,6 +28,8 @@ class Column:
         In the order of the file.
     origin : str
         File, column, number of values and a hash, for provenance.
+    read : InputFile or None
+        The file.
     key, message
         The key at fault (``file`` or ``column``) and what is wrong; empty where nothing is.
     """
@@ -36,6 +38,7 @@ class Column:
     origin: str = ""
     key: Key = ""
     message: str = ""
+    read: InputFile | None = None
 
 
 def read_column(file: str, column: str, place: Place) -> Column:
@@ -67,9 +70,9 @@ def _read(path: Path, file: str, column: str, _changed: int) -> Column:
     if problem:
         return Column(key="column", message=problem)
     values = tuple(number for _, _, number in numbers)
-    mark = hashlib.sha256(raw).hexdigest()[:12]
-    told = f"file: {file}, column: {column}, {len(values)} values, sha256: {mark}"
-    return Column(values, told)
+    mark = hashlib.sha256(raw).hexdigest()
+    told = f"file: {file}, column: {column}, {len(values)} values, sha256: {mark[:12]}"
+    return Column(values, told, read=InputFile(path.resolve(), shown_path(path), mark))
 
 
 def _cell(row: list[str], place: int) -> str:

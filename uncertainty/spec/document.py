@@ -50,6 +50,8 @@ class Document:
         The parsed YAML with positions; None for a mapping.
     place : Place
         Where the names of other files in it are looked up.
+    path : Path or None
+        The file, absolute; None for a mapping.
     """
 
     label: str
@@ -57,6 +59,7 @@ class Document:
     text: str = ""
     nodes: object = field(default=None, repr=False, compare=False)
     place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
+    path: Path | None = None
 
     @property
     def sha256(self) -> str:
@@ -186,7 +189,7 @@ def read_document(path: Path, label: str, place: Place) -> tuple[Document | None
         got = "is empty: it must be" if nodes is None else "must be"
         return None, [Fault(label, 1, 1, "", f"{got} a mapping that begins with 'schema: 1'")]
     try:
-        return Document(label, to_plain(nodes), text, nodes, place=place), []
+        return Document(label, to_plain(nodes), text, nodes, place, path.resolve()), []
     except NotPlainError as error:
         line, column = _position(nodes, error.keys)
         return None, [Fault(label, line, column, ".".join(map(str, error.keys)), str(error))]

@@ -1,14 +1,19 @@
 """A user's own model in a Python file: the one input that is run, and only when asked for."""
 
+import hashlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
+from weakref import WeakKeyDictionary
 
 from uncertainty.errors import InputError
 from uncertainty.spec.document import parse_yaml, to_plain
+from uncertainty.spec.library import InputFile
 
-__all__ = ["load_function", "model_of_text"]
+_FILES: "WeakKeyDictionary[Callable[..., object], InputFile]" = WeakKeyDictionary()
+
+__all__ = ["file_of_function", "load_function", "model_of_text"]
 
 
 def model_of_text(text: str) -> str | Mapping[str, object] | Callable[..., object]:
@@ -55,4 +60,14 @@ def load_function(place: str) -> Callable[..., object]:
     function = getattr(module, name, None)
     if not callable(function):
         raise InputError.of("--model", f"{path} has no function {name!r}")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError.of("--model", f"{path} cannot be read: {error.strerror}") from error
+    _FILES[function] = InputFile(Path(path).resolve(), path, hashlib.sha256(content).hexdigest())
     return cast(Callable[..., object], function)
+
+
+def file_of_function(function: Callable[..., object]) -> InputFile | None:
+    """Give the file that a function was loaded from, where `load_function` did."""
+    return _FILES.get(function)

@@ -1,5 +1,6 @@
 """Where shipped files, citations and data are, and how far a file may reach for them."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 __all__ = [
+    "InputFile",
     "Place",
     "find_file",
     "missing_file",
@@ -19,6 +21,23 @@ __all__ = [
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
 _APART = ("catalogue", "evidence", "ledger")
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file that was read.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute.
+    label, sha256 : str
+        How messages show it; hash of what was read.
+    """
+
+    path: Path
+    label: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -131,11 +150,19 @@ def missing_file(name: str, place: Place) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """Give a path as messages show it: from the shipped library, or from the current folder."""
-    for root, shown in ((shipped_folder(), Path("priors")), (Path.cwd(), Path())):
-        if path.resolve().is_relative_to(root.resolve()):
-            return str(shown / path.resolve().relative_to(root.resolve()))
-    return str(path.resolve())
+    """Give a path as messages show it: from the shipped library, or from the current folder.
+
+    A file of the user's that would be shown like a shipped one begins with ``./``.
+    """
+    found = path.resolve()
+    if found.is_relative_to(shipped_folder()):
+        return str(Path("priors") / found.relative_to(shipped_folder()))
+    if not found.is_relative_to(Path.cwd().resolve()):
+        return str(found)
+    shown = found.relative_to(Path.cwd().resolve())
+    inside = shown.relative_to("priors") if shown.is_relative_to("priors") else None
+    twice = inside is not None and (shipped_folder() / inside).is_file()
+    return f".{os.sep}{shown}" if twice else str(shown)
 
 
 def source_keys(place: Place) -> frozenset[str]:

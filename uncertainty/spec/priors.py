@@ -59,6 +59,8 @@ class Priors:
         Names of evidence files, or mappings of the same shape, not read yet.
     measurement : Stated or None
         A `MeasurementEntry`: how measurements differ from the model, where no rows are given.
+    warnings : tuple of str
+        Why the numbers of this file, or of one below it, are not to be trusted.
     sources : frozenset of str
         Citation keys that may be used.
     faults : tuple of Fault
@@ -77,6 +79,7 @@ class Priors:
     scenarios: Mapping[str, Layer] = field(default_factory=dict)
     evidence: tuple[Stated, ...] = ()
     measurement: Stated | None = None
+    warnings: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
     place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
@@ -171,6 +174,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         scenarios={**base.scenarios, **scenarios},
         evidence=_evidence(document, data) if "evidence" in data else base.evidence,
         measurement=_measurement(document, data) or base.measurement,
+        warnings=(*base.warnings, *_warnings(document, data)),
         sources=base.sources | source_keys(document.place),
         faults=(*base.faults, *faults, *text_faults(document)),
         readable=base.readable,
@@ -198,6 +202,12 @@ def _measurement(document: Document, data: dict[str, Plain]) -> Stated | None:
         else None
     )
     return Stated(document, ("measurement",), entry) if entry else None
+
+
+def _warnings(document: Document, data: dict[str, Plain]) -> tuple[str, ...]:
+    stated = data.get("warnings")
+    items = stated if isinstance(stated, list) else []
+    return tuple(f"{document.label}: {item}" for item in items if isinstance(item, str))
 
 
 def _text(value: Plain) -> str:

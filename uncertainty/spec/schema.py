@@ -230,6 +230,9 @@ class FileEntry(Strict):
         None, description="how measurements differ from the model, where no evidence says it"
     )
     scenarios: dict[ScenarioName, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = Field(
+        (), description="why the numbers are not to be trusted; results repeat them"
+    )
 
 
 class Bundle(Strict):
