@@ -10,7 +10,7 @@ import uncertainty as un
 PACKAGE = Path(un.__file__).parent
 ORDER = [
     {"errors"},
-    {"units", "declarations", "precision", "writing"},
+    {"names", "units", "declarations", "precision", "writing"},
     {"sketch"},
     {"spec", "energy", "results", "estimate", "health", "families"},
     {"laws", "saving"},

@@ -150,7 +150,8 @@ class Problem:
             If there is no such output, or several and none named.
         """
         names = list(self.outputs)
-        chosen = name or (names[0] if len(names) == 1 else "energy_wh")
+        only = names[0] if len(names) == 1 else "energy_wh"
+        chosen = only if name is None else name
         if chosen in names:
             return chosen
         if name is None:

@@ -55,7 +55,7 @@ def summarize_scenarios(
     if not trees:
         raise InputError.of("<scenarios>", "give at least one result")
     first = next(iter(trees.values()))
-    name = quantity or main_quantity(first)
+    name = main_quantity(first, quantity)
     tables = [summarize(tree, prob, quantities=[name]).isel(quantity=0) for tree in trees.values()]
     index = xr.Variable("scenario", list(trees))
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")

@@ -16,6 +16,7 @@ from uncertainty.comparison.mixed import CORRELATIONS, MODEL, OTHERS, Mixed, mix
 from uncertainty.errors import InputError
 from uncertainty.estimate import standard_error
 from uncertainty.evaluation import Columns
+from uncertainty.names import require_known
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
@@ -83,8 +84,7 @@ def explain(
     (['gpu_power_w'], 2.0)
     """
     name = common_quantity({"the first": first, "the second": second}, quantity)
-    if statistic not in STATISTICS:
-        raise InputError.of("<statistic>", f"must be one of {', '.join(STATISTICS)}")
+    require_known("statistic", statistic, STATISTICS)
     sides = aligned([first, second])
     game = _Game(mix(*sides), *_points(sides, draws, seed), name, statistic)
     parts, order_errors, method = _shares(game, seed)

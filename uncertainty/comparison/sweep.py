@@ -9,6 +9,7 @@ import xarray as xr
 from uncertainty.comparison.common import origin
 from uncertainty.declarations import INPUTS
 from uncertainty.errors import InputError
+from uncertainty.names import require_known
 from uncertainty.problem import ModelLike, build_problem
 from uncertainty.results import warnings_of
 from uncertainty.sampling import stream
@@ -69,8 +70,7 @@ def sweep(
     """
     if not len(values):
         raise InputError.of("<values>", "give one or more")
-    if statistic not in STATISTICS:
-        raise InputError.of("<statistic>", f"must be one of {', '.join(STATISTICS)}")
+    require_known("statistic", statistic, STATISTICS)
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
     tables, facts, doubts = [], {}, list[str]()
     for value in values:

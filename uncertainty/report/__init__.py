@@ -171,7 +171,7 @@ def write_report(
     """
     folder = Path(folder)
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
-    quantity = quantity or ranked or main_quantity(tree)
+    quantity = main_quantity(tree, quantity if quantity is not None else ranked)
     summary = headline(tree, quantity, probs)
     written = [write_csv(folder / "summary.csv", _summary_frame(tree, probs))]
     if ranking is not None:
@@ -214,7 +214,7 @@ def write_assumptions(
     ...     [path.name for path in write_assumptions(tree, folder)]
     ['assumptions.svg', 'assumptions.png']
     """
-    quantity = quantity or main_quantity(tree)
+    quantity = main_quantity(tree, quantity)
     summary, draws = headline(tree, quantity, (0.5, prob)), _draws_by_statistic(tree, quantity)
     inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}
     tables = [table.sel(statistic=list(draws)) for table in summary.tables]

@@ -153,7 +153,7 @@ def write_posterior(
     ...     [path.name for path in write_posterior(tree, folder)][:3]
     ['posterior.csv', 'updated.svg', 'updated.png']
     """
-    folder, quantity = Path(folder), quantity or main_quantity(tree)
+    folder, quantity = Path(folder), main_quantity(tree, quantity)
     written = [write_csv(folder / "posterior.csv", posterior_table(tree))]
     prior, posterior = (_draws(tree, quantity, group) for group in _GROUPS)
     intervals: dict[str, xr.Dataset] = {g: _of_group(tree, quantity, prob, g) for g in _GROUPS}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from uncertainty.names import require_known
 from uncertainty.plots import plot_sweep
 from uncertainty.report.files import write_csv, write_figure
 
@@ -44,6 +45,8 @@ def write_sweep(
     ...     [path.name for path in write_sweep({"GPT-4o": table}, folder)]
     ['sweep.csv', 'sweep.svg', 'sweep.png']
     """
+    for table in tables.values():
+        require_known("quantity", quantity, [str(name) for name in table["quantity"].values])
     flat = xr.concat(
         [table.reset_coords(drop=True).drop_attrs() for table in tables.values()],
         xr.Variable("label", list(tables)),

@@ -88,8 +88,7 @@ def headline(
         summarize(tree, prob, quantities=[quantity], group=group).sel(quantity=quantity)
         for prob in probs
     )
-    named = "posterior" in tree.children  # else there is nothing to tell apart
-    told = str(tables[0].attrs.get("group", "")) if named else ""
+    told = str(tables[0].attrs.get("group", ""))
     return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree), told)
 
 

@@ -1,7 +1,7 @@
 """Which assumptions matter: one estimator a file, all giving the same shape of table."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -9,6 +9,7 @@ from types import MappingProxyType
 import xarray as xr
 
 from uncertainty.errors import InputError
+from uncertainty.names import require_known
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
 from uncertainty.sampling import subject
@@ -31,7 +32,7 @@ from uncertainty.sensitivity.target import (
 )
 from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
-from uncertainty.summary import group_of, main_quantity
+from uncertainty.summary import STATISTICS, group_of, main_quantity
 
 __all__ = ["METHODS", "OF_DRAWS", "Scale", "rank_inputs"]
 
@@ -149,10 +150,10 @@ def rank_inputs(
     >>> [(str(name), round(float(s), 2)) for name, s in zip(table.input.values, table.total.values)]
     [('a', 0.64), ('b', 0.36)]
     """
-    _check("method", method, (*METHODS, "prior"))
-    _check("statistic", statistic, ("typical", "mean", "query"))
-    _check("scale", scale, ("log", "linear"))
-    _check("by", by, ("input", "block", "group"))
+    require_known("method", method, (*METHODS, "prior"))
+    require_known("statistic", statistic, STATISTICS)
+    require_known("scale", scale, ("log", "linear"))
+    require_known("by", by, ("input", "block", "group"))
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
     facts: dict[str, str | int | float] = {
@@ -217,9 +218,7 @@ def _of_result(
         raise InputError.of("<method>", text)
     if threshold is not None and method != "value":
         raise InputError.of("<threshold>", 'is for method="value"')
-    name = quantity or main_quantity(tree)
-    if name not in tree["central"].data_vars:
-        raise InputError.of("<quantity>", f"the result has no {name!r}")
+    name = main_quantity(tree, quantity)
     sample = sample_of_result(tree, name, statistic, scale)
     facts: dict[str, str | int | float] = {
         "quantity": name,
@@ -256,8 +255,3 @@ def _scaled(threshold: float, scale: Scale) -> float:
     if scale == "linear":
         return threshold
     return math.log(threshold) if threshold > 0 else -math.inf
-
-
-def _check(what: str, got: str, known: Sequence[str]) -> None:
-    if got not in known:
-        raise InputError.of(f"<{what}>", f"must be one of {', '.join(known)} (got {got!r})")

@@ -10,6 +10,7 @@ from scipy.linalg import hadamard
 
 from uncertainty.errors import InputError
 from uncertainty.evaluation import each_point
+from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 from uncertainty.sensitivity.mixing import base_points
@@ -167,8 +168,8 @@ def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.
     group = group_of(tree)
     if name in tree[group].data_vars:
         return list(inside(batched(np.asarray(tree[group][name].values), tree)))
-    if name not in tree["central"].data_vars:
-        raise InputError.of("<where>", f"the result has no {name!r}")
+    outputs = [str(output) for output in tree["central"].data_vars]
+    require_known("where", name, [*outputs, *(str(column) for column in tree[group].data_vars)])
     return list(inside(draws_of(tree, name, statistic)))
 
 

@@ -21,12 +21,14 @@ from uncertainty.estimate import (
     standard_error,
 )
 from uncertainty.health import ess_bulk, ess_tail, r_hat
+from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.results import is_streamed
 from uncertainty.summary.draws import (
     STATISTICS,
     Group,
     batched,
+    bears_evidence,
     chains_of,
     draws_of,
     group_of,
@@ -44,6 +46,7 @@ __all__ = [
     "STATISTICS",
     "Group",
     "batched",
+    "bears_evidence",
     "draws_of",
     "exceedance",
     "group_of",
@@ -85,12 +88,12 @@ def summarize(
         and ``statistic``: the ``typical`` query (median over queries), the ``mean`` query, and
         any one ``query``. The three are equal where nothing varies per query. Of a posterior also
         ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob`` and ``kind`` are in its attributes,
-        and ``group`` where there is a posterior.
+        and ``group`` where there is evidence.
 
     Raises
     ------
     InputError
-        If `prob` or `kind` is none of these.
+        If a quantity or `group` is unknown, or `prob` or `kind` is none of these.
 
     Notes
     -----
@@ -112,7 +115,7 @@ def summarize(
     True
     """
     _check_interval(prob, kind)
-    names = list(quantities or (str(name) for name in tree["central"].data_vars))
+    names = [main_quantity(tree, name) for name in quantities or tree["central"].data_vars]
     # Where nothing varies per query the three statistics are one.
     chosen = STATISTICS if is_nested(tree) else ("query",) * len(STATISTICS)
     which = group_of(tree, group)
@@ -138,7 +141,7 @@ def summarize(
         for key in rows[0][0]
     }
     facts: dict[str, object] = {"prob": prob, "kind": kind}
-    if "posterior" in tree.children:
+    if bears_evidence(tree):
         facts["group"] = which
     return xr.Dataset(table, coords, facts)
 
@@ -146,8 +149,7 @@ def summarize(
 def _check_interval(prob: float, kind: str) -> None:
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
-    if kind not in ("eti", "hdi"):
-        raise InputError.of("<kind>", f"must be 'eti' or 'hdi' (got {kind!r})")
+    require_known("kind", kind, ("eti", "hdi"))
 
 
 def _describe(
@@ -216,7 +218,7 @@ def _describe_queries(
 def exceedance(
     tree: xr.DataTree,
     threshold: float,
-    quantity: str = "energy_wh",
+    quantity: str | None = None,
     statistic: str = "query",
     *,
     group: Group | None = None,
@@ -228,8 +230,8 @@ def exceedance(
     tree : xarray.DataTree
     threshold : float
         In the units of the quantity.
-    quantity : str
-        An output.
+    quantity : str, optional
+        An output; ``energy_wh``, or the only one, where not given.
     statistic : {"typical", "mean", "query"}
     group : {"prior", "posterior"}, optional
         The posterior where there is one, if not given.
@@ -245,6 +247,8 @@ def exceedance(
     >>> exceedance(tree, 0.0)[0]
     1.0
     """
+    quantity = main_quantity(tree, quantity)
+    require_known("statistic", statistic, STATISTICS)
     if is_streamed(tree):
         each = chances_above(tree, threshold, quantity, statistic)
         return float(each.mean()), float(standard_error(each))
@@ -274,7 +278,7 @@ class _Moments:
 
 def share_per_query(
     tree: xr.DataTree,
-    quantity: str = "energy_wh",
+    quantity: str | None = None,
     scale: str = "log",
     *,
     group: Group | None = None,
@@ -286,8 +290,8 @@ def share_per_query(
     Parameters
     ----------
     tree : xarray.DataTree
-    quantity : str
-        An output.
+    quantity : str, optional
+        An output; ``energy_wh``, or the only one, where not given.
     scale : {"log", "linear"}
     group : {"prior", "posterior"}, optional
         The posterior where there is one, if not given.
@@ -304,6 +308,8 @@ def share_per_query(
     >>> 0 < share_per_query(tree)[0] < 1
     True
     """
+    quantity = main_quantity(tree, quantity)
+    require_known("scale", scale, ("log", "linear"))
     if not is_nested(tree):
         return 0.0, 0.0
     if is_streamed(tree):
@@ -314,7 +320,15 @@ def share_per_query(
     return pooled, float(standard_error(_Moments(means, sds).share()))
 
 
-def main_quantity(tree: xr.DataTree) -> str:
-    """Choose the output to speak of: ``energy_wh`` where there is one, else the first."""
+def main_quantity(tree: xr.DataTree, name: object = None) -> str:
+    """Choose the output to speak of: the one named, else ``energy_wh`` or the first.
+
+    Raises
+    ------
+    InputError
+        If the result has no such output.
+    """
     names = [str(name) for name in tree["central"].data_vars]
+    if name is not None:
+        return require_known("quantity", str(name), names)
     return "energy_wh" if "energy_wh" in names else names[0]

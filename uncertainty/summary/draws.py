@@ -7,11 +7,21 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
+from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.results import BATCHES, is_streamed
 from uncertainty.summary.sketched import even_quantiles, is_nested
 
-__all__ = ["STATISTICS", "Group", "batched", "chains_of", "draws_of", "group_of", "of_queries"]
+__all__ = [
+    "STATISTICS",
+    "Group",
+    "batched",
+    "bears_evidence",
+    "chains_of",
+    "draws_of",
+    "group_of",
+    "of_queries",
+]
 
 
 Group: TypeAlias = Literal["prior", "posterior"]
@@ -30,10 +40,17 @@ def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
     InputError
         If a posterior is wanted and there is none.
     """
+    if group is not None:
+        require_known("group", group, ("prior", "posterior"))
     there = "posterior" in tree.children
     if group == "posterior" and not there:
         raise InputError.of("<group>", "the result has no posterior: use infer")
     return group or ("posterior" if there else "prior")
+
+
+def bears_evidence(tree: xr.DataTree) -> bool:
+    """Whether there is evidence, in use or left out: then prior and posterior are told apart."""
+    return "posterior" in tree.children or bool(tree.attrs.get("evidence_left_out"))
 
 
 def draws_of(
@@ -44,6 +61,7 @@ def draws_of(
     Quarters of the chains of a posterior stand in for these. A streamed result has no draws:
     quantiles at even steps of probability stand in, as one chain.
     """
+    require_known("statistic", statistic, STATISTICS)
     if is_streamed(tree):
         return even_quantiles(tree, quantity, statistic)[None]
     return batched(chains_of(tree, quantity, statistic, group_of(tree, group)), tree, group)
