@@ -78,11 +78,11 @@ def require_known(what: str, got: object, known: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> require_known("scale", "lin", ["log", "linear"])
+    >>> require_known("kind", "et", ["eti", "hdi"])
     Traceback (most recent call last):
     ...
-    uncertainty.errors.InputError: <scale>: must be one of log, linear (got 'lin'; did you mean 'linear'?)
-    """  # noqa: E501
+    uncertainty.errors.InputError: <kind>: must be one of eti, hdi (got 'et'; did you mean 'eti'?)
+    """
     names = list(known)
     if isinstance(got, str) and got in names:
         return got
