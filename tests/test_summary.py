@@ -8,7 +8,7 @@ from scipy.special import ndtr
 import uncertainty as un
 from uncertainty.estimate import (
     LEVELS,
-    exceedance_of_function,
+    exceedance_of_functions,
     interval_of_function,
     quantile,
     quantile_function,
@@ -141,8 +141,8 @@ class TestKernels:
     def test_a_quantile_function_holds_the_distribution(self):
         function = quantile_function(self.values)
         np.testing.assert_allclose(function, quantile(self.values.ravel(), LEVELS))
-        assert exceedance_of_function(function, -99) == 1
-        assert exceedance_of_function(function, 99) == 0
+        assert exceedance_of_functions(function[None].repeat(2, 0), -99, 1e3, 1e3) == (1, 3e-3)
+        assert exceedance_of_functions(function[None].repeat(2, 0), 99, 1e3, 1e3) == (0, 3e-3)
         low, high = interval_of_function(function, 0.8, "hdi")
         assert high - low <= np.diff(interval_of_function(function, 0.8, "eti"))[0]
 

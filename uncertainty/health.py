@@ -10,14 +10,31 @@ import numpy as np
 from uncertainty.precision import Floats
 
 __all__ = [
+    "LIGHT",
+    "RULED",
     "Smoothed",
+    "Tail",
     "bfmi",
     "ess_bulk",
     "ess_tail",
     "mcse_quantile",
     "r_hat",
     "smoothed_weights",
+    "tail_of",
 ]
+
+RULED = 0.7
+"""Shape k of a tail from which on it rules the mean."""
+LIGHT = RULED / 2
+"""Shape k below which it does not rule the standard deviation either, a mean of squares."""
+_FEWEST = 25
+"""Draws of which the largest fifth are too few to fit a tail to."""
+
+_OUTERMOST = 225
+"""Draws up to which ArviZ takes a fifth for the tail: a cluster of less is taken for one."""
+
+_BOUNDED = -1.0
+"""The k of a uniform tail: where the largest draws are all the same."""
 
 
 def r_hat(draws: Floats) -> float:
@@ -79,6 +96,75 @@ def bfmi(energy: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """The heavier tail of some draws.
+
+    Attributes
+    ----------
+    k : float
+        Shape of the generalized Pareto distribution that fits it: moments of order 1/k and more
+        do not exist, or cannot be seen from as many draws.
+    upper : float
+        One standard error more, or 0.9, at which there is a mean, if that is less.
+    unseen : float
+        What the largest draw and all beyond it should add to the mean, by a fit with that shape.
+    largest : float
+        What the largest draw does add, as drawn.
+    """
+
+    k: float
+    upper: float
+    unseen: float
+    largest: float
+
+
+def tail_of(draws: Floats) -> Tail:
+    """Fit both tails of finite draws, of any shape, and give the heavier one.
+
+    Notes
+    -----
+    Vehtari et al. (2024), Journal of Machine Learning Research 25, 72. Draws far out that are a
+    cluster of their own look like a heavy tail where some of the bulk are fitted with them, so the
+    outermost sixteenth is fitted by itself too, and counts where it has a light tail.
+    """
+    values = np.sort(draws, axis=None)
+    values = values - values[len(values) // 2]
+    return max((_right_tail(v) for v in (values, -values[::-1])), key=lambda tail: tail.k)
+
+
+def _right_tail(ordered: Floats) -> Tail:
+    count = len(ordered)
+    outer = ordered[-max(count // 16, _OUTERMOST) :]
+    k, alone = _shape(ordered), _shape(outer)
+    k = alone if alone < LIGHT else k
+    number = _tail_length(count)
+    start, largest = max(float(ordered[-number - 1]), 0.0), float(ordered[-1]) / count
+    upper = min(k + (1 + k) / number**0.5, 0.9)
+    return Tail(k, upper, start * number**upper / count / (1 - upper), largest)
+
+
+def _tail_length(count: int) -> int:
+    """Draws that ArviZ fits of as many."""
+    return int(3 * count**0.5) if count > _OUTERMOST else count // 5
+
+
+def _shape(values: Floats) -> float:
+    from arviz_stats.base import array_stats
+
+    if len(values) < _FEWEST or not values[-1] > 0:
+        return _BOUNDED
+    try:
+        with np.errstate(all="ignore"):
+            scaled = (values / values[-1])[None]
+            k = float(
+                array_stats.pareto_khat(scaled, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")
+            )
+    except ValueError:  # all of it is one value
+        return _BOUNDED
+    return k if np.isfinite(k) else _BOUNDED
+
+
+@dataclass(frozen=True)
 class Smoothed:
     """Importance weights with the largest ones smoothed.
 
@@ -111,12 +197,6 @@ def smoothed_weights(log_weights: Floats) -> Smoothed:
     least = np.min(log_weights[np.isfinite(log_weights)]) - 700.0
     smoothed, k = _smooth(np.maximum(log_weights, least))
     return Smoothed(np.exp(smoothed), k)
-
-
-_FEWEST = 25
-"""Weights of which the largest fifth are too few to fit a tail to."""
-_BOUNDED = -1.0
-"""The k of a uniform tail: for weights whose largest are all the same."""
 
 
 def _smooth(log_weights: Floats) -> tuple[Floats, float]:

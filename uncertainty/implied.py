@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.estimate import quantile_estimate
-from uncertainty.precision import Floats
 
 __all__ = ["WIDEST", "summarize_inputs", "width_notices"]
 
@@ -35,7 +34,7 @@ def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
     True
     """
     names = [str(name) for name in tree["prior"].data_vars]
-    rows = [dict(_percentiles(np.asarray(tree["prior"][name].values))) for name in names]
+    rows = [dict(_percentiles(tree, name)) for name in names]
     attributes = [tree["prior"][name].attrs for name in names]
     coords = {
         "input": names,
@@ -45,9 +44,16 @@ def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
     return xr.Dataset({key: ("input", [row[key] for row in rows]) for key in rows[0]}, coords)
 
 
-def _percentiles(draws: Floats) -> Iterator[tuple[str, float]]:
+def _percentiles(tree: xr.DataTree, name: str) -> Iterator[tuple[str, float]]:
+    values = tree["prior"][name]
+    draws = np.asarray(values.values, np.float64)
+    number = float(draws.size)
+    if values.attrs.get("varies"):  # the points of queries repeat where there are more draws
+        number = min(number, float(tree.attrs["queries"]) * len(draws))
+    if np.ptp(draws) == 0:
+        number = np.inf
     for key, probability in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
-        value, error = quantile_estimate(draws, probability)
+        value, error = quantile_estimate(draws, probability, number=number)
         yield key, value
         yield f"mcse_{key}", error
 

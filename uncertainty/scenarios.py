@@ -6,9 +6,16 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
-from uncertainty.estimate import from_chains, quantile_estimate
+from uncertainty.estimate import chance_estimate, quantile_estimate
 from uncertainty.precision import Floats
-from uncertainty.summary import STATISTICS, draws_of, main_quantity, summarize
+from uncertainty.summary import (
+    STATISTICS,
+    draws_of,
+    group_of,
+    independent_draws,
+    main_quantity,
+    summarize,
+)
 
 __all__ = ["summarize_scenarios"]
 
@@ -84,13 +91,18 @@ def _relation(
         "ratio": own / other if usable else None,
         "difference": own - other if same else None,
     }
+    number = min(independent_draws(t, name, statistic, group_of(t)) for t in (tree, first))
     levels = {"median": 0.5, "lower": (1 - prob) / 2, "upper": (1 + prob) / 2}
     for kind, draws in relations.items():
         for key, level in levels.items():
-            found = (np.nan, np.nan) if draws is None else quantile_estimate(draws, level)
+            found = (
+                (np.nan, np.nan) if draws is None else quantile_estimate(draws, level, None, number)
+            )
             yield f"{kind}_{key}", found[0]
             yield f"mcse_{kind}_{key}", found[1]
-    more = (own > other).astype(float) if same else np.full((2, 1), np.nan)
-    chance, error = from_chains(more, lambda x: x.mean(-1))
+    chance, error = np.nan, np.nan
+    # Of what is not a number, no one can say whether it is above.
+    if same and not np.isnan(own + other).any():
+        chance, error = chance_estimate((own > other).mean(-1), number)
     yield "chance_above", chance
     yield "mcse_chance_above", error

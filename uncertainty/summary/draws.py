@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError
+from uncertainty.health import ess_bulk, ess_tail
 from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.results import BATCHES, is_streamed
@@ -20,7 +21,9 @@ __all__ = [
     "chains_of",
     "draws_of",
     "group_of",
+    "independent_draws",
     "of_queries",
+    "share_not_a_number",
 ]
 
 
@@ -88,3 +91,32 @@ def of_queries(
     kept = tree[f"{group}_statistics"][quantity]
     found = (np.asarray(kept.sel(statistic=name).values) for name in names)
     return [batched(values, tree, group) for values in found]
+
+
+def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> float:
+    """Independent draws that a figure rests on; infinite where nothing is uncertain.
+
+    Those of a Markov chain count as many as are effective. Each of the queries of a chain serves
+    all its draws, so of one query there are no more than these.
+    """
+    inputs = tree[group].dataset.variables.values()
+    if all(
+        np.ptp(np.asarray(v.values, np.float64)) == 0 for v in inputs if v.dims[:1] == ("chain",)
+    ):
+        return np.inf
+    chains = chains_of(tree, quantity, statistic, group)
+    number = float(chains.size)
+    if group == "posterior" and np.isfinite(chains).all():
+        number = min(number, ess_bulk(chains), ess_tail(chains))
+    if statistic == "query" and is_nested(tree):
+        number = min(number, float(tree.attrs["queries"]) * len(batched(chains, tree, group)))
+    return number
+
+
+def share_not_a_number(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> float:
+    """Share of the draws that is NaN: of these no one can say whether they exceed anything."""
+    if is_streamed(tree):
+        return 0.0
+    return float(np.isnan(chains_of(tree, quantity, statistic, group_of(tree, group))).mean())
