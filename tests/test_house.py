@@ -11,8 +11,8 @@ PACKAGE = Path(un.__file__).parent
 ORDER = [
     {"errors"},
     {"names", "units", "declarations", "precision", "writing"},
-    {"sketch"},
-    {"spec", "energy", "results", "estimate", "health", "families"},
+    {"sketch", "health"},
+    {"spec", "energy", "results", "estimate", "families"},
     {"laws", "saving"},
     {"joint"},
     {"evaluation", "likelihood"},
