@@ -29,7 +29,10 @@ def fit_faults(
     """
     if model is None or priors.document is None:
         return
-    known = {a.name for a in resolution.assumptions} | resolution.broken
+    used = {*model.used(resolution.lacking)}
+    used |= {name for a in resolution.assumptions for name in a.needs}
+    yield from (fault for name, fault in resolution.lacking.items() if name in used)
+    known = {a.name for a in resolution.assumptions} | resolution.broken | {*resolution.lacking}
     for name in model.required:
         if name not in known:
             text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"

@@ -198,7 +198,11 @@ def evaluate(expression: Expression, values: Values) -> Array:
         return jnp.asarray(rest[0], jnp.result_type(float))
     if head == "name":
         return values[str(rest[0])]
-    return _OPERATIONS[head](*(evaluate(x, values) for x in rest if isinstance(x, tuple)))
+    parts = [x for x in rest if isinstance(x, tuple)]
+    if head == "pick":
+        numbers = np.array([x[1] for x in parts[1:]], np.float64)
+        return jnp.asarray(numbers)[jnp.round(evaluate(parts[0], values)).astype(int)]
+    return _OPERATIONS[str(head)](*(evaluate(x, values) for x in parts))
 
 
 def _blocks(correlations: Iterable[Correlation], indices: Mapping[str, int]) -> tuple[Block, ...]:

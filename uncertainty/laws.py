@@ -1,6 +1,6 @@
 """A stated law, compiled: its numbers are array leaves, so new numbers need no compilation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
@@ -14,9 +14,8 @@ from jax.typing import ArrayLike
 
 from uncertainty.families import (
     FAMILIES,
+    Fields,
     Params,
-    Part,
-    choice_quantile,
     just_below,
     mixture_quantile,
     mixture_score,
@@ -31,6 +30,8 @@ Values: TypeAlias = Mapping[str, Array]
 _Tails: TypeAlias = tuple[Array, Array]
 _Cut: TypeAlias = tuple[Array, Array, _Tails, _Tails, Array]
 _STATIC = {"static": True}
+_JUMPING = ("fixed", "choice", "empirical")
+"""Families whose distribution function may jump: a column may hold one value many times."""
 
 
 @jax.tree_util.register_dataclass
@@ -38,13 +39,16 @@ _STATIC = {"static": True}
 class CompiledLaw:
     """One law on the road from a standard normal score to a value.
 
+    A part of a mixture holds all members of one family: its numbers have one axis more.
+
     Attributes
     ----------
     family : str
-        Name of the kernel, or ``mixture`` or ``choice``.
+        Name of the kernel, or ``mixture``.
     numbers : dict of str to array
-        Parameters that are numbers; ``low`` and ``high`` of a truncation are `ends`.
-    names : tuple of (parameter, assumption)
+        Parameters that are numbers, ``weights`` of a mixture in the order of its parts;
+        ``low`` and ``high`` of a truncation are `ends`.
+    names : tuple of (parameter, place in its array, assumption)
         Parameters that are other assumptions.
     table : array or None
         Coefficients that stand in for a slow quantile function.
@@ -54,8 +58,7 @@ class CompiledLaw:
 
     family: str = field(metadata=_STATIC)
     numbers: dict[str, ArrayLike] = field(default_factory=dict)
-    names: tuple[tuple[str, str], ...] = field(default=(), metadata=_STATIC)
-    weights: "CompiledLaw | None" = None
+    names: tuple[tuple[str, tuple[int, ...], str], ...] = field(default=(), metadata=_STATIC)
     parts: tuple["CompiledLaw", ...] = ()
     ends: "CompiledLaw | None" = None
     table: ArrayLike | None = None
@@ -63,14 +66,16 @@ class CompiledLaw:
 
     def fields(self, values: Values) -> dict[str, Array]:
         """Give every parameter as a value."""
-        stated = {key: jnp.asarray(number) for key, number in self.numbers.items()}
-        return {**stated, **{key: values[name] for key, name in self.names}}
+        found = {key: jnp.asarray(number) for key, number in self.numbers.items()}
+        for key, place, name in self.names:
+            found[key] = found[key].at[place].set(values[name]) if place else values[name]
+        return found
 
     @property
     def references(self) -> frozenset[str]:
         """Names of the assumptions that the parameters name."""
-        inner = (*self.parts, *(x for x in (self.weights, self.ends) if x is not None))
-        own = frozenset(name for _, name in self.names)
+        inner = (*self.parts, *((self.ends,) if self.ends is not None else ()))
+        own = frozenset(name for _, _, name in self.names)
         return own.union(*(part.references for part in inner))
 
     @property
@@ -97,12 +102,11 @@ class CompiledLaw:
     def valid(self, values: Values) -> Array:
         """Whether the law exists with the parameters of this draw."""
         if not self.parts:
-            valid = FAMILIES[self.family].valid(self._params(values))
+            valid = FAMILIES[self.family].valid(self._params(self.fields(values)))
         else:
-            weights = jnp.stack(self._weights(values))
+            weights = self.fields(values)["weights"]
             valid = (weights >= 0).all() & (weights.sum() > 0)
-            for part in self.parts:
-                valid &= part.valid(values)
+            valid &= self._members(values, lambda part, fields: part._valid_member(fields)).all()
         return valid & (self.mass(values) > 0) if self.ends is not None else valid
 
     def _cut_quantile(self, z: Array, values: Values) -> Array:
@@ -114,14 +118,22 @@ class CompiledLaw:
         return jnp.clip(x, ends.get("low"), ends.get("high"))
 
     def _whole_quantile(self, z: Array, values: Values) -> Array:
-        if self.family == "choice":
-            options = [part.fields(values)["value"] for part in self.parts]
-            return choice_quantile(self._weights(values), options, z)
-        if self.parts:
-            return mixture_quantile(self._weights(values), self._functions(values), z)
-        kernel, params = FAMILIES[self.family], self._params(values)
-        if kernel.look_up is not None and self.table is not None:
-            return kernel.look_up(params, jnp.asarray(self.table), z)
+        if not self.parts:
+            return self._quantile_at(self.fields(values), self.table, z)
+        of_parts = [
+            jax.vmap(partial(part._quantile_at, z=z))(part.fields(values), part.table)
+            for part in self.parts
+        ]
+        pairs = zip(self.parts, of_parts, strict=True)
+        jumps = [x for part, x in pairs if part.family in _JUMPING]
+        ends = jnp.concatenate(of_parts)
+        score = partial(self._whole_score, values=values)
+        return mixture_quantile(score, ends, jnp.concatenate([*jumps, ends[:0]]), z)
+
+    def _quantile_at(self, fields: Fields, table: ArrayLike | None, z: Array) -> Array:
+        kernel, params = FAMILIES[self.family], self._params(fields)
+        if kernel.look_up is not None and table is not None:
+            return kernel.look_up(params, jnp.asarray(table), z)
         return kernel.quantile(params, z)
 
     def score(self, x: Array, values: Values) -> Array:
@@ -137,9 +149,12 @@ class CompiledLaw:
         return score_of(jnp.clip(share, 0.0, 1.0), jnp.clip(rest, 0.0, 1.0))
 
     def _whole_score(self, x: Array, values: Values) -> Array:
-        if self.parts:
-            return mixture_score(self._weights(values), self._functions(values), x)
-        return FAMILIES[self.family].score(self._params(values), x)
+        def own(law: CompiledLaw, fields: Fields) -> Array:
+            return FAMILIES[law.family].score(law._params(fields), x)
+
+        if not self.parts:
+            return own(self, self.fields(values))
+        return mixture_score(self._shares(values), self._members(values, own))
 
     def log_density(self, x: Array, values: Values) -> Array:
         """Log density, truncation included; an atom adds nothing to it."""
@@ -152,29 +167,35 @@ class CompiledLaw:
         return jnp.where((low <= x) & (x <= high), scaled, -jnp.inf)
 
     def _whole_density(self, x: Array, values: Values) -> Array:
+        def own(law: CompiledLaw, fields: Fields) -> Array:
+            return FAMILIES[law.family].log_density(law._params(fields), x)
+
         if not self.parts:
-            return FAMILIES[self.family].log_density(self._params(values), x)
-        weights = jnp.stack(self._weights(values))
-        densities = jnp.stack([part.log_density(x, values) for part in self.parts])
-        return logsumexp(densities, b=weights / weights.sum())
+            return own(self, self.fields(values))
+        shares = self._shares(values).reshape(-1, *(1 for _ in jnp.shape(x)))
+        return logsumexp(self._members(values, own), axis=0, b=shares)
 
     def mass(self, values: Values) -> Array:
         """Probability that a truncation leaves."""
         return self._cut_at(values)[-1]
 
-    def _params(self, values: Values) -> Params:
-        return FAMILIES[self.family].parameters(self.fields(values))
+    def _params(self, fields: Fields) -> Params:
+        return FAMILIES[self.family].parameters(fields)
 
-    def _weights(self, values: Values) -> list[Array]:
-        assert self.weights is not None
-        stated = self.weights.fields(values)
-        return [stated[str(i)] for i in range(len(self.parts))]
+    def _valid_member(self, fields: Fields) -> Array:
+        return FAMILIES[self.family].valid(self._params(fields))
 
-    def _functions(self, values: Values) -> list[Part]:
-        return [
-            (partial(part.quantile, values=values), partial(part.score, values=values))
-            for part in self.parts
-        ]
+    def _shares(self, values: Values) -> Array:
+        weights = self.fields(values)["weights"]
+        return weights / weights.sum()
+
+    def _members(self, values: Values, function: Callable[["CompiledLaw", Fields], Array]) -> Array:
+        """Result of a function for each member of a mixture, its parameters as `fields`.
+
+        Members of one family go together, so their number costs no compilation.
+        """
+        found = [jax.vmap(partial(function, part))(part.fields(values)) for part in self.parts]
+        return jnp.concatenate(found)
 
     def _end_scores(self, values: Values) -> tuple[Array, Array]:
         """Scores of the ends; an atom at the lower end stays inside."""
@@ -207,19 +228,20 @@ class CompiledLaw:
         return score_of(below[0] + lower * width, above[1] + upper * width)
 
 
-def _split(
-    fields: Mapping[str, Number],
-) -> tuple[dict[str, ArrayLike], tuple[tuple[str, str], ...]]:
+def arguments(fields: Mapping[str, Number]) -> CompiledLaw:
+    """Hold named arguments that are no law of their own."""
+    names = tuple((k, (), str(v)) for k, v in fields.items() if isinstance(v, Reference))
     numbers: dict[str, ArrayLike] = {
         k: np.float64(v) for k, v in fields.items() if not isinstance(v, Reference)
     }
-    return numbers, tuple((k, str(v)) for k, v in fields.items() if isinstance(v, Reference))
-
-
-def arguments(fields: Mapping[str, Number]) -> CompiledLaw:
-    """Hold named arguments that are no law of their own."""
-    numbers, names = _split(fields)
     return CompiledLaw("arguments", numbers, names)
+
+
+def _listed(key: str, numbers: Sequence[Number]) -> CompiledLaw:
+    """Hold one argument that is a list of numbers and names."""
+    names = tuple((key, (i,), str(v)) for i, v in enumerate(numbers) if isinstance(v, Reference))
+    plain = [0.0 if isinstance(v, Reference) else v for v in numbers]
+    return CompiledLaw("arguments", {key: np.asarray(plain, np.float64)}, names)
 
 
 def compile_law(law: Law, low: Number | None = None, high: Number | None = None) -> CompiledLaw:
@@ -231,27 +253,62 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
         If no distribution of the family has the percentiles stated.
     """
     ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
-    numbers, names = _split(dict(law.fields))
-    if law.data:
-        numbers["values"] = np.sort(np.asarray(law.data))
-    kernel = FAMILIES.get(law.family)
-    if kernel is not None and kernel.solve is not None and not names:
-        numbers = {**kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})}
-    table = kernel.table if kernel is not None and not names else None
-    compiled = CompiledLaw(
-        family=law.family,
-        numbers=numbers,
-        names=names,
-        weights=arguments({str(i): w for i, w in enumerate(law.weights)}) if law.parts else None,
-        parts=tuple(compile_law(part) for part in law.parts),
-        ends=arguments(ends) if ends else None,
-        table=table(jax.jit(FAMILIES[law.family].parameters)(numbers))
-        if table is not None
-        else None,
-    )
-    if not ends or not compiled.closed:
+    compiled = _mixture(law) if law.family == "mixture" else _single(law)
+    if not ends:
+        return compiled
+    compiled = replace(compiled, ends=arguments(ends))
+    if not compiled.closed:
         return compiled
     return replace(compiled, cut=jax.tree.map(np.float64, _cut_of(compiled)))
+
+
+def _single(law: Law) -> CompiledLaw:
+    kernel = FAMILIES[law.family]
+    if law.family == "choice":
+        options = _listed("options", [dict(part.fields)["value"] for part in law.parts])
+        weights = _listed("weights", law.weights)
+        names = (*options.names, *weights.names)
+        return CompiledLaw("choice", {**options.numbers, **weights.numbers}, names)
+    held = arguments(dict(law.fields))
+    numbers = held.numbers
+    if law.data:
+        numbers["values"] = np.sort(np.asarray(law.data))
+    if held.names:
+        return CompiledLaw(law.family, numbers, held.names)
+    if kernel.solve is not None:
+        solved = kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})
+        numbers = {key: np.float64(value) for key, value in solved.items()}
+    table = kernel.table(jax.jit(kernel.parameters)(numbers)) if kernel.table is not None else None
+    return CompiledLaw(law.family, numbers, (), table=table)
+
+
+def _mixture(law: Law) -> CompiledLaw:
+    """Put the members of one family, stated by the same numbers, together into one part."""
+    groups: dict[object, list[tuple[CompiledLaw, Number]]] = {}
+    for part, weight in zip(law.parts, law.weights, strict=True):
+        member = _single(part)
+        keys = {*member.numbers, *(key for key, _, _ in member.names)}
+        shapes = tuple((key, np.shape(member.numbers.get(key, 0.0))) for key in sorted(keys))
+        kind = (member.family, shapes, member.table is None)
+        groups.setdefault(kind, []).append((member, weight))
+    weights = _listed("weights", [weight for group in groups.values() for _, weight in group])
+    parts = tuple(_stacked([member for member, _ in group]) for group in groups.values())
+    return CompiledLaw("mixture", weights.numbers, weights.names, parts)
+
+
+def _stacked(members: Sequence[CompiledLaw]) -> CompiledLaw:
+    keys = dict.fromkeys(key for m in members for key in (*m.numbers, *(n[0] for n in m.names)))
+    numbers: dict[str, ArrayLike] = {
+        key: np.stack([np.asarray(m.numbers.get(key, 0.0), np.float64) for m in members])
+        for key in keys
+    }
+    names = tuple(
+        (key, (i, *place), name) for i, m in enumerate(members) for key, place, name in m.names
+    )
+    tables = [np.asarray(m.table) for m in members if m.table is not None]
+    return CompiledLaw(
+        members[0].family, numbers, names, table=np.stack(tables) if tables else None
+    )
 
 
 @jax.jit

@@ -87,6 +87,31 @@ def test_a_choice_is_one_of_its_options_in_proportion():
     assert (np.diff(found) >= 0).all()
 
 
+def test_a_thousand_options_are_looked_up_and_rare_ones_keep_their_share_at_both_ends():
+    count, rare = 1000, 1e-25
+    weights = np.ones(count)
+    weights[[0, -1]] = rare
+    options = np.random.default_rng(2).permutation(count)
+    law = Law(
+        "choice",
+        weights=tuple(weights[options]),
+        parts=tuple(part("fixed", value=float(v)) for v in options),
+    )
+    points = (np.arange(998 * 4) + 0.5) / (998 * 4)
+    found = apply(law, ndtri(points))
+    np.testing.assert_array_equal(found, 1 + np.arange(998 * 4) // 4)
+    edge = ndtri(rare / 998)
+    assert apply(law, [edge - 0.01, edge + 0.01, -edge - 0.01, -edge + 0.01]).tolist() == [
+        0.0,
+        1.0,
+        998.0,
+        999.0,
+    ]
+    np.testing.assert_allclose(
+        ndtr(apply(law, np.arange(1.0, 998.0), "score")), np.arange(1, 998) / 998, rtol=1e-12
+    )
+
+
 def test_derivatives_are_those_of_the_implicit_function():
     def at(mean, z):
         law = mixture(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
+from uncertainty.spec.catalogue import catalogue
 
 QUERY = {
     "active_parameters": {"fixed": 1e11},
@@ -53,6 +54,54 @@ def test_a_choice_stands_in_a_call_and_is_replaced_by_a_name():
     again = un.build_problem(priors, given={"hardware": "b200"})
     assert again.central() == problem("b200").central()
     assert any("a100-sxm or h100-sxm -> b200" in str(notice) for notice in again.notices)
+
+
+def test_all_names_of_the_catalogue_can_be_chosen_among():
+    names = [*catalogue("hardware")]
+    found = problem({"choice": {"options": names}}, gpu_power_w={"fixed": 500})
+    inputs = un.simulate(found, draws=512)["prior"]
+    which = inputs["hardware_choice"].values.astype(int).ravel()
+    bandwidths = [
+        catalogue("hardware")[name].assumptions["memory_bandwidth_bytes_per_s"].fixed
+        for name in names
+    ]
+    assert {*which} == {*range(len(names))}
+    assert (
+        inputs["memory_bandwidth_bytes_per_s"].values.ravel() == np.array(bandwidths)[which]
+    ).all()
+
+
+def test_what_only_some_of_the_names_have_is_stated_where_it_is_used():
+    names = ["h100-sxm", "tpu-v6e"]
+    with pytest.raises(un.InputError) as caught:
+        problem({"choice": {"options": names}})
+    message = "the catalogue has no gpu_power_w of tpu-v6e; state gpu_power_w, or leave them out"
+    assert [(fault.field, fault.message) for fault in caught.value.faults] == [
+        ("assumptions.hardware", message)
+    ]
+    assumptions = {"hardware": {"choice": {"options": names}}}
+    un.build_problem({"schema": 1, "assumptions": assumptions}, model=lambda peak_flops: peak_flops)
+
+
+def test_precision_and_model_may_be_choices_too():
+    choices = {
+        "hardware": ["a100-sxm", "b200"],
+        "precision": ["bfloat16", "fp8", "nvfp4"],
+        "llm": ["llama-3.1-8b", "llama-3.1-70b"],
+    }
+    stated = {kind: {"choice": {"options": names}} for kind, names in choices.items()}
+    inputs = un.simulate(
+        un.build_problem(
+            {"schema": 1, "assumptions": stated},
+            model=lambda peak_flops, bytes_per_parameter, total_parameters: peak_flops,
+        ),
+        draws=512,
+    )["prior"]
+    board, form, llm = (inputs[f"{kind}_choice"].values.astype(int).ravel() for kind in choices)
+    peaks = np.array([[3.12e14] * 3, [2.25e15, 4.5e15, 9e15]])
+    assert (inputs["peak_flops"].values.ravel() == peaks[board, form]).all()
+    assert (inputs["bytes_per_parameter"].values.ravel() == np.array([2, 1, 0.5625])[form]).all()
+    assert (inputs["total_parameters"].values.ravel() == np.array([8.03e9, 7.06e10])[llm]).all()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from types import MappingProxyType
 
 from uncertainty.families.beta import BETA, PERT
+from uncertainty.families.choice import CHOICE
 from uncertainty.families.closed import (
     ARCSINE,
     FIXED,
@@ -13,18 +14,17 @@ from uncertainty.families.closed import (
     UNIFORM,
 )
 from uncertainty.families.gamma import GAMMA
-from uncertainty.families.kernel import Kernel, Params, just_below, score_of, tails
-from uncertainty.families.mixture import Part, choice_quantile, mixture_quantile, mixture_score
+from uncertainty.families.kernel import Fields, Kernel, Params, just_below, score_of, tails
+from uncertainty.families.mixture import mixture_quantile, mixture_score
 from uncertainty.families.points import EMPIRICAL, QUANTILES
 from uncertainty.families.student import STUDENT_T
 from uncertainty.families.waiting import EXPONENTIAL, WEIBULL
 
 __all__ = [
     "FAMILIES",
+    "Fields",
     "Kernel",
     "Params",
-    "Part",
-    "choice_quantile",
     "just_below",
     "mixture_quantile",
     "mixture_score",
@@ -49,6 +49,7 @@ FAMILIES = MappingProxyType(
         "arcsine": ARCSINE,
         "quantiles": QUANTILES,
         "empirical": EMPIRICAL,
+        "choice": CHOICE,
     }
 )
-"""Kernels by the name that files use; mixtures and choices are made of them."""
+"""Kernels by the name that files use; mixtures are made of them."""

@@ -183,6 +183,14 @@ def _valid_pert(params: Params) -> Array:
     return (a >= 1) & (b >= 1) & (low < high)
 
 
+def _ends(params: Params) -> Floats:
+    return np.asarray(params[2:], np.float64)
+
+
 _look_up_exactly = with_exact_slope(_look_up, _log_density)
-BETA = Kernel(_beta, _quantile, _score, _log_density, _valid, _solve, _table, _look_up_exactly)
-PERT = Kernel(_pert, _quantile, _score, _log_density, _valid_pert, None, _table, _look_up_exactly)
+BETA = Kernel(
+    _beta, _quantile, _score, _log_density, _valid, _ends, _solve, _table, _look_up_exactly
+)
+PERT = Kernel(
+    _pert, _quantile, _score, _log_density, _valid_pert, _ends, None, _table, _look_up_exactly
+)

@@ -9,13 +9,16 @@ from uncertainty.families.kernel import (
     Fields,
     Kernel,
     Params,
+    half_line,
     line_through,
     normal_score,
     on_log,
     score_of,
     tails,
+    whole_line,
     within,
 )
+from uncertainty.precision import Floats
 
 __all__ = ["ARCSINE", "FIXED", "LOGNORMAL", "LOGUNIFORM", "NORMAL", "TRIANGULAR", "UNIFORM"]
 
@@ -196,18 +199,40 @@ def _around_mode(params: Params) -> Array:
     return (low <= mode) & (mode <= high) & (low < high)
 
 
+def _as_stated(params: Params) -> Floats:
+    return np.unique(np.asarray(params, np.float64))
+
+
 FIXED = Kernel(
-    lambda fields: (fields["value"],), _fixed_quantile, _fixed_score, _no_density, _any_number
+    lambda fields: (fields["value"],),
+    _fixed_quantile,
+    _fixed_score,
+    _no_density,
+    _any_number,
+    _as_stated,
 )
-NORMAL = Kernel(_normal, _normal_quantile, _normal_score, _normal_density, _spread)
+NORMAL = Kernel(_normal, _normal_quantile, _normal_score, _normal_density, _spread, whole_line)
 LOGNORMAL = Kernel(
-    _lognormal, _lognormal_quantile, *on_log(_normal_score, _normal_density), _spread
+    _lognormal, _lognormal_quantile, *on_log(_normal_score, _normal_density), _spread, half_line
 )
-UNIFORM = Kernel(_uniform, _uniform_quantile, _uniform_score, _uniform_density, _ascending)
+UNIFORM = Kernel(
+    _uniform, _uniform_quantile, _uniform_score, _uniform_density, _ascending, _as_stated
+)
 LOGUNIFORM = Kernel(
-    _loguniform, _loguniform_quantile, *on_log(_uniform_score, _uniform_density), _ascending
+    _loguniform,
+    _loguniform_quantile,
+    *on_log(_uniform_score, _uniform_density),
+    _ascending,
+    lambda params: np.exp(_as_stated(params)),
 )
 TRIANGULAR = Kernel(
-    _triangular, _triangular_quantile, _triangular_score, _triangular_density, _around_mode
+    _triangular,
+    _triangular_quantile,
+    _triangular_score,
+    _triangular_density,
+    _around_mode,
+    _as_stated,
 )
-ARCSINE = Kernel(_arcsine, _arcsine_quantile, _arcsine_score, _arcsine_density, _ascending)
+ARCSINE = Kernel(
+    _arcsine, _arcsine_quantile, _arcsine_score, _arcsine_density, _ascending, _as_stated
+)

@@ -11,7 +11,7 @@ from jax.scipy.special import gammainc, gammaincc, gammaln, ndtr
 from jax.scipy.stats import gamma
 from scipy import optimize, special
 
-from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of
+from uncertainty.families.kernel import Fields, Kernel, Params, half_line, percentiles_in, score_of
 from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
 from uncertainty.precision import Floats
 
@@ -138,6 +138,7 @@ GAMMA = Kernel(
     _score,
     _log_density,
     _valid,
+    half_line,
     _solve,
     _table,
     with_exact_slope(_look_up, _log_density),

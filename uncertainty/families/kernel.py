@@ -16,12 +16,14 @@ __all__ = [
     "Fields",
     "Kernel",
     "Params",
+    "half_line",
     "just_below",
     "line_through",
     "on_log",
     "percentiles_in",
     "score_of",
     "tails",
+    "whole_line",
     "within",
 ]
 
@@ -45,6 +47,9 @@ class Kernel:
         ``(parameters, x) -> log p``; -inf outside and at an atom.
     valid
         ``(parameters) -> bool``: parameters that name assumptions are known only in a draw.
+    breaks
+        ``(parameters) -> points``, ascending, on the host: both ends of the support, and every
+        point between them where the distribution function jumps or bends.
     solve
         Host-side step for parametrizations that need an iteration, or None.
     table
@@ -58,9 +63,20 @@ class Kernel:
     score: Callable[[Params, Array], Array]
     log_density: Callable[[Params, Array], Array]
     valid: Callable[[Params], Array]
+    breaks: Callable[[Params], Floats]
     solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
     table: Callable[[Params], Floats] | None = None
     look_up: Callable[[Params, Array, Array], Array] | None = None
+
+
+def whole_line(_: Params) -> Floats:
+    """Give the ends of all numbers."""
+    return np.array([-np.inf, np.inf])
+
+
+def half_line(_: Params) -> Floats:
+    """Give the ends of the positive numbers."""
+    return np.array([0.0, np.inf])
 
 
 def tails(z: Array) -> tuple[Array, Array]:

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.nn import sigmoid
 from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
 
 from uncertainty.families.kernel import Fields, Kernel, Params, score_of, tails
+from uncertainty.precision import Floats
 
 __all__ = ["EMPIRICAL", "QUANTILES"]
 
@@ -186,7 +188,23 @@ def _any_column(params: Params) -> Array:
     return jnp.isfinite(params[0]).all()
 
 
-QUANTILES = Kernel(_quantiles, _quantiles_quantile, _quantiles_score, _quantiles_density, _rising)
+def _between_ends(params: Params) -> Floats:
+    _, values, low, high = params
+    return np.concatenate([[low], values, [high]])
+
+
+def _steps(params: Params) -> Floats:
+    return np.unique(np.asarray(params[0], np.float64))
+
+
+QUANTILES = Kernel(
+    _quantiles,
+    _quantiles_quantile,
+    _quantiles_score,
+    _quantiles_density,
+    _rising,
+    _between_ends,
+)
 EMPIRICAL = Kernel(
-    _empirical, _empirical_quantile, _empirical_score, _empirical_density, _any_column
+    _empirical, _empirical_quantile, _empirical_score, _empirical_density, _any_column, _steps
 )

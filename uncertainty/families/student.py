@@ -10,7 +10,7 @@ from jax.scipy.stats import t as student
 from scipy import special
 
 from uncertainty.families.beta import inverse, logit_quantile
-from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of
+from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of, whole_line
 from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
 from uncertainty.precision import Floats
 
@@ -95,6 +95,7 @@ STUDENT_T = Kernel(
     _score,
     _log_density,
     _valid,
+    whole_line,
     _solve,
     _table,
     with_exact_slope(_look_up, _log_density),

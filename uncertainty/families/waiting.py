@@ -10,6 +10,7 @@ from uncertainty.families.kernel import (
     Fields,
     Kernel,
     Params,
+    half_line,
     line_through,
     on_log,
     percentiles_in,
@@ -68,5 +69,5 @@ def _valid(params: Params) -> Array:
     return jnp.isfinite(place) & (spread > 0)
 
 
-EXPONENTIAL = Kernel(_exponential, _quantile, *on_log(_score, _log_density), _valid)
-WEIBULL = Kernel(_weibull, _quantile, *on_log(_score, _log_density), _valid)
+EXPONENTIAL = Kernel(_exponential, _quantile, *on_log(_score, _log_density), _valid, half_line)
+WEIBULL = Kernel(_weibull, _quantile, *on_log(_score, _log_density), _valid, half_line)

@@ -178,6 +178,8 @@ class Resolution:
         Names stated, but not validly.
     others : tuple of Resolution
         The same with each scenario that is not chosen.
+    lacking : mapping of str to Fault
+        Inputs that only some of the catalogue names chosen among have: wrong where they are used.
     """
 
     assumptions: tuple[Assumption, ...] = ()
@@ -186,3 +188,4 @@ class Resolution:
     notices: tuple[Fault, ...] = ()
     broken: frozenset[str] = frozenset()
     others: tuple["Resolution", ...] = ()
+    lacking: Mapping[str, Fault] = field(default_factory=dict)

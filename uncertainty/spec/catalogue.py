@@ -19,6 +19,7 @@ from uncertainty.spec.schema import (
     CatalogueEntry,
     CatalogueFile,
     Hardware,
+    Picked,
     Precision,
 )
 from uncertainty.spec.validation import nearest, validate
@@ -44,6 +45,8 @@ class Expansion:
     faults, notices : tuple of Fault
     missing : frozenset of str
         Names that unknown bundles would have given: that they are not there is no second fault.
+    lacking : tuple of (str, Fault)
+        Names that only some of the bundles chosen among have, and nothing else states.
     """
 
     layers: tuple[Layer, ...]
@@ -51,6 +54,7 @@ class Expansion:
     faults: tuple[Fault, ...] = ()
     notices: tuple[Fault, ...] = ()
     missing: frozenset[str] = frozenset()
+    lacking: tuple[tuple[str, Fault], ...] = ()
 
 
 def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, list[Fault]]:
@@ -95,14 +99,14 @@ def expand(layers: Sequence[Layer]) -> Expansion:
         for layer in layers
     ]
     last = {kind: i for i, bundles in enumerate(known) for kind in bundles}
-    result, names = list[Layer](), list[str]()
+    result, names, lacking = list[Layer](), list[str](), list[tuple[str, Fault]]()
     for i, layer in enumerate(layers):
         names += _names(layer, known[i])
         for kind, chosen in known[i].items():
             if last[kind] == i:
-                bundle, complaints = _bundle(layer, kind, chosen)
-                result.append(bundle)
-                faults += complaints
+                result.append(_bundle(kind, chosen))
+                stated = {name for later in layers[i:] for name in later.stated}
+                lacking += [pair for pair in _lacking(layer, kind, chosen) if pair[0] not in stated]
         if "hardware" in last and i == max(last["hardware"], last.get("precision", -1)):
             peak, missing = _peak(layer, {kind: known[at][kind] for kind, at in last.items()})
             result += [peak] if peak else []
@@ -114,6 +118,7 @@ def expand(layers: Sequence[Layer]) -> Expansion:
         tuple(faults),
         (*_told(layers),),
         frozenset(name for layer in layers for name in _missing(layer)),
+        tuple(lacking),
     )
 
 
@@ -146,15 +151,22 @@ def _unknown(layer: Layer) -> Iterator[Fault]:
                 yield layer.fault(kind, (), text)
 
 
-def _bundle(layer: Layer, kind: str, names: tuple[str, ...]) -> tuple[Layer, list[Fault]]:
+def _bundle(kind: str, names: tuple[str, ...]) -> Layer:
     document = _shipped(_FILES[kind])[0]
     own = [catalogue(kind)[name].assumptions for name in names]
     common = [key for key in own[0] if all(key in other for other in own)]
-    some = sorted({key for other in own for key in other} - {*common})
-    faults = [layer.fault(kind, (), f"not all of {', '.join(names)} have {', '.join(some)}")]
-    entries = {key: _picked(kind, [other[key] for other in own]) for key in common}
-    at = (kind, names[0], "assumptions")
-    return Layer(document, at, entries, tuple(entries), bundle=True), faults if some else []
+    entries = {key: _picked(choice_of(kind), [other[key] for other in own]) for key in common}
+    return Layer(document, (kind, names[0], "assumptions"), entries, tuple(entries), bundle=True)
+
+
+def _lacking(layer: Layer, kind: str, names: tuple[str, ...]) -> Iterator[tuple[str, Fault]]:
+    """Yield the inputs that some of the names chosen among have, and others do not."""
+    own = {name: catalogue(kind)[name].assumptions for name in names}
+    for key in sorted({key for entries in own.values() for key in entries}):
+        without = ", ".join(name for name, entries in own.items() if key not in entries)
+        if without:
+            text = f"the catalogue has no {key} of {without}; state {key}, or leave them out"
+            yield key, layer.fault(kind, (), text)
 
 
 def choice_of(kind: str) -> str:
@@ -162,43 +174,48 @@ def choice_of(kind: str) -> str:
     return f"{kind}_choice"
 
 
-def _picked(kind: str, entries: Sequence[AssumptionEntry]) -> AssumptionEntry:
-    """Let the choice pick one of several numbers: arithmetic that is 1 at the chosen and else 0."""
+def _picked(place: str, entries: Sequence[AssumptionEntry]) -> AssumptionEntry:
+    """Let an expression pick one of several numbers."""
     if len(entries) == 1:
         return entries[0]
-    terms = [
-        f"{_number(entry)} * max(0, 1 - abs({choice_of(kind)} - {place}))"
-        for place, entry in enumerate(entries)
-    ]
-    told = {"unit": entries[0].unit, "source": entries[0].source, "basis": entries[0].basis}
-    return AssumptionEntry.model_validate({"expression": " + ".join(terms), **told})
+    first = entries[0]
+    return Picked(
+        expression=place,
+        numbers=tuple(_number(entry) for entry in entries),
+        unit=first.unit,
+        source=first.source,
+        basis=first.basis,
+    )
 
 
-def _number(entry: AssumptionEntry) -> str:
+def _number(entry: AssumptionEntry) -> float:
     assert isinstance(entry.fixed, float)  # the numbers of catalogues that may be chosen from are
-    return repr(entry.fixed)
+    return entry.fixed
 
 
 def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> tuple[Layer | None, list[Fault]]:
     """Peak of the hardware in the first format of the precision that it has."""
-    formats = _formats(chosen.get("precision", ()))
+    wanted = [catalogue("precision")[name].formats for name in chosen.get("precision", ())]
     peaks = []
     for name in chosen["hardware"]:
         known = catalogue("hardware")[name].peak_flops
-        best = next((own for own in formats if own in known), None)
-        if best is None:
-            kind = "precision" if "precision" in layer.bundles else "hardware"
-            text = f"{name!r} computes in {', '.join(known)}, and {', '.join(formats)} is wanted"
-            return None, [layer.fault(kind, (), text)]
-        peaks.append(known[best])
+        for formats in wanted or [_FORMATS]:
+            best = next((own for own in formats if own in known), None)
+            if best is None:
+                kind = "precision" if "precision" in layer.bundles else "hardware"
+                text = (
+                    f"{name!r} computes in {', '.join(known)}, and {', '.join(formats)} is wanted"
+                )
+                return None, [layer.fault(kind, (), text)]
+            peaks.append(known[best])
+    places = [
+        choice_of(kind) for kind in ("hardware", "precision") if len(chosen.get(kind, "")) > 1
+    ]
+    place = f"{places[0]} * {len(wanted)} + {places[1]}" if len(places) > 1 else "".join(places)
     document = _shipped(_FILES["hardware"])[0]
-    entries = {"peak_flops": _picked("hardware", peaks)}
+    entries = {"peak_flops": _picked(place, peaks)}
     at = ("hardware", chosen["hardware"][0])
     return Layer(document, at, entries, (*entries,), bundle=True), []
-
-
-def _formats(precision: Sequence[str]) -> tuple[str, ...]:
-    return catalogue("precision")[precision[0]].formats if precision else _FORMATS
 
 
 def _told(layers: Sequence[Layer]) -> Iterator[Fault]:
@@ -217,9 +234,9 @@ def take_bundles(
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Plain]]:
     """Split what a layer states into catalogue names and assumptions.
 
-    Hardware that is a choice of names leaves the choice itself as an assumption.
+    A choice of names leaves the choice itself as an assumption.
     """
-    names = {kind: _chosen(kind, entries[kind]) for kind in _FILES if kind in entries}
+    names = {kind: _chosen(entries[kind]) for kind in _FILES if kind in entries}
     bundles = {kind: found for kind, found in names.items() if found}
     rest = {name: entry for name, entry in entries.items() if name not in bundles}
     for kind, found in bundles.items():
@@ -228,14 +245,14 @@ def take_bundles(
     return bundles, rest
 
 
-def _chosen(kind: str, entry: Plain) -> tuple[str, ...]:
-    """Catalogue names that an entry is: a string, ``fixed``, or a ``choice`` of hardware."""
+def _chosen(entry: Plain) -> tuple[str, ...]:
+    """Catalogue names that an entry is: a string, ``fixed``, or a ``choice`` of names."""
     stated = entry
     if isinstance(entry, dict) and list(entry) == ["fixed"]:
         stated = entry["fixed"]
     if isinstance(stated, str):
         return (stated,)
-    choice = stated.get("choice") if isinstance(stated, dict) and kind == "hardware" else None
+    choice = stated.get("choice") if isinstance(stated, dict) else None
     options = choice.get("options") if isinstance(choice, dict) else None
     names = [name for name in options if isinstance(name, str)] if isinstance(options, list) else []
     return tuple(names) if isinstance(options, list) and len(names) == len(options) else ()

@@ -12,7 +12,7 @@ from uncertainty.spec.families import PERCENTILES, Choice, Empirical, Family, Fa
 from uncertainty.spec.hints import hint_for_unit
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.library import Place
-from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.schema import AssumptionEntry, Picked
 from uncertainty.spec.values import Quantity, Reference, Scalar
 from uncertainty.units import UnitError, base_unit, factor
 
@@ -44,7 +44,7 @@ def convert(
         name=name,
         index=index,
         law=law,
-        expression=work.expression(entry.expression),
+        expression=work.expression(entry),
         layer=layer,
         low=low,
         high=high,
@@ -122,15 +122,17 @@ class _Conversion:
         """Convert a scalar that may be absent."""
         return None if value is None else self.number(value, *keys)
 
-    def expression(self, text: str | None) -> Expression | None:
+    def expression(self, entry: AssumptionEntry) -> Expression | None:
         """Parse an expression."""
-        if text is None:
+        if entry.expression is None:
             return None
         try:
-            found = parse_expression(text)
+            found = parse_expression(entry.expression)
         except ExpressionError as error:
             self.complaints.append((("expression",), str(error)))
             return ("number", 0.0)
+        if isinstance(entry, Picked):
+            found = ("pick", found, *(("number", number) for number in entry.numbers))
         return found if self.scale == 1 else ("*", found, ("number", self.scale))
 
 

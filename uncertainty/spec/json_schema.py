@@ -73,7 +73,7 @@ def _bundles(entry: Schema) -> Iterator[tuple[str, JsonSchema]]:
         text = f"a name of the {kind} catalogue"
         other: Schema = {**entry, "not": _fixed_name({"type": "string"})}
         named: list[JsonSchema] = [{"enum": names}, _fixed_name({"enum": names}), other]
-        named += [_choice_of(names)] if kind == "hardware" else []
+        named.append(_choice_of(names))
         yield kind, {"description": text, "anyOf": named}
 
 

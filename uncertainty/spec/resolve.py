@@ -12,7 +12,7 @@ from uncertainty.spec.conversion import Inherited, convert
 from uncertainty.spec.correlations import resolve_correlations
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.priors import Priors, given_layer
-from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.schema import AssumptionEntry, Picked
 from uncertainty.spec.validation import nearest
 from uncertainty.units import same_unit
 
@@ -75,7 +75,8 @@ def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:
         *correlation_faults,
     )
     reports = (*expansion.notices, *_overrides(layers), *_replacements(layers), *notices)
-    return Resolution(ordered, correlations, faults, reports, broken)
+    lacking = dict(expansion.lacking)
+    return Resolution(ordered, correlations, faults, reports, broken, lacking=lacking)
 
 
 def _scenario(priors: Priors, scenario: str | None) -> tuple[list[Layer], list[Fault]]:
@@ -231,6 +232,8 @@ def _overrides(layers: Sequence[Layer]) -> list[Fault]:
 
 
 def _told(entry: AssumptionEntry) -> str:
+    if isinstance(entry, Picked):
+        return f"one of {len(entry.numbers)} values, by {entry.expression}"
     stated = entry.model_dump(include=set(entry.stated_families()), exclude_unset=True)
     return ", ".join(f"{key}: {_plain(value)}" for key, value in stated.items())
 

@@ -21,6 +21,7 @@ __all__ = [
     "MeasurementEntry",
     "ModelEntry",
     "Name",
+    "Picked",
     "Precision",
     "RandomEffectEntry",
 ]
@@ -72,6 +73,12 @@ class AssumptionEntry(FamilyKeys):
             text = "truncate goes with a distribution, not with fixed or expression"
             raise PydanticCustomError("truncate", "{text}", {"text": text})
         return self
+
+
+class Picked(AssumptionEntry):
+    """One of several numbers of a catalogue; `expression` gives its place among them, from 0."""
+
+    numbers: tuple[float, ...]
 
 
 class CorrelationEntry(Strict):
