@@ -123,8 +123,7 @@ class Joint:
         result = dict(scores)
         for block in self.blocks:
             own = jnp.stack([scores[name] for name in block.names])
-            for name, row in zip(block.names, jnp.asarray(block.factor), strict=True):
-                result[name] = (row * own).sum()
+            result.update(zip(block.names, jnp.asarray(block.factor) @ own, strict=True))
         return result
 
     def decorrelate(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -121,7 +121,9 @@ class CompiledLaw:
         if not self.parts:
             return self._quantile_at(self.fields(values), self.table, z)
         of_parts = [
-            jax.vmap(partial(part._quantile_at, z=z))(part.fields(values), part.table)
+            jax.vmap(partial(part._quantile_at, z=z))(
+                part.fields(values), jax.tree.map(jnp.asarray, part.table)
+            )
             for part in self.parts
         ]
         pairs = zip(self.parts, of_parts, strict=True)

@@ -38,34 +38,41 @@ def moment_notices(
     s < 1 only and its variance for s < 1/2 only. (Example: ``1/x`` under a beta has s = 1/alpha.)
     An output that passes through infinity inside the range has no mean either.
     """
-    found = []
-    for node in joint.nodes:
-        if node.uncertain:
-            # A named parameter may bring a moment down at values other than its median.
-            places = _PLACES if node.law is not None and node.law.references else (0.0,)
-            for quantity in quantities:
-                notices = (_probe(joint, model, node, place, quantity) for place in places)
-                found += [max((n for n in notices if n), key=lambda n: n.mean, default=None)]
-    return [notice for notice in found if notice is not None]
+    # A named parameter may bring a moment down at values other than its median.
+    cases = [
+        (node, place)
+        for node in joint.nodes
+        if node.uncertain
+        for place in (_PLACES if node.law is not None and node.law.references else (0.0,))
+    ]
+    if not cases:
+        return []
+    # All cases in one call: a batch of points costs the same, filled or not.
+    parts = [_scores(joint, node, _GRID, place) for node, place in cases]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    outputs = each_point(joint, model, joint.decorrelate(columns))[1]
+    found: dict[tuple[str, str], MomentNotice] = {}
+    for quantity in quantities:
+        curves = np.split(outputs[quantity], len(cases))
+        for (node, place), values in zip(cases, curves, strict=True):
+            notice = _tail(node.name, quantity, values)
+            notice = notice or _pole(joint, model, node, quantity, values, place)
+            worst = found.get((node.name, quantity))
+            if notice and (worst is None or (notice.mean and not worst.mean)):
+                found[node.name, quantity] = notice
+    return [*found.values()]
 
 
-def _probe(
-    joint: Joint, model: EnergyModel, node: Node, place: float, quantity: str
-) -> MomentNotice | None:
-    values = _curves(joint, model, node, _GRID, place)[quantity]
-    tail = _tail(node.name, quantity, values)
-    return tail or _pole(joint, model, node, quantity, values, place)
-
-
-def _curves(joint: Joint, model: EnergyModel, node: Node, grid: Floats, place: float) -> Columns:
-    """Outputs along the margin of one assumption, its parents at `place`, others at medians."""
+def _scores(joint: Joint, node: Node, grid: Floats, place: float) -> Columns:
+    """Scores along the margin of one assumption, its parents at `place`, others at medians."""
     parents = node.law.references if node.law is not None else frozenset()
-    scores = {}
-    for other in joint.nodes:
-        if other.uncertain:
-            level = place if other.name in parents else 0.0
-            scores[other.name] = grid if other is node else np.full_like(grid, level)
-    return each_point(joint, model, joint.decorrelate(scores))[1]
+    return {
+        other.name: grid
+        if other is node
+        else np.full_like(grid, place if other.name in parents else 0.0)
+        for other in joint.nodes
+        if other.uncertain
+    }
 
 
 def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
@@ -100,7 +107,8 @@ def _pole(
         ends, here = (_GRID[left], _GRID[right]), values
         for _ in range(4):
             grid = np.linspace(*ends, len(_GRID))
-            here = _curves(joint, model, node, grid, place)[quantity]
+            scores = joint.decorrelate(_scores(joint, node, grid, place))
+            here = each_point(joint, model, scores)[1][quantity]
             change = next(_sign_changes(here), None)
             if change is None:
                 break

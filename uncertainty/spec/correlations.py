@@ -1,7 +1,6 @@
 """Rank correlations: which may be stated, and whether they can all hold at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import Fault
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["correlation_matrix", "resolve_correlations"]
 
+_LEAST = 1e-10
+"""Least eigenvalue of a correlation matrix that can be computed with."""
+_SHOWN = 10
 Placed: TypeAlias = tuple[Layer, int, CorrelationEntry]
 
 
@@ -113,30 +115,38 @@ def correlation_matrix(
 
 
 def _impossible(kept: Sequence[Placed], correlations: Sequence[Correlation]) -> list[Fault]:
-    """Blame the smallest set of names whose stated correlations cannot hold together."""
-    names = sorted({name for item in correlations for name in (item.first, item.second)})
-    clashes = list(_clashes(names, correlations))
-    if not clashes:
+    """Blame a set of names whose stated correlations cannot hold together."""
+    clash = _clash(correlations)
+    inside = [placed for placed in kept if clash.issuperset(placed[2].between)]
+    if not inside:
         return []
-    stated = [{item.first, item.second} for item in correlations]
-    clash = max(clashes, key=lambda clash: sum(pair <= set(clash) for pair in stated))
-    inside = [placed for placed in kept if set(placed[2].between) <= set(clash)]
-    told = ", ".join(f"{' ~ '.join(e.between)} = {e.rank:g}" for _, _, e in inside)
-    return [_fault(inside[-1], f"impossible together (unstated pairs count as 0): {told}")]
+    told = [f"{' ~ '.join(entry.between)} = {entry.rank:g}" for _, _, entry in inside]
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    told = ", ".join(told[:_SHOWN])
+    text = f"impossible together (unstated pairs count as 0): {told}{more}"
+    return [_fault(inside[-1], text)]
 
 
-def _clashes(
-    names: Sequence[str], correlations: Sequence[Correlation]
-) -> Iterator[tuple[str, ...]]:
+def _clash(correlations: Sequence[Correlation]) -> set[str]:
+    """Give names that clash, and of which none can be left out; none where all fit together.
+
+    A Cholesky factorization stops at the first name that clashes with those before it. That name
+    stays; put first, it makes the next factorization stop at another one that has to stay.
+    """
     import numpy as np
+    from scipy.linalg.lapack import dpotrf
 
-    whole = correlation_matrix(names, correlations)
-    if not names or np.linalg.eigvalsh(whole)[0] > 1e-10:
-        return
-    for size in range(3, min(len(names), 5)):
-        sets = list(combinations(range(len(names)), size))
-        found = [s for s in sets if np.linalg.eigvalsh(whole[np.ix_(s, s)])[0] <= 1e-10]
-        if found:
-            yield from (tuple(names[i] for i in places) for places in found)
-            return
-    yield tuple(names)
+    weight: dict[str, float] = {}
+    for item in correlations:
+        for name in (item.first, item.second):
+            weight[name] = weight.get(name, 0.0) + abs(item.rank)
+    names = sorted(weight, key=lambda name: (-weight[name], name))  # the likely ones first
+    matrix = correlation_matrix(names, correlations) - _LEAST * np.eye(len(names))
+    stay, rest = list[int](), list(range(len(names)))
+    while names:
+        order = [*stay, *rest]
+        stopped = dpotrf(matrix[np.ix_(order, order)])[1]
+        if stopped <= len(stay):
+            return {names[i] for i in stay} if stopped else set()
+        stay, rest = [*stay, order[stopped - 1]], order[len(stay) : stopped - 1]
+    return set()
