@@ -122,8 +122,8 @@ def _impossible(kept: Sequence[Placed], correlations: Sequence[Correlation]) -> 
         return []
     told = [f"{' ~ '.join(entry.between)} = {entry.rank:g}" for _, _, entry in inside]
     more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
-    told = ", ".join(told[:_SHOWN])
-    text = f"impossible together (unstated pairs count as 0): {told}{more}"
+    pairs = ", ".join(told[:_SHOWN]) + more
+    text = f"impossible together (unstated pairs count as 0): {pairs}"
     return [_fault(inside[-1], text)]
 
 
