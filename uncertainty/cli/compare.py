@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from uncertainty.cli.options import (
     AsJson,
     Debug,
     Draws,
+    EvidenceNames,
     Model,
     Out,
     Outside,
@@ -51,6 +53,7 @@ def compare(
     out: Out = None,
     sets: Sets = None,
     model: Model = None,
+    evidence: EvidenceNames = None,
     draws: Draws = None,
     seed: Seed = 0,
     prob: Prob = 0.9,
@@ -59,12 +62,17 @@ def compare(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare files or scenarios at common points: ratio, difference, chance of more."""
+    """Compare files or scenarios: ratio, difference, chance of more.
+
+    Compared is what `run` quotes: the posterior where there is evidence, else the prior.
+    """
     import uncertainty as un
 
     check_prob(prob)
-    problems = _problems(files, Question("", sets or [], None, model, allow_outside))
+    problems = _problems(files, Question("", sets or [], None, model, allow_outside, evidence))
     folder = out or Path("results") / "-against-".join(_short(label) for label in problems)
+    if len(problems) < 2:
+        raise InputError.of("FILE", f"give two or more: {files[0]} has no scenarios")
     if explain and len(problems) != 2:
         raise InputError.of("--explain", f"takes two files (got {len(problems)})")
     with busy("comparing"):
@@ -87,11 +95,14 @@ def _problems(files: Sequence[str], question: Question) -> "dict[str, Problem]":
     """Read each file, with its scenario where one is named."""
     if len(files) == 1 and ":" not in files[0]:
         return replace(question, file=files[0]).every_scenario()
-    pairs = [_file_and_scenario(text) for text in files]
-    return {
-        label: replace(question, file=file, scenario=scenario).problem()
-        for label, (file, scenario) in zip(files, pairs, strict=True)
-    }
+    found: dict[str, Problem] = {}
+    for text in files:
+        file, scenario = _file_and_scenario(text)
+        # One that is named twice is compared with itself.
+        again = chain([text], (f"{text} ({number})" for number in count(2)))
+        label = next(label for label in again if label not in found)
+        found[label] = replace(question, file=file, scenario=scenario).problem()
+    return found
 
 
 def _file_and_scenario(text: str) -> tuple[str, str | None]:
@@ -117,7 +128,7 @@ def _show(found: "xr.Dataset", parts: "xr.Dataset | None", folder: Path, as_json
         print_json({**facts, "compared": rows, **why, "written": paths})
         return
     table(report.scenario_title(found), *report.comparison_rows(found))
-    table("Against the first, at common points", *report.relation_rows(found))
+    table("Against the first", *report.relation_rows(found))
     for sentence in report.comparison_sentences(found):
         say(sentence)
     if parts is not None:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios, plot_waterfall
 from uncertainty.report.files import write_csv, write_figure
+from uncertainty.report.scenarios import row_name
 from uncertainty.report.text import figure_with_error
 from uncertainty.summary import STATISTICS
 
@@ -41,7 +42,11 @@ def relation_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
 
 def _rows(table: xr.Dataset, names: Sequence[str], keys: Sequence[str]) -> list[list[str]]:
     return [
-        [name, STATISTIC_LABELS[s], *_cells(table.sel(scenario=name, statistic=s), keys)]
+        [
+            row_name(table, name),
+            STATISTIC_LABELS[s],
+            *_cells(table.sel(scenario=name, statistic=s), keys),
+        ]
         for name in names
         for s in STATISTICS
     ]
@@ -63,11 +68,22 @@ def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
             100 * float(row["chance_above"]), 100 * float(row["mcse_chance_above"])
         )
         if math.isfinite(ratio[0]):
+            if _alike(row):
+                yield f"{name} takes the same as {first}: nothing differs."
+                continue
             yield (
                 f"The typical query of {name} takes {ratio[0]:.3g} times that of {first} "
                 f"({prob} interval, equal tails: {ratio[1]:.3g} to {ratio[2]:.3g}); it takes more "
                 f"with a probability of {chance} %."
             )
+    if "pairing" in table.attrs:
+        yield str(table.attrs["pairing"])
+
+
+def _alike(row: xr.Dataset) -> bool:
+    """Whether two results agree draw by draw."""
+    ratios = [float(row[f"ratio_{key}"]) for key in _KEYS]
+    return ratios == [1.0, 1.0, 1.0] and not float(row["chance_above"])
 
 
 def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:

@@ -15,16 +15,27 @@ from uncertainty.results import warnings_of
 from uncertainty.scenarios import summarize_scenarios
 from uncertainty.summary import STATISTICS, exceedance
 
-__all__ = ["scenario_rows", "scenario_sentences", "scenario_title", "write_scenarios"]
+__all__ = ["row_name", "scenario_rows", "scenario_sentences", "scenario_title", "write_scenarios"]
 
 
 def scenario_title(table: xr.Dataset) -> str:
     """Name the quantity, its unit and the interval."""
     units = str(table["units"].item())
     unit = f" ({units})" if units else ""
-    return (
-        f"{table.attrs['quantity']}{unit}; {100 * table.attrs['prob']:g} % intervals, equal tails"
-    )
+    groups = _groups(table)
+    group = f", {groups.pop()}" if len(groups) == 1 else ""
+    prob = f"{100 * table.attrs['prob']:g} % intervals, equal tails"
+    return f"{table.attrs['quantity']}{unit}{group}; {prob}"
+
+
+def _groups(table: xr.Dataset) -> set[str]:
+    return {str(group) for group in table["group"].values} if "group" in table else set()
+
+
+def row_name(table: xr.Dataset, name: str) -> str:
+    """The name of a result, with prior or posterior where a table has both."""
+    both = len(_groups(table)) > 1
+    return f"{name}, {table['group'].sel(scenario=name).item()}" if both else name
 
 
 def scenario_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
@@ -33,7 +44,11 @@ def scenario_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     ratio = f"times {first}"
     figures = ["median", "lower", "upper", "mean", ratio, f"{ratio}: lower", "upper"]
     rows = [
-        [str(name), STATISTIC_LABELS[s], *_cells(table.sel(scenario=name, statistic=s))]
+        [
+            row_name(table, str(name)),
+            STATISTIC_LABELS[s],
+            *_cells(table.sel(scenario=name, statistic=s)),
+        ]
         for name in table["scenario"].values
         for s in STATISTICS
     ]

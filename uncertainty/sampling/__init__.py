@@ -6,6 +6,7 @@ from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, 
 from uncertainty.sampling.importance import DISAGREE
 from uncertainty.sampling.infer import infer
 from uncertainty.sampling.medians import median_of_rows
+from uncertainty.sampling.paired import paired_draws
 from uncertainty.sampling.points import normal_scores, unit_points
 from uncertainty.sampling.predict import expected_rows, predict
 from uncertainty.sampling.recall import problem_of
@@ -26,6 +27,7 @@ __all__ = [
     "learns",
     "median_of_rows",
     "normal_scores",
+    "paired_draws",
     "predict",
     "problem_of",
     "simulate",

@@ -17,12 +17,12 @@ from uncertainty.joint import Joint
 from uncertainty.likelihood import Observation, Target
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
-from uncertainty.results import BATCHES, with_posterior
+from uncertainty.results import with_posterior
 from uncertainty.sampling.description import labels
-from uncertainty.sampling.forward import Points, nested
+from uncertainty.sampling.forward import nested
 from uncertainty.sampling.importance import Weighted
 from uncertainty.sampling.nuts import Chains
-from uncertainty.sampling.points import normal_scores
+from uncertainty.sampling.paired import batches_of, drawn_scores
 from uncertainty.sampling.target import Open, RowsAt, open_names
 from uncertainty.spec import Evidence
 
@@ -68,15 +68,9 @@ class Posterior:
     @cached_property
     def scores(self) -> Columns:
         """Scores of every coordinate, shape (chain * draw,): what evidence cannot move is drawn."""
-        joint = self.problem.joint
         columns = np.moveaxis(self.chains.z, -1, 0).reshape(self.target.size, -1)
         own = dict(zip(self.target.names, columns, strict=False))
-        names = (*joint.coordinates(varies=False), *joint.coordinates(varies=True))
-        count = self.chains.z[..., 0].size
-        return {name: own[name] if name in own else self._drawn(name, count) for name in names}
-
-    def _drawn(self, name: str, count: int) -> Floats:
-        return np.random.default_rng([self.seed, *name.encode()]).standard_normal(count)
+        return drawn_scores(self.problem, own, self.chains.z[..., 0].size, self.seed)
 
     @cached_property
     def points(self) -> tuple[Columns, Columns]:
@@ -144,23 +138,6 @@ class Posterior:
             found[f"{item.name}_group"] = list(item.groups)
         return found
 
-    def batches(self, queries: int) -> list[Points]:
-        """Stretches of the chains, each with query points of its own."""
-        joint, count = self.problem.joint, self.shape[0] * BATCHES
-        inner = joint.coordinates(varies=True)
-        parts = {
-            name: self.scores[name].reshape(count, -1) for name in joint.coordinates(varies=False)
-        }
-        size = self.chains.z[..., 0].size // count
-        return [
-            Points(
-                {name: own[number] for name, own in parts.items()},
-                normal_scores(inner, queries, seed=self.seed, randomization=number),
-                size,
-            )
-            for number in range(count)
-        ]
-
 
 @jax.jit
 def _log_priors(joint: Joint, scores: dict[str, Array]) -> dict[str, Array]:
@@ -178,7 +155,9 @@ def lay_out(
     problem, groups = posterior.problem, posterior.groups()
     warnings = [*json.loads(prior.attrs["warnings"]), *doubts]
     if problem.varies:
-        reduced = nested(problem, posterior.batches(queries), posterior.seed, "posterior")
+        chains, _ = posterior.shape
+        batches = batches_of(problem, posterior.scores, chains, queries, posterior.seed)
+        reduced = nested(problem, batches, posterior.seed, "posterior")
         warnings += [f"posterior: {text}" for text in reduced.tally.warnings(problem)]
         for name, columns in reduced.groups.items():
             whole = name.endswith("_statistics")
