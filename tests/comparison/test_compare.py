@@ -77,3 +77,58 @@ def test_what_does_not_compare_is_refused():
     )
     with pytest.raises(un.InputError, match="at no boundary in own, in Wh at facility in gpt-4o"):
         un.compare({"own": board, "gpt-4o": un.build_problem("gpt-4o")})
+
+
+EVIDENCE = {
+    "schema": 1,
+    "observes": "y",
+    "error": {"lognormal": {"sigma": 0.2}},
+    "columns": ["t", "c", "value"],
+    "rows": [[1.0, 1.0, 3.0]],
+}
+
+
+def learned(evidence=EVIDENCE, **changes):
+    """Evidence bears on `a`; `t` and `c` are stated in its row."""
+    laws = {"a": lognormal(2, 0.5), "c": lognormal(1, 0.4)}
+    laws |= {"t": {"varies": "query", **lognormal(1, 1)}, **changes}
+    stated = {"schema": 1, "assumptions": laws}
+    return un.build_problem(stated, model=times, evidence=evidence)
+
+
+def test_one_posterior_is_shared_and_other_ones_are_two_unknowns():
+    """Of `a` nothing is left where both have the same evidence, and twice its spread elsewhere."""
+    other = {**EVIDENCE, "rows": [[1.0, 1.0, 3.5]]}
+    problems = {
+        "first": learned(),
+        "larger": learned(c=lognormal(3, 0.4)),
+        "other": learned(other),
+        "alone": learned([]),
+    }
+    table = un.compare(problems, quantity="y", draws=512)
+    assert table["group"].values.tolist() == ["posterior"] * 3 + ["prior"]
+    spread = 1 / np.sqrt(1 / 0.5**2 + 1 / 0.2**2)
+    middles = [spread**2 * (np.log(2) / 0.5**2 + np.log(y) / 0.2**2) for y in (3.0, 3.5)]
+    exact = {
+        "larger": (np.log(3), 0.0),
+        "other": (middles[1] - middles[0], np.hypot(spread, spread)),
+        "alone": (np.log(2) - middles[0], np.hypot(spread, 0.5)),
+    }
+    for name, (middle, sd) in exact.items():
+        row = table.sel(scenario=name, statistic="typical")
+        for key, level in (("median", 0.5), ("lower", 0.05), ("upper", 0.95)):
+            end = np.exp(middle + sd * norm.ppf(level))
+            error = float(row[f"mcse_ratio_{key}"])
+            assert abs(float(row[f"ratio_{key}"]) - end) < 4.5 * error + 1e-9, (name, key)
+            assert error < 0.05 * end
+    assert "of other is another one" in table.attrs["pairing"]
+    assert "alone: a prior" in table.attrs["pairing"]
+
+
+def test_a_file_against_itself_takes_exactly_as_much():
+    table = un.compare({"one": learned(), "again": learned()}, quantity="y", draws=64)
+    row = table.sel(scenario="again")
+    for key in ("median", "lower", "upper"):
+        assert (row[f"ratio_{key}"] == 1).all()
+        assert (row[f"mcse_ratio_{key}"] == 0).all()
+    assert (row["chance_above"] == 0).all()
