@@ -298,6 +298,14 @@ def _build(
     outputs = outputs_of(joint, chosen)
     observations, misfits = observations_of(observed, joint, by_name)
     late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name), *misfits]
+    if model is None:  # the file's own, of whose outputs it speaks
+        late += [
+            item.fault(
+                f"no output {item.solved_for!r}{nearest(item.solved_for, outputs)}", "solved_for"
+            )
+            for item in by_name.values()
+            if item.solved_for and item.solved_for not in outputs
+        ]
     if late:
         raise InputError(late)
     problem = Problem(priors, by_name, joint, chosen, outputs)

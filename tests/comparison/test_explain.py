@@ -166,3 +166,43 @@ def test_values_that_have_no_logarithm_are_refused():
         un.explain(one, other, quantity="y")
     with pytest.raises(un.InputError, match="must be one of typical"):
         un.explain(one, other, quantity="y", statistic="sum")
+
+
+def test_the_ends_are_those_of_the_comparison_and_evidence_is_a_part():
+    """Of a posterior the swaps are those of the prior, and evidence makes up the rest."""
+    evidence = {
+        "schema": 1,
+        "observes": "y",
+        "error": {"lognormal": {"sigma": 0.2}},
+        "columns": ["b", "value"],
+        "rows": [[1.0, 5.0]],
+    }
+    laws = {"a": lognormal(2, 0.5), "b": lognormal(1, 0.3)}
+    for given in (None, evidence):
+        first, second = (
+            un.build_problem(
+                {"schema": 1, "assumptions": {**laws, "b": lognormal(middle, 0.3)}},
+                model=times,
+                evidence=given,
+            )
+            for middle in (1, 3)
+        )
+        table = un.compare({"one": first, "other": second}, quantity="y", draws=256)
+        found = un.explain(first, second, quantity="y", draws=256, table=table)
+        middles = table["median"].sel(statistic="typical").values
+        assert found["value"].values.tolist() == middles.tolist()
+        assert found["side"].values.tolist() == ["one", "other"]
+        whole = float(np.log(middles[1] / middles[0]))
+        assert float(found["log_ratio"]) == pytest.approx(whole, abs=1e-12)
+        assert float(found["contribution"].sum()) == pytest.approx(whole, abs=1e-12)
+        row = found.sel(input="b")
+        assert abs(float(row["contribution"]) - np.log(3)) < 4 * float(row["contribution_se"])
+        assert ("evidence" in found["input"].values) == (given is not None)
+
+
+def test_a_number_solved_from_the_answer_is_marked_and_must_name_an_output():
+    solved = {"fixed": 0.2, "solved_for": "energy_wh"}
+    table = un.explain(problem(EPOCH), problem({**EPOCH, "utilization": solved}))
+    assert table["solved"].values.tolist() == [True]
+    with pytest.raises(un.InputError, match="solved_for: no output 'energy'.*'energy_wh'"):
+        problem({**EPOCH, "utilization": {**solved, "solved_for": "energy"}})

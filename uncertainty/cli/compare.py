@@ -78,7 +78,9 @@ def compare(
     with busy("comparing"):
         found = un.compare(problems, prob, quantity=quantity, draws=draws, seed=seed)
         parts = (
-            un.explain(*problems.values(), quantity=quantity, statistic=statistic, seed=seed)
+            un.explain(
+                *problems.values(), quantity=quantity, statistic=statistic, seed=seed, table=found
+            )
             if explain
             else None
         )
@@ -143,5 +145,5 @@ def _told(parts: "xr.Dataset") -> dict[str, object]:
     whole = {key: float(parts[key]) for key in ("log_ratio", "log_ratio_se")}
     sides = [str(side) for side in parts["side"].values]
     values = dict(zip(sides, map(float, parts["value"].values), strict=True))
-    rows = records(parts[["contribution", "contribution_se", "factor"]])
+    rows = records(parts[["contribution", "contribution_se", "factor", "solved"]])
     return {**parts.attrs, **whole, "values": values, "inputs": rows}

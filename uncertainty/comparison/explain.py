@@ -38,6 +38,7 @@ def explain(
     statistic: str = "typical",
     draws: int = _DRAWS,
     seed: int = 0,
+    table: xr.Dataset | None = None,
 ) -> xr.Dataset:
     """Split the ratio of two estimates into what each assumption contributes.
 
@@ -54,14 +55,19 @@ def explain(
     draws : int
         Epistemic points over 16 randomizations.
     seed : int
+    table : Dataset, optional
+        From `compare` of the two: its medians are then the ends, and its names those of the sides.
+        What evidence does to them is a part of its own.
 
     Returns
     -------
     xarray.Dataset
         Over ``input``, largest first: ``contribution``, the part of the natural logarithm of the
-        ratio, with ``contribution_se``; ``factor``, its exponential; and ``stated``, what each file
-        says, over ``side``. Contributions sum to ``log_ratio``. ``value`` over ``side`` has both
-        medians. Attributes: ``quantity``, ``units``, ``statistic``, and ``method``.
+        ratio, with ``contribution_se``; ``factor``, its exponential; ``solved``, true where a file
+        says that the input was chosen to give a published output, so that it is no cause; and
+        ``stated``, what each file says, over ``side``. Contributions sum to ``log_ratio``.
+        ``value`` over ``side`` has both medians. Attributes: ``quantity``, ``units``,
+        ``statistic``, ``method``, and where there is evidence ``group``: the prior is swapped.
 
     Raises
     ------
@@ -73,7 +79,8 @@ def explain(
     Shapley values (Shapley 1953) of the game whose worth is the logarithm of the median with some
     assumptions swapped: exact over all subsets up to 12 of them, and over 256 random orders, each
     with its reverse, above. In both the parts sum to the whole exactly. The standard error
-    is that between randomizations, and between orders.
+    is that between randomizations, and between orders. The medians of a table rest on more points:
+    what these add goes to the parts by their sizes, and into their errors.
 
     Examples
     --------
@@ -88,7 +95,8 @@ def explain(
     sides = aligned([first, second])
     game = _Game(mix(*sides), *_points(sides, draws, seed), name, statistic)
     parts, order_errors, method = _shares(game, seed)
-    return _table(game, (first, second), parts, order_errors, method)
+    found = _table(game, (first, second), parts, order_errors, method)
+    return found if table is None else _with_ends(found, table)
 
 
 def _points(sides: list[Problem], draws: int, seed: int) -> tuple[Columns, Columns]:
@@ -234,6 +242,7 @@ def _table(
     ratio = ends[1] - ends[0]
     members = dict(game.mixed.players)
     stated = [[_said(problem, name, members[name]) for problem in problems] for name in names]
+    solved = [any(_solved(problem, members[name]) for problem in problems) for name in names]
     output = problems[0].outputs[game.quantity]
     return xr.Dataset(
         {
@@ -241,6 +250,7 @@ def _table(
             "contribution_se": ("input", errors[order]),
             "factor": ("input", np.exp(parts[order, 0])),
             "stated": (("input", "side"), np.array(stated, str).reshape(len(names), 2)[order]),
+            "solved": ("input", np.array(solved, bool)[order]),
             "log_ratio": ((), ratio[0]),
             "log_ratio_se": ((), standard_error(ratio[1:])),
             "value": ("side", np.exp([end[0] for end in ends])),
@@ -251,7 +261,7 @@ def _table(
         },
         {
             "input": [names[i] for i in order],
-            "side": [problem.priors.label for problem in problems],
+            "side": [_label(problem) for problem in problems],
         },
         {
             "quantity": game.quantity,
@@ -259,8 +269,62 @@ def _table(
             "boundary": output.boundary,
             "statistic": game.statistic,
             "method": f"Shapley values, {method}",
+            **({"group": "prior"} if any(p.has_evidence for p in problems) else {}),
         },
     )
+
+
+EVIDENCE = "evidence"
+"""The part of what evidence moves: swaps are those of the prior."""
+
+
+def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
+    """Let the medians of a comparison be the ends, and split what they add to those at hand."""
+    rows = table.sel(statistic=found.attrs["statistic"])
+    values, errors = (np.asarray(rows[key].values) for key in ("median", "mcse_median"))
+    ratio = float(np.log(values[1] / values[0]))
+    error = float(np.hypot(*(errors / values)))
+    more = ratio - float(found["log_ratio"])
+    if "group" in table and "posterior" in table["group"].values:
+        found = _with_evidence(found, more, float(np.hypot(error, found["log_ratio_se"])))
+    else:
+        sizes = np.abs(found["contribution"])
+        extra = more * sizes / (float(sizes.sum()) or 1.0)
+        found["contribution"] = found["contribution"] + extra
+        found["contribution_se"] = np.hypot(found["contribution_se"], extra)
+    found["factor"] = np.exp(found["contribution"])
+    found["log_ratio"], found["log_ratio_se"] = ((), ratio), ((), error)
+    found["value"], found["value_se"] = ("side", values), ("side", errors)
+    found = found.assign_coords(side=[str(name) for name in table["scenario"].values])
+    return found.isel(input=np.argsort(-np.abs(found["contribution"].values), kind="stable"))
+
+
+def _with_evidence(found: xr.Dataset, part: float, error: float) -> xr.Dataset:
+    added = xr.Dataset(
+        {
+            "contribution": ("input", [part]),
+            "contribution_se": ("input", [error]),
+            "factor": ("input", [math.exp(part)]),
+            "solved": ("input", [False]),
+            "stated": (("input", "side"), [["what it moves"] * 2]),
+        },
+        {"input": [EVIDENCE], "side": found["side"]},
+    )
+    names = list(added.data_vars)
+    joined = xr.concat([found[names], added], "input")
+    return found.drop_dims("input").merge(joined).assign_attrs(found.attrs)
+
+
+def _label(problem: Problem) -> str:
+    """A file, with its scenario."""
+    scenario = f":{problem.scenario}" if problem.scenario else ""
+    return f"{problem.priors.label}{scenario}"
+
+
+def _solved(problem: Problem, names: tuple[str, ...]) -> bool:
+    """Whether a file says that one of these was chosen to give a published output."""
+    known = problem.assumptions
+    return any(known[name].solved_for for name in names if name in known)
 
 
 def _said(problem: Problem, player: str, names: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from uncertainty.comparison import EVIDENCE
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios, plot_waterfall
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.scenarios import row_name
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 _KEYS = ("median", "lower", "upper")
+_ROUNDING = 1e-9  # of a figure: what arithmetic leaves where nothing differs
+_ESTABLISHED = 2.0  # standard errors that a part must exceed to be shown as one
 
 
 def comparison_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
@@ -64,20 +67,31 @@ def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
     for name in table["scenario"].values[1:]:
         row = table.sel(scenario=name, statistic="typical")
         ratio = [float(row[f"ratio_{key}"]) for key in _KEYS]
-        chance = figure_with_error(
-            100 * float(row["chance_above"]), 100 * float(row["mcse_chance_above"])
-        )
         if math.isfinite(ratio[0]):
             if _alike(row):
                 yield f"{name} takes the same as {first}: nothing differs."
                 continue
+            known = max(ratio) - min(ratio) <= _ROUNDING * ratio[0]
+            spread = (
+                "nothing uncertain differs"
+                if known
+                else f"{prob} interval, equal tails: {ratio[1]:.3g} to {ratio[2]:.3g}"
+            )
             yield (
                 f"The typical query of {name} takes {ratio[0]:.3g} times that of {first} "
-                f"({prob} interval, equal tails: {ratio[1]:.3g} to {ratio[2]:.3g}); it takes more "
-                f"with a probability of {chance} %."
+                f"({spread}){'' if known else _chance(row)}."
             )
     if "pairing" in table.attrs:
         yield str(table.attrs["pairing"])
+
+
+def _chance(row: xr.Dataset) -> str:
+    """Say how likely it is to take more; of what no draw or every draw does, how sure that is."""
+    chance, error = (100 * float(row[key]) for key in ("chance_above", "mcse_chance_above"))
+    if chance in (0.0, 100.0):
+        side = f"over {100 - error:.4g}" if chance else f"under {error:.2g}"
+        return f"; it takes more with a probability of {side} %"
+    return f"; it takes more with a probability of {figure_with_error(chance, error)} %"
 
 
 def _alike(row: xr.Dataset) -> bool:
@@ -125,10 +139,15 @@ def explanation_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name in table["input"].values:
         row = table.sel(input=name)
-        told = figure_with_error(float(row["contribution"]), float(row["contribution_se"]))
-        rows.append(
-            [str(name), f"{float(row['factor']):.3g}", told, *map(str, row["stated"].values)]
+        part, error = float(row["contribution"]), float(row["contribution_se"])
+        established = abs(part) > max(_ESTABLISHED * error, _ROUNDING)
+        cells = (
+            [f"{float(row['factor']):.3g}", figure_with_error(part, error)]
+            if established
+            else ["1", "none established"]
         )
+        solved = " (solved for)" if bool(row["solved"]) else ""
+        rows.append([f"{name}{solved}", *cells, *map(str, row["stated"].values)])
     return ["input", "factor", "part of the log ratio", *sides], rows
 
 
@@ -140,11 +159,26 @@ def explanation_sentence(table: xr.Dataset) -> str:
     ]
     ratio = math.exp(float(table["log_ratio"]))
     facts, (first, second) = table.attrs, (str(side) for side in table["side"].values)
-    return (
+    solved = [str(name) for name in table["input"].values[table["solved"].values]]
+    said = [
         f"From {first} ({values[0]} {facts['units']}) to {second} ({values[1]} {facts['units']}), "
         f"medians of the {facts['statistic']} query: a factor of {ratio:.3g}. {facts['method']}; "
         "the factors multiply to the whole."
-    )
+    ]
+    if solved:
+        are = "are no causes: they were" if len(solved) > 1 else "is no cause: it was"
+        said.append(
+            f"{' and '.join(solved)} {are} chosen so that the published answer comes out, and "
+            f"take{'s' * (len(solved) == 1)} up what all other numbers leave."
+        )
+    if EVIDENCE in table["input"].values:
+        said.append(
+            "Swapped are the assumptions of the prior; evidence is what the measurements add to "
+            "that, so that the ends are those of the posterior."
+        )
+    elif "group" in facts:
+        said.append("All of this is of the prior.")
+    return " ".join(said)
 
 
 def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
@@ -170,7 +204,7 @@ def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
     ...     [path.name for path in write_explanation(table, folder)]
     ['explanation.csv', 'waterfall.svg', 'waterfall.png']
     """
-    flat = table[["contribution", "contribution_se", "factor"]].to_dataframe()
+    flat = table[["contribution", "contribution_se", "factor", "solved"]].to_dataframe()
     for number, side in enumerate(table["side"].values):
         flat[f"in {side}"] = table["stated"].values[:, number]
     folder = Path(folder)

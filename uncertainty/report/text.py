@@ -23,14 +23,17 @@ __all__ = [
 
 
 def figure_with_error(value: float, error: float) -> str:
-    """Write a number to three digits, with its standard error to one or two.
+    """Write a number to three digits, with its standard error to one or two, where it has one.
 
     Examples
     --------
     >>> figure_with_error(0.14921, 0.00066)
     '0.149 ± 0.00066'
+    >>> figure_with_error(0.3, 1e-17)
+    '0.3'
     """
-    return f"{value:.3g} ± {error if error > 1e-12 * abs(value) else 0:.2g}"
+    # Rounding is no error: what is known has none.
+    return f"{value:.3g}" + (f" ± {error:.2g}" if error > 1e-12 * abs(value) else "")
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,16 @@ class Headline:
         return [
             STATISTIC_LABELS[statistic] if self.nested else "every query",
             _cell(cells[0], "median"),
-            *(f"{_cell(cell, 'lower')} to {_cell(cell, 'upper')}" for cell in cells),
+            *(_interval(cell) for cell in cells),
             _cell(cells[0], "mean"),
         ]
+
+
+def _interval(row: xr.Dataset) -> str:
+    low, high = float(row["lower"]), float(row["upper"])
+    if abs(high - low) <= 1e-12 * abs(low):  # rounding
+        return "no spread"
+    return f"{_cell(row, 'lower')} to {_cell(row, 'upper')}"
 
 
 def _cell(row: xr.Dataset, key: str) -> str:
@@ -206,4 +216,5 @@ def _relative(row: xr.Dataset) -> str:
     errors = [
         float(row[f"mcse_{k}"]) / abs(float(row[k])) for k in ("median", "lower", "upper") if row[k]
     ]
-    return f"at most {100 * max(errors, default=0.0):.2g} %"
+    worst = max(errors, default=0.0)
+    return f"at most {100 * worst:.2g} %" if worst > 1e-12 else "none"

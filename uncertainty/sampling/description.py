@@ -84,6 +84,7 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "basis": item.basis,
             "group": item.group,
             "note": item.note,
+            "solved_for": item.solved_for,
             "varies": "query" if item.varies else "",
             "law": str(item),
             "coordinate": "" if name in learned else str(places.get(name, "")),

@@ -102,6 +102,8 @@ class Assumption:
         Unit of its value; `stated_unit` is that of the numbers in the file.
     varies : bool
         True where it differs from query to query.
+    solved_for : str
+        The output whose published value it was chosen to give: then it explains nothing.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Assumption:
     source: str = ""
     basis: str = ""
     note: str = ""
+    solved_for: str = ""
 
     def __str__(self) -> str:
         law = str(self.law) if self.law else told(self.expression or ("number", 0.0))

@@ -55,6 +55,7 @@ def convert(
         source=entry.source or "",
         basis=entry.basis or "",
         note=entry.note or "",
+        solved_for=entry.solved_for or "",
     ), work.complaints
 
 

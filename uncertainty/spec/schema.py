@@ -66,6 +66,9 @@ class AssumptionEntry(FamilyKeys):
     source: str | None = Field(None, description="a key of sources.bib")
     basis: Literal["measured", "published", "derived", "judgement"] | None = None
     note: str | None = Field(None, description="why these numbers")
+    solved_for: str | None = Field(
+        None, description="the output whose published value these numbers were chosen to give"
+    )
 
     @model_validator(mode="after")
     def _truncates_a_distribution(self) -> "AssumptionEntry":

@@ -99,7 +99,7 @@ def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: G
     Those of a Markov chain count as many as are effective. Each of the queries of a chain serves
     all its draws, so of one query there are no more than these.
     """
-    inputs = tree[group].dataset.variables.values()
+    inputs = tree[group].dataset.data_vars.values()
     if all(
         np.ptp(np.asarray(v.values, np.float64)) == 0 for v in inputs if v.dims[:1] == ("chain",)
     ):
