@@ -56,18 +56,17 @@ def save(tree: "xr.DataTree", path: str | Path) -> Path:
     True
     """
     path = Path(path)
-    plain = _with_plain_attributes(tree)
-    with replacing(path) as temporary:
-        try:
-            plain.to_netcdf(temporary, engine="h5netcdf")
-        except OSError:
-            raise
-        except Exception as error:  # of xarray, h5netcdf or h5py, each of its own kinds
-            text = f"cannot be written: {reason(error)}"
-            raise InputError.of(str(path), text) from error
-        seal = _SEAL + _checksum(temporary, temporary.stat().st_size)
-        with temporary.open("ab") as file:
-            file.write(seal)
+    try:
+        # In memory first: the HDF5 library can crash where a disk is full.
+        content = bytes(_with_plain_attributes(tree).to_netcdf(None, engine="h5netcdf"))
+    except InputError:
+        raise
+    except Exception as error:  # of xarray, h5netcdf or h5py, each of its own kinds
+        raise InputError.of(str(path), f"cannot be written: {reason(error)}") from error
+    seal = _SEAL + hashlib.sha256(content).hexdigest().encode()
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.write(seal)
     return path
 
 

@@ -1,15 +1,17 @@
 """`uncertainty check`: what is wrong with a file, or what it implies."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from uncertainty.cli.folder import ResultFolder
 from uncertainty.cli.options import (
     AsJson,
     Debug,
     EvidenceNames,
     File,
+    Force,
     Model,
     Out,
     Outside,
@@ -19,13 +21,9 @@ from uncertainty.cli.options import (
     Scenario,
     Seed,
     Sets,
-    check_folder,
     check_prob,
 )
 from uncertainty.cli.show import busy, implied, print_json, say, table, warnings
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["check"]
 
@@ -44,6 +42,7 @@ def check(
     prob: Prob = 0.9,
     quantity: Quantity = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -63,7 +62,16 @@ def check(
     doubts += surprises(expected) if expected is not None else []
     notices = [notice for notice in notices_of(tree) if notice not in doubts]
     folder = out or Path("results") / question.folder_name
-    written = _draw(tree, folder, problem.quantity(quantity), prob) if plot else []
+    written: list[Path] = []
+    if plot:
+        asked, read = question.asked("answer", folder), [item.path for item in problem.files]
+        with (
+            ResultFolder(folder, asked, "check", force=force, read=read) as place,
+            busy("drawing"),
+        ):
+            chosen = problem.quantity(quantity)
+            files = un.write_assumptions(tree, place.unfinished, quantity=chosen, prob=prob)
+            written = place.keep(files)
     if as_json:
         found = {"inputs": records(percentiles), "warnings": doubts, "notices": notices}
         found |= {"evidence": records(expected)} if expected is not None else {}
@@ -79,11 +87,3 @@ def check(
     if written:
         say(f"Written: {', '.join(str(path) for path in written)}")
     say(f"No faults: {len(problem.assumptions)} assumptions for {problem.model.name}.")
-
-
-def _draw(tree: "xr.DataTree", folder: Path, quantity: str, prob: float) -> list[Path]:
-    import uncertainty as un
-
-    check_folder(folder)
-    with busy("drawing"):
-        return un.write_assumptions(tree, folder, quantity=quantity, prob=prob)

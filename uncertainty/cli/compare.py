@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uncertainty.cli.folder import ResultFolder
 from uncertainty.cli.options import (
     NOT_TRUSTED,
     AsJson,
     Debug,
     Draws,
     EvidenceNames,
+    Force,
     Model,
     Out,
     Outside,
@@ -23,8 +25,8 @@ from uncertainty.cli.options import (
     Question,
     Seed,
     Sets,
-    check_folder,
     check_prob,
+    folder_name,
 )
 from uncertainty.cli.show import busy, complain, print_json, say, table
 from uncertainty.errors import InputError
@@ -59,6 +61,7 @@ def compare(
     prob: Prob = 0.9,
     quantity: Quantity = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -67,25 +70,45 @@ def compare(
     Compared is what `run` quotes: the posterior where there is evidence, else the prior.
     """
     import uncertainty as un
+    from uncertainty import report
 
     check_prob(prob)
-    problems = _problems(files, Question("", sets or [], None, model, allow_outside, evidence))
-    folder = out or Path("results") / "-against-".join(_short(label) for label in problems)
+    question = Question("", sets or [], None, model, allow_outside, evidence)
+    problems = _problems(files, question)
     if len(problems) < 2:
         raise InputError.of("FILE", f"give two or more: {files[0]} has no scenarios")
+    sides = _sides(files, problems)
+    names = [side.folder_name for side in sides]
+    if len(files) < len(problems):
+        names = [names[0], "scenarios"]
+    name = folder_name(["-against-".join(names), *question.changes()])
+    folder = out or Path("results") / name
     if explain and len(problems) != 2:
         raise InputError.of("--explain", f"takes two files (got {len(problems)})")
-    with busy("comparing"):
-        found = un.compare(problems, prob, quantity=quantity, draws=draws, seed=seed)
-        parts = (
-            un.explain(
-                *problems.values(), quantity=quantity, statistic=statistic, seed=seed, table=found
+    read = [file.path for problem in problems.values() for file in problem.files]
+    asked = {
+        "what": "comparison",
+        "of": [side.asked("side", folder) for side in sides],
+        "changes": question.changes(),
+    }
+    with ResultFolder(folder, asked, "compare", force=force, read=read) as place:
+        with busy("comparing"):
+            found = un.compare(problems, prob, quantity=quantity, draws=draws, seed=seed)
+            parts = (
+                un.explain(
+                    *problems.values(),
+                    quantity=quantity,
+                    statistic=statistic,
+                    seed=seed,
+                    table=found,
+                )
+                if explain
+                else None
             )
-            if explain
-            else None
-        )
-    check_folder(folder)
-    _show(found, parts, folder, as_json)
+        drawn = report.write_comparison(found, place.unfinished)
+        drawn += report.write_explanation(parts, place.unfinished) if parts is not None else []
+        written = place.keep(drawn)
+    _show(found, parts, written, as_json)
     doubts: list[str] = json.loads(found.attrs["warnings"])
     for doubt in doubts:
         complain(f"not to be trusted: {doubt}")
@@ -112,16 +135,20 @@ def _file_and_scenario(text: str) -> tuple[str, str | None]:
     return (file, scenario) if colon and scenario.isidentifier() else (text, None)
 
 
-def _short(label: str) -> str:
-    file, scenario = _file_and_scenario(label)
-    return Path(file).stem.replace(" ", "-") + (f"-{scenario}" if scenario else "")
+def _sides(files: Sequence[str], problems: "Mapping[str, Problem]") -> list[Question]:
+    """Say what is compared, however it was written, without what is changed on all sides."""
+    if len(files) < len(problems):
+        pairs = [(files[0], problem.scenario or None) for problem in problems.values()]
+    else:
+        pairs = [_file_and_scenario(text) for text in files]
+    return [Question(file, [], scenario, None) for file, scenario in pairs]
 
 
-def _show(found: "xr.Dataset", parts: "xr.Dataset | None", folder: Path, as_json: bool) -> None:
+def _show(
+    found: "xr.Dataset", parts: "xr.Dataset | None", written: Sequence[Path], as_json: bool
+) -> None:
     from uncertainty import report
 
-    written = report.write_comparison(found, folder)
-    written += report.write_explanation(parts, folder) if parts is not None else []
     if as_json:
         facts: Mapping[str, object] = {**found.attrs, "units": str(found["units"].item())}
         rows = report.records(found.reset_coords(drop=True))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uncertainty.cli.folder import ResultFolder
 from uncertainty.cli.options import (
     DONE,
     NOT_TRUSTED,
@@ -12,6 +13,7 @@ from uncertainty.cli.options import (
     Debug,
     EvidenceNames,
     File,
+    Force,
     Model,
     Out,
     Outside,
@@ -21,7 +23,6 @@ from uncertainty.cli.options import (
     Scenario,
     Seed,
     Sets,
-    check_folder,
     check_prob,
 )
 from uncertainty.cli.show import busy, complain, print_json, say, steps, table, warnings
@@ -55,28 +56,36 @@ def infer(
     prob: Prob = 0.9,
     quantity: Quantity = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Update a file's assumptions on its evidence; say what has moved and how it fits."""
     import uncertainty as un
+    from uncertainty.exporting import may_be_written
 
     check_prob(prob)
     if export and (sets or scenario or (model and ".py:" in model)):
         text = "give neither --set, --scenario nor a function: a file of its own can be exported"
         raise InputError.of("--export", text)
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)
-    folder = out or Path("results") / f"{question.folder_name}-posterior"
     with busy("checking"):
         problem = question.problem()
         chosen = problem.quantity(quantity)
-        check_folder(folder)
-    with steps("chains") as progress:
-        tree = un.infer(problem, draws, chains, seed, warmup=warmup, progress=progress)
-    with busy("writing"):
-        written = [un.save(tree, folder / "run.nc")]
-        written += un.write_posterior(tree, folder, quantity=chosen, prob=prob)
-        lost = un.export_priors(tree, export) if export else None
+        if export:
+            may_be_written(export, problem, force=force)
+    folder = out or Path("results") / f"{question.folder_name}-posterior"
+    asked, read = question.asked("posterior", folder), [file.path for file in problem.files]
+    with ResultFolder(folder, asked, "infer", force=force, read=read) as place:
+        with steps("chains") as progress:
+            tree = un.infer(problem, draws, chains, seed, warmup=warmup, progress=progress)
+        with busy("writing"):
+            saved = un.save(tree, place.unfinished / "run.nc")
+            files = un.write_posterior(tree, place.unfinished, quantity=chosen, prob=prob)
+            written = place.keep([saved, *files])
+            if export:  # again: it may name what was just written
+                may_be_written(export, problem, force=force)
+            lost = un.export_priors(tree, export) if export else None
     if as_json:
         _print_json(tree, chosen, prob, [*written, *([export] if export else [])])
     else:

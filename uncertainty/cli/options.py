@@ -1,6 +1,9 @@
 """Options that the commands share, and what a question about a file consists of."""
 
-from collections.abc import Sequence
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +30,7 @@ __all__ = [
     "EvidenceNames",
     "Executor",
     "File",
+    "Force",
     "Model",
     "Out",
     "Outside",
@@ -38,10 +42,11 @@ __all__ = [
     "Seed",
     "Sets",
     "Tolerance",
-    "check_folder",
     "check_prob",
+    "folder_name",
 ]
 
+_LONGEST = 80  # characters of the name of a folder, before a mark tells more apart
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
 
 
@@ -98,6 +103,12 @@ Checkpoint = Annotated[
 Outside = Annotated[
     bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
 ]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Replace another question's result, or files not written by uncertainty."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
@@ -137,10 +148,78 @@ class Question:
 
     @property
     def folder_name(self) -> str:
-        """Name of all that differs, so that no result replaces another unasked."""
-        scenario = [self.scenario] if self.scenario else []
-        differs = ["set"] if self.sets or self.evidence is not None else []
-        return "-".join([Path(self.file).stem, *scenario, *differs])
+        """Name of file and all that differs from it: ``calibrated-gpt-4o-pue=1.2``."""
+        return folder_name([_file_name(self.file), *self.changes()])
+
+    def changes(self) -> list[str]:
+        """What differs from the file, in short."""
+        evidence = [] if self.evidence is None else ["evidence", *sorted(self.evidence)]
+        return [*filter(None, [self.scenario, self.model]), *sorted(self.sets), *evidence]
+
+    def asked(self, what: str, folder: Path) -> dict[str, object]:
+        """Say what makes it another question than that of another result in a folder.
+
+        Draws, seed, probability and quantity do not: the same is asked, and answered anew. A file
+        is the same file after it was changed.
+        """
+        differs = {
+            "file": _identity(self.file, folder),
+            "scenario": self.scenario,
+            "model": self.model,
+            "set": sorted(self.sets),
+            "evidence": None if self.evidence is None else sorted(self.evidence),
+        }
+        return {"what": what} | {k: v for k, v in differs.items() if v not in (None, "", [])}
+
+
+def folder_name(parts: Iterable[str]) -> str:
+    """Join what tells results apart to the name of a folder.
+
+    Examples
+    --------
+    >>> folder_name(["gpt-4o", "pue={fixed: 1.2}"])
+    'gpt-4o-pue=_fixed_1.2'
+    """
+    parts = list(parts)
+    name = "-".join(re.sub(r"[^\w.+=-]+", "_", part).strip("_.-") for part in parts)
+    if len(name) <= _LONGEST:
+        return name
+    mark = hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:8]
+    return f"{name[:_LONGEST]}-{mark}"
+
+
+def _found(file: str) -> Path | None:
+    from uncertainty.spec import Place, find_file
+
+    return find_file(file, Place(Path.cwd(), None))
+
+
+def _file_name(file: str) -> str:
+    """Name a file: a shipped one as it is called, one of the user's by its path from here."""
+    from uncertainty.spec import shipped_folder, shipped_names
+
+    path = (_found(file) or Path(file)).resolve()
+    if path.is_relative_to(shipped_folder()):
+        return "-".join(path.relative_to(shipped_folder()).with_suffix("").parts)
+    if not path.is_relative_to(Path.cwd().resolve()):
+        mark = hashlib.sha256(str(path.parent).encode(errors="replace")).hexdigest()[:6]
+        return f"{path.stem}-{mark}"
+    name = "-".join(path.relative_to(Path.cwd().resolve()).with_suffix("").parts)
+    shipped = {shipped.replace("/", "-") for shipped in shipped_names()}
+    return f"my-{name}" if name in shipped else name
+
+
+def _identity(file: str, folder: Path) -> str:
+    """Name a file so that a project which is moved as a whole stays the same."""
+    from uncertainty.spec import shipped_folder, shown_path
+
+    path = (_found(file) or Path(file)).resolve()
+    if path.is_relative_to(shipped_folder()):
+        return shown_path(path)
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return str(path)
 
 
 def _parsed(item: str) -> tuple[str, object]:
@@ -153,14 +232,6 @@ def _parsed(item: str) -> tuple[str, object]:
         return name.strip(), parse_yaml(text)
     except Exception as error:
         raise InputError.of("--set", f"{name}: not a value: {text!r}") from error
-
-
-def check_folder(folder: Path) -> None:
-    """Find out before the work is done whether its results can be kept."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError.of("--out", f"cannot write to {folder}: {error.strerror}") from error
 
 
 def check_prob(prob: float) -> None:

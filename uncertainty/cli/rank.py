@@ -1,5 +1,6 @@
 """`uncertainty rank`: which assumptions matter most, by as many methods as wanted."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from uncertainty.cli.folder import ResultFolder
 from uncertainty.cli.options import (
     NOT_TRUSTED,
     AsJson,
     Debug,
     Draws,
     EvidenceNames,
+    Force,
     Model,
     Outside,
     Prob,
@@ -21,7 +24,6 @@ from uncertainty.cli.options import (
     Scenario,
     Seed,
     Sets,
-    check_folder,
     check_prob,
 )
 from uncertainty.cli.show import busy, complain, print_json, say, steps, table, warnings
@@ -86,6 +88,7 @@ def rank(
     prob: Prob = 0.9,
     quantity: Quantity = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -102,35 +105,54 @@ def rank(
     with busy("checking"):
         problem = None if saved else question.problem()
         chosen = quantity if problem is None else problem.quantity(quantity)
-    tree = _saved(question) if problem is None else _posterior(problem, method, draws, seed)
-    if method is None:
-        learned = tree is not None and "posterior" in tree.children
-        plain = "correlation,delta" if saved else "shapley,value,tornado"
-        method = _OF_POSTERIOR if learned else plain
-    ask = partial(
-        un.rank_inputs,
-        quantity=chosen,
-        statistic=cast("target.Statistic", statistic),
-        scale=cast("target.Scale", scale),
-        seed=seed,
-        prob=prob,
-        where=where,
-    )
-    rankings = [
-        _ranked(ask, tree, problem, name.strip(), by, draws, threshold)
-        for name in method.split(",")
-    ]
-    beside = Path(file).parent / "ranking"
-    folder = out or (beside if saved else Path("results") / f"{question.folder_name}-ranking")
-    check_folder(folder)
-    with busy("writing"):
-        written = [*un.write_ranking(rankings, folder), *_movement(tree, folder)]
+    tree = None if problem else _saved(question)
+    folder = out or _folder(question, saved=saved)
+    asked, read = question.asked("ranking", folder), _files(question, problem, tree)
+    with ResultFolder(folder, asked, "rank", force=force, read=read) as place:
+        if problem:
+            tree = _posterior(problem, method, draws, seed)
+        if method is None:
+            learned = tree is not None and "posterior" in tree.children
+            plain = "correlation,delta" if saved else "shapley,value,tornado"
+            method = _OF_POSTERIOR if learned else plain
+        ask = partial(
+            un.rank_inputs,
+            quantity=chosen,
+            statistic=cast("target.Statistic", statistic),
+            scale=cast("target.Scale", scale),
+            seed=seed,
+            prob=prob,
+            where=where,
+        )
+        rankings = [
+            _ranked(ask, tree, problem, name.strip(), by, draws, threshold)
+            for name in method.split(",")
+        ]
+        with busy("writing"):
+            files = un.write_ranking(rankings, place.unfinished)
+            written = place.keep([*files, *_movement(tree, place.unfinished)])
     _print_json(rankings, written) if as_json else _print(rankings, written)
-    doubts = [] if tree is None else warnings(tree)
+    doubts = warnings(tree) if tree is not None else problem.priors.warnings if problem else ()
     for doubt in doubts:
         complain(f"not to be trusted: {doubt}")
     if doubts:
         raise typer.Exit(NOT_TRUSTED)
+
+
+def _folder(question: Question, *, saved: bool) -> Path:
+    """Where a ranking goes: in the folder of a saved run."""
+    if not saved:
+        return Path("results") / f"{question.folder_name}-ranking"
+    run = Path(question.file)
+    return run.parent / ("ranking" if run.stem == "run" else f"ranking-{run.stem}")
+
+
+def _files(question: Question, problem: "Problem | None", tree: "xr.DataTree | None") -> list[Path]:
+    """What a ranking is computed from."""
+    if problem is not None:
+        return [file.path for file in problem.files]
+    listed = json.loads(str(tree.attrs["prior_files"])) if tree is not None else []
+    return [Path(question.file), *(Path(file["path"]) for file in listed)]
 
 
 def _movement(tree: "xr.DataTree | None", folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from uncertainty.cli.folder import ResultFolder
 from uncertainty.cli.options import (
     DONE,
     NOT_TRUSTED,
@@ -20,6 +21,7 @@ from uncertainty.cli.options import (
     EvidenceNames,
     Executor,
     File,
+    Force,
     Model,
     Out,
     Outside,
@@ -30,7 +32,6 @@ from uncertainty.cli.options import (
     Seed,
     Sets,
     Tolerance,
-    check_folder,
     check_prob,
 )
 from uncertainty.cli.show import Result, SideBySide, busy, note, steps, warnings
@@ -63,6 +64,7 @@ def run(
     dask: Dask = None,
     checkpoint: Checkpoint = None,
     allow_outside: Outside = False,
+    force: Force = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -74,32 +76,35 @@ def run(
     """
     streaming = Streaming(tolerance, dask or executor, checkpoint)
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)
-    folder = out or Path("results") / question.folder_name
     check_prob(prob)
     if scenario == "all":
         if streaming.wanted(draws):
             raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
-        _run_scenarios(question, folder, draws, seed, prob, above, quantity, as_json)
+        _run_scenarios(question, out, draws, seed, prob, above, quantity, force, as_json)
     import uncertainty as un
 
     with busy("checking"):
         problem = question.problem()
         chosen = problem.quantity(quantity)
-        check_folder(folder)
-    if streaming.wanted(draws):
-        tree = streaming.run(problem, chosen, draws, seed, prob, above)
-        tree.attrs["command"] = _command()
-        note(tree, "this is the prior alone: a posterior is not streamed", problem.has_evidence)
-    else:
-        tree = _answer(problem, draws, seed)
-    with busy("ranking"):
-        ranking, reason = _ranking(problem, tree, chosen, seed, prob)
-    with busy("writing"):
-        probs = sorted({0.5, prob})
-        files = un.write_report(
-            tree, folder, quantity=chosen, ranking=ranking, probs=probs, above=above
-        )
-        written = [un.save(tree, folder / "run.nc"), *files]
+    folder = out or Path("results") / question.folder_name
+    asked, read = question.asked("answer", folder), [file.path for file in problem.files]
+    with ResultFolder(folder, asked, "run", force=force, read=read) as place:
+        if streaming.wanted(draws):
+            tree = streaming.run(problem, chosen, draws, seed, prob, above)
+            tree.attrs["command"] = _command()
+            alone = "this is the prior alone: a posterior is not streamed"
+            note(tree, alone, problem.has_evidence)
+        else:
+            tree = _answer(problem, draws, seed)
+        with busy("ranking"):
+            ranking, reason = _ranking(problem, tree, chosen, seed, prob)
+        with busy("writing"):
+            probs = sorted({0.5, prob})
+            saved = un.save(tree, place.unfinished / "run.nc")
+            files = un.write_report(
+                tree, place.unfinished, quantity=chosen, ranking=ranking, probs=probs, above=above
+            )
+            written = place.keep([saved, *files])
     result = Result(tree, ranking, reason, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
@@ -146,12 +151,13 @@ def _ranking(
 
 def _run_scenarios(
     question: Question,
-    folder: Path,
+    out: Path | None,
     draws: int | None,
     seed: int,
     prob: float,
     above: float | None,
     quantity: str | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Run the file as stated and each of its scenarios at the same points."""
@@ -160,12 +166,23 @@ def _run_scenarios(
     with busy("checking"):
         problems = question.every_scenario()
         chosen = next(iter(problems.values())).quantity(quantity)
-        check_folder(folder)
-    trees = {name: _answer(problem, draws, seed) for name, problem in problems.items()}
-    with busy("writing"):
-        paths = {name: folder / f"{name.replace(' ', '_')}.nc" for name in trees}
-        written = [un.save(tree, paths[name]) for name, tree in trees.items()]
-        written += un.write_scenarios(trees, folder, quantity=chosen, prob=prob, above=above)
+    read = [file.path for problem in problems.values() for file in problem.files]
+    folder = out or Path("results") / question.folder_name
+    asked = question.asked("answer", folder)
+    with ResultFolder(folder, asked, "run", force=force, read=read) as place:
+        trees = {name: _answer(problem, draws, seed) for name, problem in problems.items()}
+        with busy("writing"):
+            # A scenario may be called as_stated: no name of a scenario holds a dash.
+            stated = "as-stated" if "as_stated" in trees else "as_stated"
+            stems = {name: name.replace("as stated", stated) for name in trees}
+            saved = [
+                un.save(tree, place.unfinished / f"{stems[name]}.nc")
+                for name, tree in trees.items()
+            ]
+            files = un.write_scenarios(
+                trees, place.unfinished, quantity=chosen, prob=prob, above=above
+            )
+            written = place.keep([*saved, *files])
     result = SideBySide(trees, chosen, prob, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)

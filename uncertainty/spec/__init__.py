@@ -19,7 +19,15 @@ from uncertainty.spec.functions import file_of_function, load_function, model_of
 from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.ledger import Claim, Term, read_ledger
-from uncertainty.spec.library import InputFile, shipped_folder, shipped_names, sources
+from uncertainty.spec.library import (
+    InputFile,
+    Place,
+    find_file,
+    shipped_folder,
+    shipped_names,
+    shown_path,
+    sources,
+)
 from uncertainty.spec.priors import Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
 from uncertainty.spec.rows import OBSERVED, Row, conditions_of, group_of_row
@@ -44,6 +52,7 @@ __all__ = [
     "Layer",
     "Measurement",
     "Number",
+    "Place",
     "Priors",
     "Reference",
     "Resolution",
@@ -57,6 +66,7 @@ __all__ = [
     "evidence_names",
     "evidence_schema",
     "file_of_function",
+    "find_file",
     "given_layer",
     "group_of_row",
     "load_function",
@@ -72,6 +82,7 @@ __all__ = [
     "resolve",
     "shipped_folder",
     "shipped_names",
+    "shown_path",
     "sources",
     "starting_file",
     "stated_evidence",
