@@ -32,7 +32,7 @@ def run(monkeypatch, tmp_path, capsys):
 
 NAMES = {
     "run.nc", "summary.csv", "ranking.csv", "report.md", "distribution.svg", "distribution.png",
-    "ranking.svg", "ranking.png", "components.svg", "components.png",
+    "ranking.svg", "ranking.png", "components.svg", "components.png", "question.json",
 }  # fmt: skip
 PRIOR = ("--evidence", "none")  # what is not about evidence need not wait for it
 LEARNED = {
@@ -63,7 +63,7 @@ def test_run_prints_and_writes(run, tmp_path):
 def test_results_go_to_a_folder_named_after_file_scenario_and_what_is_set(run, tmp_path):
     status, _, _ = run("run", "gpt-4o", *PRIOR, "--scenario", "long_input", "--draws", "256")
     assert status == 0
-    assert (tmp_path / "results" / "gpt-4o-long_input-set" / "run.nc").is_file()
+    assert (tmp_path / "results" / "gpt-4o-long_input-evidence-none" / "run.nc").is_file()
 
 
 def test_json_holds_the_same(run):
@@ -113,8 +113,9 @@ def test_nothing_uncertain(run, tmp_path):
     assert "Nothing is uncertain here: the model gives 2" in out
     (tmp_path / "mine.py").write_text("def f(x):\n    return {'energy_wh': x, 'b': 7 * x}\n")
     run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "64", "--quantity", "b")
-    assert "the model gives 14." in (tmp_path / "results" / "mine" / "report.md").read_text()
-    assert not (tmp_path / "results" / "mine" / "ranking.csv").exists()
+    folder = tmp_path / "results" / "mine-mine.py_f"
+    assert "the model gives 14." in (folder / "report.md").read_text()
+    assert not (folder / "ranking.csv").exists()
 
 
 def test_check_prints_what_is_implied(run, tmp_path):
@@ -183,7 +184,7 @@ def test_what_is_not_to_be_trusted_is_saved_marked_and_has_its_own_status(run, t
     assert status == 3
     assert "not to be trusted: energy_wh is not finite or negative for 0.19" in err
     assert "for example at x = " in err
-    folder = tmp_path / "results" / "mine"
+    folder = tmp_path / "results" / "mine-mine.py_f"
     assert "**Not to be trusted:**" in (folder / "report.md").read_text()
     assert "not finite" in un.load(folder / "run.nc").attrs["warnings"]
 
@@ -202,7 +203,8 @@ def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_p
     assert status == 0
     told = " ".join(out.split())
     assert "One GPT-4o text query, with output_tokens_median = 500 tokens: 0." in told
-    assert (tmp_path / "results" / "gpt-4o-set" / "run.nc").is_file()
+    folder = tmp_path / "results" / "gpt-4o-output_tokens_median=500-evidence-none"
+    assert (folder / "run.nc").is_file()
 
 
 @pytest.mark.parametrize(
@@ -250,7 +252,8 @@ def test_what_was_not_computed_is_not_quoted(run, tmp_path):
     assert "do not exist" not in out
     assert "Some draws of y are not finite, so it has no mean" in out
     assert "nan varies" not in out
-    assert "y is not finite" in (tmp_path / "results" / "gpt-4o-set" / "report.md").read_text()
+    folder = tmp_path / "results" / "gpt-4o-mine.py_f-evidence-none"
+    assert "y is not finite" in (folder / "report.md").read_text()
 
 
 @pytest.mark.parametrize("text", ["def f(:", "import nosuch"])
@@ -306,10 +309,10 @@ def test_every_scenario_side_by_side(run, tmp_path):
     every = ("run", "gpt-4o", *PRIOR, "--scenario", "all", "--draws")
     status, out, err = run(*every, "512", "--above", "1")
     assert (status, err) == (0, "")
-    folder = tmp_path / "results" / "gpt-4o-all-set"
+    folder = tmp_path / "results" / "gpt-4o-all-evidence-none"
     assert {path.name for path in folder.iterdir()} == {
         "as_stated.nc", "long_input.nc", "reasoning.nc", "scenarios.csv", "scenarios.svg",
-        "scenarios.png", "report.md",
+        "scenarios.png", "report.md", "question.json",
     }  # fmt: skip
     for part in (
         "as stated",
