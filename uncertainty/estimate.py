@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from uncertainty.health import LIGHT, RULED, tail_of
+from uncertainty.health import LIGHT, RULED, Tail, tail_of
 from uncertainty.precision import Floats, Integers
 from uncertainty.sketch import Ogive
 
@@ -37,6 +37,7 @@ __all__ = [
     "shortest_interval",
     "shortest_of_functions",
     "standard_error",
+    "with_tail",
 ]
 
 Kind: TypeAlias = Literal["eti", "hdi"]
@@ -175,7 +176,11 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     mean, sd = (from_chains(draws, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
     if not np.isfinite(draws).all():
         return mean, sd
-    tail = tail_of(draws)
+    return with_tail(mean, sd, tail_of(draws))
+
+
+def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
+    """Mean and standard deviation, with what their tail leaves unseen in their errors."""
     if tail.upper < LIGHT:
         return mean, sd
     error = max(mean[1], tail.unseen)
@@ -354,24 +359,15 @@ def quantile_estimate(
     return pooled_quantile(Pool(lambda p: quantile(flat, p), shares, own, own), moved)
 
 
-def ogive_quantile(ogive: Ogive, probability: float) -> Estimate:
+def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None) -> Estimate:
     """Quantile of all chains of a sketch together, with its standard error.
 
-    As in `quantile_estimate`, and what the bin hides is part of the error. A quantile with less
-    than one value beyond it cannot be known; with few, chains that agree do so by chance.
+    As in `pooled_quantile`, and what the bin hides is part of the error.
     """
-    found = float(ogive.quantile(probability))
-    total = ogive.number * len(ogive.below)
-    beyond = total * min(probability, 1 - probability)
-    if beyond < 1:
-        return found, np.inf
-    hidden = 1 / (ogive.number * np.sqrt(12 * len(ogive.below)))
-    chance = np.sqrt(probability * (1 - probability) / total) if beyond < _FEW else 0.0
-    error = max(float(standard_error(ogive.share_below(found))), hidden, chance)
-    reach = 0.2 * min(probability, 1 - probability)
-    ends = ogive.quantile(np.array([probability - reach, probability + reach]))
-    steepness = float(ends[1] - ends[0]) / (2 * reach)
-    return found, float(np.hypot(error * steepness, ogive.hidden(probability)))
+    count = ogive.number * len(ogive.below)
+    pool = Pool(ogive.quantile, ogive.shares, number or count, count)
+    found, error = pooled_quantile(pool, probability)
+    return found, float(np.hypot(error, ogive.hidden(probability)))
 
 
 def shortest_interval(

@@ -25,7 +25,9 @@ With evidence also, over the chains and draws of a Markov chain:
 A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
 
 - ``prior_sketch``: counts of values in bins of equal relative width, with ``NAME_edges``, the
-  ends of these bins, and ``NAME_moments``: number, number not finite, mean and variance;
+  ends of these bins (a bin without a width holds a value that repeats; each ``statistic`` has its
+  own where they differ), and ``NAME_moments``: number, number not finite, mean, variance and
+  standard deviation (and ``NAME_grain``, the distance between values that lie on a lattice);
 
 and where they were asked for:
 
@@ -172,7 +174,7 @@ def with_posterior(
     return xr.DataTree.from_dict({"/": root, **found})
 
 
-MOMENTS = ("number", "not_finite", "mean", "variance")
+MOMENTS = ("number", "not_finite", "mean", "variance", "sd")
 """What ``NAME_moments`` holds of each chain."""
 
 

@@ -8,7 +8,7 @@ commutative: counts are integers, and sums differ by rounding only.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import jax
@@ -19,10 +19,11 @@ from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
 from uncertainty.precision import Floats, Integers
-from uncertainty.sketch import BINS, Sketch, bin_of
+from uncertainty.sketch import BINS, Scale, Sketch, bin_of
 
 __all__ = [
     "SCALES",
+    "Atoms",
     "Column",
     "Correlations",
     "Counts",
@@ -118,7 +119,10 @@ class Reducer(ABC):
 
     def start(self, stretch: Stretch) -> Carry:
         """Give what is carried before any draw, for stretches of this shape."""
-        return {column: self._empty(values, stretch) for column, values in stretch.values.items()}
+        return {
+            column: self._empty(column, values, stretch)
+            for column, values in stretch.values.items()
+        }
 
     def step(self, carry: Carry, stretch: Stretch) -> Carry:
         """Take in a stretch."""
@@ -136,7 +140,7 @@ class Reducer(ABC):
         }
 
     @abstractmethod
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         """What a column with such values carries before any draw."""
 
     @abstractmethod
@@ -153,9 +157,17 @@ class Reducer(ABC):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Counts(Reducer):
-    """A quantile sketch."""
+    """A quantile sketch.
 
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    Attributes
+    ----------
+    scales : mapping
+        Bins of each column, in units of its quantity.
+    """
+
+    scales: Mapping[Column, Scale]
+
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         # What does not count goes into a bin beyond the last.
         return (jnp.zeros(len(values) * (BINS + 1), jnp.int32),)
 
@@ -163,7 +175,7 @@ class Counts(Reducer):
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
         own = jnp.arange(len(values), dtype=jnp.int32)[:, None] * (BINS + 1)
-        bins = stretch.counted(bin_of(values), BINS) + own
+        bins = stretch.counted(bin_of(values, self.scales[column]), BINS) + own
         return (before[0].at[bins.ravel()].add(1, mode="promise_in_bounds"),)
 
     def _part(self, *arrays: np.ndarray) -> Part:
@@ -172,10 +184,57 @@ class Counts(Reducer):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Moments(Reducer):
-    """Number of values, their sum and the sum of their squares, about 1 unit."""
+class Atoms(Reducer):
+    """How many values lie before, at and between those that repeat.
 
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    Attributes
+    ----------
+    atoms : mapping
+        Values that repeat, rising, in units of the quantity; infinities fill up. Columns without
+        any are left out.
+    """
+
+    atoms: Mapping[Column, ArrayLike]
+
+    def start(self, stretch: Stretch) -> Carry:
+        """Give what is carried of these columns before any draw."""
+        known = {column: stretch.values[column] for column in self.atoms}
+        return super().start(replace(stretch, values=known))
+
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+        # What does not count goes into a cell beyond the last.
+        return (jnp.zeros((len(values), 2 * np.shape(self.atoms[column])[0] + 2), jnp.int32),)
+
+    def _take(
+        self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
+    ) -> tuple[Array, ...]:
+        atoms = jnp.asarray(self.atoms[column])
+        place = jnp.searchsorted(atoms, values).astype(jnp.int32)
+        same = atoms.at[place].get(mode="clip") == values
+        last = before[0].shape[1] - 1
+        cells = stretch.counted(jnp.where(jnp.isfinite(values), 2 * place + same, last), last)
+        own = jnp.arange(len(values), dtype=jnp.int32)[:, None]
+        return (before[0].at[own, cells].add(1, mode="promise_in_bounds"),)
+
+    def _part(self, *arrays: np.ndarray) -> Part:
+        return arrays[0][:, :-1].astype(np.int64)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Moments(Reducer):
+    """Number of values, their sum and the sum of their squares, about a value near the middle.
+
+    Attributes
+    ----------
+    centers : mapping
+        This value of each column, in units of its quantity: what is summed is as small as the
+        spread, and keeps its digits.
+    """
+
+    centers: Mapping[Column, ArrayLike]
+
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         # Several sums side by side: one after the other would wait for each other.
         lanes = (len(values), math.gcd(values.shape[1], _LANES))
         return jnp.zeros(len(values)), jnp.zeros(lanes), jnp.zeros(lanes)
@@ -184,7 +243,9 @@ class Moments(Reducer):
         self, column: Column, before: tuple[Array, ...], values: Array, stretch: Stretch
     ) -> tuple[Array, ...]:
         number, total, squares = before
-        off = stretch.counted(values - 1, 0.0).reshape(len(values), -1, total.shape[1])
+        off = stretch.counted(values - self.centers[column], 0.0).reshape(
+            len(values), -1, total.shape[1]
+        )
         more = stretch.valid.sum() * stretch.queries(values)
         return number + more, total + off.sum(1), squares + (off * off).sum(1)
 
@@ -199,7 +260,7 @@ class Exceedances(Reducer):
 
     thresholds: Mapping[Column, ArrayLike]
 
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         most = max(np.shape(limits)[0] for limits in self.thresholds.values())
         return (jnp.zeros((len(values), most), jnp.int64),)
 
@@ -224,11 +285,15 @@ class Correlations(Reducer):
     ----------
     ranks : mapping
         Rank in (0, 1) of the middle of each bin, for each column, as a pilot run found it.
+    scales, centers : mapping
+        Those of `Counts` and of `Moments`.
     """
 
     ranks: Mapping[Column, ArrayLike]
+    scales: Mapping[Column, Scale]
+    centers: Mapping[Column, ArrayLike]
 
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         return (jnp.zeros((len(values), len(SCALES), len(stretch.scores), 6)),)
 
     def _take(
@@ -237,8 +302,12 @@ class Correlations(Reducer):
         # Of many queries a row has the first: its score is one number.
         one = values[:, :: stretch.queries(values)]
         scores = jnp.stack(list(stretch.scores.values()), 1)
-        ranks = jnp.asarray(self.ranks[column])[bin_of(one)]
-        pairs = ((scores, one - 1), (scores, jnp.log(one)), (ndtr(scores) - 0.5, ranks - 0.5))
+        ranks = jnp.asarray(self.ranks[column])[bin_of(one, self.scales[column])]
+        pairs = (
+            (scores, one - self.centers[column]),
+            (scores, jnp.log(one)),
+            (ndtr(scores) - 0.5, ranks - 0.5),
+        )
         sums = [_products(stretch.counted(x, 0.0), stretch.counted(y, 0.0)) for x, y in pairs]
         number = jnp.full((len(values), len(SCALES), scores.shape[1], 1), stretch.valid.sum())
         return (before[0] + jnp.concatenate([number, jnp.stack(sums, 1)], -1),)
@@ -265,7 +334,7 @@ class Tails(Reducer):
 
     size: int = field(metadata={"static": True})
 
-    def _empty(self, values: Array, stretch: Stretch) -> tuple[Array, ...]:
+    def _empty(self, column: Column, values: Array, stretch: Stretch) -> tuple[Array, ...]:
         shape = (len(values), self.size)
         return jnp.full(shape, -jnp.inf), jnp.full(shape, -1, jnp.int64)
 

@@ -74,8 +74,10 @@ class Goal:
 
 
 def _relative(estimate: Estimate) -> float:
-    """Error as a share of the value; infinite for what is 0 or no number."""
+    """Error as a share of the value; infinite for what is 0 and not exact, or is not a number."""
     value, error = estimate
+    if error == 0:
+        return 0.0
     share = error / abs(value) if value else math.inf
     return math.inf if math.isnan(share) else share
 

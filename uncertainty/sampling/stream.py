@@ -14,7 +14,7 @@ from uncertainty.sampling.blocks import Plan, blocks
 from uncertainty.sampling.checkpoint import Checkpoint, Position, fingerprint
 from uncertainty.sampling.executors import Executor, ExecutorLike, executor_of
 from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS
-from uncertainty.sampling.planning import Wanted, make_plan
+from uncertainty.sampling.planning import Wanted, fly_pilot, make_plan
 from uncertainty.sampling.schedule import Goal, Stage, schedule
 from uncertainty.sampling.streamed import stream_tree
 from uncertainty.sampling.totals import Totals
@@ -148,15 +148,17 @@ def stream(
     values = problem.central()
     central = {name: values[name] for name in named}
 
+    pilot = fly_pilot(problem, named, seed, own, RANDOMIZATIONS)
+
     @lru_cache(maxsize=1)
     def plan_of(count: int) -> Plan:
-        return make_plan(problem, central, seed, count, RANDOMIZATIONS, wanted)
+        return make_plan(problem, pilot, seed, count, RANDOMIZATIONS, wanted)
 
     stages = schedule(draws, own, RANDOMIZATIONS, goal)
     kept = _checkpoint(checkpoint, plan_of(stages[0].queries), stages, goal)
     run = _Run(plan_of, stages, worker, goal, kept, watch)
     totals, stage = run.result()
-    return stream_tree(problem, totals, central, stage, worker.name, goal, wanted, sample)
+    return stream_tree(problem, totals, pilot, central, stage, worker.name, goal, wanted, sample)
 
 
 def _check(

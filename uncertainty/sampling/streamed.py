@@ -1,7 +1,7 @@
 """The result of a stream, laid out and labelled."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -10,20 +10,18 @@ from uncertainty.evaluation import each_point
 from uncertainty.problem import Problem
 from uncertainty.results import MOMENTS, provenance, streamed_tree
 from uncertainty.sampling.description import description, doubts, labels
-from uncertainty.sampling.planning import Wanted
+from uncertainty.sampling.planning import Pilot, Wanted
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.ranges import MEANINGLESS, outside_range
 from uncertainty.sampling.reducers import SCALES, Column
 from uncertainty.sampling.schedule import Goal, Stage
 from uncertainty.sampling.totals import Totals
-from uncertainty.sketch import RELATIVE_ERROR
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["stream_tree"]
 
-_PILOT = 2**13
 _STATISTICS = ("typical", "mean", "query")
 Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
 
@@ -31,6 +29,7 @@ Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
 def stream_tree(
     problem: Problem,
     totals: Totals,
+    pilot: Pilot,
     central: Mapping[str, float],
     stage: Stage,
     executor: str,
@@ -39,7 +38,7 @@ def stream_tree(
     sample: int,
 ) -> "xr.DataTree":
     """Lay out what a stream kept."""
-    left = list(_outside(problem, totals))
+    left = list(outside_range(problem, pilot.inputs))
     warnings = [
         *totals.warnings(problem),
         *doubts(problem),
@@ -53,7 +52,7 @@ def stream_tree(
         "randomizations": totals.plan.chains,
         "queries": max(queries, 1),
         "executor": executor,
-        "sketch_relative_error": RELATIVE_ERROR,
+        "sketch_relative_error": max(map(totals.relative_error, totals.columns)),
         "warnings": json.dumps(warnings),
         **description(problem, [text for share, text in left if share <= MEANINGLESS]),
     }
@@ -77,14 +76,6 @@ def stream_tree(
             **{f"{name}_threshold": list(limits) for name, limits in wanted.thresholds.items()},
         },
     )
-
-
-def _outside(problem: Problem, totals: Totals) -> Iterator[tuple[float, str]]:
-    """Inputs outside their range, as a pilot sees them."""
-    if problem.model.outputs:
-        places = dict(totals.plan.coordinates)
-        scores = normal_scores(places, _PILOT, seed=totals.plan.seed, randomization=0)
-        yield from outside_range(problem, each_point(problem.joint, problem.model, scores)[0])
 
 
 def _sampled(problem: Problem, totals: Totals, sample: int) -> Group:
@@ -117,9 +108,15 @@ def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
 def _sketched(totals: Totals) -> Group:
     found = Group()
     for name, columns in _by_quantity(totals).items():
-        whole, chains = totals.together(columns), ("statistic", "chain")
-        found[name] = ((*chains, f"{name}_bin"), whole.counts)
-        found[f"{name}_edges"] = ((f"{name}_edge",), totals.edges(name, whole))
+        chains, (ends, counts) = ("statistic", "chain"), totals.together(columns)
+        found[name] = ((*chains, f"{name}_bin"), counts)
+        alike = (ends == ends[0]).all()
+        found[f"{name}_edges"] = (
+            ((f"{name}_edge",), ends[0]) if alike else (("statistic", f"{name}_edge"), ends)
+        )
+        grains = np.array([totals.grain(column) for column in columns])
+        if grains.any():
+            found[f"{name}_grain"] = (("statistic",), grains)
         moments = np.stack([totals.moments(column) for column in columns])
         found[f"{name}_moments"] = ((*chains, "moment"), moments)
     return found

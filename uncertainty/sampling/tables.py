@@ -30,6 +30,7 @@ _HALF = _OCTAVES << _DIGITS
 _MANTISSA = 52
 _TOLERANCE = 1e-7
 _STRAIGHT = 2.0**-40
+_ROUNDED = 2.0**-51  # of a value: a law rounds, and so do the sums that make up a parabola
 
 
 def _cells() -> tuple[Floats, Floats]:
@@ -101,11 +102,16 @@ def _fit(law: CompiledLaw) -> tuple[Array, Array, Array, Array]:
     values = jax.vmap(jax.vmap(lambda z: law.quantile(z, {})))(scores)
     coefficients, miss = _parabolas(values)
     # Cells nearer to the end than any point have never been asked for a value.
-    spread = jnp.abs(values[-1, _HALF - 1] - values[-1, _HALF - 1 - (1 << _DIGITS)])
-    size = jnp.maximum(jnp.abs(values), spread)
-    line = jnp.stack([values[0, 0], 2 * (values[-1, _HALF - 1] - values[0, 0])])
-    straight = jnp.abs(values - line[0] - line[1] * points) <= _STRAIGHT * size
-    return coefficients, (miss <= _TOLERANCE * size[2]).all(), line, straight.all()
+    middle = values[-1, _HALF - 1]
+    spread = jnp.abs(middle - values[-1, _HALF - 1 - (1 << _DIGITS)])
+    # Next to the distance from the median, however large all values are: sums may cancel them. And
+    # what a number of 64 bits cannot hold is not asked of a table either.
+    apart = jnp.maximum(jnp.abs(values - middle), spread)
+    size = jnp.minimum(jnp.maximum(jnp.abs(values), spread), apart)
+    rounded = _ROUNDED * jnp.abs(values)
+    line = jnp.stack([values[0, 0], 2 * (middle - values[0, 0])])
+    straight = jnp.abs(values - line[0] - line[1] * points) <= _STRAIGHT * size + rounded
+    return coefficients, (miss <= _TOLERANCE * size[2] + rounded[2]).all(), line, straight.all()
 
 
 @lru_cache(maxsize=1)

@@ -12,11 +12,23 @@ from uncertainty.precision import Floats, Integers
 from uncertainty.problem import Problem
 from uncertainty.sampling.blocks import Plan
 from uncertainty.sampling.points import unit_points
-from uncertainty.sampling.reducers import Column, Largest, State
+from uncertainty.sampling.reducers import Atoms, Column, Counts, Largest, Moments, State
 from uncertainty.sampling.tally import is_energy
-from uncertainty.sketch import ENDS, NOT_FINITE, ZERO, Ogive, Sketch, edges
+from uncertainty.sketch import (
+    ENDS,
+    NOT_FINITE,
+    Ogive,
+    Scale,
+    Sketch,
+    edges,
+    places_of,
+    with_atoms,
+)
 
 __all__ = ["Totals"]
+
+_COARSE = 0.05  # of the draws in one bin: the ends of a 90 % interval may lie in it
+_MANY = 64  # draws: fewer may share a bin by chance
 
 
 @dataclass(frozen=True)
@@ -50,27 +62,67 @@ class Totals:
         assert isinstance(whole, Sketch)
         return Sketch(whole.start, whole.counts[:, : max(NOT_FINITE - whole.start, 0)])
 
-    def together(self, columns: Sequence[Column]) -> Sketch:
-        """Sketches of several columns over the same bins: shape (column, chain, bins)."""
-        found = [self.sketch(column) for column in columns]
-        return Sketch.stack(found)
+    def scale(self, column: Column) -> Scale:
+        """Bins of a column, in units of its quantity."""
+        return next(r.scales[column] for r in self.plan.work.reducers if isinstance(r, Counts))
 
-    def edges(self, quantity: str, sketch: Sketch) -> Floats:
-        """Ends of the bins of a sketch, in the units of its quantity."""
-        return edges(sketch.start, sketch.stop) * float(np.asarray(self.plan.work.units[quantity]))
+    def relative_error(self, column: Column) -> float:
+        """Width of its bins, relative to the distance from their origin."""
+        return float(2.0 ** -self.scale(column).digits)
+
+    def together(self, columns: Sequence[Column]) -> tuple[Floats, Integers]:
+        """Ends and counts of the bins of several columns, filled up with bins without a width.
+
+        Shapes (column, bins + 1) and (column, chain, bins).
+        """
+        spans = [self.sketch(column) for column in columns]
+        if all(self.scale(column) == self.scale(columns[0]) for column in columns):
+            whole = Sketch.stack(spans)
+            spans = [Sketch(whole.start, counts) for counts in whole.counts]
+        cells = [self._cells(column, span) for column, span in zip(columns, spans, strict=True)]
+        most = max(len(ends) for ends, _ in cells)
+        return (
+            np.stack([np.pad(ends, (0, most - len(ends)), "edge") for ends, _ in cells]),
+            np.stack([np.pad(c, ((0, 0), (0, most - 1 - c.shape[1]))) for _, c in cells]),
+        )
+
+    def _cells(self, column: Column, sketch: Sketch) -> tuple[Floats, Integers]:
+        """Ends of bins in the units of the quantity, and counts of each chain."""
+        scale, unit = self.scale(column), self.unit(column)
+        with np.errstate(over="ignore"):
+            ends = edges(sketch.start, sketch.stop, scale) * unit
+        if ("Atoms", column) not in self.state:
+            return ends, sketch.counts
+        atoms = next(
+            np.asarray(r.atoms[column]) for r in self.plan.work.reducers if isinstance(r, Atoms)
+        )
+        # What fills up the list is infinite, and atoms of no draw are nowhere.
+        places = places_of(atoms, scale) - sketch.start
+        used = np.isfinite(atoms) & (places >= 0) & (places < sketch.counts.shape[1])
+        passed = np.cumsum(self._sums("Atoms", column).astype(np.int64), 1)[:, :-1]
+        return with_atoms(
+            ends, sketch.counts, places[used], atoms[used] * unit, passed[:, np.repeat(used, 2)]
+        )
 
     def ogive(self, column: Column) -> Ogive:
         """Cumulative shares of the chains."""
-        sketch = self.sketch(column)
-        return Ogive.of_counts(self.edges(column.quantity, sketch), sketch.counts)
+        return Ogive.of_counts(*self._cells(column, self.sketch(column)), self.grain(column))
+
+    def grain(self, column: Column) -> float:
+        """Distance between neighboring values on a lattice, in the units of the quantity."""
+        return self.scale(column).grain * self.unit(column)
 
     def moments(self, column: Column) -> Floats:
-        """Number, number that is not finite, mean and variance of each chain: shape (chain, 4)."""
+        """`MOMENTS` of each chain: shape (chain, 5)."""
         number, total, squares = self._sums("Moments", column).T
+        center = next(r.centers[column] for r in self.plan.work.reducers if isinstance(r, Moments))
         off, unit = total / number, self.unit(column)
         counted = self.sketch(column).counts.sum(1)
-        variance = np.maximum(squares / number - off**2, 0) * unit**2
-        return np.stack([number, number - counted, (1 + off) * unit, variance], 1)
+        sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * unit
+        with np.errstate(over="ignore", under="ignore"):
+            return np.stack(
+                [number, number - counted, (float(np.asarray(center)) + off) * unit, sd**2, sd], 1
+            )
 
     def exceedances(self, column: Column) -> Floats:
         """Share of each chain above each threshold: shape (chain, threshold)."""
@@ -90,34 +142,59 @@ class Totals:
         """Quantile with its standard error; NaN where a value is not finite."""
         if self.moments(column)[:, 1].any():
             return np.nan, np.nan
-        return ogive_quantile(self.ogive(column), probability)
+        queries, ogive = self.plan.work.queries, self.ogive(column)
+        number = ogive.number * self.plan.chains
+        if queries and column.statistic == "query":  # each serves all draws of its chain
+            number = min(number / queries, queries * self.plan.chains)
+        return ogive_quantile(ogive, probability, number)
 
     def warnings(self, problem: Problem) -> Iterator[str]:
-        """Say what share of the draws is impossible."""
+        """Say what share of the draws is impossible, and what the bins cannot tell."""
         for column in self.columns:
+            moments = self.moments(column)
+            number, bad = moments[:, :2].sum(0)
             if column.statistic == "query":
-                number, bad = self.moments(column)[:, :2].sum(0)
                 energy = is_energy(problem, column.quantity)
-                bad += self._negative(column) if energy else 0
-                if bad:
+                wrong = bad + (self._negative(column) if energy else 0)
+                if wrong:
                     kind = "not finite or negative" if energy else "not finite"
-                    yield f"{column.quantity} is {kind} for {bad / number:.3g} of the draws"
+                    yield f"{column.quantity} is {kind} for {wrong / number:.3g} of the draws"
                 beyond = self._beyond(column) / number
                 if beyond:
                     yield (
-                        f"{column.quantity} is over {2.0**32 * self.unit(column):.2g} in size for "
+                        f"{column.quantity} is over {self._farthest(column):.2g} in size for "
                         f"{beyond:.3g} of the draws, and quantiles among these are not known"
                     )
+            if not bad:
+                yield from self._unresolved(column)
+
+    def _unresolved(self, column: Column) -> Iterator[str]:
+        """Say that a bin holds more draws than can be told apart."""
+        ogive = self.ogive(column)
+        share = np.diff(ogive.pooled) * (np.diff(ogive.edges) > 0)
+        place = int(share.argmax())
+        if share[place] > _COARSE and share[place] * ogive.number * len(ogive.below) >= _MANY:
+            low, high = ogive.edges[place : place + 2]
+            yield (
+                f"{column.quantity} ({column.statistic}) is between {low:.10g} and {high:.10g} for "
+                f"{share[place]:.3g} of the draws, which a stream cannot tell apart: store the "
+                "draws (up to 2^20 of them, without --tolerance, --executor and --checkpoint)"
+            )
+
+    def _farthest(self, column: Column) -> float:
+        """Distance from the origin at which the last bin begins."""
+        scale = self.scale(column)
+        whole = Scale(0.0, scale.unit, scale.digits)
+        return float(edges(ENDS[1], NOT_FINITE, whole)[0]) * self.unit(column)
 
     def _beyond(self, column: Column) -> int:
-        """Values too large for the sketch."""
-        sketch = self.sketch(column)
-        inside = [end - sketch.start for end in ENDS if sketch.start <= end < sketch.stop]
-        return int(sketch.counts[:, inside].sum())
+        """Values too large for the sketch, but for those that repeat."""
+        ends, counts = self._cells(column, self.sketch(column))
+        return int(counts[:, np.isinf(np.diff(ends))].sum())
 
     def _negative(self, column: Column) -> int:
-        sketch = self.sketch(column)
-        return int(sketch.counts[:, : max(ZERO - sketch.start, 0)].sum())
+        ends, counts = self._cells(column, self.sketch(column))
+        return int(counts[:, (ends[:-1] < 0) & (ends[1:] <= 0)].sum())
 
     def largest(self, column: Column) -> tuple[Floats, Integers, Integers]:
         """Largest values of all chains, falling, with the chain and the place of each."""

@@ -42,6 +42,7 @@ from uncertainty.summary.sketched import (
     chances_above,
     describe_sketch,
     is_nested,
+    numbers_of,
     share_of_variances,
 )
 
@@ -276,8 +277,9 @@ def exceedance(
         text = f"is not a number for {100 * missing:.3g} % of the draws, which may be above or not"
         raise InputError.of("<exceedance>", f"{quantity} {text}: mend the model, or its inputs")
     if is_streamed(tree):
-        each = chances_above(tree, threshold, quantity, statistic)
-        return chance_estimate(each, float(tree.attrs["draws"]))
+        each, hidden = chances_above(tree, threshold, quantity, statistic)
+        chance, error = chance_estimate(each, *numbers_of(tree, statistic))
+        return chance, float(np.hypot(error, hidden))
     number = independent_draws(tree, quantity, statistic, which)
     if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)

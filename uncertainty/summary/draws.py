@@ -11,7 +11,7 @@ from uncertainty.health import ess_bulk, ess_tail
 from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.results import BATCHES, is_streamed
-from uncertainty.summary.sketched import even_quantiles, is_nested
+from uncertainty.summary.sketched import even_quantiles, is_nested, share_not_finite
 
 __all__ = [
     "STATISTICS",
@@ -116,7 +116,10 @@ def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: G
 def share_not_a_number(
     tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
 ) -> float:
-    """Share of the draws that is NaN: of these no one can say whether they exceed anything."""
+    """Share of the draws that is NaN: of these no one can say whether they exceed anything.
+
+    A stream does not tell them from infinite ones.
+    """
     if is_streamed(tree):
-        return 0.0
+        return share_not_finite(tree, quantity, statistic)
     return float(np.isnan(chains_of(tree, quantity, statistic, group_of(tree, group))).mean())

@@ -1,34 +1,37 @@
 """Summaries of a streamed result, from its sketches and moments."""
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from uncertainty.estimate import (
     LEVELS,
+    NONE,
     Estimate,
     Kind,
     interval_of_function,
     ogive_quantile,
     standard_error,
+    with_tail,
 )
+from uncertainty.health import tail_of
 from uncertainty.precision import Floats
 from uncertainty.results import MOMENTS, is_streamed
-from uncertainty.sketch import Ogive
+from uncertainty.sketch import Ogive, unit_near
 
 __all__ = [
     "chances_above",
     "describe_sketch",
     "even_quantiles",
     "is_nested",
-    "of_functions",
+    "numbers_of",
+    "share_not_finite",
     "share_of_variances",
 ]
 
 _STEPS = 2**12
-_CONSTANT = 2e-8  # rounding of a variance leaves as much
+_TAIL = 2**17  # quantiles that show the shape of a tail
 
 
 def is_nested(tree: xr.DataTree) -> bool:
@@ -47,14 +50,23 @@ def _kept(tree: xr.DataTree, group: str, name: str, statistic: str) -> np.ndarra
     )
 
 
-def _moments(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
-    """Number, number not finite, mean and variance: shape (4, chain)."""
-    return _kept(tree, "prior_sketch", f"{quantity}_moments", statistic).T
+def _moments(tree: xr.DataTree, quantity: str, statistic: str) -> dict[str, Floats]:
+    """`MOMENTS` of each chain."""
+    kept = _kept(tree, "prior_sketch", f"{quantity}_moments", statistic)
+    return dict(zip(MOMENTS, kept.T, strict=True))
 
 
 def _ogive(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
-    edges = tree["prior_sketch"].dataset.variables[f"{quantity}_edges"].values
-    return Ogive.of_counts(edges, _kept(tree, "prior_sketch", quantity, statistic))
+    edges = tree["prior_sketch"].dataset.variables[f"{quantity}_edges"]
+    own = edges.ndim > 1
+    grain = f"{quantity}_grain"
+    return Ogive.of_counts(
+        _kept(tree, "prior_sketch", f"{quantity}_edges", statistic) if own else edges.values,
+        _kept(tree, "prior_sketch", quantity, statistic),
+        float(_kept(tree, "prior_sketch", grain, statistic))
+        if grain in tree["prior_sketch"].dataset.variables
+        else 0.0,
+    )
 
 
 def even_quantiles(tree: xr.DataTree, quantity: str, statistic: str) -> Floats:
@@ -67,54 +79,77 @@ def describe_sketch(
     tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
 ) -> dict[str, Estimate]:
     """Summarize from a sketch and moments; no quantiles where a value is not finite."""
-    _, bad, means, variances = _moments(tree, quantity, statistic)
-    pooled = float(np.sqrt(variances.mean() + means.var()))
+    moments = _moments(tree, quantity, statistic)
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.max([np.abs(moments["mean"]), moments["sd"]])))
+    means, sds = moments["mean"] / unit, moments["sd"] / unit
     found = {
-        "mean": (float(means.mean()), float(standard_error(means))),
-        "sd": (pooled, float(standard_error(np.sqrt(variances)))),
+        "mean": (unit * float(means.mean()), unit * float(standard_error(means))),
+        "sd": (
+            unit * float(np.sqrt((sds**2).mean() + means.var())),
+            unit * float(standard_error(sds)),
+        ),
     }
     ends = ("median", "lower", "upper")
-    if bad.any():
+    if moments["not_finite"].any():
         return found | dict.fromkeys(ends, (np.nan, np.nan))
-    if pooled <= _CONSTANT * abs(float(means.mean())):
-        return found | dict.fromkeys(ends, found["mean"])
-    quantiles = _quantiles(_ogive(tree, quantity, statistic), prob, kind)
+    ogive, (number, count) = _ogive(tree, quantity, statistic), numbers_of(tree, statistic)
+    seen = int(min(count, _TAIL))
+    tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
+    # More draws have seen more of it.
+    unseen = tail.unseen * (count / seen) ** (tail.upper - 1)
+    found["mean"], found["sd"] = with_tail(found["mean"], found["sd"], replace(tail, unseen=unseen))
+    quantiles = _quantiles(ogive, prob, kind, number)
     return found | dict(zip(ends, quantiles, strict=True))
 
 
-def _quantiles(ogive: Ogive, prob: float, kind: Kind) -> list[Estimate]:
+def numbers_of(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
+    """Independent draws that a figure rests on, and draws in all.
+
+    Each of the queries of a chain serves all its draws.
+    """
+    draws, queries = float(tree.attrs["draws"]), float(tree.attrs["queries"])
+    if statistic != "query" or not is_nested(tree):
+        return draws, draws
+    return min(draws, queries * float(tree.attrs["randomizations"])), draws * queries
+
+
+def _quantiles(ogive: Ogive, prob: float, kind: Kind, number: float) -> list[Estimate]:
     """Median and ends of an interval."""
     if kind == "eti":
-        return [ogive_quantile(ogive, p) for p in (0.5, (1 - prob) / 2, (1 + prob) / 2)]
-    functions = ogive.functions(LEVELS)
-    ends = [partial(_end, prob=prob, kind=kind, number=number) for number in (0, 1)]
-    return [ogive_quantile(ogive, 0.5), *(of_functions(functions, end) for end in ends)]
+        return [ogive_quantile(ogive, p, number) for p in (0.5, (1 - prob) / 2, (1 + prob) / 2)]
+    ends = interval_of_function(ogive.quantile(LEVELS), prob, kind)
+    each = [interval_of_function(f, prob, kind) for f in ogive.functions(LEVELS)]
+    hidden = [ogive.hidden(float(ogive.shares(end)[1].mean())) for end in ends]
+    errors = np.hypot(standard_error(np.array(each)), hidden)
+    errors = errors if number * (1 - prob) >= NONE else np.full(2, np.inf)
+    return [ogive_quantile(ogive, 0.5, number), *zip(ends.tolist(), errors.tolist(), strict=True)]
 
 
-def _end(function: Floats, prob: float, kind: Kind, number: int) -> float:
-    return float(interval_of_function(function, prob, kind)[number])
+def chances_above(
+    tree: xr.DataTree, threshold: float, quantity: str, statistic: str
+) -> tuple[Floats, float]:
+    """Share of each chain above a threshold, and how far a bin may hide the share of all.
 
-
-def of_functions(functions: Floats, estimator: Callable[[Floats], Floats | float]) -> Estimate:
-    """Estimate from the mean of the chains' quantile functions, with the error from each."""
-    each = np.array([estimator(function) for function in functions])
-    return float(estimator(functions.mean(0))), float(standard_error(each))
-
-
-def chances_above(tree: xr.DataTree, threshold: float, quantity: str, statistic: str) -> Floats:
-    """Share of each chain above a threshold: as counted, else read from the sketch."""
+    As counted where it was named beforehand, else read from the sketch.
+    """
     if "prior_exceedance" in tree.children and quantity in tree["prior_exceedance"].to_dataset():
         variables = tree["prior_exceedance"].dataset.variables
         limits = list(variables[f"{quantity}_threshold"].values)
         if threshold in limits:
             shares = _kept(tree, "prior_exceedance", quantity, statistic)
-            return np.asarray(shares[:, limits.index(threshold)])
-    return np.asarray(1 - _ogive(tree, quantity, statistic).share_below(threshold))
+            return np.asarray(shares[:, limits.index(threshold)]), 0.0
+    ogive = _ogive(tree, quantity, statistic)
+    return np.asarray(1 - ogive.shares(threshold)[1]), ogive.hidden_share(threshold)
+
+
+def share_not_finite(tree: xr.DataTree, quantity: str, statistic: str) -> float:
+    """Share of the draws that have no place in a sketch."""
+    moments = _moments(tree, quantity, statistic)
+    return float(moments["not_finite"].sum() / moments["number"].sum())
 
 
 def share_of_variances(tree: xr.DataTree, quantity: str) -> Estimate:
     """Share of the variance of one query that is within a draw: the law of total variance."""
-    between, total = (
-        _moments(tree, quantity, s)[MOMENTS.index("variance")] for s in ("mean", "query")
-    )
+    between, total = (_moments(tree, quantity, s)["variance"] for s in ("mean", "query"))
     return float(1 - between.mean() / total.mean()), float(standard_error(1 - between / total))
