@@ -324,7 +324,10 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
                 yield f"{group}/{name} must have the dimensions {', '.join(begin) or 'of a number'}"
     for group in ("prior_predictive", "prior_sketch"):
         drawn = groups[group].data_vars if group in groups else ()
-        known = [str(name).removesuffix("_edges").removesuffix("_moments") for name in drawn]
+        known = [
+            str(name).removesuffix("_edges").removesuffix("_moments").removesuffix("_grain")
+            for name in drawn
+        ]
         lost = [name for name in known if name not in groups["central"].data_vars]
         yield from (f"central/{name} is missing" for name in dict.fromkeys(lost))
     if "posterior" in groups:

@@ -1,5 +1,6 @@
 """A stream that is killed goes on to the same answer; what is not whole is refused."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty.sampling import blocks
-from uncertainty.sampling.checkpoint import Checkpoint
+from uncertainty.sampling.checkpoint import Checkpoint, Position
 
 RUN = """
 import sys
@@ -111,7 +112,7 @@ def test_a_damaged_checkpoint_is_refused(problem, state, place):
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"[1]\nx", b"\x00\xff"])
 def test_what_is_no_checkpoint_is_refused(problem, state, content):
     state.write_bytes(content)
-    with pytest.raises(un.InputError, match="is no checkpoint of this version"):
+    with pytest.raises(un.InputError, match="is not a checkpoint of this version"):
         un.stream(problem, 2**12, checkpoint=state)
 
 
@@ -142,4 +143,45 @@ def test_a_folder_is_no_checkpoint(problem, tmp_path):
 
 def test_nothing_but_the_file_is_left(state):
     assert [path.name for path in state.parent.iterdir()] == [state.name]
-    assert Checkpoint(state.with_name("none"), "x").load() is None
+
+
+def test_every_byte_of_a_checkpoint_is_guarded(problem, state):
+    """One byte in each of 60 places, and every byte of its first line."""
+    content = state.read_bytes()
+    first = content.index(b"\n") + 1
+    places = [*range(first), *np.linspace(first, len(content) - 1, 60).astype(int)]
+    checkpoint = Checkpoint(state, json.loads(content[:first])["run"])
+    for place in places:
+        damaged = bytearray(content)
+        damaged[place] ^= 0x08
+        state.write_bytes(damaged)
+        with pytest.raises(un.InputError, match="is damaged|is not a checkpoint"):
+            checkpoint.load()
+    for length in np.linspace(0, len(content) - 1, 20).astype(int):
+        state.write_bytes(content[:length])
+        with pytest.raises(un.InputError, match="is damaged|is not a checkpoint"):
+            checkpoint.load()
+
+
+def test_a_name_is_claimed_before_any_draw_and_no_other_file_is_replaced(problem, tmp_path):
+    path = tmp_path / "run.state"
+    one, other = (Checkpoint(path, name) for name in ("one", "other"))
+    one.load()
+    with pytest.raises(un.InputError, match="belongs to another run"):
+        other.load()  # of a second run that began while the first computes
+    one.save(Position(0, 3))
+    assert one.load().done == 3
+    path.write_text("a letter")
+    with pytest.raises(un.InputError, match="is not a checkpoint of this version"):
+        one.save(Position(0, 4))
+    assert path.read_text() == "a letter"
+
+
+@pytest.mark.parametrize("name", ["file/state", "x" * 300, "nul\0", "pipe"])
+def test_what_cannot_be_written_is_said_before_any_draw(problem, tmp_path, name):
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    seen = []
+    with pytest.raises(un.InputError, match=r"cannot be (read|written): "):
+        un.stream(problem, 2**12, checkpoint=tmp_path / name, watch=seen.append)
+    assert seen == []

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import subprocess
 import sys
 
@@ -101,10 +103,32 @@ def test_an_address_is_an_executor(problem, client):
     same(un.stream(problem, 2**12), un.stream(problem, 2**12, executor=address))
 
 
-def test_a_scheduler_that_does_not_answer_is_told(problem):
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers at tcp://127.0.0.1:9"),
+        ("tls://127.0.0.1:9", "needs certificates"),
+        ("ucx://127.0.0.1:9", "needs UCX"),
+        ("tpc://127.0.0.1:9", "did you mean 'tcp'"),
+        ("foo://bar", "must be one of tcp, tls"),
+        ("tcp://host", "is not the address of a scheduler, such as tcp://host:8786"),
+        ("tcp://host:99999", "is not the address of a scheduler"),
+        ("127.0.0.1:8786", "did you mean 'tcp://127.0.0.1:8786'"),
+        ("seriel", "did you mean 'serial'"),
+    ],
+)
+def test_an_address_without_a_scheduler_is_answered_with_what_is_missing(problem, address, text):
     pytest.importorskip("distributed")
-    with pytest.raises(un.InputError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
-        un.stream(problem, 2**12, executor="tcp://127.0.0.1:9")
+    with pytest.raises(un.InputError, match=re.escape(text)):
+        un.stream(problem, 2**12, executor=address)
+
+
+def test_what_listens_and_is_not_a_scheduler_is_refused(problem):
+    pytest.importorskip("distributed")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(un.InputError, match="no Dask scheduler answers"):
+            un.stream(problem, 2**12, executor=address)
 
 
 def test_without_dask_the_extra_is_named(problem, monkeypatch):

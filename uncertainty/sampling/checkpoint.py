@@ -3,8 +3,11 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import jax
 import numpy as np
@@ -18,7 +21,8 @@ from uncertainty.writing import reason, write_bytes
 
 __all__ = ["Checkpoint", "Position", "fingerprint"]
 
-_FORMAT = "uncertainty checkpoint 1"
+_FORMAT = "uncertainty checkpoint 2"
+_LONGEST = 1000  # of the first line, far from what any file may hold
 
 
 @dataclass(frozen=True)
@@ -63,48 +67,89 @@ class Checkpoint:
     fingerprint: str
 
     def save(self, position: Position) -> None:
-        """Replace what is there."""
-        content = _packed(position)
-        header = {
-            "format": _FORMAT,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "run": self.fingerprint,
-        }
-        write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
-
-    def load(self) -> Position | None:
-        """Read it; None where there is no file.
+        """Replace what this run wrote before.
 
         Raises
         ------
         InputError
-            If it is no checkpoint, not whole, or of another run.
+            If something else is there by now, or the system refuses.
         """
-        if not self.path.exists():
-            return None
-        first, _, content = self._bytes().partition(b"\n")
+        with self._opened() as file:
+            if file:
+                self._check(file)
+        content = _packed(position)
+        header = {"format": _FORMAT, "run": self.fingerprint, "sha256": self._digest(content)}
+        write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
+
+    def load(self) -> Position:
+        """Read it; where there is no file, claim the name before any draw is made.
+
+        Raises
+        ------
+        InputError
+            If it is not a checkpoint, not whole, or of another run, or if it cannot be written.
+        """
+        with self._opened() as file:
+            if file:
+                digest, content = self._check(file), file.read()
+                if digest != self._digest(content):
+                    raise self._damaged()
+                return _unpacked(content)
+        self.save(Position())
+        return Position()
+
+    def _check(self, file: BinaryIO) -> str:
+        """Read the first line; give the checksum of what follows."""
         try:
-            header = json.loads(first)
+            header = json.loads(file.readline(_LONGEST))
             known = header["format"] == _FORMAT
         except (ValueError, KeyError, TypeError):
             known = False
         if not known:
             # It may be anything: a file named by mistake is not to be deleted.
-            raise self._refused("is no checkpoint of this version: name another file, or")
-        if header.get("sha256") != hashlib.sha256(content).hexdigest():
-            raise self._refused("is damaged: its content is not what was written;")
-        if header.get("run") != self.fingerprint:
+            text = "is not a checkpoint of this version: name another file, or"
+            raise self._refused(text)
+        digest, run = header.get("sha256"), header.get("run")
+        # The checksum covers the name of the run: a damaged name is not another run.
+        if not isinstance(digest, str) or not isinstance(run, str):
+            raise self._damaged()
+        if run != self.fingerprint:
+            if digest != _digest(run, file.read()):
+                raise self._damaged()
             raise self._refused("belongs to another run: other priors, model, seed or options;")
-        return _unpacked(content)
+        return digest
 
-    def _bytes(self) -> bytes:
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO | None]:
+        """Give what is there, for reading; None where there is nothing."""
+        file, why = None, ""
         try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise self._refused(f"cannot be read: {reason(error)};") from error
+            if self.path.is_file():  # a pipe or a device might never end
+                file = self.path.open("rb")
+            elif self.path.exists():
+                why = "it is not a file"
+        except (OSError, ValueError) as error:
+            why = reason(error)
+        if why:
+            raise InputError.of(str(self.path), f"cannot be read: {why}; name another file")
+        if file is None:
+            yield None
+            return
+        with file:
+            yield file
+
+    def _digest(self, content: bytes) -> str:
+        return _digest(self.fingerprint, content)
+
+    def _damaged(self) -> InputError:
+        return self._refused("is damaged: its content is not what was written;")
 
     def _refused(self, why: str) -> InputError:
         return InputError.of(str(self.path), f"{why} delete it to start anew")
+
+
+def _digest(run: str, content: bytes) -> str:
+    return hashlib.sha256(run.encode() + content).hexdigest()
 
 
 def _packed(position: Position) -> bytes:

@@ -4,13 +4,16 @@ Whoever computes them, blocks come back in the order in which they were asked fo
 made of them are the same everywhere: to the last bit on processors of one kind.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeAlias
+from urllib.parse import urlsplit
 
 import jax
 import numpy as np
@@ -18,6 +21,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jax.typing import ArrayLike
 
 from uncertainty.errors import InputError
+from uncertainty.names import nearest, require_known
 from uncertainty.precision import in_float64
 from uncertainty.sampling.blocks import (
     Block,
@@ -35,6 +39,16 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = ["Devices", "Executor", "ExecutorLike", "OnDask", "Serial", "executor_of"]
+
+
+_PATIENCE_S = 4
+_SCHEMES = ("tcp", "tls", "ucx", "ws", "wss")
+_CERTIFICATES = "it needs certificates, which Dask reads from its settings (distributed.comm.tls)"
+_LACKS = {
+    "tls": _CERTIFICATES,
+    "wss": _CERTIFICATES,
+    "ucx": "it needs UCX, which the package distributed-ucxx brings",
+}
 
 
 class Executor(ABC):
@@ -135,6 +149,8 @@ class OnDask(Executor):
 
     def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
         """Keep some blocks a thread under way, and give the oldest when it is done."""
+        from distributed import KilledWorker
+
         # The plan travels as the result of a task, so that it can be made again if lost.
         shared = self._client.submit(_same, plan, pure=False)
         remaining = iter(blocks)
@@ -147,7 +163,12 @@ class OnDask(Executor):
             )
             if not pending:
                 return
-            yield pending.popleft().result()
+            try:
+                state = pending.popleft().result()
+            except (OSError, CancelledError, KilledWorker) as error:
+                text = "the Dask cluster is gone; with a checkpoint, the same run goes on from it"
+                raise InputError.of("<executor>", text) from error
+            yield state
 
     @contextmanager
     def _opened(self) -> "Iterator[Client]":
@@ -164,17 +185,34 @@ class OnDask(Executor):
             with cluster, Client(cluster) as client:
                 yield client
             return
-        try:
-            client = Client(self._target, timeout=5)
-        except (OSError, ValueError) as error:
-            text = f"no Dask scheduler answers at {self._target}"
-            raise InputError.of("<executor>", text) from error
-        with client:
+        _ask_who(self._target)
+        with Client(self._target, timeout=_PATIENCE_S) as client:
             yield client
 
 
 def _same(plan: Plan) -> Plan:
     return plan
+
+
+def _ask_who(address: str) -> None:
+    """Make sure that a scheduler answers: a client that finds none waits, and complains late."""
+    from distributed.core import rpc
+
+    async def identity() -> object:
+        async with rpc(address, timeout=_PATIENCE_S) as other:
+            return (await asyncio.wait_for(other.identity(), _PATIENCE_S))["type"]
+
+    try:
+        # In a thread of its own: a notebook has a loop that runs.
+        with ThreadPoolExecutor(1) as pool:
+            who = pool.submit(asyncio.run, identity()).result()
+    except Exception as error:  # of whatever listens there, and of what TLS or UCX lacks
+        why = _LACKS.get(urlsplit(address).scheme, "is it running, and the port right?")
+        text = f"no Dask scheduler answers at {address}: {why}"
+        raise InputError.of("<executor>", text) from error
+    if who != "Scheduler":
+        text = f"at {address} is a Dask {str(who).lower()}: give the address of its scheduler"
+        raise InputError.of("<executor>", text)
 
 
 def executor_of(stated: ExecutorLike) -> Executor:
@@ -197,9 +235,18 @@ def executor_of(stated: ExecutorLike) -> Executor:
     named = {"serial": Serial, "devices": Devices, "dask": OnDask}
     if stated is None or stated in named:
         return named[stated or "serial"]()
-    if "://" in stated:
-        return OnDask(stated)
-    message = (
-        f"must be serial, devices, dask or an address such as tcp://host:8786 (got {stated!r})"
-    )
-    raise InputError.of("<executor>", message)
+    if "://" not in stated:
+        hint = f"; did you mean 'tcp://{stated}'?" if ":" in stated else nearest(stated, named)
+        near = hint if "did you mean" in hint else ""
+        text = "must be serial, devices, dask or an address such as tcp://host:8786"
+        raise InputError.of("<executor>", f"{text} (got {stated!r}{near})")
+    try:
+        address = urlsplit(stated)
+        whole = address.hostname and address.port and stated.isprintable() and " " not in stated
+    except ValueError:  # a port of letters, or above 65535
+        whole = False
+    require_known("executor", address.scheme, _SCHEMES)
+    if not whole:
+        text = f"{stated!r} is not the address of a scheduler, such as tcp://host:8786"
+        raise InputError.of("<executor>", text)
+    return OnDask(stated)

@@ -211,8 +211,7 @@ class _Run:
     def result(self) -> tuple[Totals, Stage]:
         """Go through the stages until the goal is met."""
         with self.executor:
-            saved = self.checkpoint.load() if self.checkpoint else None
-            return self._all_stages(saved or Position())
+            return self._all_stages(self.checkpoint.load() if self.checkpoint else Position())
 
     def _all_stages(self, position: Position) -> tuple[Totals, Stage]:
         for number, stage in enumerate(self.stages[position.stage :], position.stage):

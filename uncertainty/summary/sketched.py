@@ -17,7 +17,7 @@ from uncertainty.estimate import (
 )
 from uncertainty.health import tail_of
 from uncertainty.precision import Floats
-from uncertainty.results import MOMENTS, is_streamed
+from uncertainty.results import is_streamed
 from uncertainty.sketch import Ogive, unit_near
 
 __all__ = [
@@ -51,9 +51,11 @@ def _kept(tree: xr.DataTree, group: str, name: str, statistic: str) -> np.ndarra
 
 
 def _moments(tree: xr.DataTree, quantity: str, statistic: str) -> dict[str, Floats]:
-    """`MOMENTS` of each chain."""
+    """Each of `MOMENTS` of each chain."""
     kept = _kept(tree, "prior_sketch", f"{quantity}_moments", statistic)
-    return dict(zip(MOMENTS, kept.T, strict=True))
+    names = tree["prior_sketch"].dataset.variables["moment"].values.tolist()
+    found = dict(zip(names, kept.T, strict=True))
+    return {"sd": np.sqrt(found["variance"]), **found}  # results of older versions lack it
 
 
 def _ogive(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
