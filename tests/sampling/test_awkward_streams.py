@@ -211,9 +211,8 @@ def test_errors_are_those_of_200_seeds():
             ]
         )
     z = np.array(misses)
-    bias, spread = z.mean(0), z.std(0)
-    assert (np.abs(bias) < 4 * spread / np.sqrt(200)).all(), bias
-    # Student's t of 16 chains has a spread of 1.07; a median in the middle of symmetric points is
-    # better known than it says.
-    assert (spread < 1.2).all(), spread
-    assert (np.delete(spread, [1, 6]) > 0.5).all(), spread
+    # Student's t of 16 chains has a spread of 1.07; seen from 200 seeds it is up to 1.2.
+    whole = np.sqrt((z**2).mean(0))
+    assert (whole < 1.2).all(), whole
+    # The median of "falling" is the middle of symmetric points, and better known than it says.
+    assert (np.delete(whole, 1) > 0.5).all(), whole
