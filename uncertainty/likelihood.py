@@ -1,6 +1,6 @@
 """Measured rows to their log likelihood, at a point of the road."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from uncertainty.laws import CompiledLaw, Values
 from uncertainty.precision import Floats
 from uncertainty.spec import MULTIPLYING
 
-__all__ = ["Observation", "Rows", "Target", "zero_scores"]
+__all__ = ["At", "Observation", "Rows", "Target", "zero_scores"]
 
 Effects: TypeAlias = tuple[Array, ...]
 _STATIC = {"static": True}
@@ -140,25 +140,58 @@ class Observation:
         )
         return _value(self.sd, values) * own + _value(self.discrepancy, values)
 
+    def guide(self, values: Values, centers: Sequence[Array]) -> tuple[Array, Array]:
+        """Mean and sd of each group's score given all else, were every error normal: (groups,).
+
+        Measured against these, the score of a group is standard normal whatever the spread of the
+        groups: exactly so with normal errors, nearly so with Student's t. Rows that are limits
+        say nothing here.
+        """
+        spread, shared = _value(self.sd, values), _value(self.discrepancy, values)
+        variance = self._variance(values)
+        known = pull = jnp.zeros(len(self.groups))
+        for part, center in zip(self.rows, centers, strict=True):
+            if not part.censored:
+                weight = 1 / (variance + center.var(1))
+                apart = jnp.asarray(part.low) - center.mean(1) - shared
+                known = known.at[jnp.asarray(part.group)].add(weight)
+                pull = pull.at[jnp.asarray(part.group)].add(weight * apart)
+        precision = 1 + spread**2 * known
+        return spread * pull / precision, precision**-0.5
+
+    def _variance(self, values: Values) -> Array:
+        """Variance of a normal error; of Student's t the one that tells as much of its center."""
+        stated = self.parameters.fields(values)
+        if "df" not in stated:
+            return jnp.asarray(stated["sigma" if self.multiplies else "sd"]) ** 2
+        # Fisher information of a location: (df + 1) / (df + 3) / scale^2.
+        return (stated["df"] + 3) / (stated["df"] + 1) * stated["scale"] ** 2
+
+    def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
+        """What the model gives for each part of the rows, on the error's scale: shape (n, m).
+
+        m is 1 for a statistic of queries. Scores are independent ones, shape () each, those of
+        queries too; `queries` are those over which is averaged, shape (m,) each.
+        """
+        return tuple(self._centers(joint, part, scores, queries) for part in self.rows)
+
     def at(
         self,
-        joint: Joint,
-        scores: Scores,
+        values: Values,
+        centers: Sequence[Array],
         effects: Array,
-        queries: Scores,
         noise: Array | None = None,
     ) -> tuple[Array, Array]:
         """Log likelihood of each row, and a measurement that the model would give.
 
         Parameters
         ----------
-        joint : Joint
-        scores : mapping of str to array
-            Independent scores of every coordinate, those of queries too, shape () each.
+        values : mapping of str to array
+            Every assumption, shape () each.
+        centers : sequence of array
+            From `centers`.
         effects : array
             Standard normal score of each group, shape (groups,).
-        queries : mapping of str to array
-            Scores of what varies per query, shape (m,) each, over which is averaged.
         noise : array, optional
             Uniform numbers from 0 to 1 for new errors, shape (rows, 3).
 
@@ -168,20 +201,18 @@ class Observation:
             Log densities (of a censored row: log probability), and values (0 without `noise`);
             shape (rows,).
         """
-        values = joint.inputs(joint.correlate(scores))
         error = self.error(values)
         found, new = jnp.zeros(self.count), jnp.zeros(self.count)
-        for part in self.rows:
+        for part, center in zip(self.rows, centers, strict=True):
             places = jnp.asarray(part.places)
-            centers = self._centers(joint, part, scores, queries)
-            centers += self.shift(values, effects, part.group)[:, None]
-            each = self._density(error, part, centers)
+            shifted = center + self.shift(values, effects, part.group)[:, None]
+            each = self._density(error, part, shifted)
             likelihood = jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1])
             found = found.at[places].set(likelihood)
             if noise is None:
                 continue
-            query = jnp.floor(noise[places, 2] * centers.shape[1]).astype(int)
-            of_query = jnp.take_along_axis(centers, query[:, None], 1)[:, 0]
+            query = jnp.floor(noise[places, 2] * shifted.shape[1]).astype(int)
+            of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
             new = new.at[places].set(of_query + self.noise(values, noise[places, :2]))
         return found, jnp.exp(new) if self.multiplies else new
 
@@ -275,12 +306,16 @@ class Target:
         Points over which per-query inputs are averaged, shape (m,) each.
     names : tuple of str
         Coordinates in the order of the vector; after them the groups of each observation.
+    guided : bool
+        True where the scores of groups are measured against `Observation.guide`: the posterior of
+        a spread and of what it spreads is a funnel else, or a bent ridge.
     """
 
     joint: Joint
     observations: tuple[Observation, ...]
     queries: Mapping[str, ArrayLike]
     names: tuple[str, ...] = field(metadata=_STATIC)
+    guided: bool = field(default=False, metadata=_STATIC)
 
     @property
     def size(self) -> int:
@@ -296,28 +331,52 @@ class Target:
             start += len(item.groups)
         return scores, tuple(effects)
 
-    def at(self, z: Array, noise: Array | None = None) -> tuple[tuple[Array, Array], ...]:
-        """`Observation.at` of each observation; `noise` is that of all their rows."""
+    def at(self, z: Array, noise: Array | None = None) -> "At":
+        """Evaluate all observations; `noise` is that of all their rows."""
         scores, effects = self.split(z)
         queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
-        found, start = [], 0
+        values = self.joint.inputs(self.joint.correlate(scores))
+        rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
         for item, own in zip(self.observations, effects, strict=True):
+            centers, effect = item.centers(self.joint, scores, queries), own
+            if self.guided and item.groups:
+                mean, sd = item.guide(values, centers)
+                effect = mean + sd * own
+                volume += (logpdf(effect) - logpdf(own) + jnp.log(sd)).sum()
             errors = None if noise is None else noise[start : start + item.count]
-            found.append(item.at(self.joint, scores, own, queries, errors))
+            rows.append(item.at(values, centers, effect, errors))
+            plain.append(effect)
             start += item.count
-        return tuple(found)
+        return At(tuple(rows), jnp.concatenate(plain), volume)
 
     @property
     def count(self) -> int:
         """Number of rows of all observations."""
         return sum(item.count for item in self.observations)
 
-    def log_likelihood(self, z: Array) -> Array:
-        """Of all rows; minus infinity where it does not exist."""
+    def log_density(self, z: Array) -> Array:
+        """Log density of the posterior at `z`, but for a constant; minus infinity for none."""
         found = self.at(z)
-        total = sum((rows.sum() for rows, _ in found), jnp.zeros(()))
+        total = sum((rows.sum() for rows, _ in found.rows), logpdf(z).sum() + found.volume)
         return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
-    def log_density(self, z: Array) -> Array:
-        """Log density of the posterior at `z`, but for a constant."""
-        return logpdf(z).sum() + self.log_likelihood(z)
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class At:
+    """A target at one point.
+
+    Attributes
+    ----------
+    rows : tuple of (array, array)
+        `Observation.at` of each observation.
+    plain : array
+        The vector with plain scores of groups.
+    volume : array
+        What the log density gains, beside the likelihood, over that of a standard normal vector:
+        0 where the scores of groups are plain.
+    """
+
+    rows: tuple[tuple[Array, Array], ...]
+    plain: Array
+    volume: Array

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from uncertainty.declarations import Output
-from uncertainty.energy import EnergyModel
+from uncertainty.energy import EFFECTS, EnergyModel, failure_text
 from uncertainty.errors import Fault
 from uncertainty.joint import Joint
 from uncertainty.laws import CompiledLaw, arguments
@@ -140,16 +140,17 @@ def _output(item: Evidence, model: EnergyModel, joint: Joint) -> Output | Fault:
 
 
 def _traced(item: Evidence, model: EnergyModel, joint: Joint) -> list[str] | Fault:
-    conditions = item.rows[0].conditions if item.rows else {}
-    scores = {node.name: jnp.zeros(()) for node in joint.nodes if node.uncertain}
-    known = {name: jnp.asarray(value) for name, value in conditions.items()}
-    try:
-        shapes = jax.eval_shape(
-            lambda: model({**joint.inputs(joint.correlate(scores), known), **known})
-        )
-    except Exception as error:  # a user's own function may raise anything
-        return item.fault(f"{model.name} failed: {type(error).__name__}: {error}", "model")
-    return list(shapes)
+    """Names of the outputs that the model gives at the conditions of every row."""
+    kinds = {frozenset(row.conditions): row.number for row in item.rows} or {frozenset(): 0}
+    own = {node.name for node in joint.nodes if node.name not in EFFECTS}
+    found = list[dict[str, object]]()
+    for names, number in kinds.items():
+        shapes = {n: jnp.zeros(()) for n in own | names}
+        try:
+            found.append(jax.eval_shape(model, shapes))
+        except Exception as error:  # a user's own function may raise anything
+            return item.fault(f"{model.name} {failure_text(error)}", "rows", number)
+    return [name for name in found[0] if all(name in other for other in found)]
 
 
 def _observation(
@@ -239,6 +240,7 @@ def rows_of(
 ) -> Iterator[Rows]:
     """Put rows together that state the same inputs and were observed in the same way."""
     kinds: dict[tuple[frozenset[str], bool], list[int]] = {}
+    places_of = {group: place for place, group in enumerate(groups)}
     for place, row in enumerate(rows):
         censored = limits[place][0] != limits[place][1]
         kinds.setdefault((frozenset(row.conditions), censored), []).append(place)
@@ -250,7 +252,7 @@ def rows_of(
             known={n: np.array([row.conditions[n] for row in own]) for n in sorted(names)},
             low=np.array([low for low, _ in numbers]),
             high=np.array([high for _, high in numbers]),
-            group=np.array([groups.index(row.group) if groups else 0 for row in own]),
+            group=np.array([places_of.get(row.group, 0) for row in own]),
             places=tuple(places),
             averaged=bool(open_names & joint.coordinates(varies=True).keys()),
             censored=censored,

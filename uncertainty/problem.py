@@ -22,7 +22,14 @@ from uncertainty.errors import Fault, InputError
 from uncertainty.evaluation import each_point, evaluate_point
 from uncertainty.joint import Joint, build_joint
 from uncertainty.likelihood import Observation
-from uncertainty.model_choice import ModelLike, choose_model, form_layer, outputs_of
+from uncertainty.model_choice import (
+    ModelLike,
+    choose_model,
+    declared_plain,
+    form_layer,
+    outputs_of,
+    require_finite,
+)
 from uncertainty.moments import moment_notices
 from uncertainty.observations import observations_of
 from uncertainty.observed import EvidenceLike, Observed, observe
@@ -220,6 +227,7 @@ def build_problem(
     given: Mapping[str, object] | None = None,
     scenario: str | None = None,
     evidence: EvidenceLike | Sequence[EvidenceLike] | None = None,
+    vectorized: bool | None = None,
 ) -> Problem:
     """Check assumptions against a model and make them ready to be sampled.
 
@@ -240,6 +248,10 @@ def build_problem(
     evidence : str, mapping or sequence of these, optional
         Evidence files: paths, names of shipped ones, or mappings of the same shape. Those that
         the file names where not given; none where empty.
+    vectorized : bool, optional
+        False for a function in plain Python (NumPy, SciPy, a table): it is called with floats,
+        once for each draw, and is learned from by importance sampling. Where not given, the
+        function's own attribute ``vectorized``, if it has one; else it is in `jax.numpy`.
 
     Returns
     -------
@@ -261,7 +273,7 @@ def build_problem(
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    arguments = (priors, model, given, scenario, evidence)
+    arguments = (priors, declared_plain(model, vectorized), given, scenario, evidence)
     built = _build(*arguments, new_system=False)
     return replace(built, recipe=_recipe(*arguments), arguments=arguments)
 
@@ -295,7 +307,14 @@ def _build(
         raise InputError(
             by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
         )
-    outputs = outputs_of(joint, chosen)
+    chosen, outputs = outputs_of(joint, chosen)
+    observed = replace(
+        observed,
+        models=tuple(
+            m if m is None or m.outputs else replace(m, version=chosen.version)
+            for m in observed.models
+        ),
+    )
     observations, misfits = observations_of(observed, joint, by_name)
     late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name), *misfits]
     if model is None:  # the file's own, of whose outputs it speaks
@@ -308,6 +327,7 @@ def _build(
         ]
     if late:
         raise InputError(late)
+    require_finite(joint, chosen)
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, observed=observed, observations=observations)
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
@@ -351,7 +371,9 @@ def _family(assumption: Assumption) -> str:
 def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
     # The parts of a shipped model's energy share its moments: one notice serves for all.
     names = ["energy_wh"] if problem.model.outputs else list(problem.outputs)
-    found = moment_notices(problem.joint, problem.model, names)
+    # Probing tails takes some hundred calls for each assumption: too many for plain Python.
+    probed = problem.model.plain is None
+    found = moment_notices(problem.joint, problem.model, names) if probed else []
     notices += [problem.assumptions[item.name].fault(item.message) for item in found]
     lost = {item.quantity: item.message for item in found if item.mean}
     return replace(problem, notices=tuple(sorted(set(notices))), lost_means=lost)

@@ -326,3 +326,61 @@ def test_power_scaling_of_a_conjugate_normal_is_that_of_the_exact_densities():
     exact = float(array_stats.power_scale_sense(draws, *weights, 0.8, 1.25))
     row = un.rank_inputs(tree, method="prior", scale="linear").sel(input="evidence")
     assert abs(float(row["prior"]) - exact) < 5 * float(row["prior_se"])
+
+
+def one_deployment(error, between, rows=9):
+    """Rows of one deployment: its own effect, and the spread that such effects have."""
+    values = np.exp(0.4 + 0.02 * np.linspace(-1, 1, rows))
+    laws = {"between": {"lognormal": {"median": 0.3, "sigma": between}}}
+    found = evidence(
+        [["one", float(value)] for value in values],
+        ["m", "value"],
+        random_effect={"column": "m", "sd": "between"},
+    )
+    found["error"] = error
+    return un.build_problem(priors(assumptions=laws), model=product, evidence=found), values
+
+
+@pytest.mark.parametrize(
+    "error", [{"lognormal": {"sigma": 0.02}}, {"log_student_t": {"df": 4, "scale": 0.02}}]
+)
+def test_rows_of_one_deployment_are_sampled_without_divergences(error):
+    """The effect and the spread of effects are known by their product alone: a bent ridge."""
+    tree = un.infer(one_deployment(error, 1.0)[0], draws=1000, prior_draws=64)
+    assert json.loads(tree.attrs["warnings"]) == []
+    assert tree.attrs["pareto_k"] < 0.7
+
+
+def test_the_spread_of_effects_that_one_deployment_teaches_is_the_exact_one():
+    error, between = 0.02, 1.0
+    problem, values = one_deployment({"lognormal": {"sigma": error}}, between)
+    tree = un.infer(problem, draws=2000, prior_draws=64)
+    total = sum(s**2 for s in SIGMAS.values())
+    score = np.linspace(-7, 7, 4001)
+    spread = 0.3 * np.exp(between * score)
+    middle, own = np.log(values).mean(), error**2 / len(values)
+    weight = norm.pdf(score) * norm.pdf(middle, 0, np.sqrt(total + spread**2 + own))
+    weight /= weight.sum()
+    mean = (weight * score).sum()
+    agrees(
+        tree["unconstrained_posterior"]["between"].values,
+        mean,
+        np.sqrt((weight * (score - mean) ** 2).sum()),
+    )
+    effect = tree["posterior"]["evidence_effect"].values[..., 0]
+    pull = spread**2 / (total + spread**2 + own) * middle
+    left = spread**2 * (total + own) / (total + spread**2 + own)
+    mean = (weight * pull).sum()
+    agrees(effect, mean, np.sqrt((weight * (left + (pull - mean) ** 2)).sum()))
+
+
+def test_the_acceptance_that_is_asked_for_is_adapted_to():
+    problem = one_deployment({"lognormal": {"sigma": 0.3}}, 0.5)[0]
+    few = {"draws": 400, "warmup": 400, "prior_draws": 64}
+    steps = [
+        float(un.infer(problem, **few, target_accept=accept)["sample_stats"]["step_size"].mean())
+        for accept in (0.6, 0.99)
+    ]
+    assert steps[1] < 0.7 * steps[0]
+    with pytest.raises(un.InputError, match="must lie between 0 and 1 .got 1"):
+        un.infer(problem, target_accept=1.0)

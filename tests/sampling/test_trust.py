@@ -1,5 +1,6 @@
 """Can posteriors be believed? Simulation-based calibration, and one update against two."""
 
+import json
 import os
 
 import numpy as np
@@ -79,3 +80,32 @@ def test_an_update_in_two_steps_is_one_on_both(rows, how, tmp_path):
 def test_only_a_posterior_is_updated():
     with pytest.raises(un.InputError, match="no posterior to update"):
         un.update(un.simulate(un.build_problem("epoch"), draws=64), "mlenergy-formula")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("grouped", [True, False])
+def test_nine_rows_of_one_deployment_teach_a_roofline(grouped):
+    """One model on one kind of GPU at batches from 1 to 256: healthy without asking for anything."""
+    rng = np.random.default_rng(3)
+    plain = np.array([22, 11.6, 6.2, 3.4, 2.0, 1.25, 0.8, 0.52, 0.38])  # J per output token
+    values = plain * np.exp(0.03 * rng.normal(size=9))
+    columns = ["active_parameters", "total_parameters", "batch_size", "model_id", "value"]
+    rows = [[7e10, 7e10, 2.0**i, "one", float(value)] for i, value in enumerate(values)]
+    conditions = {"hardware": "h100-sxm", "precision": "bfloat16", "gpu_count": 4}
+    spreads = {"residual_sd": {"p5": 0.05, "p95": 0.4}, "model_sd": {"p5": 0.08, "p95": 0.6}}
+    measured = {
+        "schema": 1, "observes": "gpu_energy_per_output_token_j", "statistic": "mean",
+        "error": {"lognormal": {"sigma": "residual_sd"}},
+        "assumptions": {name: {"lognormal": law} for name, law in spreads.items()},
+        "conditions": {**conditions, "output_tokens": 400, "input_tokens": 750, "cached_share": 0},
+        "columns": columns, "rows": rows,
+    }  # fmt: skip
+    if grouped:
+        measured["random_effect"] = {"column": "model_id", "sd": "model_sd"}
+    else:
+        del measured["assumptions"]["model_sd"]
+        measured["columns"] = [name for name in columns if name != "model_id"]
+        measured["rows"] = [[*row[:3], row[4]] for row in rows]
+    problem = un.build_problem("roofline-efficiency", evidence=measured)
+    tree = un.infer(problem, draws=500, prior_draws=64)
+    assert json.loads(tree.attrs["warnings"]) == []

@@ -40,6 +40,14 @@ PerChain = Annotated[int, typer.Option("--draws", min=4, help="Draws of each cha
 Chains = Annotated[int, typer.Option(min=2, help="Chains.")]
 Warmup = Annotated[int, typer.Option(min=10, help="Steps that adapt a chain before its draws.")]
 
+Accept = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the steps to be accepted; 0.9 if not given, and more where steps diverge.",
+    ),
+]
+
 
 def infer(
     file: File,
@@ -48,6 +56,7 @@ def infer(
     draws: PerChain = 1000,
     chains: Chains = 4,
     warmup: Warmup = 1000,
+    target_accept: Accept = None,
     out: Out = None,
     sets: Sets = None,
     scenario: Scenario = None,
@@ -78,7 +87,15 @@ def infer(
     asked, read = question.asked("posterior", folder), [file.path for file in problem.files]
     with ResultFolder(folder, asked, "infer", force=force, read=read) as place:
         with steps("chains") as progress:
-            tree = un.infer(problem, draws, chains, seed, warmup=warmup, progress=progress)
+            tree = un.infer(
+                problem,
+                draws,
+                chains,
+                seed,
+                warmup=warmup,
+                target_accept=target_accept,
+                progress=progress,
+            )
         with busy("writing"):
             saved = un.save(tree, place.unfinished / "run.nc")
             files = un.write_posterior(tree, place.unfinished, quantity=chosen, prob=prob)

@@ -9,7 +9,9 @@ from uncertainty.energy.compose import (
 )
 from uncertainty.energy.ensemble import CHOICE
 from uncertainty.energy.error import EFFECTS, ENERGY_UNITS, with_error
-from uncertainty.energy.model import EnergyModel, ModelError, model_from_callable
+from uncertainty.energy.model import EnergyModel, model_from_callable
+from uncertainty.energy.plain import PlainFunction
+from uncertainty.energy.result import ModelError, failure_text, is_traced_misuse
 
 __all__ = [
     "CHOICE",
@@ -20,8 +22,11 @@ __all__ = [
     "EnergyModel",
     "ModelError",
     "ModelName",
+    "PlainFunction",
     "choice_of_model",
     "compose",
+    "failure_text",
+    "is_traced_misuse",
     "model_from_callable",
     "with_error",
 ]

@@ -1,5 +1,6 @@
 """A model with its own error: energies of a system that nobody has measured."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import jax.numpy as jnp
@@ -57,12 +58,4 @@ def with_error(
         return {name: scaled(name, value, shift) for name, value in model(rest).items()}
 
     function.__doc__ = model.function.__doc__
-    return EnergyModel(
-        name=model.name,
-        function=function,
-        required=model.required,
-        optional=(*model.optional, *errors),
-        takes_all=model.takes_all,
-        alternatives=model.alternatives,
-        outputs=model.outputs,
-    )
+    return replace(model, function=function, optional=(*model.optional, *errors))

@@ -1,5 +1,6 @@
 """What an energy model is: a pure function of named inputs, with its declarations."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,14 +11,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from uncertainty.declarations import Output
+from uncertainty.energy.plain import PlainFunction
+from uncertainty.energy.result import ModelError, checked_result
 
 __all__ = ["EnergyModel", "ModelError", "arrays", "call", "model_from_callable"]
 
 Result = TypeVar("Result")
-
-
-class ModelError(ValueError):
-    """A callable that cannot serve as a model; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class EnergyModel:
         Groups of optional inputs of which one must be given whole; empty where none.
     outputs : tuple of Output
         Declared outputs; empty for a user's own function.
+    version : str
+        Tells a user's function from the same one after a name that it reads has changed: compiled
+        code is found by it.
+    plain : PlainFunction, optional
+        The function in plain Python that is behind it.
     """
 
     name: str
@@ -46,6 +50,8 @@ class EnergyModel:
     takes_all: bool = False
     alternatives: tuple[tuple[str, ...], ...] = ()
     outputs: tuple[Output, ...] = ()
+    version: str = ""
+    plain: PlainFunction | None = None
 
     @property
     def meaning(self) -> str:
@@ -63,14 +69,13 @@ class EnergyModel:
         Raises
         ------
         ModelError
-            If the result is no mapping of names.
+            If the result is not a number, or a mapping of names to numbers.
         """
         result = self.function(**{name: inputs[name] for name in self.used(inputs)})
-        if not isinstance(result, Mapping):
-            return {"y": result}  # type: ignore[dict-item]  # checked when the problem is built
-        if not all(isinstance(name, str) for name in result):
-            raise ModelError("returns a mapping whose keys are not all names")
-        return dict(result)
+        if self.outputs and isinstance(result, Mapping):  # one of ours
+            return dict(result)
+        kind = jnp.result_type(float)
+        return {k: jnp.asarray(v, kind) for k, v in checked_result(result).items()}
 
 
 def call(function: Callable[..., Result], inputs: Mapping[str, object], **more: object) -> Result:
@@ -103,11 +108,25 @@ def model_from_callable(
     >>> model_from_callable(lambda tokens, wh_per_token=1e-3: tokens * wh_per_token).required
     ('tokens',)
     """
-    parameters = inspect.signature(function).parameters.values()
-    kinds = {p.kind for p in parameters}
     name = getattr(function, "__name__", type(function).__name__)
-    if kinds & {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}:
-        raise ModelError(f"{name} takes arguments by position; a model takes them by name")
+    if isinstance(function, functools.partial):
+        name = getattr(function.func, "__name__", name)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ModelError(f"{name} is an async function; a model is a plain one: def in place of it")
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        text = "does not say which inputs it takes; wrap it: lambda x: ..."
+        raise ModelError(f"{name} {text}") from None
+    kinds = {p.kind for p in parameters}
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    if positional or inspect.Parameter.VAR_POSITIONAL in kinds:
+        told = f" ({', '.join(positional)})" if positional else ""
+        raise ModelError(f"{name} takes arguments by position{told}; a model takes them by name")
+    try:
+        hash(function)
+    except TypeError:  # compiled code is found by the function
+        function = functools.partial(function)
     named = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
     return EnergyModel(
         name=name,
@@ -117,4 +136,5 @@ def model_from_callable(
         takes_all=inspect.Parameter.VAR_KEYWORD in kinds,
         alternatives=alternatives,
         outputs=outputs,
+        plain=function if isinstance(function, PlainFunction) else None,
     )

@@ -65,8 +65,15 @@ def fit_sentences(tree: xr.DataTree) -> Iterator[str]:
             f"{above} of {count} rows have a Pareto k above 0.7: the posterior "
             "leans on them, and what is said of leaving rows out is too good."
         )
-    worst = max(r_hat(draws) for draws in _sampled(tree))
     k = float(tree.attrs["pareto_k"])
+    sampler = str(tree.attrs.get("sampler", "nuts"))
+    if sampler != "nuts":
+        yield (
+            f"{tree.attrs['posterior_chains'] * tree.attrs['posterior_draws']} draws of equal "
+            f"weight, by importance sampling from the prior (Pareto k {k:.2f}): {sampler}."
+        )
+        return
+    worst = max(r_hat(draws) for draws in _sampled(tree))
     if k >= 0.7:
         checked = (
             f"importance sampling from the prior cannot check them (Pareto k {k:.2f}, over 0.7)"

@@ -26,6 +26,8 @@ __all__ = ["DRAWS", "NESTED_DRAWS", "QUERIES", "RANDOMIZATIONS", "simulate"]
 
 DRAWS = 2**17
 NESTED_DRAWS = 2**13
+PLAIN_DRAWS, PLAIN_NESTED_DRAWS = 2**12, 2**8
+"""Of a model in plain Python, each draw (and each of its queries) is a call of it."""
 QUERIES = 2**8
 RANDOMIZATIONS = 16
 _WIDER = 16
@@ -43,7 +45,8 @@ def simulate(
     problem : Problem
     draws : int, optional
         Epistemic points over all randomizations, rounded up to a multiple of their number (16);
-        2^13 where something varies per query and 2^17 otherwise.
+        2^13 where something varies per query and 2^17 otherwise; 2^8 and 2^12 for a model in
+        plain Python, which is called once for each draw and query.
     seed : int
         The same seed and file give the same numbers.
     queries : int
@@ -97,7 +100,10 @@ def simulate(
 
 
 def _points_per_chain(problem: Problem, draws: int | None) -> int:
-    total = draws if draws is not None else (NESTED_DRAWS if problem.varies else DRAWS)
+    plain = problem.model.plain is not None
+    nested_draws = PLAIN_NESTED_DRAWS if plain else NESTED_DRAWS
+    flat_draws = PLAIN_DRAWS if plain else DRAWS
+    total = draws if draws is not None else (nested_draws if problem.varies else flat_draws)
     if total < 2 * RANDOMIZATIONS:
         raise InputError.of("<draws>", f"must be {2 * RANDOMIZATIONS} or more (got {total})")
     return math.ceil(total / RANDOMIZATIONS)
@@ -183,6 +189,8 @@ def _corrections(problem: Problem, points: Sequence[Points], seed: int) -> list[
     cost little: a ratio estimator.
     """
     few = len(next(iter(points[0].inner.values())))
+    if problem.model.plain is not None:  # it would take more calls than the draws do
+        return [dict.fromkeys(problem.outputs, np.ones(len(QUERY_STATISTICS)))] * len(points)
     found = []
     for number in range(len(points)):
         wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
@@ -205,6 +213,8 @@ def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
 
     It follows the typical and the mean query closely and serves them as a control variate.
     """
+    if problem.model.plain is not None:  # it is not cheap
+        return {}
     wide = [points_of(problem, _WIDER * count, 1, seed, chain) for chain in range(RANDOMIZATIONS)]
     scores = paired(wide)
     for name in problem.joint.coordinates(varies=True):

@@ -8,16 +8,34 @@ import numpy as np
 
 from uncertainty.health import Smoothed, ess_bulk, smoothed_weights
 from uncertainty.likelihood import Target
-from uncertainty.precision import Floats
+from uncertainty.precision import Floats, Integers
+from uncertainty.results import BATCHES
+from uncertainty.sampling.nuts import Chains
 from uncertainty.sampling.points import normal_scores
-from uncertainty.sampling.target import coordinates_of, labels_of, rows_at
+from uncertainty.sampling.target import batches_at, coordinates_of, labels_of
 
-__all__ = ["DISAGREE", "RELIABLE", "Weighted", "disagreements", "weigh_prior"]
+__all__ = [
+    "DISAGREE",
+    "FEWEST",
+    "RELIABLE",
+    "Weighted",
+    "by_weights",
+    "disagreements",
+    "more_weights",
+    "prior_points",
+    "systematic",
+    "unreliable",
+    "weigh_prior",
+]
 
 DISAGREE = "NUTS and importance sampling disagree"
 """How a warning tells of chains that weights contradict."""
 RELIABLE = 0.7
 """Pareto k below which weights can be relied on."""
+FEWEST = 400
+"""Effective draws that weights must leave."""
+_MOST = 2**16
+"""Points that are weighted."""
 _RANDOMIZATIONS = 16
 _POINTS = 2**9
 _FALSE_ALARM = 1e-4
@@ -31,15 +49,16 @@ class Weighted:
     Attributes
     ----------
     z : array
-        Shape (randomizations, points, size).
-    log_likelihood : array
-        Shape (randomizations, points).
+        With plain scores of groups, shape (randomizations, points, size).
+    log_weight : array
+        Log density over that of a standard normal vector, minus infinity for none: the log
+        likelihood where scores of groups are plain. Shape (randomizations, points).
     smoothed : Smoothed
         Weights of all points, in order.
     """
 
     z: Floats
-    log_likelihood: Floats
+    log_weight: Floats
     smoothed: Smoothed
 
     @property
@@ -50,35 +69,85 @@ class Weighted:
     @property
     def log_evidence(self) -> tuple[float, float]:
         """Log probability of the measurements, all unknowns averaged out; with standard error."""
-        largest = self.log_likelihood.max()
-        each = np.exp(self.log_likelihood - largest).mean(1)
+        largest = self.log_weight.max()
+        each = np.exp(self.log_weight - largest).mean(1)
         error = each.std(ddof=1) / math.sqrt(len(each)) / each.mean()
         return float(largest + np.log(each.mean())), float(error)
 
     def means(self) -> tuple[Floats, Floats]:
         """Posterior mean of each coordinate with its standard error, shape (size,) each."""
-        weights = self.smoothed.weights.reshape(self.log_likelihood.shape)
+        weights = self.smoothed.weights.reshape(self.log_weight.shape)
         whole = np.einsum("rn,rnd->d", weights, self.z)
         # A ratio of two means: its error is that of weighted deviations, by randomization.
         deviations = np.einsum("rn,rnd->rd", weights, self.z - whole)
         return whole, np.asarray(deviations.std(0, ddof=1) * math.sqrt(len(weights)))
 
 
-def prior_points(target: Target, seed: int) -> Floats:
-    """Randomized points of the prior, shape (randomizations, points, size)."""
+def prior_points(target: Target, seed: int, count: int = _POINTS) -> Floats:
+    """Randomized points of the prior, shape (randomizations, count, size)."""
     places = coordinates_of(target)
     scores = [
-        normal_scores(places, _POINTS, seed=seed, randomization=number)
+        normal_scores(places, count, seed=seed, randomization=number)
         for number in range(_RANDOMIZATIONS)
     ]
     return np.array([np.stack([own[name] for name in places], -1) for own in scores])
 
 
-def weigh_prior(target: Target, seed: int) -> Weighted:
-    """Weight points of the prior by the likelihood, the largest weights smoothed."""
-    z = prior_points(target, seed)
-    found = rows_at(target, z.reshape(-1, target.size), seed).total
-    return Weighted(z, found.reshape(z.shape[:2]), smoothed_weights(found))
+def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted:
+    """Weight points of the prior by the likelihood, the largest weights smoothed.
+
+    There are `count` points in all, rounded up; 2^13 where not given.
+    """
+    each = _POINTS if count is None else -(-count // _RANDOMIZATIONS)
+    points = prior_points(target, seed, each)
+    plain, weights = list[Floats](), list[Floats]()
+    for found in batches_at(target, points.reshape(-1, target.size), seed):
+        plain.append(np.asarray(found.plain))
+        weights.append(np.sum([rows.sum(1) for rows, _ in found.rows], axis=0) + found.volume)
+    shape = points.shape[:2]
+    z = np.concatenate(plain)[: math.prod(shape)].reshape(points.shape)
+    whole = np.concatenate(weights)[: math.prod(shape)]
+    log_weight = np.where(np.isnan(whole), -np.inf, whole)
+    return Weighted(z, log_weight.reshape(shape), smoothed_weights(log_weight))
+
+
+def more_weights(target: Target, weighted: Weighted, draws: int, seed: int) -> Weighted | None:
+    """Weight as many points as leave `draws` effective ones; nothing where weights cannot."""
+    if not weighted.reliable or draws < FEWEST:
+        return None
+    known = weighted.log_weight.size
+    wanted = math.ceil(draws * known / weighted.smoothed.effective)
+    more = weigh_prior(target, seed, min(max(wanted, known), _MOST))
+    return None if any(unreliable(more)) else more
+
+
+def by_weights(weighted: Weighted, chains: int, draws: int, seed: int) -> Chains:
+    """Draws of equal weight, as many as are effective and at most as are wanted."""
+    weights = weighted.smoothed
+    points = weighted.z.reshape(-1, weighted.z.shape[-1])
+    parts = chains * BATCHES
+    count = max(int(min(weights.effective, chains * draws)) // parts, 1) * parts
+    chosen = systematic(weights.weights, count, seed)
+    return Chains(points[chosen].reshape(chains, -1, points.shape[-1]), {})
+
+
+def systematic(weights: Floats, count: int, seed: int) -> Integers:
+    """Which points `count` draws of equal weight are: systematic resampling, in order."""
+    steps = (np.random.default_rng([seed, 3]).random() + np.arange(count)) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
+
+
+def unreliable(weighted: Weighted) -> Iterator[str]:
+    """Say why a posterior by weights alone is not to be trusted."""
+    weights = weighted.smoothed
+    hint = "give more draws, narrower priors, or a model in jax.numpy, which chains can follow"
+    if not weighted.reliable:
+        yield (
+            "importance sampling from the prior hardly reaches the posterior (Pareto k "
+            f"{weights.k:.2f}, over {RELIABLE}): {hint}"
+        )
+    if weights.effective < FEWEST:
+        yield f"{weights.effective:.0f} effective draws ({FEWEST} are wanted): {hint}"
 
 
 def disagreements(target: Target, weighted: Weighted, z: Floats) -> Iterator[str]:

@@ -1,6 +1,9 @@
 """From prior and evidence to a posterior, checked before it is given away."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +15,19 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
 from uncertainty.results import BATCHES
 from uncertainty.sampling.forward import QUERIES, simulate
-from uncertainty.sampling.importance import Weighted, disagreements, weigh_prior
+from uncertainty.sampling.importance import (
+    Weighted,
+    by_weights,
+    disagreements,
+    more_weights,
+    prior_points,
+    unreliable,
+    weigh_prior,
+)
 from uncertainty.sampling.nuts import Chains, Progress, compiling, run_chains
 from uncertainty.sampling.posterior import Posterior, lay_out
 from uncertainty.sampling.recall import remember
-from uncertainty.sampling.target import labels_of, rows_at, target_of
+from uncertainty.sampling.target import RowsAt, has_slopes, labels_of, rows_at, target_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["infer"]
 
 _PRIOR_DRAWS = 2**13
+_ACCEPT = (0.9, 0.95, 0.99)
+"""Shares of steps accepted, tried in order until no step diverges."""
 _WORST_R_HAT = 1.01
 _FEWEST_EFFECTIVE = 100  # for each chain
 _LEAST_BFMI = 0.3
@@ -39,6 +52,7 @@ def infer(
     warmup: int = 1000,
     queries: int = QUERIES,
     prior_draws: int | None = None,
+    target_accept: float | None = None,
     progress: Progress | None = None,
 ) -> "xr.DataTree":
     """Update the joint prior on the evidence.
@@ -56,6 +70,9 @@ def infer(
         leaves it open.
     prior_draws : int, optional
         Of the prior, which stands beside it; 2^13 where not given.
+    target_accept : float, optional
+        Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
+        0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
     progress : callable, optional
         Called with the steps done and those wanted.
 
@@ -78,7 +95,10 @@ def infer(
     Notes
     -----
     The No-U-Turn sampler on standard normal scores (Hoffman and Gelman 2014), with the checks of
-    Vehtari et al. (2021), Bayesian Analysis 16, 667.
+    Vehtari et al. (2021), Bayesian Analysis 16, 667. A model without slopes (in plain Python, or
+    with a loop that ends by a condition) is learned from by importance sampling: ``chains * draws``
+    points of the prior are weighted, and as many draws are left as are effective. Weights stand in
+    for chains that are not healthy too, where the weights are; attribute ``sampler`` says so.
 
     Examples
     --------
@@ -95,38 +115,103 @@ def infer(
         text = f"give {BATCHES} or more draws and 2 or more chains (got {draws} and {chains})"
         raise InputError.of("<draws>", text)
     draws = -(-draws // BATCHES) * BATCHES
+    if target_accept is not None and not 0 < target_accept < 1:
+        text = f"must lie between 0 and 1 (got {target_accept:g})"
+        raise InputError.of("<target_accept>", text)
+    accepts = _ACCEPT if target_accept is None else (target_accept,)
     system = problem.new_system
-    target = target_of(system, queries, seed)
-    sampler = compiling(target, chains, warmup)
-    weighted = weigh_prior(target, seed)
-    starts = _starts(weighted, chains)
-    prior = simulate(problem, prior_draws or _PRIOR_DRAWS, seed, queries=queries)
-    found = run_chains(
-        sampler.result(),
-        target,
-        starts=starts,
-        draws=draws,
-        warmup=warmup,
-        seed=seed,
-        progress=progress,
-    )
-    rows = rows_at(target, found.z.reshape(-1, target.size), seed)
-    doubts = [*_unhealthy(target, found)]
-    if weighted.reliable:
-        doubts += disagreements(target, weighted, found.z)
-    tree = lay_out(Posterior(system, target, found, rows, seed), prior, weighted, doubts, queries)
-    tree.attrs |= remember(problem)
+    slopes = has_slopes(system)
+    target = target_of(system, queries, seed, jumps=not slopes)
+    guided = replace(target, guided=True)
+    if slopes:
+        sampler = compiling(guided, chains, warmup)
+    weighted = weigh_prior(guided, seed, None if slopes else chains * draws)
+    starts = _starts(weighted, prior_points(guided, seed, weighted.z.shape[1]), chains)
+    own = _PRIOR_DRAWS if slopes else weighted.log_weight.size
+    prior = simulate(problem, prior_draws or own, seed, queries=queries)
+    if slopes:
+        run = partial(
+            run_chains,
+            sampler.result(),
+            guided,
+            starts=starts,
+            draws=draws,
+            warmup=warmup,
+            seed=seed,
+            progress=progress,
+        )
+        found = _learned(run, target, weighted, accepts, (chains, draws), seed)
+    else:
+        found = _by_weights(target, weighted, (chains, draws), seed, "the model has no slopes")
+    posterior = Posterior(system, target, found.chains, found.rows, seed)
+    tree = lay_out(posterior, prior, found.weighted, found.doubts, queries)
+    tree.attrs |= {**remember(problem), "sampler": found.sampler}
     return tree
 
 
-def _starts(weighted: Weighted, chains: int) -> Floats:
+@dataclass(frozen=True)
+class _Found:
+    """Draws with plain scores of groups, and whether they can be trusted.
+
+    Attributes
+    ----------
+    sampler : str
+        ``nuts``, or why the draws are of importance sampling.
+    """
+
+    chains: Chains
+    rows: RowsAt
+    weighted: Weighted
+    doubts: Sequence[str]
+    sampler: str = "nuts"
+
+
+def _learned(
+    run: Callable[..., Chains],
+    target: Target,
+    weighted: Weighted,
+    accepts: Sequence[float],
+    shape: tuple[int, int],
+    seed: int,
+) -> _Found:
+    """Run chains; where they are not healthy, weights that are stand in, else smaller steps."""
+    guided = replace(target, guided=True)
+    # Who asks for one acceptance asks for chains.
+    wanted = math.prod(shape) if len(accepts) > 1 else 0
+    stand_in = cache(lambda: more_weights(guided, weighted, wanted, seed))
+    for accept in accepts:
+        chains = run(accept=accept, last=accept == accepts[-1])
+        divergent = int(chains.stats["diverging"].sum())
+        if not divergent or (other := stand_in()) is not None:
+            break
+    if divergent and other is not None:
+        why = f"{divergent} steps of the chains diverged"
+        return _by_weights(target, other, shape, seed, why)
+    rows = rows_at(guided, chains.z.reshape(-1, target.size), seed)
+    chains = replace(chains, z=rows.z.reshape(chains.z.shape))
+    doubts = [*_unhealthy(target, chains)]
+    if doubts and (other := stand_in()) is not None:
+        return _by_weights(target, other, shape, seed, f"of chains, {doubts[0].split(': ')[0]}")
+    if weighted.reliable:
+        doubts += disagreements(target, weighted, chains.z)
+    return _Found(chains, rows, weighted, doubts)
+
+
+def _by_weights(
+    target: Target, weighted: Weighted, shape: tuple[int, int], seed: int, why: str
+) -> _Found:
+    chains = by_weights(weighted, *shape, seed)
+    rows = rows_at(target, chains.z.reshape(-1, target.size), seed)
+    return _Found(chains, rows, weighted, [*unreliable(weighted)], why)
+
+
+def _starts(weighted: Weighted, points: Floats, chains: int) -> Floats:
     """Take points of the prior at which the evidence is possible, far apart as they are."""
-    points = weighted.z.reshape(-1, weighted.z.shape[-1])
-    possible = np.isfinite(weighted.log_likelihood.ravel())
+    possible = np.isfinite(weighted.log_weight.ravel())
     if possible.sum() < chains:
         text = "no draw of the prior makes the measurements possible: compare units and conditions"
         raise InputError.of("<evidence>", text)
-    return points[np.flatnonzero(possible)[:chains]]
+    return points.reshape(-1, points.shape[-1])[np.flatnonzero(possible)[:chains]]
 
 
 def _unhealthy(target: Target, chains: Chains) -> Iterator[str]:
@@ -152,7 +237,7 @@ def _unhealthy(target: Target, chains: Chains) -> Iterator[str]:
     if divergent:
         yield (
             f"{divergent} divergent steps: part of the posterior may not have been reached; give "
-            "the spreads narrower priors, or run with a longer warm-up"
+            "the spreads narrower priors, or run with a higher target acceptance"
         )
     missing = float(bfmi(chains.stats["energy"]).min())
     if not missing >= _LEAST_BFMI:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from uncertainty.likelihood import Target
 from uncertainty.precision import Floats
@@ -25,7 +26,6 @@ Progress: TypeAlias = Callable[[int, int], None]
 """Called with the steps done and those wanted."""
 
 _STEPS = 250
-_ACCEPTANCE = 0.9
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,26 @@ def _potential(target: Target, z: Array) -> Array:
     return -target.log_density(z)
 
 
-def _kernel(potential: Callable[[Array], Array]) -> "NUTS":
+def _kernel(potential: Callable[[Array], Array], accept: ArrayLike) -> "NUTS":
     """Make the sampler; within a trace, as it keeps what it is started with."""
     from numpyro.infer import NUTS
 
     return NUTS(
         potential_fn=potential,
         dense_mass=True,
-        target_accept_prob=_ACCEPTANCE,
+        target_accept_prob=accept,
     )
 
 
 @jax.jit(static_argnames=("warmup",))
 def _advance(
-    target: Target, keys: Array, starts: Array, state: "HMCState", fresh: Array, warmup: int
+    target: Target,
+    keys: Array,
+    starts: Array,
+    state: "HMCState",
+    fresh: Array,
+    accept: Array,
+    warmup: int,
 ) -> tuple["HMCState", Array, dict[str, Array]]:
     """Take some steps from a state, or from the starting points where `fresh`.
 
@@ -73,7 +79,7 @@ def _advance(
     def one(
         key: Array, start: Array, state: "HMCState"
     ) -> tuple["HMCState", tuple[Array, dict[str, Array]]]:
-        kernel = _kernel(lambda z: _potential(target, z))
+        kernel = _kernel(lambda z: _potential(target, z), accept)
         first = kernel.init(key, warmup, start, (), {})
 
         def step(state: "HMCState", _: None) -> tuple["HMCState", tuple[Array, dict[str, Array]]]:
@@ -91,7 +97,7 @@ def _blank(keys: Array, starts: Array, warmup: int) -> "HMCState":
     """Zeros of the shape of a state, which does not depend on the density: nothing is compiled."""
 
     def first(key: Array, start: Array) -> "HMCState":
-        return _kernel(lambda z: (z**2).sum()).init(key, warmup, start, (), {})
+        return _kernel(lambda z: (z**2).sum(), 0.9).init(key, warmup, start, (), {})
 
     shapes = jax.eval_shape(jax.vmap(first), keys, starts)
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
@@ -113,7 +119,9 @@ def compiling(target: Target, chains: int, warmup: int) -> "Future[Compiled]":
     starts = jnp.zeros((chains, target.size))
     keys = jax.random.split(jax.random.PRNGKey(0), chains)
     state = _blank(keys, starts, warmup)
-    lowered = _advance.lower(target, keys, starts, state, jnp.asarray(True), warmup)
+    lowered = _advance.lower(
+        target, keys, starts, state, jnp.asarray(True), jnp.asarray(0.9), warmup
+    )
     thread = ThreadPoolExecutor(1)
     try:
         return thread.submit(lowered.compile)
@@ -125,11 +133,13 @@ def run_chains(
     sampler: "Compiled",
     target: Target,
     *,
+    accept: float,
+    last: bool,
     starts: Floats,
     draws: int,
     warmup: int,
     seed: int,
-    progress: Progress | None = None,
+    progress: Progress | None,
 ) -> Chains:
     """Draw from the posterior, all chains in step, with a dense mass matrix.
 
@@ -140,6 +150,11 @@ def run_chains(
     target : Target
         Its numbers are arguments of the compiled code: another one of the same shape needs no
         compilation.
+    accept : float
+        Share of the steps to be accepted, towards which the warm-up adapts their size: the
+        higher, the smaller the steps.
+    last : bool
+        Where not, chains end with the first divergent draw, as they will be run again.
     starts : array
         Where chains begin, shape (chain, size of the target).
     draws, warmup : int
@@ -157,10 +172,13 @@ def run_chains(
     total = warmup + draws
     parts = list[tuple[np.ndarray, dict[str, np.ndarray]]]()
     for done in range(0, total, _STEPS):
-        state, z, stats = sampler(target, keys, points, state, jnp.asarray(done == 0))
+        fresh, wanted = jnp.asarray(done == 0), jnp.asarray(accept)
+        state, z, stats = sampler(target, keys, points, state, fresh, wanted)
         parts.append((np.asarray(z), {name: np.asarray(column) for name, column in stats.items()}))
         if progress is not None:
             progress(min(done + _STEPS, total), total)
+        if not last and parts[-1][1]["diverging"][:, max(warmup - done, 0) :].any():
+            break
     kept = slice(warmup, total)
     joined = partial(np.concatenate, axis=1)
     return Chains(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["expected_rows", "predict"]
 
 _DRAWS = 2**12
+_PLAIN_DRAWS = 2**10
+"""Of a model in plain Python, each is a call of it for each row."""
 
 
 @in_float64
@@ -100,9 +102,11 @@ def predict(
 
 
 @in_float64
-def expected_rows(problem: Problem, seed: int = 0, draws: int = 2 * _DRAWS) -> dict[str, Floats]:
+def expected_rows(problem: Problem, seed: int = 0) -> dict[str, Floats]:
     """Draw what the prior expects in the rows of each evidence: shape (draws, rows) each."""
     observations = tuple(item for item in problem.observations if item.count)
+    plain = any(item.model.plain for item in observations)
+    draws = _PLAIN_DRAWS if plain else 2 * _DRAWS
     target = whole_target(problem, observations, QUERIES, seed)
     places = coordinates_of(target)
     points = normal_scores(places, draws, seed=seed, randomization=0)
@@ -169,7 +173,8 @@ def _scores(
     """Scores of every coordinate and of each group, shape (samples, size)."""
     rng = np.random.default_rng([seed, 1])
     if posterior is None:
-        points = normal_scores(coordinates, _DRAWS, seed=seed, randomization=0)
+        draws = _PLAIN_DRAWS if chosen.model.plain else _DRAWS
+        points = normal_scores(coordinates, draws, seed=seed, randomization=0)
         columns = [points[name] for name in coordinates]
         known = dict[str, Floats]()
     else:

@@ -139,6 +139,9 @@ def stream(
     >>> bool(row.lower < row["median"] < row.upper)
     True
     """
+    if problem.model.plain is not None:
+        text = f"{problem.model.name} is in plain Python, too slow for a stream: use simulate"
+        raise InputError.of("<model>", text)
     named = [problem.quantity(name) for name in quantities or problem.outputs]
     main = "energy_wh" if not quantities and "energy_wh" in named else named[0]
     limits = thresholds if isinstance(thresholds, Mapping) else {main: thresholds}

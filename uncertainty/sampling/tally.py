@@ -41,6 +41,10 @@ class Tally:
                 kind = "not finite or negative" if is_energy(problem, name) else "not finite"
                 share = f"{count / total:.3g} of the draws"
                 yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
+        plain = problem.model.plain
+        if plain is not None and plain.failures:
+            many = f"; {plain.failures} of {plain.calls} calls failed, taken as NaN"
+            yield f"{problem.model.name} {plain.failure}{many}"
 
 
 def is_energy(problem: Problem, name: str) -> bool:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from uncertainty.energy import EFFECTS
 from uncertainty.errors import Fault, InputError
 from uncertainty.joint import Joint, Node
-from uncertainty.likelihood import Observation, Target
+from uncertainty.likelihood import At, Observation, Target
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 from uncertainty.sampling.points import normal_scores
@@ -18,7 +19,9 @@ from uncertainty.sampling.points import normal_scores
 __all__ = [
     "Open",
     "RowsAt",
+    "batches_at",
     "coordinates_of",
+    "has_slopes",
     "labels_of",
     "learns",
     "open_names",
@@ -28,15 +31,18 @@ __all__ = [
 ]
 
 _BATCH = 1024
+_ROWS = 2**20
+"""Rows of all points of a batch, at most: numbers of each stay within some megabytes."""
 
 
-def target_of(problem: Problem, queries: int, seed: int) -> Target:
+def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False) -> Target:
     """Give the density to sample: over the coordinates that evidence can move.
 
     Raises
     ------
     InputError
-        If there is no evidence, or it bears on nothing uncertain or on an assumption that jumps.
+        If there is no evidence, or it bears on nothing uncertain or, unless `jumps` are no matter,
+        on an assumption that jumps.
     """
     observations = tuple(item for item in problem.observations if item.count)
     if not observations:
@@ -46,9 +52,9 @@ def target_of(problem: Problem, queries: int, seed: int) -> Target:
     if not nodes:
         text = "the measurements can move nothing: all that they bear on is fixed"
         raise InputError.of("<evidence>", text)
-    jumps = list(_jumps(problem, nodes))
-    if jumps:
-        raise InputError(jumps)
+    steps = [] if jumps else list(_jumps(problem, nodes))
+    if steps:
+        raise InputError(steps)
     ordered = sorted(nodes, key=lambda node: node.index)
     return whole_target(problem, observations, queries, seed, [node.name for node in ordered])
 
@@ -67,6 +73,21 @@ def whole_target(
     points = normal_scores(inner, queries, seed=seed, randomization=0)
     every = joint.coordinates(varies=False) if names is None else names
     return Target(joint, observations, points, tuple(every))
+
+
+def has_slopes(problem: Problem) -> bool:
+    """Whether the log likelihood of the evidence can be differentiated."""
+    models = {item.model for item in problem.observations if item.count}
+    if all(model.outputs for model in models):
+        return True  # those shipped can
+    if any(model.plain for model in models):
+        return False
+    target = target_of(problem, 2, 0, jumps=True)
+    try:
+        jax.eval_shape(jax.grad(target.log_density), jnp.zeros(target.size))
+    except Exception:  # a user's function may hold anything that has no derivative
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -155,35 +176,42 @@ def labels_of(target: Target) -> list[str]:
 
 @dataclass(frozen=True)
 class RowsAt:
-    """What each observation's rows say at points: shape (points, rows) each."""
+    """What each observation's rows say at points: shape (points, rows) each.
+
+    Attributes
+    ----------
+    z : array
+        The points with plain scores of groups, shape (points, size).
+    volume : array
+        `At.volume`, shape (points,).
+    """
 
     log_likelihood: tuple[Floats, ...]
     replicate: tuple[Floats, ...]
-
-    @property
-    def total(self) -> Floats:
-        """Log likelihood of all rows, shape (points,); minus infinity where there is none."""
-        whole = np.sum([rows.sum(1) for rows in self.log_likelihood], axis=0)
-        return np.where(np.isnan(whole), -np.inf, whole)
+    z: Floats
+    volume: Floats
 
 
 @jax.jit
-def _batch(target: Target, z: Array, noise: Array) -> tuple[tuple[Array, Array], ...]:
+def _batch(target: Target, z: Array, noise: Array) -> At:
     return jax.vmap(target.at)(z, noise)
 
 
 def rows_at(target: Target, z: Floats, seed: int) -> RowsAt:
     """Evaluate the rows at points of shape (n, size), with new errors from `seed`."""
-    count = len(z)
-    padded = -(-count // _BATCH) * _BATCH
-    noise = 1 - np.random.default_rng(seed).random((padded, target.count, 3))
-    points = np.pad(z, ((0, padded - count), (0, 0)), "edge")
-    parts = [
-        _batch(target, points[i : i + _BATCH], noise[i : i + _BATCH])
-        for i in range(0, padded, _BATCH)
-    ]
-    both = [
-        tuple(np.concatenate([np.asarray(part[i][j]) for part in parts])[:count] for j in (0, 1))
-        for i in range(len(target.observations))
-    ]
-    return RowsAt(tuple(pair[0] for pair in both), tuple(pair[1] for pair in both))
+    parts = [*batches_at(target, z, seed)]
+    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(z)], *parts)
+    densities, replicates = zip(*whole.rows, strict=True)
+    return RowsAt(densities, replicates, whole.plain, whole.volume)
+
+
+def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:
+    """Evaluate points in batches of one size; the last is filled up with its last point."""
+    size = _BATCH
+    while size > 1 and size * target.count > _ROWS:
+        size //= 2
+    for number, start in enumerate(range(0, len(z), size)):
+        own = z[start : start + size]
+        noise = 1 - np.random.default_rng([seed, number]).random((size, target.count, 3))
+        found = _batch(target, np.pad(own, ((0, size - len(own)), (0, 0)), "edge"), noise)
+        yield jax.tree.map(np.asarray, found)

@@ -1,6 +1,7 @@
 """A posterior with more evidence: its draws weighed anew, or a refit where they cannot be."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,18 @@ from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem, build_problem
 from uncertainty.results import BATCHES, warnings_of
 from uncertainty.sampling.forward import QUERIES, simulate
-from uncertainty.sampling.importance import RELIABLE, disagreements, weigh_prior
+from uncertainty.sampling.importance import (
+    FEWEST,
+    RELIABLE,
+    disagreements,
+    systematic,
+    weigh_prior,
+)
 from uncertainty.sampling.infer import infer
 from uncertainty.sampling.nuts import Chains
 from uncertainty.sampling.posterior import Posterior, lay_out
 from uncertainty.sampling.recall import problem_of, remember
-from uncertainty.sampling.target import rows_at, target_of
+from uncertainty.sampling.target import has_slopes, rows_at, target_of
 from uncertainty.spec import Evidence
 
 if TYPE_CHECKING:
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["update"]
 
-_FEWEST = 400
 _OF_THE_DENSITY = ("lp", "energy")  # another one now
 
 
@@ -76,12 +82,15 @@ def update(
         raise InputError.of("<result>", "has no posterior to update: use infer")
     before = problem_of(tree)
     problem = _with_more(before, evidence)
-    target = target_of(problem.new_system, queries, seed)
+    slopes = has_slopes(problem.new_system)
+    target = target_of(problem.new_system, queries, seed, jumps=not slopes)
     z = _scores(tree, target, seed)
     weights = _weigh(target, z, len(before.observed.evidence), seed)
     effective = weights.effective * _independent(tree, z, target)
-    if warnings_of(tree) or weights.k >= RELIABLE or effective < _FEWEST:
+    if warnings_of(tree) or weights.k >= RELIABLE or effective < FEWEST:
         chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
+        if not slopes:  # fewer draws are left than points were weighted
+            draws = max(draws, int(tree.attrs["draws"]) // chains)
         found = infer(problem, draws, chains, seed, queries=queries)
         found.attrs["updated_by"] = "refit"
         return found
@@ -145,9 +154,7 @@ def _resampled(
     chains = int(tree.attrs["posterior_chains"])
     parts = chains * BATCHES
     count = int(effective) // parts * parts
-    rng = np.random.default_rng([seed, 3])
-    steps = (rng.random() + np.arange(count)) / count
-    chosen = np.minimum(np.searchsorted(np.cumsum(weights.weights), steps), len(z) - 1)
+    chosen = systematic(weights.weights, count, seed)
     stats = {
         str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
         for name, values in tree["sample_stats"].data_vars.items()
@@ -156,7 +163,7 @@ def _resampled(
     found = Chains(z[chosen].reshape(chains, -1, target.size), stats)
     rows = rows_at(target, z[chosen], seed)
     prior = simulate(problem, int(tree.attrs["draws"]), int(tree.attrs["seed"]), queries=queries)
-    weighted = weigh_prior(target, seed)
+    weighted = weigh_prior(replace(target, guided=True), seed)
     doubts = [*disagreements(target, weighted, found.z)] if weighted.reliable else []
     posterior = Posterior(problem.new_system, target, found, rows, seed)
     result = lay_out(posterior, prior, weighted, doubts, queries)

@@ -174,8 +174,12 @@ def rank_inputs(
             raise InputError.of("<where>", "is for draws: give a result of simulate")
         name = problem.quantity(quantity)
         target = Target(without_evidence(problem), name, statistic, scale, prob, threshold)
+        plain = problem.model.plain
+        before = plain.calls if plain else 0
         names, found = _of_problem(target, method, by, draws, seed)
         note = f"{_NOTE} {_NOTE_OF_PRIOR}" if problem.has_evidence else _NOTE
+        if plain is not None:
+            note = f"{note} {problem.model.name} was called {plain.calls - before} times."
         units = problem.outputs[name].unit
         more = {"quantity": name, "units": units, "group": "prior", "note": note}
         more["subject"] = subject(problem)

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from uncertainty.energy import EnergyModel
+from uncertainty.errors import InputError
 from uncertainty.evaluation import evaluate_point
 from uncertainty.joint import Joint
 from uncertainty.precision import Floats
@@ -55,6 +56,9 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     input.
     """
     refuse_correlated(target, chosen)
+    if target.problem.model.plain is not None:
+        text = f"{target.problem.model.name} is in plain Python and has no slopes; use sobol"
+        raise InputError.of("<method>", text)
     count = base_points(draws, _NESTED_POINTS if target.nested else _POINTS)
     parts = randomizations(partial(_one_randomization, target, tuple(chosen), count, seed))
     squares, variance = parts[:, :-1], parts[:, -1]

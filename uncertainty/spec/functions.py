@@ -2,14 +2,20 @@
 
 import hashlib
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from uncertainty.errors import InputError
+from uncertainty.errors import Fault, InputError
 from uncertainty.spec.document import parse_yaml, to_plain
 from uncertainty.spec.library import InputFile
+from uncertainty.spec.validation import nearest
 
 _FILES: "WeakKeyDictionary[Callable[..., object], InputFile]" = WeakKeyDictionary()
 
@@ -43,31 +49,66 @@ def model_of_text(text: str) -> str | Mapping[str, object] | Callable[..., objec
 def load_function(place: str) -> Callable[..., object]:
     """Load ``path/to/file.py:function``.
 
+    What the file prints goes to standard error: standard output is for results. It may import
+    files that lie beside it.
+
     Raises
     ------
     InputError
-        If there is no such file, or no such function in it.
+        If there is no such file, it cannot be run, or it has no such function.
     """
     path, _, name = place.rpartition(":")
     spec = importlib.util.spec_from_file_location("user_model", path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise InputError.of("--model", f"no Python file {path!r}")
     module = importlib.util.module_from_spec(spec)
+    vars(module)["print"] = partial(print, file=sys.stderr)
+    sys.modules["user_model"] = module  # dataclasses look their own module up
+    sys.path.append(str(Path(path).resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError.of(path, f"cannot be run: {type(error).__name__}: {error}") from error
-    function = getattr(module, name, None)
+    except SyntaxError as error:
+        line, column = error.lineno or 0, error.offset or 0
+        fault = Fault(error.filename or path, line, column, "", f"is not Python: {error.msg}")
+        raise InputError([fault]) from error
+    except (Exception, SystemExit) as error:  # it may raise anything
+        raise InputError([_failure(path, error)]) from error
+    function = vars(module).get(name)
+    known = [n for n, value in vars(module).items() if _is_own(value, module)]
+    if function is None or name == "print":
+        raise InputError.of("--model", f"{path} has no function {name!r}{nearest(name, known)}")
     if not callable(function):
-        raise InputError.of("--model", f"{path} has no function {name!r}")
+        text = f"{name} of {path} is not a function: a {type(function).__name__}"
+        raise InputError.of("--model", f"{text}{nearest(name, known)}")
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError.of("--model", f"{path} cannot be read: {error.strerror}") from error
-    _FILES[function] = InputFile(Path(path).resolve(), path, hashlib.sha256(content).hexdigest())
+    file = InputFile(Path(path).resolve(), path, hashlib.sha256(content).hexdigest())
+    with suppress(TypeError):  # an object that cannot be a key is not remembered
+        _FILES[function] = file
     return cast(Callable[..., object], function)
 
 
 def file_of_function(function: Callable[..., object]) -> InputFile | None:
     """Give the file that a function was loaded from, where `load_function` did."""
-    return _FILES.get(function)
+    try:
+        return _FILES.get(getattr(function, "function", function))  # behind one in plain Python
+    except TypeError:
+        return None
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return callable(value) and getattr(value, "__module__", "") == module.__name__
+
+
+def _failure(path: str, error: BaseException) -> Fault:
+    """Say at which line a file cannot be run."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno or 0 for frame in frames if frame.filename == path]
+    line = lines[-1] if lines else 0
+    if isinstance(error, SystemExit):
+        said = "calls for the end of the program (sys.exit) when it is imported"
+    else:
+        said = f"cannot be run: {type(error).__name__}: {error}"
+    return Fault(path, line, 1 if line else 0, "", said)

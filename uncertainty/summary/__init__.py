@@ -185,7 +185,7 @@ def _health(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> d
 
 def _control(tree: xr.DataTree, quantity: str) -> Control | None:
     """Outputs with queries at their medians: they follow the typical and the mean query."""
-    if not is_nested(tree):
+    if not is_nested(tree) or "prior_control" not in tree.children:
         return None
     groups = ("prior_control", "prior_control_quantiles")
     draws, functions = (np.asarray(tree[group][quantity].values) for group in groups)
