@@ -42,6 +42,7 @@ class PlainFunction:
     def __init__(self, function: Callable[..., object]) -> None:
         self.function = function
         self.__name__ = str(getattr(function, "__name__", type(function).__name__))
+        self.__qualname__ = str(getattr(function, "__qualname__", self.__name__))
         self.__doc__ = inspect.getdoc(function)
         self.__signature__ = inspect.signature(function)
         self.outputs: tuple[str, ...] = ()
