@@ -225,16 +225,60 @@ def test_the_sentence_to_quote_is_of_what_was_asked(asked, quantity, subject):
     assert "32 draws of the prior" in sentence
 
 
-def test_a_misspelled_name_is_noticed_with_a_hint(run, tmp_path):
+def test_a_misspelled_name_is_a_fault_with_a_hint(run, tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "schema: 1\nextends: gpt-4o\nassumptions: {}\nscenarios: {short: {output_tokns: 5}}\n"
     )
-    _, out, _ = run("check", "mine.yaml")
-    assert "output_tokns: is used by nothing in flops; did you mean 'output_tokens'?" in " ".join(
-        out.split()
-    )
-    _, out, _ = run("check", "gpt-4o", "--set", "output_tokns=5")
-    assert "did you mean 'output_tokens'?" in " ".join(out.split())
+    for words in (("check", "mine.yaml"), ("check", "gpt-4o", "--set", "output_tokns=5")):
+        status, out, err = run(*words)
+        assert (status, out) == (2, "")
+        assert "output_tokns: is no assumption, no input of flops" in err
+        assert "did you mean 'output_tokens'?" in err
+
+
+def test_what_is_set_in_vain_or_unlikely_is_said_before_the_answer(run):
+    vain = ("--set", "pue_excess=0.6", "--set", "pue=1.2", "--set", "gpu_power_w=0.7")
+    status, out, err = run("run", "gpt-4o", *PRIOR, "--draws", "64", *vain)
+    assert status in {0, 3}
+    lines = out.splitlines()
+    assert all(line.startswith("note: <given>: ") for line in lines[:2])
+    assert {"pue_excess", "gpu_power_w"} <= {line.split(": ")[2] for line in lines[:2]}
+    status, out, err = run("check", "gpt-4o", "--json", *vain)
+    assert json.loads(out)
+    assert "pue_excess: is used by nothing" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set", "pue=1.2", "--set", "pue=1.3"), "pue is set twice (1.2 and 1.3); keep one"),
+        (("--set", "pue=>5"), "an estimate is a distribution"),
+        (("--set", "pue=1,2"), "write a decimal with a point: 1.2"),
+        (("--set", "pue=" + "1" * 20_000), "longer than 10,000 characters"),
+        (("--set", "pue=" + "9" * 5000), "pue"),
+        (("--set", "pue=? {a: 1}"), "pue"),
+        (("--set", "pue=\x07"), "pue"),
+        (("--set", "=5"), "write NAME=VALUE"),
+        (("--seed", str(2**32)), "seed"),
+        (("--seed", "-1"), "seed"),
+        (("--quantity", "co2"), "has no output 'co2'"),
+        (("--model", "{? {a: 1}: 2}"), "--model"),
+        (("--evidence", "a\x07"), "no such file"),
+    ],
+)
+def test_odd_options_are_faults(run, words, message):
+    status, out, err = run("check", "gpt-4o", *words)
+    assert (status, out) == (2, "")
+    assert message in err
+    assert len(err) < 1000
+
+
+@pytest.mark.parametrize("words", [("--above", "nan"), ("--above", "inf"), ("--draws", str(10**30)),
+                                   ("--prob", "nan"), ("--prob", "0"), ("--out", "a\0b")])  # fmt: skip
+def test_numbers_at_the_edge_write_nothing(run, tmp_path, words):
+    status, out, _ = run("run", "gpt-4o", *words)
+    assert (status, out) == (2, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_version(run):
@@ -433,8 +477,11 @@ def test_a_catalogue_name_by_set_and_files_outside_by_option(run, tmp_path):
     rows = {row["input"]: row for row in json.loads(out)["inputs"]}
     assert rows["peak_flops"]["median"] == 4.5e15
     (tmp_path / "own").mkdir()
-    (tmp_path / "base.yaml").write_text("schema: 1\nextends: gpt-4o\nassumptions: {}\n")
-    (tmp_path / "own" / "x.yaml").write_text("schema: 1\nextends: ../base.yaml\nassumptions: {}\n")
+    base = tmp_path.parent / "elsewhere.yaml"
+    base.write_text("schema: 1\nextends: gpt-4o\nassumptions: {}\n")
+    (tmp_path.parent / "other").mkdir(exist_ok=True)
+    base = base.rename(tmp_path.parent / "other" / "base.yaml")
+    (tmp_path / "own" / "x.yaml").write_text(f"schema: 1\nextends: {base}\nassumptions: {{}}\n")
     status, _, err = run("check", "own/x.yaml")
     assert status == 2
     assert "allow it with --allow-outside" in err

@@ -17,7 +17,7 @@ ORDER = [
     {"joint"},
     {"evaluation", "likelihood"},
     {"observed"},
-    {"observations"},
+    {"observations", "arguments"},
     {"checks", "moments", "model_choice"},
     {"problem"},
     {"sampling"},

@@ -1,7 +1,6 @@
 """Does a file fit a model? Faults and notices that neither shows alone."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -11,9 +10,17 @@ from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault
 from uncertainty.evaluation import each_point
 from uncertainty.joint import Joint
-from uncertainty.spec import Assumption, Priors, Resolution, nearest
+from uncertainty.spec import GIVEN, KINDS, Assumption, Key, Law, Priors, Resolution, nearest
 
-__all__ = ["default_notices", "fit_faults", "name_clashes", "undefined", "unused_notices"]
+__all__ = [
+    "cautions",
+    "central_inputs",
+    "default_notices",
+    "fit_faults",
+    "name_clashes",
+    "undefined",
+    "unused_notices",
+]
 
 
 def fit_faults(
@@ -41,6 +48,7 @@ def fit_faults(
         ways = ", or ".join(" and ".join(group) for group in model.alternatives)
         yield priors.document.fault(("assumptions",), f"{model.name} needs {ways}")
     yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
+    yield from _misspelt(resolution, model, priors, also)
     if not altered:
         own = priors.layers[-1]
         found = unused(resolution, model, also)
@@ -54,15 +62,29 @@ def _told(name: str, known: set[str]) -> str:
 
 
 def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]:
-    """A fixed value must lie where the formulas hold."""
-    declared, law = INPUTS.get(assumption.name), assumption.law
-    if declared is None or law is None or law.family != "fixed" or not model.outputs:
+    """Values that are stated must lie where the formulas hold: fixed ones, options, atoms, data."""
+    declared = INPUTS.get(assumption.name)
+    if declared is None or assumption.law is None or not model.outputs:
         return
-    value = law.fields[0][1]
-    if isinstance(value, float) and not declared.low <= value <= declared.high:
-        limits = f"lie between {declared.low:g} and {declared.high:g}"
-        wanted = limits if isfinite(declared.high) else f"be {declared.low:g} or more"
-        yield assumption.fault(f"must {wanted} (got {value:g})", "fixed")
+    for keys, values in _values(assumption.law, ()):
+        wrong = [value for value in values if declared.impossible(value)]
+        if wrong and len(values) > 1:
+            worst = min(wrong) if min(wrong) < declared.low else max(wrong)
+            text = f"{len(wrong)} of {len(values)} values: each {declared.impossible(worst)}"
+            yield assumption.fault(text, *keys)
+        elif wrong:
+            yield assumption.fault(declared.impossible(wrong[0]), *keys)
+
+
+def _values(law: Law, at: tuple[Key, ...]) -> Iterator[tuple[tuple[Key, ...], Sequence[float]]]:
+    """Yield the single values that a law may take, with the keys that lead to them."""
+    if law.family == "fixed" and isinstance(law.fields[0][1], float):
+        yield (at if at[-2:-1] == ("options",) else (*at, "fixed")), [law.fields[0][1]]
+    if law.data:
+        yield (*at, "empirical", "column"), law.data
+    place = (*at, "choice", "options") if law.family == "choice" else (*at, "mixture")
+    for number, part in enumerate(law.parts):
+        yield from _values(part, (*place, number))
 
 
 def unused(
@@ -77,6 +99,51 @@ def unused(
             hint = nearest(item.name, known)
             suggestion = hint if "did you mean" in hint else ""
             yield item, item.fault(f"is used by nothing in {model.name}{suggestion}")
+
+
+def _set_in_vain(
+    found: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
+) -> Iterator[tuple[Assumption, Fault]]:
+    """Find the names that a call or a scenario sets and nothing uses."""
+    scenarios = list(priors.scenarios.values())
+    for item, fault in unused(found, model, also):
+        if item.layer in scenarios or item.layer.document.label == GIVEN:
+            yield item, fault
+
+
+def _misspelt(
+    resolution: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
+) -> Iterator[Fault]:
+    """Find the names that a call or a scenario sets and that nothing else knows."""
+    stated = {name for layer in priors.layers for name in layer.stated}
+    own = {*stated, *model.required, *model.optional, *also}
+    known = {*own, *INPUTS, *(f"{kind}_choice" for kind in KINDS)}
+    meant = known if model.outputs else own
+    for found in (resolution, *resolution.others):
+        for item, _ in _set_in_vain(found, model, priors, also):
+            if item.name not in known:
+                text = f"is no assumption, no input of {model.name}, and used by nothing"
+                yield item.fault(text + nearest(item.name, meant))
+
+
+def cautions(
+    resolution: Resolution,
+    model: EnergyModel,
+    priors: Priors,
+    also: frozenset[str],
+    central: Mapping[str, float],
+) -> Iterator[Fault]:
+    """Say what to know before the answer: what was set in vain, and what looks like a slip.
+
+    `central` holds every assumption at its median.
+    """
+    yield from (fault for _, fault in _set_in_vain(resolution, model, priors, also))
+    known = set(model.used(a.name for a in resolution.assumptions)) if model.outputs else set()
+    for item in resolution.assumptions:
+        if item.name in INPUTS and (item.name in known or item.layer.document.label == GIVEN):
+            text = INPUTS[item.name].implausible(central[item.name])
+            if text:
+                yield item.fault(text if item.fixed else f"its median of {text}")
 
 
 def unused_notices(
@@ -117,6 +184,12 @@ def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) 
         if name in taken or not name.isidentifier():
             text = "is no usable output name: results need it, or it is no identifier"
             yield Fault("<model>", 0, 0, name, text)
+
+
+def central_inputs(joint: Joint, model: EnergyModel) -> dict[str, float]:
+    """Give every assumption at the central point, all at their medians."""
+    scores = {node.name: np.zeros(1) for node in joint.nodes if node.uncertain}
+    return {name: float(x[0]) for name, x in each_point(joint, model, scores)[0].items()}
 
 
 def undefined(

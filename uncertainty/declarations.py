@@ -4,7 +4,7 @@ Every energy model and every prior file that uses one of these names means the s
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 __all__ = ["ALTERNATIVES", "INPUTS", "Input", "Output"]
@@ -22,6 +22,8 @@ class Input:
         The range in which the formulas hold, ends included.
     default : str
         What a model does without it, in words; empty where it cannot do without.
+    usual : tuple of float
+        Lowest and highest value that anyone has met, with room: beyond, a slip is likelier.
     """
 
     name: str
@@ -30,6 +32,58 @@ class Input:
     low: float = 0.0
     high: float = math.inf
     default: str = ""
+    usual: tuple[float, float] = (-math.inf, math.inf)
+
+    def impossible(self, value: float) -> str:
+        """Say what is wrong with a value outside the range in which the formulas hold.
+
+        Examples
+        --------
+        >>> INPUTS["cached_share"].impossible(30)
+        "must lie between 0 and 1 (got 30); for 30 % write 0.3 or '30 %'"
+        """
+        if self.low <= value <= self.high:
+            return ""
+        limits = f"lie between {self.low:g} and {self.high:g}"
+        wanted = limits if math.isfinite(self.high) else f"be {self.low:g} or more"
+        share = self.high == 1 < value <= 100
+        hint = f"; for {value:g} % write {value / 100:g} or '{value:g} %'" if share else ""
+        return f"must {wanted} (got {value:g}){hint}"
+
+    def implausible(self, value: float) -> str:
+        """Say that a value lies beyond all that is known, and which unit was perhaps meant.
+
+        Examples
+        --------
+        >>> INPUTS["carbon_intensity_g_per_kwh"].implausible(0.28)
+        '0.28 g/kWh lies outside 1 to 2000 g/kWh, all that is known; did you mean 0.28 kg/kWh?'
+        """
+        low, high = self.usual
+        if value == 0 or low <= value <= high:
+            return ""
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        others = (name for name, size in _SLIPS.get(self.unit, ()) if low <= value * size <= high)
+        meant = next((f"; did you mean {value:g} {name}?" for name in others), "")
+        return f"{value:g}{unit} lies outside {low:g} to {high:g}{unit}, all that is known{meant}"
+
+
+_SLIPS = {
+    "W": (("kW", 1e3), ("MW", 1e6), ("GW", 1e9)),
+    "Wh": (("kWh", 1e3), ("MWh", 1e6), ("GWh", 1e9)),
+    "g": (("kg", 1e3), ("t", 1e6)),
+    "s": (("ms", 1e-3), ("us", 1e-6)),
+    "day": (("years", 365.25),),
+    "FLOP": (("PFLOP", 1e15), ("ZFLOP", 1e21), ("YFLOP", 1e24)),
+    "FLOP/s": (("TFLOP/s", 1e12), ("PFLOP/s", 1e15), ("GFLOP/s", 1e9)),
+    "byte/s": (("GB/s", 1e9), ("TB/s", 1e12)),
+    "byte/parameter": (("bits", 1 / 8),),
+    "parameters": (("billion: write it as e9", 1e9), ("million: write it as e6", 1e6)),
+    "g/kWh": (("kg/kWh", 1e3),),
+    "l/kWh": (("ml/kWh", 1e-3), ("m3/kWh", 1e3)),
+    "kWh/year": (("MWh/year", 1e3), ("Wh/year", 1e-3)),
+    "query/day": (("million: write it as e6", 1e6), ("billion: write it as e9", 1e9)),
+}
+"""Units in which people have a number at hand, with their size: kg of CO2 for g, TB/s."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +243,34 @@ _INPUTS = (
     ),
 )
 
-INPUTS = MappingProxyType({item.name: item for item in _INPUTS})
+_USUAL = {
+    # From the smallest model that answers anything to ten times the largest that was announced.
+    "active_parameters": (1e6, 1e13), "total_parameters": (1e6, 1e14), "moe_ratio": (1, 300),
+    "experts": (1, 1e4), "experts_per_token": (1, 1e3), "shared_parameters": (1e4, 1e13),
+    "draft_parameters": (1e5, 1e12), "bytes_per_parameter": (0.1, 8), "layers": (1, 1e3),
+    "heads": (1, 1e3), "head_dim": (4, 4096), "kv_heads": (1, 1e3),
+    # Windows of 10 million tokens exist; an answer of a million tokens was never seen.
+    "output_tokens": (0.5, 1e6), "input_tokens": (0.5, 1e7), "speculative_tokens": (0, 100),
+    # From a phone to a wafer.
+    "peak_flops": (1e10, 1e18), "memory_bandwidth_bytes_per_s": (1e9, 1e17),
+    "gpu_power_w": (1, 5e4), "wall_power_w": (1, 1e5), "gpu_count": (1, 1e4),
+    "batch_size": (1, 1e5), "tokens_per_s": (1e-2, 1e8), "training_peak_flops": (1e10, 1e18),
+    "training_gpu_power_w": (1, 5e4), "utilization": (1e-5, 1), "power_fraction": (0.01, 1),
+    "prefill_utilization": (1e-4, 1), "launch_s": (1e-8, 0.01), "link_latency_s": (1e-8, 0.01),
+    "link_bandwidth_bytes_per_s": (1e8, 1e14), "overhead": (1, 20), "host": (1, 10),
+    "idle": (1, 20), "pue": (1, 3), "power_exponent": (0.05, 5), "queries_per_day": (1, 1e12),
+    "lifetime_days": (1, 1e4), "gpu_lifetime_days": (30, 1e4),
+    "training_energy_wh": (1e3, 1e14), "training_power_w": (1e2, 1e11),
+    "training_days": (1e-2, 2e3), "training_flop": (1e15, 1e29),
+    "embodied_wh_per_gpu": (1e3, 1e8), "embodied_g_per_gpu": (1e3, 1e8),
+    # Grids: hydropower alone, to old lignite. Water: none, to evaporation from reservoirs.
+    "carbon_intensity_g_per_kwh": (1, 2000), "water_intensity_l_per_kwh": (0.01, 100),
+    "household_kwh_per_year": (100, 1e5),
+}  # fmt: skip
+
+INPUTS = MappingProxyType(
+    {x.name: replace(x, usual=_USUAL[x.name]) if x.name in _USUAL else x for x in _INPUTS}
+)
 """Every declared input by name."""
 
 ALTERNATIVES = (("overhead",), ("host", "idle", "pue"))

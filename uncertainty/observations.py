@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from uncertainty.declarations import Output
+from uncertainty.declarations import INPUTS, Output
 from uncertainty.energy import EFFECTS, EnergyModel, failure_text
 from uncertainty.errors import Fault
 from uncertainty.joint import Joint
@@ -31,6 +31,7 @@ def observations_of(
         problems = [
             *_name_faults(item, model, assumptions),
             *_column_faults(item, model, assumptions),
+            *_range_faults(item, model),
             *_clashes(item, model, assumptions),
         ]
         problems = problems or [*_missing(item, model, assumptions)]
@@ -100,6 +101,20 @@ def _column_faults(
         if name not in known and not model.takes_all:
             text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
             yield item.fault(text, *keys)
+
+
+def _range_faults(item: Evidence, model: EnergyModel) -> Iterator[Fault]:
+    """Find conditions of rows where the formulas of a shipped model have no meaning."""
+    shared = {name for keys, name in item.columns if keys[0] == "conditions"}
+    seen = set[str]()
+    for row in item.rows if model.outputs else ():
+        for name, value in row.conditions.items():
+            text = INPUTS[name].impossible(value) if name in INPUTS else ""
+            if text and name not in seen:
+                yield item.fault(
+                    text, *(("conditions",) if name in shared else ("rows", row.number)), name
+                )
+            seen |= {name} if text and name in shared else set()
 
 
 def _missing(
@@ -213,12 +228,13 @@ def _limits(
         try:
             plain = {key: _plain(value, output.unit) for key, value in row.observed.items()}
         except UnitError as error:
-            faults.append(item.fault(str(error), "rows", row.number))
+            faults.append(item.fault(str(error), "rows", row.number, next(iter(row.observed))))
             continue
         numbers = {key: float(value) for key, value in plain.items()}
         if stated.multiplies and min(numbers.values()) <= 0:
             text = f"must be above 0, as its error multiplies (got {min(numbers.values()):g})"
-            faults.append(item.fault(text, "rows", row.number))
+            least = min(numbers, key=lambda key: numbers[key])
+            faults.append(item.fault(text, "rows", row.number, least))
             continue
         scale = math.log if stated.multiplies else float
         ends = {key: scale(value) for key, value in numbers.items()}
@@ -226,7 +242,8 @@ def _limits(
         low = ends.get("at_least", -math.inf) if value is None else value
         high = ends.get("at_most", math.inf) if value is None else value
         if low > high or (value is None and low == high):
-            faults.append(item.fault("at_least must lie below at_most", "rows", row.number))
+            text = "at_least must lie below at_most"
+            faults.append(item.fault(text, "rows", row.number, "at_least"))
         found.append((low, high))
     return found, faults
 

@@ -10,6 +10,8 @@ import numpy as np
 from jax import Array
 
 from uncertainty.checks import (
+    cautions,
+    central_inputs,
     default_notices,
     fit_faults,
     name_clashes,
@@ -75,6 +77,8 @@ class Problem:
         What the model gives.
     notices : tuple of Fault
         What is worth knowing before believing a result.
+    cautions : tuple of Fault
+        Those of them to be said before the answer: what was set in vain, what looks like a slip.
     lost_means : mapping of str to str
         Outputs whose mean does not exist under these assumptions, with the reason.
     scenario : str
@@ -97,6 +101,7 @@ class Problem:
     model: EnergyModel
     outputs: Mapping[str, Output]
     notices: tuple[Fault, ...] = ()
+    cautions: tuple[Fault, ...] = ()
     lost_means: Mapping[str, str] | None = None
     scenario: str = ""
     given: Mapping[str, object] = field(default_factory=dict)
@@ -331,6 +336,9 @@ def _build(
     problem = Problem(priors, by_name, joint, chosen, outputs)
     problem = replace(problem, observed=observed, observations=observations)
     problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
+    central = central_inputs(joint, chosen)
+    first = cautions(resolution, chosen, priors, observed.used, central)
+    problem = replace(problem, cautions=tuple(first))
     notices = [
         *resolution.notices,
         *unused_notices(resolution, chosen, priors, altered, observed.used),
@@ -376,4 +384,5 @@ def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
     found = moment_notices(problem.joint, problem.model, names) if probed else []
     notices += [problem.assumptions[item.name].fault(item.message) for item in found]
     lost = {item.quantity: item.message for item in found if item.mean}
-    return replace(problem, notices=tuple(sorted(set(notices))), lost_means=lost)
+    later = sorted({*notices} - {*problem.cautions})
+    return replace(problem, notices=(*problem.cautions, *later), lost_means=lost)

@@ -50,7 +50,7 @@ def test_a_copy_of_the_library_is_read_like_the_library(monkeypatch, tmp_path):
     found = un.load_priors("priors/calibrated/gpt-4o.yaml")
     assert found.faults == ()
     labels = [layer.document.label for layer in found.layers]
-    assert "priors/roofline-calibrated.yaml" in labels
+    assert "./priors/roofline-calibrated.yaml" in labels
     monkeypatch.chdir(tmp_path)
     assert un.load_priors("clone/priors/calibrated/gpt-4o.yaml").faults == ()
     monkeypatch.chdir("/")

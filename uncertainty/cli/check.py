@@ -55,6 +55,7 @@ def check(
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)
     with busy("checking"):
         problem = question.problem()
+        chosen = problem.quantity(quantity) if plot or quantity else ""
         tree = un.simulate(problem, seed=seed)
         expected = un.check_prior(problem, seed) if problem.has_evidence else None
     percentiles = un.summarize_inputs(tree)
@@ -69,7 +70,6 @@ def check(
             ResultFolder(folder, asked, "check", force=force, read=read) as place,
             busy("drawing"),
         ):
-            chosen = problem.quantity(quantity)
             files = un.write_assumptions(tree, place.unfinished, quantity=chosen, prob=prob)
             written = place.keep(files)
     if as_json:

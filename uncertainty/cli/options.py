@@ -1,9 +1,11 @@
 """Options that the commands share, and what a question about a file consists of."""
 
 import hashlib
+import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,6 +49,8 @@ __all__ = [
 ]
 
 _LONGEST = 80  # characters of the name of a folder, before a mark tells more apart
+_LONGEST_VALUE = 10_000
+"""Characters of one value; what is longer belongs into a file."""
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
 
 
@@ -59,6 +63,17 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise typer.BadParameter(f"write 0.1% or 0.001 (got {text!r})")
     return share
+
+
+def _finite(text: str) -> float:
+    """Read a number that is one."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"must be a finite number (got {text!r})")
+    return number
 
 
 File = Annotated[str, typer.Argument(help="A prior file, or the name of a shipped one (gpt-4o).")]
@@ -74,10 +89,15 @@ Scenarios = Annotated[
 Model = Annotated[
     str | None, typer.Option(help="A shipped model, or your own function as my_model.py:function.")
 ]
-Draws = Annotated[int | None, typer.Option(min=32, help="Epistemic draws over all randomizations.")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed and file, same numbers.")]
+Draws = Annotated[
+    int | None, typer.Option(min=32, max=2**36, help="Epistemic draws over all randomizations.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Same seed and file, same numbers.")]
 Prob = Annotated[float, typer.Option(help="Probability of the wider interval.")]
-Above = Annotated[float | None, typer.Option(help="Give the chance of exceeding this.")]
+Above = Annotated[
+    float | None,
+    typer.Option(metavar="FLOAT", parser=_finite, help="Give the chance of exceeding this."),
+]
 EvidenceNames = Annotated[
     list[str] | None,
     typer.Option("--evidence", metavar="NAME", help="Evidence in place of the file's; or none."),
@@ -130,21 +150,28 @@ class Question:
 
         return load_priors(self.file, allow_outside=self.allow_outside)
 
-    def problem(self, priors: "Priors | None" = None) -> "Problem":
-        """Check it."""
+    def problem(self) -> "Problem":
+        """Check it, and say what is to be known before the answer."""
+        problem = self._built(self.priors())
+        _say_first(problem)
+        return problem
+
+    def _built(self, priors: "Priors") -> "Problem":
         from uncertainty import build_problem
         from uncertainty.spec import model_of_text
 
         model = model_of_text(self.model) if self.model else None
-        given = dict(_parsed(item) for item in self.sets)
+        given = dict(_settings(self.sets))
         names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
-        return build_problem(priors or self.priors(), model, given, self.scenario, names)
+        return build_problem(priors, model, given, self.scenario, names)
 
     def every_scenario(self) -> "dict[str, Problem]":
         """Check the file as stated, and with each of its scenarios."""
         priors = self.priors()
         names = {"as stated": None, **{name: name for name in priors.scenarios}}
-        return {k: replace(self, scenario=name).problem(priors) for k, name in names.items()}
+        built = {k: replace(self, scenario=name)._built(priors) for k, name in names.items()}
+        _say_first(*built.values())
+        return built
 
     @property
     def folder_name(self) -> str:
@@ -222,16 +249,40 @@ def _identity(file: str, folder: Path) -> str:
         return str(path)
 
 
-def _parsed(item: str) -> tuple[str, object]:
-    from uncertainty.spec import parse_yaml
+def _settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
+    """Read NAME=VALUE, each name once."""
+    seen = dict[str, str]()
+    for item in items:
+        name, equals, text = (part.strip() for part in item.partition("="))
+        if not equals or not name:
+            raise InputError.of("--set", f"write NAME=VALUE (got {item!r:.80})")
+        if name in seen:
+            raise InputError.of("--set", f"{name} is set twice ({seen[name]} and {text}); keep one")
+        seen[name] = text
+        yield name, _parsed(name, text)
 
-    name, equals, text = item.partition("=")
-    if not equals or not name.strip():
-        raise InputError.of("--set", f"write NAME=VALUE (got {item!r})")
+
+def _parsed(name: str, text: str) -> object:
+    from uncertainty.spec import hint_for_number, parse_yaml
+
+    if len(text) > _LONGEST_VALUE:
+        told = f"longer than {_LONGEST_VALUE:,} characters; use a file"
+        raise InputError.of("--set", f"{name}: {told}")
+    if text[:1] in {">", "|"}:  # to YAML, the beginning of a text of several lines
+        return text
     try:
-        return name.strip(), parse_yaml(text)
+        return parse_yaml(text)
     except Exception as error:
-        raise InputError.of("--set", f"{name}: not a value: {text!r}") from error
+        hint = hint_for_number(text)
+        told = f"{name}: not a value: {text!r:.80}" + (f"; {hint}" if hint else "")
+        raise InputError.of("--set", told) from error
+
+
+def _say_first(*problems: "Problem") -> None:
+    """Say before any answer what was set in vain, and what looks like a slip."""
+    cautions = (str(caution) for problem in problems for caution in problem.cautions)
+    for caution in dict.fromkeys(cautions):
+        print(f"note: {caution}", file=sys.stderr if "--json" in sys.argv else sys.stdout)
 
 
 def check_prob(prob: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uncertainty.errors import InputError
+from uncertainty.arguments import check_count, check_seed
 from uncertainty.estimate import LEVELS, QUERY_STATISTICS, quantile_function, query_statistics
 from uncertainty.evaluation import Columns, each_point, every_pair
 from uncertainty.precision import Floats, in_float64
@@ -30,6 +30,9 @@ PLAIN_DRAWS, PLAIN_NESTED_DRAWS = 2**12, 2**8
 """Of a model in plain Python, each draw (and each of its queries) is a call of it."""
 QUERIES = 2**8
 RANDOMIZATIONS = 16
+_MOST_DRAWS = 2**25
+"""All are kept, for each of some 50 inputs and outputs: more would fill any memory."""
+_MOST_QUERIES = 2**20
 _WIDER = 16
 _WIDER_QUERIES = 64
 
@@ -73,8 +76,8 @@ def simulate(
     {'chain': 16, 'draw': 32}
     """
     count = _points_per_chain(problem, draws)
-    if queries < 2:
-        raise InputError.of("<queries>", f"must be 2 or more (got {queries})")
+    check_count("queries", queries, 2, _MOST_QUERIES)
+    check_seed(seed)
     points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, paired(points))
     reduced = nested(problem, points, seed) if problem.varies else flat(problem, points, outputs)
@@ -104,8 +107,8 @@ def _points_per_chain(problem: Problem, draws: int | None) -> int:
     nested_draws = PLAIN_NESTED_DRAWS if plain else NESTED_DRAWS
     flat_draws = PLAIN_DRAWS if plain else DRAWS
     total = draws if draws is not None else (nested_draws if problem.varies else flat_draws)
-    if total < 2 * RANDOMIZATIONS:
-        raise InputError.of("<draws>", f"must be {2 * RANDOMIZATIONS} or more (got {total})")
+    remedy = "; stream takes more, without keeping them"
+    check_count("draws", total, 2 * RANDOMIZATIONS, _MOST_DRAWS, remedy)
     return math.ceil(total / RANDOMIZATIONS)
 
 

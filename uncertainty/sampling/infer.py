@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uncertainty.arguments import check_count, check_seed
 from uncertainty.errors import InputError
 from uncertainty.health import bfmi, ess_bulk, ess_tail, r_hat
 from uncertainty.likelihood import Target
@@ -37,6 +38,8 @@ __all__ = ["infer"]
 _PRIOR_DRAWS = 2**13
 _ACCEPT = (0.9, 0.95, 0.99)
 """Shares of steps accepted, tried in order until no step diverges."""
+_MOST = 2**20
+"""Draws of a chain, chains, steps and queries beyond this would fill any memory."""
 _WORST_R_HAT = 1.01
 _FEWEST_EFFECTIVE = 100  # for each chain
 _LEAST_BFMI = 0.3
@@ -111,6 +114,11 @@ def infer(
     >>> round(float(np.log(tree["posterior"]["x"]).mean()), 1)
     1.0
     """
+    check_seed(seed)
+    check_count("warmup", warmup, 1, _MOST)
+    check_count("queries", queries, 2, _MOST)
+    for name, count in (("draws", draws), ("chains", chains)):
+        check_count(name, count, 1, _MOST)
     if draws < BATCHES or chains < 2:
         text = f"give {BATCHES} or more draws and 2 or more chains (got {draws} and {chains})"
         raise InputError.of("<draws>", text)

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from uncertainty.arguments import check_seed
 from uncertainty.precision import Floats
 
 __all__ = ["DigitalNet", "digital_net", "normal_scores", "unit_points"]
@@ -84,6 +85,7 @@ def digital_net(
     Random linear matrix scramble of Matousek (1998), On the L2-discrepancy for anchored boxes,
     and a random digital shift; Owen (1995).
     """
+    check_seed(seed)
     shape = len(randomizations), len(coordinates)
     if not coordinates:
         return DigitalNet(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uncertainty.declarations import INPUTS
 from uncertainty.errors import Fault, InputError
 from uncertainty.likelihood import Observation
 from uncertainty.observations import rows_of
@@ -81,7 +82,7 @@ def predict(
         posterior = tree_or_problem["unconstrained_posterior"].dataset
     chosen = _chosen(problem, observes)
     grouping = _grouping(problem, chosen)
-    conditions, groups = _conditions(problem, rows, grouping)
+    conditions, groups = _conditions(problem, rows, chosen, grouping)
     names = list(dict.fromkeys([*chosen.groups, *groups]))
     made = [
         Row(i, own, {"value": 1.0}, group)
@@ -136,7 +137,10 @@ def _grouping(problem: Problem, chosen: Observation) -> str:
 
 
 def _conditions(
-    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str
+    problem: Problem,
+    rows: Sequence[Mapping[str, object]],
+    chosen: Observation,
+    grouping: str,
 ) -> tuple[list[dict[str, float]], list[str]]:
     """Read the rows; a row without a group is one of its own."""
     found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
@@ -146,9 +150,26 @@ def _conditions(
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
         found.append(own)
         groups.append(group_of_row(row.get(grouping, f"row {number}")))
+    faults += _misfits(found, chosen, problem)
     if faults:
         raise InputError(faults)
     return found, groups
+
+
+def _misfits(
+    conditions: Sequence[Mapping[str, float]], chosen: Observation, problem: Problem
+) -> Iterator[Fault]:
+    """Find names that nothing knows, and values where a shipped model has no meaning."""
+    model = chosen.model
+    known = {*INPUTS, *model.required, *model.optional, *problem.assumptions, *KINDS}
+    for number, row in enumerate(conditions):
+        for name, value in row.items():
+            place = f"{number}.{name}"
+            text = INPUTS[name].impossible(value) if model.outputs and name in INPUTS else ""
+            if name not in known and not model.takes_all:
+                text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
+            if text:
+                yield Fault("<rows>", 0, 0, place, text)
 
 
 def _unused(

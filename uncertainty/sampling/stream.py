@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uncertainty.arguments import check_count, check_seed, check_threshold
 from uncertainty.errors import Fault, InputError
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
@@ -146,6 +147,7 @@ def stream(
     main = "energy_wh" if not quantities and "energy_wh" in named else named[0]
     limits = thresholds if isinstance(thresholds, Mapping) else {main: thresholds}
     goal, wanted = Goal(tolerance, tuple(probs), (main,)), Wanted(limits, largest, correlations)
+    check_seed(seed)
     _check(draws, queries, goal, wanted, named)
     worker, own = executor_of(executor), queries if problem.varies else 0
     values = problem.central()
@@ -168,10 +170,12 @@ def _check(
     draws: int | None, queries: int, goal: Goal, wanted: Wanted, quantities: Sequence[str]
 ) -> None:
     """Refuse what cannot be computed, all at once."""
-    least = 2 * RANDOMIZATIONS
+    if draws is not None:  # a Sobol' sequence of 32 digits has 2^32 points in each randomization
+        check_count("draws", draws, 2 * RANDOMIZATIONS, RANDOMIZATIONS * 2**32)
+    check_count("queries", queries, 2, 2**20)
+    for value in (x for limits in wanted.thresholds.values() for x in limits):
+        check_threshold("thresholds", value)
     rules = (
-        ("draws", draws is None or draws >= least, f"must be {least} or more (got {draws})"),
-        ("queries", queries >= 2, f"must be 2 or more (got {queries})"),
         ("largest", wanted.largest >= 0, f"must be 0 or more (got {wanted.largest})"),
         (
             "tolerance",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import xarray as xr
 
+from uncertainty.arguments import check_seed, check_threshold
 from uncertainty.errors import InputError
 from uncertainty.names import require_known
 from uncertainty.precision import in_float64
@@ -150,6 +151,9 @@ def rank_inputs(
     >>> [(str(name), round(float(s), 2)) for name, s in zip(table.input.values, table.total.values)]
     [('a', 0.64), ('b', 0.36)]
     """
+    check_seed(seed)
+    if threshold is not None:
+        check_threshold("threshold", threshold)
     require_known("method", method, (*METHODS, "prior"))
     require_known("statistic", statistic, STATISTICS)
     require_known("scale", scale, ("log", "linear"))

@@ -3,7 +3,7 @@
 from uncertainty.spec.assumptions import Assumption, Correlation, Law, Number, Resolution
 from uncertainty.spec.catalogue import KINDS, catalogue
 from uncertainty.spec.correlations import correlation_matrix
-from uncertainty.spec.document import parse_yaml
+from uncertainty.spec.document import Key, parse_yaml
 from uncertainty.spec.evidence import (
     MULTIPLYING,
     Evidence,
@@ -16,6 +16,7 @@ from uncertainty.spec.evidence import (
 from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.functions import file_of_function, load_function, model_of_text
+from uncertainty.spec.hints import hint_for_number
 from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.ledger import Claim, Term, read_ledger
@@ -28,7 +29,7 @@ from uncertainty.spec.library import (
     shown_path,
     sources,
 )
-from uncertainty.spec.priors import Priors, given_layer, load_priors
+from uncertainty.spec.priors import GIVEN, Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
 from uncertainty.spec.rows import OBSERVED, Row, conditions_of, group_of_row
 from uncertainty.spec.schema import AssumptionEntry
@@ -38,6 +39,7 @@ from uncertainty.spec.values import Reference, Scalar
 
 __all__ = [
     "FAMILY_CLASSES",
+    "GIVEN",
     "KINDS",
     "MULTIPLYING",
     "OBSERVED",
@@ -48,6 +50,7 @@ __all__ = [
     "Evidence",
     "Expression",
     "InputFile",
+    "Key",
     "Law",
     "Layer",
     "Measurement",
@@ -69,6 +72,7 @@ __all__ = [
     "find_file",
     "given_layer",
     "group_of_row",
+    "hint_for_number",
     "load_function",
     "load_priors",
     "model_of_text",

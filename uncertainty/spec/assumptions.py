@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from uncertainty.errors import Fault
+from uncertainty.spec.document import Key
 from uncertainty.spec.expressions import Expression, names_in, told
 from uncertainty.spec.families import FAMILY_CLASSES
 from uncertainty.spec.layers import Layer
@@ -151,7 +152,7 @@ class Assumption:
         ends = (end for end in (self.low, self.high) if isinstance(end, Reference))
         yield from (("truncate", str(end)) for end in ends)
 
-    def fault(self, message: str, *keys: str) -> Fault:
+    def fault(self, message: str, *keys: Key) -> Fault:
         """Make a fault at this assumption."""
         return self.layer.fault(self.name, keys, message)
 

@@ -23,6 +23,7 @@ from uncertainty.spec.rows import (
     group_of_row,
     read_conditions,
     read_observed,
+    row_fault,
 )
 from uncertainty.spec.schema import (
     AssumptionEntry,
@@ -150,6 +151,8 @@ class Evidence:
 
     def fault(self, message: str, *keys: Key) -> Fault:
         """Make a fault inside the statement."""
+        if keys[:1] == ("rows",) and len(keys) > 2:
+            return row_fault(self.document, keys[:2], str(keys[2]), message)
         return self.document.fault((*self.at, *keys), message)
 
 
@@ -285,7 +288,7 @@ def _row(
     observed, faults = read_observed(document, at, cells)
     group = cells.pop(grouping, None) if grouping else None
     if grouping and group is None:
-        faults.append(document.fault((*at, grouping), "names no group"))
+        faults.append(row_fault(document, at, grouping, "names no group"))
     boundary = cells.pop("boundary", None)
     inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
     conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))

@@ -26,8 +26,19 @@ from uncertainty.spec.schema import (
 from uncertainty.spec.validation import nearest, validate
 from uncertainty.spec.values import is_name
 
-__all__ = ["Priors", "Stated", "expanded", "given_layer", "layer_of", "load_priors", "wrong_format"]
+__all__ = [
+    "GIVEN",
+    "Priors",
+    "Stated",
+    "expanded",
+    "given_layer",
+    "layer_of",
+    "load_priors",
+    "wrong_format",
+]
 
+GIVEN = "<given>"
+"""How faults name what a call fixes or replaces."""
 _LONGEST_CHAIN = 20
 
 
@@ -307,7 +318,7 @@ def _correlations(
 
 
 def given_layer(
-    given: Mapping[str, object], place: Place, label: str = "<given>"
+    given: Mapping[str, object], place: Place, label: str = GIVEN
 ) -> tuple[Layer, list[Fault]]:
     """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
     document = wrap_mapping(given, label, place)

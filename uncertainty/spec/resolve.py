@@ -12,8 +12,9 @@ from uncertainty.spec.conversion import Inherited, convert
 from uncertainty.spec.correlations import resolve_correlations
 from uncertainty.spec.layers import Layer
 from uncertainty.spec.priors import Priors, given_layer
-from uncertainty.spec.schema import AssumptionEntry, Picked
+from uncertainty.spec.schema import NO_NAME, AssumptionEntry, Picked
 from uncertainty.spec.validation import nearest
+from uncertainty.spec.values import is_name
 from uncertainty.units import same_unit
 
 __all__ = ["resolve"]
@@ -31,6 +32,7 @@ def resolve(
     file states it. Scenarios that are not chosen are checked too: their faults are the file's.
     """
     top, given_faults = given_layer(given, priors.place)
+    given_faults += [top.fault(name, (), NO_NAME) for name in top.stated if not is_name(name)]
     for layer in added:
         priors = _with_layer(priors, layer)
     chosen, missing = _scenario(priors, scenario)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -25,6 +25,7 @@ __all__ = [
     "group_of_row",
     "read_conditions",
     "read_observed",
+    "row_fault",
 ]
 
 
@@ -76,6 +77,16 @@ class Row:
     boundary: str = ""
 
 
+def row_fault(document: Document, at: tuple[Key, ...], name: str, message: str) -> Fault:
+    """Make a fault at the cell of a row that stands in the column `name`."""
+    fault = document.fault((*at, name), message)
+    columns = document.data.get("columns") if isinstance(document.data, dict) else None
+    if at[:1] == ("rows",) and isinstance(columns, list) and name in columns:
+        cell = document.fault((*at, columns.index(name)), message)
+        return replace(fault, line=cell.line, column=cell.column)
+    return fault
+
+
 def group_of_row(cell: object) -> str:
     """Name a group as its cell does; 1 and 1.0 are the same."""
     return f"{cell:g}" if isinstance(cell, float | int) else str(cell)
@@ -91,10 +102,10 @@ def read_observed(
             try:
                 found[name] = parse_value(cells[name])
             except PydanticCustomError as error:
-                faults.append(document.fault((*at, name), error.message()))
+                faults.append(row_fault(document, at, name, error.message()))
     for name, value in found.items():
         if not isinstance(value, float | Quantity):
-            faults.append(document.fault((*at, name), f"must be a number (got {value!r})"))
+            faults.append(row_fault(document, at, name, f"must be a number (got {value!r})"))
     if not found and not faults:
         faults.append(document.fault(at, f"needs one of {', '.join(OBSERVED)}"))
     if "value" in found and len(found) > 1:
@@ -113,21 +124,23 @@ def read_conditions(
     if not merged:
         return {}, []
     layer, complaints = given_layer(merged, document.place, document.label)
-    faults = [document.fault((*at, *fault.field.split(".")), fault.message) for fault in complaints]
     expansion = expand([layer])
-    faults += [document.fault((*at, fault.field), fault.message) for fault in expansion.faults]
+    faults = [
+        row_fault(document, at, fault.field.split(".")[0], fault.message)
+        for fault in (*complaints, *expansion.faults)
+    ]
     found = dict[str, float]()
     for part in expansion.layers:
         for name, entry in part.entries.items():
             assumption, problems = convert(name, 0, entry, part, Inherited())
-            faults += [document.fault((*at, name), message) for _, message in problems]
+            faults += [row_fault(document, at, name, message) for _, message in problems]
             value = (
                 assumption.law.fields[0][1] if assumption.law and assumption.law.fields else None
             )
             if isinstance(value, float):
                 found[name] = value
             else:
-                faults.append(document.fault((*at, name), f"must be a number (got {value!s})"))
+                faults.append(row_fault(document, at, name, f"must be a number (got {value!s})"))
     return found, faults
 
 

@@ -11,6 +11,7 @@ from uncertainty.spec.values import NAME, Positive, Scalar, Value, is_name
 
 __all__ = [
     "FORMAT",
+    "NO_NAME",
     "AssumptionEntry",
     "CatalogueEntry",
     "CatalogueFile",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+NO_NAME = "must be letters, digits and _, and begin with no digit"
 
 
 class Truncate(Strict):
@@ -97,7 +99,7 @@ class CorrelationEntry(Strict):
 
 def _checked_name(name: str) -> str:
     if not is_name(name):
-        text = f"must be letters, digits and _, and begin with no digit (got {name!r})"
+        text = f"{NO_NAME} (got {name!r})"
         raise PydanticCustomError("name", "{text}", {"text": text})
     return name
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
+from uncertainty.arguments import check_threshold
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
     Control,
@@ -269,6 +270,7 @@ def exceedance(
     >>> exceedance(tree, 0.0)[0]
     1.0
     """
+    check_threshold("threshold", threshold)
     quantity = main_quantity(tree, quantity)
     require_known("statistic", statistic, STATISTICS)
     which = group_of(tree, group)
