@@ -1,5 +1,6 @@
 """The command line: what a user sees, gets and is told."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def test_json_holds_the_same(run):
     assert status == 0
     found = json.loads(out)
     assert found["quantity"] == "energy_wh"
+    assert [row["statistic"] for row in found["above"]] == ["typical", "mean", "query"]
+    assert all(row["standard_error"] > 0 and row["threshold"] == 2 for row in found["above"])
     assert {row["prob"] for row in found["summary"]} == {0.5, 0.8}
     assert {"median", "mcse_median", "lower", "mcse_lower"} <= found["summary"][0].keys()
     assert found["ranking"][0]["rank"] == 1
@@ -486,3 +489,27 @@ def test_a_catalogue_name_by_set_and_files_outside_by_option(run, tmp_path):
     assert status == 2
     assert "allow it with --allow-outside" in err
     assert run("check", "own/x.yaml", "--allow-outside")[0] == 0
+
+
+def test_what_the_draws_cannot_tell_is_marked(run, tmp_path):
+    """An end beyond the draws, a mean that its tail rules, a chance that no draw shows."""
+    (tmp_path / "mine.yaml").write_text(
+        "schema: 1\nassumptions:\n  x: {lognormal: {median: 1, sigma: 20}}\n"
+    )
+    (tmp_path / "mine.py").write_text("def f(x):\n    return x\n")
+    words = ("run", "mine.yaml", "--model", "mine.py:f", "--draws", "512", "--prob", "0.99999")
+    status, out, _ = run(*words, "--above", "1e200", "--json")
+    assert status == 3
+    found = json.loads(out)
+    mean, ends = found["warnings"]
+    assert "the mean of y is ruled by a few draws" in mean
+    assert "the ends of the 99.999 % interval of y lie beyond what the draws show" in ends
+    assert "make 2e+06 draws" in ends
+    row = next(row for row in found["summary"] if row["prob"] == 0.99999)
+    assert row["mcse_lower"] is None
+    assert row["mcse_median"] > 0
+    (above,) = found["above"]
+    assert (above["chance"], above["standard_error"]) == (0, 3 / 512)
+    with (tmp_path / "results" / "mine" / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["mcse_chance_over"] for row in rows} == {str(3 / 512)}

@@ -1,5 +1,7 @@
 """Summaries against closed forms, and what they say of themselves."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -14,6 +16,9 @@ from uncertainty.estimate import (
     quantile_function,
     standard_error,
 )
+from uncertainty.report import above_sentence
+from uncertainty.sensitivity.sample import draws_where
+from uncertainty.summary import chances, unknown_figures
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +181,101 @@ def test_standard_errors_of_shortest_intervals_are_calibrated(lognormals):
                 abs(float(row[key]) - exact) <= stats.t.ppf(0.975, 15) * float(row[f"mcse_{key}"])
             )
     assert 0.90 <= np.mean(hits) <= 0.995
+
+
+def laws(**families):
+    return {"schema": 1, "assumptions": families}
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """The logarithm of a normal with mass below 0, once through an expression, with queries."""
+    prior = laws(
+        x={"normal": {"mean": 1, "sd": 1}},
+        y={"expression": "log(x)"},
+        t={"varies": "query", "lognormal": {"median": 3, "sigma": 0.8}},
+    )
+    return un.simulate(un.build_problem(prior, model=lambda y, t: y * t), draws=512)
+
+
+class TestWhatDrawsCannotTell:
+    def test_a_chance_that_no_draw_shows_has_a_bound(self, tree, nested):
+        assert un.exceedance(tree, 1e9, "y") == (0, 3 / 2**14)
+        assert un.exceedance(tree, -1, "y") == (1, 3 / 2**14)
+        # One query may rest on no more than the queries of all chains.
+        assert un.exceedance(nested, 1e9, "y", "query") == (0, 3 / (16 * 256))
+        assert un.exceedance(nested, 1e9, "y", "typical") == (0, 3 / 2**13)
+        sentence = above_sentence(tree, "y", 1e9)
+        assert "below 0.018 % (fewer than 3 in 16384 draws, 95 %)" in sentence
+        assert "A chance of 1e-06 takes 3e+06 draws" in sentence
+
+    def test_what_is_certain_has_no_error(self):
+        prior = laws(x={"fixed": 2})
+        fixed = un.simulate(un.build_problem(prior, model=lambda x: x), draws=64)
+        assert un.exceedance(fixed, 3, "y") == (0, 0)
+        row = un.summarize(fixed, 0.99999).isel(quantity=0, statistic=0)
+        assert all(float(row[f"mcse_{key}"]) == 0 for key in ("median", "lower", "upper", "mean"))
+
+    def test_an_end_beyond_the_draws_is_marked(self, tree, nested):
+        for result in (tree, nested):
+            for kind in ("eti", "hdi"):
+                table = un.summarize(result, 1 - 1e-7, kind).sel(quantity="y")
+                assert np.isinf(table["mcse_lower"]).all()
+                assert np.isinf(table["mcse_upper"]).all()
+                (sentence,) = unknown_figures(table)
+                assert f"make {'1e+08' if kind == 'hdi' else '2e+08'} draws" in sentence
+            assert not unknown_figures(un.summarize(result, 0.9).sel(quantity="y"))
+
+    def test_nan_is_not_counted_as_below(self, broken):
+        share = stats.norm.cdf(-1)
+        for statistic in ("typical", "mean", "query"):
+            with pytest.raises(un.InputError, match=r"y is not a number for 1[56]\.\d+ %"):
+                un.exceedance(broken, 0.3, "y", statistic)
+        for scale in ("log", "linear"):
+            with pytest.raises(un.InputError, match="y is not a number for"):
+                un.share_per_query(broken, "y", scale)
+        with pytest.raises(un.InputError, match="y is not a number for"):
+            draws_where(broken, "y > 0.3", "typical")
+        assert "cannot be told" in above_sentence(broken, "y", 0.3)
+        missing = [row.not_a_number for row in chances(broken, "y", 0.3)]
+        assert missing == pytest.approx([share] * 3, abs=0.01)
+        table = un.summarize_scenarios({"one": broken, "same": broken}, quantity="y")
+        assert np.isnan(table["chance_above"]).all()
+        assert np.isnan(un.summarize(broken)["mcse_median"]).all()
+
+    def test_a_warning_names_the_input_that_causes_it(self, broken):
+        assert re.search(r"for example at .*x = -\d", broken.attrs["warnings"])
+
+    def test_a_mean_that_the_tail_rules_is_marked(self):
+        prior = laws(a={"lognormal": {"median": 1, "sigma": 20}})
+        row = un.simulate(un.build_problem(prior, model=lambda a: a), draws=2**13)
+        table = un.summarize(row).sel(quantity="y")
+        assert np.isinf(table["mcse_mean"]).all()
+        assert np.isinf(table["mcse_sd"]).all()
+        assert np.isfinite(table["mcse_median"]).all()
+        assert "the mean of y is ruled by a few draws" in unknown_figures(table)[0]
+
+    def test_a_mean_over_queries_that_the_tail_rules_is_marked(self):
+        prior = laws(
+            a={"lognormal": {"median": 2, "sigma": 0.5}},
+            t={"varies": "query", "lognormal": {"median": 3, "sigma": 6}},
+        )
+        found = un.simulate(un.build_problem(prior, model=lambda a, t: a * t), draws=512)
+        table = un.summarize(found).sel(quantity="y")
+        for key in ("mean", "median", "lower", "upper"):
+            assert np.isinf(table[f"mcse_{key}"].sel(statistic="mean"))
+            assert np.isfinite(table[f"mcse_{key}"].sel(statistic="typical"))
+        assert un.exceedance(found, 10, "y", "mean")[1] == np.inf
+        assert un.share_per_query(found, "y", "linear")[1] == np.inf
+        assert un.share_per_query(found, "y")[1] < 0.01
+
+    def test_declared_moments_that_do_not_exist_are_not_believed(self):
+        prior = laws(x={"beta": {"alpha": 0.9, "beta": 5}})
+        found = un.simulate(un.build_problem(prior, model=lambda x: 1 / x), draws=64)
+        assert np.isinf(un.summarize(found)["mcse_mean"]).all()
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", pytest.param("frontier-moe", marks=pytest.mark.slow)])
+def test_shipped_files_are_not_ruled_by_their_tails(name):
+    tree = un.simulate(un.build_problem(name, evidence=[]))
+    assert not unknown_figures(un.summarize(tree, 0.99).sel(quantity="energy_wh"))

@@ -15,6 +15,7 @@ from uncertainty.precision import Floats, Integers
 from uncertainty.sketch import Ogive
 
 __all__ = [
+    "FEW",
     "LEVELS",
     "NONE",
     "QUERY_STATISTICS",
@@ -47,7 +48,8 @@ Estimate: TypeAlias = tuple[float, float]
 
 NONE = 3.0
 """Rule of three: of what has not been seen in n draws, the chance is below 3/n, with 95 %."""
-_FEW = 10  # with fewer draws of an event, chains that agree may do so by chance
+FEW = 10
+"""With fewer draws of an event, chains that agree may do so by chance."""
 _LITTLE = 0.01  # of a mean: a tail that adds less does not rule it
 _FARTHEST = 8  # standard errors, from 16 chains: Student's t is as far out once in a million
 _REACH = 0.2  # of the way to the nearer end: over this far a density is taken to be even,
@@ -169,9 +171,10 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     -----
     Where the tail rules, the chains agree on what they have all not seen. With a tail of shape k
     the error of a mean cannot be known for k of 0.7 or more (Vehtari et al. 2024), and that of a
-    standard deviation, a mean of squares, for half of it: it is infinite. In between, the error of
-    the mean is at least what the largest draw, and all beyond it, should add to it; and where ten
-    times the largest draw is next to nothing beside the mean, that is its error.
+    standard deviation, a mean of squares, for half of it: it is infinite. In between, and where a
+    standard error of k is in doubt, the error of the mean is at least what the largest draw, and
+    all beyond it, should add to it; and where ten times the largest draw is next to nothing beside
+    the mean, that is its error.
     """
     mean, sd = (from_chains(draws, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
     if not np.isfinite(draws).all():
@@ -184,8 +187,8 @@ def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estim
     if tail.upper < LIGHT:
         return mean, sd
     error = max(mean[1], tail.unseen)
-    if tail.k >= RULED:
-        most = _FEW * tail.largest
+    if tail.lower >= RULED:
+        most = FEW * tail.largest
         error = max(mean[1], most) if most < _LITTLE * abs(mean[0]) else np.inf
     return (mean[0], error), (sd[0], np.inf)
 
@@ -241,7 +244,7 @@ def chance_estimate(shares: Floats, number: float, count: float | None = None) -
     hidden = np.sqrt(len(shares) / 12) / (count or number)
     error = max(float(standard_error(shares)), hidden)
     counted = (rare / error) ** 2 if error > 0 else np.inf
-    if counted < _FEW:
+    if counted < FEW:
         error = max(error, rare * (1 + np.sqrt(counted + 0.75)) / counted)
     return chance, error
 
@@ -296,7 +299,7 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     )
     resolved = probability + errors
     beyond = resolved[0] < 0.5 / pool.count or resolved[1] > 1 - 0.5 / pool.count
-    if beyond and pool.count * tail >= _FEW:  # many draws, but of hardly any points
+    if beyond and pool.count * tail >= FEW:  # many draws, but of hardly any points
         return found, np.inf
     # Values that lie 1, 2, ... standard errors away, to both sides.
     steps = np.arange(1, _FARTHEST + 1)

@@ -104,8 +104,8 @@ class Tail:
     k : float
         Shape of the generalized Pareto distribution that fits it: moments of order 1/k and more
         do not exist, or cannot be seen from as many draws.
-    upper : float
-        One standard error more, or 0.9, at which there is a mean, if that is less.
+    lower, upper : float
+        One standard error less and more; the latter at most 0.9, at which there is a mean.
     unseen : float
         What the largest draw and all beyond it should add to the mean, by a fit with that shape.
     largest : float
@@ -113,6 +113,7 @@ class Tail:
     """
 
     k: float
+    lower: float
     upper: float
     unseen: float
     largest: float
@@ -139,8 +140,9 @@ def _right_tail(ordered: Floats) -> Tail:
     k = alone if alone < LIGHT else k
     number = _tail_length(count)
     start, largest = max(float(ordered[-number - 1]), 0.0), float(ordered[-1]) / count
-    upper = min(k + (1 + k) / number**0.5, 0.9)
-    return Tail(k, upper, start * number**upper / count / (1 - upper), largest)
+    error = (1 + k) / number**0.5
+    upper = min(k + error, 0.9)
+    return Tail(k, k - error, upper, start * number**upper / count / (1 - upper), largest)
 
 
 def _tail_length(count: int) -> int:

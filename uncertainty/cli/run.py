@@ -34,7 +34,7 @@ from uncertainty.cli.options import (
     Tolerance,
     check_prob,
 )
-from uncertainty.cli.show import Result, SideBySide, busy, note, steps, warnings
+from uncertainty.cli.show import Result, SideBySide, busy, note, steps
 from uncertainty.cli.streaming import Streaming
 from uncertainty.errors import InputError
 
@@ -107,7 +107,7 @@ def run(
             written = place.keep([saved, *files])
     result = Result(tree, ranking, reason, chosen, probs, above, written)
     result.print_json() if as_json else result.print()
-    raise typer.Exit(NOT_TRUSTED if warnings(tree) else DONE)
+    raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)
 
 
 def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":

@@ -62,6 +62,13 @@ class Result:
 
         return headline(self.tree, self.quantity, self.probs)
 
+    @cached_property
+    def doubts(self) -> list[str]:
+        """What makes it, or a figure quoted of it, untrustworthy."""
+        from uncertainty.report import doubts
+
+        return doubts(self.tree, self.summary)
+
     def sentences(self) -> Iterator[str]:
         """Give the sentences under the table."""
         from uncertainty import report
@@ -92,12 +99,12 @@ class Result:
         if self.ranking is not None:
             title = f"What matters: {report.ranking_title(self.ranking)}"
             table(title, *report.ranking_rows(self.ranking))
-        if not warnings(self.tree):
+        if not self.doubts:
             say("For a report: " + report.citation_sentence(self.tree, summary))
         for notice in report.notices_of(self.tree):
             say(f"note: {notice}")
         say(f"Written: {', '.join(str(path) for path in self.written)}")
-        for warning in warnings(self.tree):
+        for warning in self.doubts:
             complain(f"not to be trusted: {warning}")
 
     def print_json(self) -> None:
@@ -105,7 +112,7 @@ class Result:
         from uncertainty.report import record
 
         sentences = list(self.sentences())
-        found = record(self.tree, self.summary, self.probs, self.ranking, sentences)
+        found = record(self.tree, self.summary, self.probs, self.ranking, sentences, self.above)
         print_json({**found, "written": [str(path) for path in self.written]})
 
 
@@ -129,7 +136,9 @@ class SideBySide:
     @cached_property
     def doubts(self) -> list[str]:
         """What makes each result untrustworthy."""
-        return [f"{name}: {text}" for name, tree in self.trees.items() for text in warnings(tree)]
+        from uncertainty.report import scenario_doubts
+
+        return scenario_doubts(self.trees, self.found)
 
     def print(self) -> None:
         """Print for people."""
@@ -153,12 +162,18 @@ class SideBySide:
 
     def print_json(self) -> None:
         """Print for programs."""
-        from uncertainty.report import records, scenario_sentences
+        from uncertainty.report import records, scenario_chances, scenario_sentences
 
         facts = {**self.found.attrs, "units": str(self.found["units"].item())}
         sentences = scenario_sentences(self.trees, self.quantity, self.above)
         rows = records(self.found.reset_coords(drop=True))
-        told = {"sentences": sentences, "notices": self._notices(), "warnings": self.doubts}
+        chances = scenario_chances(self.trees, self.quantity, self.above)
+        told = {
+            "above": [{"scenario": name, **row._asdict()} for name, row in chances],
+            "sentences": sentences,
+            "notices": self._notices(),
+            "warnings": self.doubts,
+        }
         paths = [str(path) for path in self.written]
         print_json({**facts, "scenarios": rows, **told, "written": paths})
 

@@ -14,7 +14,7 @@ from uncertainty.problem import Problem
 from uncertainty.results import warnings_of
 from uncertainty.sampling import NESTED_DRAWS, answer, paired_draws, simulate
 from uncertainty.scenarios import Pairs, same_posterior, side_by_side
-from uncertainty.summary import STATISTICS, draws_of, group_of
+from uncertainty.summary import STATISTICS, draws_of, group_of, unknown_figures
 
 __all__ = ["compare", "relate"]
 
@@ -105,7 +105,12 @@ def relate(
         else _of_priors(problems, trees, quantity, draws, seed)
     )
     table = side_by_side(trees, quantity, prob, pairs)
-    doubts = [f"{label}: {text}" for label, tree in trees.items() for text in warnings_of(tree)]
+    shown = ("median", "lower", "upper")
+    doubts = [
+        f"{label}: {text}"
+        for label, tree in trees.items()
+        for text in [*warnings_of(tree), *unknown_figures(table.sel(scenario=label), shown)]
+    ]
     facts = {"warnings": json.dumps(doubts), "pairing": how}
     table.attrs |= {**origin(list(trees.values())), **facts}
     return table

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from uncertainty.problem import ModelLike, build_problem
 from uncertainty.results import warnings_of
 from uncertainty.sampling import stream
 from uncertainty.spec import Priors, load_priors
-from uncertainty.summary import STATISTICS, summarize
+from uncertainty.summary import STATISTICS, summarize, unknown_figures
 
 __all__ = ["sweep"]
 
@@ -77,10 +78,13 @@ def sweep(
         fixed = {**(given or {}), name: float(value)}
         problem = build_problem(priors, model, fixed, scenario)
         tree = stream(problem, draws, seed, quantities=quantities)
-        table = summarize(tree, prob, quantities=list(quantities)).sel(statistic=statistic)
-        tables.append(table)
+        table = summarize(tree, prob, quantities=list(quantities)).sel(statistic=[statistic])
+        tables.append(table.isel(statistic=0))
         facts = origin([tree])
-        doubts += [f"{name} = {value:g}: {text}" for text in warnings_of(tree)]
+        shown = ("median", "lower", "upper")
+        unknown = (unknown_figures(table.sel(quantity=q), shown) for q in quantities)
+        texts = chain(warnings_of(tree), *unknown)
+        doubts += [f"{name} = {value:g}: {text}" for text in texts]
     index = xr.Variable(name, np.asarray(values, float), {"units": _unit(name)})
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
     outputs = problem.outputs

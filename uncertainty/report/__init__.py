@@ -50,6 +50,7 @@ from uncertainty.report.ranking import (
     write_ranking,
 )
 from uncertainty.report.record import (
+    add_chances,
     notices_of,
     provenance_lines,
     record,
@@ -57,6 +58,8 @@ from uncertainty.report.record import (
     write_provenance,
 )
 from uncertainty.report.scenarios import (
+    scenario_chances,
+    scenario_doubts,
     scenario_rows,
     scenario_sentences,
     scenario_title,
@@ -69,12 +72,18 @@ from uncertainty.report.text import (
     above_sentence,
     central_sentence,
     citation_sentence,
+    doubts,
     figure_with_error,
     headline,
     split_sentence,
 )
-from uncertainty.results import warnings_of
-from uncertainty.summary import STATISTICS, draws_of, is_nested, main_quantity, summarize
+from uncertainty.summary import (
+    STATISTICS,
+    draws_of,
+    is_nested,
+    main_quantity,
+    summarize,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +96,7 @@ __all__ = [
     "citation_sentence",
     "comparison_rows",
     "comparison_sentences",
+    "doubts",
     "estimates",
     "evidence_sentence",
     "explanation_rows",
@@ -107,6 +117,8 @@ __all__ = [
     "records",
     "region_rows",
     "relation_rows",
+    "scenario_chances",
+    "scenario_doubts",
     "scenario_rows",
     "scenario_sentences",
     "scenario_title",
@@ -157,8 +169,8 @@ def write_report(
     Returns
     -------
     list of Path
-        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``; of a posterior
-        also what `write_posterior` writes.
+        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``; of a
+        posterior also what `write_posterior` writes.
 
     Examples
     --------
@@ -173,7 +185,7 @@ def write_report(
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
     quantity = main_quantity(tree, quantity if quantity is not None else ranked)
     summary = headline(tree, quantity, probs)
-    written = [write_csv(folder / "summary.csv", _summary_frame(tree, probs))]
+    written = [write_csv(folder / "summary.csv", _summary_frame(tree, probs, quantity, above))]
     if ranking is not None:
         written.append(write_csv(folder / "ranking.csv", _ranking_frame(ranking)))
     figures = dict(_figures(tree, summary, ranking))
@@ -223,7 +235,9 @@ def write_assumptions(
     return write_figure(Path(folder) / "assumptions", figure)
 
 
-def _summary_frame(tree: xr.DataTree, probs: Sequence[float]) -> "pd.DataFrame":
+def _summary_frame(
+    tree: xr.DataTree, probs: Sequence[float], quantity: str, above: float | None
+) -> "pd.DataFrame":
     import pandas as pd
 
     tables = [summarize(tree, prob) for prob in probs]
@@ -231,7 +245,10 @@ def _summary_frame(tree: xr.DataTree, probs: Sequence[float]) -> "pd.DataFrame":
         t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"])
         for t, p in zip(tables, probs, strict=True)
     ]
-    return pd.concat(frames)
+    whole = pd.concat(frames, ignore_index=True)
+    if above is not None:
+        add_chances(whole, whole["quantity"] == quantity, tree, quantity, above)
+    return whole
 
 
 def _ranking_frame(ranking: xr.Dataset) -> "pd.DataFrame":
@@ -294,7 +311,7 @@ def _markdown(
     above: float | None,
 ) -> Iterator[str]:
     yield heading(1, str(tree.attrs["subject"]))
-    warnings = warnings_of(tree)
+    warnings = doubts(tree, summary)
     if warnings:
         yield paragraph("", strong="Not to be trusted:")
         yield bullets(warnings)

@@ -10,7 +10,7 @@ from uncertainty.comparison import EVIDENCE
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios, plot_waterfall
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.scenarios import row_name
-from uncertainty.report.text import figure_with_error
+from uncertainty.report.text import chance_text, figure_with_error
 from uncertainty.summary import STATISTICS
 
 __all__ = [
@@ -86,12 +86,9 @@ def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
 
 
 def _chance(row: xr.Dataset) -> str:
-    """Say how likely it is to take more; of what no draw or every draw does, how sure that is."""
-    chance, error = (100 * float(row[key]) for key in ("chance_above", "mcse_chance_above"))
-    if chance in (0.0, 100.0):
-        side = f"over {100 - error:.4g}" if chance else f"under {error:.2g}"
-        return f"; it takes more with a probability of {side} %"
-    return f"; it takes more with a probability of {figure_with_error(chance, error)} %"
+    """Say how likely it is to take more."""
+    chance = chance_text(float(row["chance_above"]), float(row["mcse_chance_above"]))
+    return f"; it takes more with a probability of {chance}"
 
 
 def _alike(row: xr.Dataset) -> bool:

@@ -3,17 +3,27 @@
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import xarray as xr
 
 from uncertainty.implied import summarize_inputs, width_notices
-from uncertainty.report.text import Headline, citation_sentence
-from uncertainty.results import warnings_of
-from uncertainty.summary import summarize
+from uncertainty.report.text import Headline, citation_sentence, doubts
+from uncertainty.summary import STATISTICS, chances, summarize
 from uncertainty.writing import json_text, write_text
 
-__all__ = ["Record", "notices_of", "provenance_lines", "record", "records", "write_provenance"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Record",
+    "add_chances",
+    "notices_of",
+    "provenance_lines",
+    "record",
+    "records",
+    "write_provenance",
+]
 
 Record: TypeAlias = dict[str, object]
 
@@ -31,14 +41,31 @@ def records(table: xr.Dataset, **facts: float) -> list[Record]:
     return [{**row, **facts} for row in rows]
 
 
+def add_chances(
+    frame: "pd.DataFrame", rows: "pd.Series[bool]", tree: xr.DataTree, quantity: str, above: float
+) -> None:
+    """Add the chance of exceeding a threshold to some rows of a summary, in columns of its own."""
+    found = {row.statistic: row for row in chances(tree, quantity, above)}
+    for statistic in STATISTICS:
+        # The three are one where nothing varies per query.
+        row = found.get(statistic, found["query"])
+        chosen = rows & (frame["statistic"] == statistic)
+        frame.loc[chosen, "threshold"] = row.threshold
+        frame.loc[chosen, "chance_over"] = row.chance
+        frame.loc[chosen, "mcse_chance_over"] = row.standard_error
+        frame.loc[chosen, "not_a_number"] = row.not_a_number
+
+
 def record(
     tree: xr.DataTree,
     summary: Headline,
     probs: Sequence[float],
     ranking: xr.Dataset | None,
     sentences: Sequence[str],
+    above: float | None = None,
 ) -> Record:
     """Give everything that a report says."""
+    found = doubts(tree, summary)
     return {
         "title": tree.attrs["title"],
         "subject": tree.attrs["subject"],
@@ -53,10 +80,13 @@ def record(
         ],
         "ranking": records(ranking) if ranking is not None else [],
         "ranking_facts": dict(ranking.attrs) if ranking is not None else {},
+        "above": []
+        if above is None
+        else [row._asdict() for row in chances(tree, summary.quantity, above)],
         "sentences": list(sentences),
-        "report": "" if warnings_of(tree) else citation_sentence(tree, summary),
+        "report": "" if found else citation_sentence(tree, summary),
         "notices": notices_of(tree),
-        "warnings": warnings_of(tree),
+        "warnings": found,
     }
 
 

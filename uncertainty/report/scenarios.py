@@ -9,13 +9,21 @@ import xarray as xr
 from uncertainty.plots import STATISTIC_LABELS, plot_scenarios
 from uncertainty.report.files import write_csv, write_figure, write_text
 from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
-from uncertainty.report.record import provenance_lines
-from uncertainty.report.text import figure_with_error
+from uncertainty.report.record import add_chances, provenance_lines
+from uncertainty.report.text import chance_text, figure_with_error
 from uncertainty.results import warnings_of
 from uncertainty.scenarios import summarize_scenarios
-from uncertainty.summary import STATISTICS, exceedance
+from uncertainty.summary import STATISTICS, Chance, chances, unknown_figures
 
-__all__ = ["row_name", "scenario_rows", "scenario_sentences", "scenario_title", "write_scenarios"]
+__all__ = [
+    "row_name",
+    "scenario_chances",
+    "scenario_doubts",
+    "scenario_rows",
+    "scenario_sentences",
+    "scenario_title",
+    "write_scenarios",
+]
 
 
 def scenario_title(table: xr.Dataset) -> str:
@@ -73,11 +81,37 @@ def scenario_sentences(
         "and nothing else. Each figure is followed by its Monte Carlo standard error."
     ]
     if above is not None:
-        chances = {name: exceedance(tree, above, quantity) for name, tree in trees.items()}
         units = trees[next(iter(trees))]["central"][quantity].attrs.get("units", "")
-        told = ", ".join(f"{name} {figure_with_error(*chance)}" for name, chance in chances.items())
+        told = "; ".join(
+            f"{name} {_chance_text(row)}" for name, row in scenario_chances(trees, quantity, above)
+        )
         sentences.append(f"Chance that one query takes over {above:g} {units}: {told}.")
     return sentences
+
+
+def _chance_text(row: Chance) -> str:
+    if row.not_a_number:
+        return f"not a number for {100 * row.not_a_number:.3g} % of the draws"
+    return chance_text(row.chance, row.standard_error)
+
+
+def scenario_chances(
+    trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
+) -> list[tuple[str, Chance]]:
+    """Chance that one query exceeds a threshold, in each scenario."""
+    if above is None:
+        return []
+    rows = [(name, row) for name, tree in trees.items() for row in chances(tree, quantity, above)]
+    return [(name, row) for name, row in rows if row.statistic == "query"]
+
+
+def scenario_doubts(trees: Mapping[str, xr.DataTree], table: xr.Dataset) -> list[str]:
+    """Say why each result, or a figure quoted of it, is not to be trusted."""
+    return [
+        f"{name}: {text}"
+        for name, tree in trees.items()
+        for text in [*warnings_of(tree), *unknown_figures(table.sel(scenario=name))]
+    ]
 
 
 def write_scenarios(
@@ -120,6 +154,9 @@ def write_scenarios(
     folder, table = Path(folder), summarize_scenarios(trees, prob, quantity=quantity)
     flat = table.reset_coords(drop=True).to_dataframe().reset_index()
     facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
+    if above is not None:
+        for name, tree in trees.items():
+            add_chances(flat, flat["scenario"] == name, tree, str(facts["quantity"]), above)
     text = "\n\n".join(_markdown(trees, table, above)) + "\n"
     return [
         write_csv(folder / "scenarios.csv", flat.assign(**facts)),
@@ -133,7 +170,7 @@ def _markdown(
 ) -> Iterator[str]:
     first = next(iter(trees.values()))
     yield heading(1, f"{first.attrs['title'] or 'Scenarios'}: scenarios")
-    doubts = [f"{name}: {text}" for name, tree in trees.items() for text in warnings_of(tree)]
+    doubts = scenario_doubts(trees, table)
     if doubts:
         yield paragraph("", strong="Not to be trusted:")
         yield bullets(doubts)

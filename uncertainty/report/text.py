@@ -7,15 +7,27 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from uncertainty.estimate import Estimate
+from uncertainty.estimate import NONE, Estimate
 from uncertainty.plots import STATISTIC_LABELS
-from uncertainty.summary import STATISTICS, Group, exceedance, is_nested, share_per_query, summarize
+from uncertainty.results import warnings_of
+from uncertainty.summary import (
+    STATISTICS,
+    Group,
+    chances,
+    is_nested,
+    share_not_a_number,
+    share_per_query,
+    summarize,
+    unknown_figures,
+)
 
 __all__ = [
     "Headline",
     "above_sentence",
     "central_sentence",
+    "chance_text",
     "citation_sentence",
+    "doubts",
     "figure_with_error",
     "headline",
     "split_sentence",
@@ -31,7 +43,13 @@ def figure_with_error(value: float, error: float) -> str:
     '0.149 ± 0.00066'
     >>> figure_with_error(0.3, 1e-17)
     '0.3'
+    >>> figure_with_error(0.00305, math.inf)
+    '0.00305 ± unknown'
     """
+    if math.isnan(value):
+        return "unknown"
+    if not math.isfinite(error):
+        return f"{value:.3g} ± unknown"
     # Rounding is no error: what is known has none.
     return f"{value:.3g}" + (f" ± {error:.2g}" if error > 1e-12 * abs(value) else "")
 
@@ -102,6 +120,12 @@ def headline(
     return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree), told)
 
 
+def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
+    """Say why a result, or a figure that is quoted of it, is not to be trusted."""
+    figures = (text for table in summary.tables for text in unknown_figures(table))
+    return [*warnings_of(tree), *dict.fromkeys(figures)]
+
+
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     """Set the value at the central assumptions beside the median and the mean, and say why."""
     row = summary.tables[0].sel(statistic="typical")
@@ -128,7 +152,9 @@ def _why(row: xr.Dataset, central: float) -> str:
             "The value at the medians is not the median of the values, because the model is not "
             "linear or its inputs are skewed."
         )
-    if abs(mean - median) > errors["mean"]:
+    if not math.isfinite(errors["mean"]):
+        reasons.append("The mean is ruled by its tail: quote the median.")
+    elif abs(mean - median) > errors["mean"]:
         side = "above" if mean > median else "below"
         reasons.append(f"The mean lies {side} the median because it follows the longer tail.")
     return " ".join(reasons) or "The three agree: what is skewed evens out here."
@@ -138,6 +164,8 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
     if not is_nested(tree):
         return "Nothing varies from query to query here: all of the spread there is, is unknown."
+    if share_not_a_number(tree, quantity, "mean"):
+        return f"The variance of {quantity} cannot be split, because some draws are not a number."
     scale = "log "
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):
@@ -151,24 +179,48 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     )
 
 
+def chance_text(chance: float, error: float) -> str:
+    """Write a chance in per cent; of what no draw shows, or every one, the bound that holds.
+
+    Examples
+    --------
+    >>> chance_text(0.25, 0.001)
+    '25 ± 0.1 %'
+    >>> chance_text(0.0, 3e-5)
+    'below 0.003 % (fewer than 3 in 100000 draws, 95 %)'
+    """
+    if chance not in (0.0, 1.0) or error in (0.0, math.inf):
+        return _percent((chance, error))
+    few = f"fewer than 3 in {NONE / error:.6g} draws, 95 %"
+    if chance == 0.0:
+        return f"below {100 * error:.2g} % ({few})"
+    return f"over {100 * (1 - error):.15g} % (all but {few})"
+
+
 def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate[0]:.3g} ± {100 * estimate[1]:.2g} %"
+    return figure_with_error(100 * estimate[0], 100 * estimate[1]) + " %"
 
 
 def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     """Give the chance of exceeding a threshold, for each statistic."""
     units = str(tree["central"][quantity].attrs.get("units", ""))
     over = f"{threshold:g} {units}".rstrip()
+    rows = chances(tree, quantity, threshold)
+    missing = max(row.not_a_number for row in rows)
+    if missing:
+        return (
+            f"The chance that {quantity} is over {over} cannot be told: it is not a number for "
+            f"{100 * missing:.3g} % of the draws."
+        )
+    told = {row.statistic: chance_text(row.chance, row.standard_error) for row in rows}
+    unseen = any(row.chance in (0.0, 1.0) and row.standard_error for row in rows)
+    rare = " A chance of 1e-06 takes 3e+06 draws or more to see." if unseen else ""
     if not is_nested(tree):
-        chance = _percent(exceedance(tree, threshold, quantity))
-        return f"The chance that {quantity} is over {over} is {chance}."
-    one, typical, mean = (
-        _percent(exceedance(tree, threshold, quantity, statistic))
-        for statistic in ("query", "typical", "mean")
-    )
+        return f"The chance that {quantity} is over {over} is {told['query']}.{rare}"
+    one, typical, mean = (told[statistic] for statistic in ("query", "typical", "mean"))
     return (
         f"The chance that one query takes over {over} is {one}; that the typical "
-        f"query does, {typical}; that the mean query does, {mean}."
+        f"query does, {typical}; that the mean query does, {mean}.{rare}"
     )
 
 

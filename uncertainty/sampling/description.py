@@ -46,6 +46,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "priors_sha256": own.sha256,
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
+        "lost_means": json.dumps(sorted(problem.lost_means or {})),
         # Of a prior alone: with a posterior beside it this becomes empty.
         "evidence_left_out": ", ".join(x.name for x in problem.observed.evidence if x.rows),
     }

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.arguments import check_count, check_seed
-from uncertainty.estimate import LEVELS, QUERY_STATISTICS, quantile_function, query_statistics
+from uncertainty.estimate import (
+    LEVELS,
+    QUERY_STATISTICS,
+    mean_and_sd,
+    quantile_function,
+    query_statistics,
+)
 from uncertainty.evaluation import Columns, each_point, every_pair
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
@@ -88,6 +94,7 @@ def simulate(
         "draws": count * RANDOMIZATIONS,
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
+        "ruled_means": json.dumps(reduced.ruled),
         "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
         **description(problem, [text for p, text in left if p <= MEANINGLESS]),
     }
@@ -151,10 +158,11 @@ def _by_chain(columns: Mapping[str, Floats], count: int) -> Columns:
 
 @dataclass(frozen=True)
 class Reduced:
-    """What is kept of all outputs."""
+    """What is kept of all outputs, and those whose mean over queries the tail rules."""
 
     tally: Tally
     groups: Mapping[str, Columns] = field(default_factory=dict)
+    ruled: tuple[str, ...] = ()
 
 
 def flat(problem: Problem, points: Sequence[Points], outputs: Mapping[str, Floats]) -> Reduced:
@@ -170,7 +178,7 @@ def flat(problem: Problem, points: Sequence[Points], outputs: Mapping[str, Float
 def nested(problem: Problem, points: Sequence[Points], seed: int, group: str = "prior") -> Reduced:
     """Every epistemic point with every query of its chain."""
     tally, names = Tally(), tuple(problem.outputs)
-    corrections = _corrections(problem, points, seed)
+    corrections, ruled = _corrections(problem, points, seed)
     statistics: dict[str, list[Floats]] = {name: [] for name in names}
     functions: dict[str, list[Floats]] = {name: [] for name in names}
     for chain, correction in zip(points, corrections, strict=True):
@@ -181,26 +189,32 @@ def nested(problem: Problem, points: Sequence[Points], seed: int, group: str = "
             statistics[name].append(query_statistics(values) * correction[name])
             functions[name].append(quantile_function(found))
     groups = {f"{group}_statistics": statistics, f"{group}_query_quantiles": functions}
-    return Reduced(tally, {group: _stacked(arrays) for group, arrays in groups.items()})
+    stacked = {group: _stacked(arrays) for group, arrays in groups.items()}
+    return Reduced(tally, stacked, ruled)
 
 
-def _corrections(problem: Problem, points: Sequence[Points], seed: int) -> list[Columns]:
-    """Factors on the statistics of each chain: 1, but for the mean.
+def _corrections(
+    problem: Problem, points: Sequence[Points], seed: int
+) -> tuple[list[Columns], tuple[str, ...]]:
+    """Factors on the statistics of each chain: 1, but for the mean; and where that is no help.
 
     The largest queries make up much of a mean, and a chain has few of them, the same for all its
     epistemic points. What that does is seen at the central assumptions, where many more queries
-    cost little: a ratio estimator.
+    cost little: a ratio estimator. Even these may miss what a heavy tail adds.
     """
     few = len(next(iter(points[0].inner.values())))
     if problem.model.plain is not None:  # it would take more calls than the draws do
-        return [dict.fromkeys(problem.outputs, np.ones(len(QUERY_STATISTICS)))] * len(points)
-    found = []
+        ones = dict.fromkeys(problem.outputs, np.ones(len(QUERY_STATISTICS)))
+        return [ones] * len(points), ()
+    found, chains = [], []
     for number in range(len(points)):
         wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
         center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
         outputs = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
         found.append({name: _correction(values, few) for name, values in outputs.items()})
-    return found
+        chains.append(outputs)
+    whole = {name: np.stack([chain[name] for chain in chains]) for name in chains[0]}
+    return found, tuple(n for n, values in whole.items() if np.isinf(mean_and_sd(values)[0][1]))
 
 
 def _correction(values: Floats, few: int) -> Floats:

@@ -1,5 +1,6 @@
 """Counting outputs that cannot be."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -54,5 +55,14 @@ def is_energy(problem: Problem, name: str) -> bool:
 
 def _told_inputs(problem: Problem, scores: Columns) -> str:
     inputs = each_point(problem.joint, problem.model, scores)[0]
-    used = problem.model.used(inputs)
-    return ", ".join(f"{name} = {inputs[name][0]:.4g}" for name in used)
+    told: dict[str, float] = {}
+    wanted = [*problem.model.used(inputs)]
+    while wanted:
+        name = wanted.pop(0)
+        value, needs = float(inputs[name][0]), sorted(problem.assumptions[name].needs)
+        # What is not finite itself is explained by what it is computed from.
+        if math.isfinite(value) or not needs:
+            told[name] = value
+        else:
+            wanted = [*needs, *wanted]
+    return ", ".join(f"{name} = {value:.4g}" for name, value in told.items())

@@ -155,7 +155,8 @@ def sample_of_result(
     inputs = np.stack(columns, -1)
     values = draws_of(tree, quantity, statistic)
     if not np.isfinite(values).all():
-        raise _fault(f"{quantity} is not finite for some of the draws")
+        share = 100 * float((~np.isfinite(values)).mean())
+        raise _fault(f"{quantity} is not finite for {share:.3g} % of the draws")
     if scale == "log" and (values <= 0).any():
         raise _fault(f'{quantity} is not above 0 for some of the draws; use scale="linear"')
     scaled = np.log(values) if scale == "log" else values
@@ -167,10 +168,19 @@ def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.
     name, inside = read_condition(where)
     group = group_of(tree)
     if name in tree[group].data_vars:
-        return list(inside(batched(np.asarray(tree[group][name].values), tree)))
+        return list(inside(_numbers(name, batched(np.asarray(tree[group][name].values), tree))))
     outputs = [str(output) for output in tree["central"].data_vars]
     require_known("where", name, [*outputs, *(str(column) for column in tree[group].data_vars)])
-    return list(inside(draws_of(tree, name, statistic)))
+    return list(inside(_numbers(name, draws_of(tree, name, statistic))))
+
+
+def _numbers(name: str, draws: Floats) -> Floats:
+    """Refuse NaN: it meets no condition, and fails none."""
+    missing = float(np.isnan(draws).mean())
+    if missing:
+        text = f"{name} is not a number for {100 * missing:.3g} % of the draws"
+        raise InputError.of("<where>", f"{text}, of which no one can say where they belong")
+    return draws
 
 
 def read_condition(text: str) -> tuple[str, Callable[[Floats], np.ndarray]]:

@@ -1,8 +1,10 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -10,6 +12,7 @@ import xarray as xr
 from uncertainty.arguments import check_threshold
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
+    FEW,
     Control,
     Estimate,
     Kind,
@@ -49,18 +52,24 @@ from uncertainty.summary.sketched import (
 
 __all__ = [
     "STATISTICS",
+    "Chance",
     "Group",
     "batched",
     "bears_evidence",
+    "chances",
     "draws_of",
     "exceedance",
     "group_of",
     "independent_draws",
     "is_nested",
     "main_quantity",
+    "share_not_a_number",
     "share_per_query",
     "summarize",
+    "unknown_figures",
 ]
+
+_FIGURES = ("mean", "median", "lower", "upper")
 
 
 def summarize(
@@ -171,9 +180,64 @@ def _describe(
         draws = draws_of(tree, quantity, statistic, group)
         number = independent_draws(tree, quantity, statistic, group)
         found = _describe_draws(draws, prob, kind, control, number)
+    for key in _unknown(tree, quantity, statistic, found):
+        found[key] = found[key][0], np.inf
     values = {key: value for key, (value, _) in found.items()}
     errors = {f"mcse_{key}": error for key, (_, error) in found.items()}
     return {**values, **errors, **_health(tree, quantity, statistic, group)}
+
+
+def _unknown(
+    tree: xr.DataTree, quantity: str, statistic: str, found: Collection[str]
+) -> Collection[str]:
+    """Which figures no draws can give: moments that do not exist, means that a tail rules."""
+    if quantity in json.loads(str(tree.attrs.get("ruled_means", "[]"))) and statistic != "typical":
+        # The mean query is not known in any state of the world, so nor is anything about it.
+        return found if statistic == "mean" else ("mean", "sd")
+    return ("mean", "sd") if quantity in json.loads(str(tree.attrs.get("lost_means", "[]"))) else ()
+
+
+def unknown_figures(
+    table: xr.Dataset, shown: Sequence[str] = ("mean", "median", "lower", "upper")
+) -> list[str]:
+    """Say which figures of one quantity the draws cannot give, and what to do.
+
+    Parameters
+    ----------
+    table : xarray.Dataset
+        From `summarize`, without the dimension ``quantity``.
+    shown : sequence of str
+        The figures that are quoted.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("epoch"), draws=512)
+    >>> table = un.summarize(tree, 0.99999).sel(quantity="energy_wh")
+    >>> [text[:53] for text in unknown_figures(table)]
+    ['the ends of the 99.999 % interval of energy_wh lie beyond']
+    """
+    prob, unknown = float(table.attrs["prob"]), dict[str, set[str]]()
+    for statistic in table["statistic"].values:
+        row = table.sel(statistic=statistic)
+        unknown[str(statistic)] = {key for key in shown if np.isinf(row[f"mcse_{key}"])}
+    same = len(unknown) == 1 or all(np.ptp(table[key].values) == 0 for key in _FIGURES)
+    found, beyond = [], []
+    for statistic, keys in [*unknown.items()][: 1 if same else None]:
+        which = f"{'any one' if statistic == 'query' else statistic} query"
+        of = table["quantity"].item() + ("" if same else f" ({which})")
+        if "mean" in keys or "median" in keys:
+            figure = "mean" if "median" not in keys else "mean query behind every figure"
+            text = f"the {figure} of {of} is ruled by a few draws far out in its tail"
+            found.append(f"{text}: quote the median, or truncate the inputs that spread it")
+        if {"lower", "upper"} & keys and "median" not in keys:
+            beyond.append(of)
+    if beyond:
+        outside = 1 - prob if table.attrs["kind"] == "hdi" else (1 - prob) / 2
+        text = f"the ends of the {100 * prob:g} % interval of {', '.join(beyond)} lie beyond what"
+        need = f"make {FEW / outside:.1g} draws or more, or ask for a narrower interval"
+        found.append(f"{text} the draws show: {need}")
+    return found
 
 
 def _health(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> dict[str, float]:
@@ -276,8 +340,8 @@ def exceedance(
     which = group_of(tree, group)
     missing = share_not_a_number(tree, quantity, statistic, which)
     if missing:
-        text = f"is not a number for {100 * missing:.3g} % of the draws, which may be above or not"
-        raise InputError.of("<exceedance>", f"{quantity} {text}: mend the model, or its inputs")
+        text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
+        raise InputError.of("<exceedance>", f"{text}: mend the model, or its inputs")
     if is_streamed(tree):
         each, hidden = chances_above(tree, threshold, quantity, statistic)
         chance, error = chance_estimate(each, *numbers_of(tree, statistic))
@@ -288,7 +352,9 @@ def exceedance(
         pairs = independent_draws(tree, quantity, "typical", which) * float(tree.attrs["queries"])
         return exceedance_of_functions(functions, threshold, number, pairs)
     draws = draws_of(tree, quantity, statistic, which)
-    return chance_estimate((draws > threshold).mean(1), number)
+    chance, error = chance_estimate((draws > threshold).mean(1), number)
+    unknown = "median" in _unknown(tree, quantity, statistic, ("median",))
+    return chance, np.inf if unknown else error
 
 
 @dataclass(frozen=True)
@@ -303,6 +369,27 @@ class _Moments:
         within, between = (self.sds**2).mean(-1), self.means.var(-1)
         total = within + between
         return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
+
+
+class Chance(NamedTuple):
+    """Chance of exceeding a threshold; NaN where some draws are, of which the share is given."""
+
+    quantity: str
+    statistic: str
+    threshold: float
+    chance: float
+    standard_error: float
+    not_a_number: float
+
+
+def chances(tree: xr.DataTree, quantity: str, threshold: float) -> list[Chance]:
+    """Chance of exceeding a threshold for each statistic."""
+    rows = []
+    for statistic in STATISTICS if is_nested(tree) else ("query",):
+        missing = share_not_a_number(tree, quantity, statistic)
+        found = (np.nan, np.nan) if missing else exceedance(tree, threshold, quantity, statistic)
+        rows.append(Chance(quantity, statistic, threshold, *found, missing))
+    return rows
 
 
 def share_per_query(
@@ -328,7 +415,13 @@ def share_per_query(
     Returns
     -------
     share, standard_error : float
-        0 where nothing varies per query; NaN on the log scale of values not above 0.
+        0 where nothing varies per query; NaN on the log scale of values not above 0. The error is
+        infinite where the tail rules the variance.
+
+    Raises
+    ------
+    InputError
+        If some draws are NaN.
 
     Examples
     --------
@@ -339,6 +432,14 @@ def share_per_query(
     """
     quantity = main_quantity(tree, quantity)
     require_known("scale", scale, ("log", "linear"))
+    missing = share_not_a_number(tree, quantity, "mean", group)
+    if missing:
+        text = (
+            f"is not a number for {100 * missing:.3g} % of the draws, so its variance has no parts"
+        )
+        raise InputError.of(
+            "<share_per_query>", f"{quantity} {text}: mend the model, or its inputs"
+        )
     if not is_nested(tree):
         return 0.0, 0.0
     if is_streamed(tree):
@@ -346,7 +447,10 @@ def share_per_query(
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
     means, sds = of_queries(tree, quantity, names, group_of(tree, group))
     pooled = float(_Moments(means.ravel(), sds.ravel()).share())
-    return pooled, float(standard_error(_Moments(means, sds).share()))
+    error = float(standard_error(_Moments(means, sds).share()))
+    # A variance is a mean of squares: where the tail rules it, no one knows its parts.
+    ruled = any(np.isinf(mean_and_sd(values)[0][1]) for values in (means**2, sds**2))
+    return pooled, np.inf if ruled and scale == "linear" else error
 
 
 def main_quantity(tree: xr.DataTree, name: object = None) -> str:

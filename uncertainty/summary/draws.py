@@ -100,9 +100,7 @@ def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: G
     all its draws, so of one query there are no more than these.
     """
     inputs = tree[group].dataset.data_vars.values()
-    if all(
-        np.ptp(np.asarray(v.values, np.float64)) == 0 for v in inputs if v.dims[:1] == ("chain",)
-    ):
+    if all(np.ptp(np.asarray(values, np.float64)) == 0 for values in inputs):
         return np.inf
     chains = chains_of(tree, quantity, statistic, group)
     number = float(chains.size)
@@ -122,4 +120,8 @@ def share_not_a_number(
     """
     if is_streamed(tree):
         return share_not_finite(tree, quantity, statistic)
-    return float(np.isnan(chains_of(tree, quantity, statistic, group_of(tree, group))).mean())
+    which = group_of(tree, group)
+    missing = float(np.isnan(chains_of(tree, quantity, statistic, which)).mean())
+    if statistic == "query" and is_nested(tree):  # the one query of a draw may be a lucky one
+        missing = missing or share_not_a_number(tree, quantity, "mean", which)
+    return missing
