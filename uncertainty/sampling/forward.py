@@ -204,8 +204,8 @@ def _corrections(
     """
     few = len(next(iter(points[0].inner.values())))
     if problem.model.plain is not None:  # it would take more calls than the draws do
-        ones = dict.fromkeys(problem.outputs, np.ones(len(QUERY_STATISTICS)))
-        return [ones] * len(points), ()
+        ones: Floats = np.ones(len(QUERY_STATISTICS))
+        return [dict.fromkeys(problem.outputs, ones)] * len(points), ()
     found, chains = [], []
     for number in range(len(points)):
         wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
