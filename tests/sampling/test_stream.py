@@ -2,6 +2,7 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -326,6 +327,41 @@ def test_a_tolerance_that_is_not_reached_says_what_was(nested):
     assert len(told) == 1
     assert told[0].startswith("the tolerance of 0.0001 % is not reached for 15 of 15 quantiles: ")
     assert tree.attrs["draws"] == 2**13
+
+
+@pytest.mark.parametrize(("quantity", "most"), [("zero", 2**22), ("half", 2**17)])
+def test_a_tolerance_that_no_number_of_draws_reaches_is_given_up(lognormals, quantity, most):
+    """A median of 0 is never known to a share of itself, and NaN never becomes a number."""
+    problem = un.build_problem(
+        lognormals.priors(),
+        model=lambda a, b, c: {"zero": jnp.log(a * b * c / 3), "half": jnp.log(a - 2) + 0 * b * c},
+    )
+    tree = un.stream(problem, tolerance=0.01, quantities=[quantity])
+    told = json.loads(tree.attrs["warnings"])[-1]
+    assert told.endswith("; more draws would not help")
+    assert tree.attrs["draws"] <= most
+
+
+def test_each_statistic_has_bins_of_its_own_where_it_must(tmp_path):
+    """Typical and mean query are known to a part in 1e6, at places of their own; one query is not."""
+    laws = {
+        "a": {"normal": {"mean": 1, "sd": 1e-6}},
+        "c": {"lognormal": {"median": 2, "sigma": 0.6}, "varies": "query"},
+    }
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, c: a * c)
+    tree = un.stream(problem, 2**12, queries=64)
+    for statistic in ("typical", "mean"):
+        # Of the queries of a chain, the same for all its draws, comes the spread between chains.
+        moments = tree["prior_sketch"]["y_moments"].sel(statistic=statistic)
+        within = float(moments.sel(moment="sd").mean() / moments.sel(moment="mean").mean())
+        assert within == pytest.approx(1e-6, rel=0.05)
+    assert json.loads(tree.attrs["warnings"]) == []
+    assert un.load(un.save(tree, tmp_path / "run.nc")).identical(tree)
+    assert tree["prior_sketch"]["y_edges"].dims == ("statistic", "y_edge")
+    for statistic, most in (("typical", 1e-3), ("mean", 1e-3), ("query", 2**-9)):
+        edges, counts = (tree["prior_sketch"][n].sel(statistic=statistic) for n in ("y_edges", "y"))
+        used = np.flatnonzero(counts.sum("chain"))
+        assert (np.diff(edges) / edges[:-1])[used].max() <= most, statistic
 
 
 def test_stages_go_on_where_the_one_before_ended(nested):

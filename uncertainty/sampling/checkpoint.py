@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,15 +37,18 @@ class Position:
         Blocks of this stage that are in the states.
     state : State
         What is kept of the draws.
+    errors : tuple of float
+        The worst error of each stage before, as a share of its figure.
     """
 
     stage: int = 0
     done: int = 0
     state: State = field(default_factory=dict)
+    errors: tuple[float, ...] = ()
 
     def after(self, more: State) -> "Position":
         """Add one more block: a new object, so that no interruption leaves half of it."""
-        return Position(self.stage, self.done + 1, add(self.state, more))
+        return replace(self, done=self.done + 1, state=add(self.state, more))
 
 
 @in_float64
@@ -160,7 +163,12 @@ def _packed(position: Position) -> bytes:
         names = [f"{len(entries)}_{i}" for i in range(len(own))]
         arrays |= dict(zip(names, own, strict=True))
         entries.append([reducer, column.quantity, column.statistic, kind, start])
-    facts = {"stage": position.stage, "done": position.done, "entries": entries}
+    facts = {
+        "stage": position.stage,
+        "done": position.done,
+        "entries": entries,
+        "errors": position.errors,
+    }
     told = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, facts=told, **arrays)
@@ -187,4 +195,4 @@ def _unpacked(content: bytes) -> Position:
             elif kind == "largest":
                 part = Largest(first, arrays[f"{i}_1"])
             state[reducer, Column(quantity, statistic)] = part
-    return Position(facts["stage"], facts["done"], state)
+    return Position(facts["stage"], facts["done"], state, tuple(facts["errors"]))

@@ -16,7 +16,7 @@ from uncertainty.sampling.checkpoint import Checkpoint, Position, fingerprint
 from uncertainty.sampling.executors import Executor, ExecutorLike, executor_of
 from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS
 from uncertainty.sampling.planning import Wanted, fly_pilot, make_plan
-from uncertainty.sampling.schedule import Goal, Stage, schedule
+from uncertainty.sampling.schedule import Goal, Stage, in_vain, schedule
 from uncertainty.sampling.streamed import stream_tree
 from uncertainty.sampling.totals import Totals
 
@@ -99,7 +99,8 @@ def stream(
         scheduler such as ``tcp://host:8786``, or a client.
     tolerance : float, optional
         Double the draws until the standard error of each quantile reported is under this share
-        of it; what was not reached is among the warnings.
+        of it, or, without `draws`, until more of them would not help; what was not reached is
+        among the warnings.
     probs : sequence of float
         Probabilities of the intervals that are held to the tolerance, beside the median.
     quantities : sequence of str, optional
@@ -161,9 +162,9 @@ def stream(
 
     stages = schedule(draws, own, RANDOMIZATIONS, goal)
     kept = _checkpoint(checkpoint, plan_of(stages[0].queries), stages, goal)
-    run = _Run(plan_of, stages, worker, goal, kept, watch)
-    totals, stage = run.result()
-    return stream_tree(problem, totals, pilot, central, stage, worker.name, goal, wanted, sample)
+    run = _Run(plan_of, stages, worker, goal, kept, watch, open_end=draws is None)
+    totals, stage, missed = run.result()
+    return stream_tree(problem, totals, pilot, central, stage, worker.name, missed, wanted, sample)
 
 
 def _check(
@@ -213,24 +214,29 @@ class _Run:
     goal: Goal
     checkpoint: Checkpoint | None
     watch: Callable[[Standing], None] | None
+    open_end: bool
     saved_at: float = 0.0
 
-    def result(self) -> tuple[Totals, Stage]:
-        """Go through the stages until the goal is met."""
+    def result(self) -> tuple[Totals, Stage, str]:
+        """Go through the stages until the goal is met; say by how much it is missed."""
         with self.executor:
             return self._all_stages(self.checkpoint.load() if self.checkpoint else Position())
 
-    def _all_stages(self, position: Position) -> tuple[Totals, Stage]:
+    def _all_stages(self, position: Position) -> tuple[Totals, Stage, str]:
         for number, stage in enumerate(self.stages[position.stage :], position.stage):
             plan = self.plan_of(stage.queries)
             position = self._through(plan, stage, position)
             totals = Totals(plan, position.state)
-            if not self.goal.missed(totals):
+            missed, following = self.goal.missed(totals), self.stages[number + 1 : number + 2]
+            if not missed or not following:
                 break
-            following = self.stages[number + 1 : number + 2]
-            kept = position.state if following and following[0].start else {}
-            position = Position(number + 1, 0, kept)
-        return totals, stage
+            errors = (*position.errors, self.goal.worst(totals))
+            # Draws that were asked for are drawn, but not for what is not a number.
+            if in_vain(errors if self.open_end else errors[-1:]):
+                missed += "; more draws would not help"
+                break
+            position = Position(number + 1, 0, position.state if following[0].start else {}, errors)
+        return totals, stage, missed
 
     def _through(self, plan: Plan, stage: Stage, position: Position) -> Position:
         """Add up the blocks of a stage that are not yet in."""

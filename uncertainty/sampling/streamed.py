@@ -14,7 +14,7 @@ from uncertainty.sampling.planning import Pilot, Wanted
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.ranges import MEANINGLESS, outside_range
 from uncertainty.sampling.reducers import SCALES, Column
-from uncertainty.sampling.schedule import Goal, Stage
+from uncertainty.sampling.schedule import Stage
 from uncertainty.sampling.totals import Totals
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def stream_tree(
     central: Mapping[str, float],
     stage: Stage,
     executor: str,
-    goal: Goal,
+    missed: str,
     wanted: Wanted,
     sample: int,
 ) -> "xr.DataTree":
@@ -43,7 +43,7 @@ def stream_tree(
         *totals.warnings(problem),
         *doubts(problem),
         *(text for share, text in left if share > MEANINGLESS),
-        *filter(None, [goal.missed(totals)]),
+        *filter(None, [missed]),
     ]
     queries = totals.plan.work.queries
     facts: dict[str, str | int | float] = {

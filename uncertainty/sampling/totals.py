@@ -173,7 +173,11 @@ class Totals:
         ogive = self.ogive(column)
         share = np.diff(ogive.pooled) * (np.diff(ogive.edges) > 0)
         place = int(share.argmax())
-        if share[place] > _COARSE and share[place] * ogive.number * len(ogive.below) >= _MANY:
+        if share[place] <= _COARSE or share[place] * ogive.number * len(ogive.below) < _MANY:
+            return
+        middle = float(ogive.pooled[place : place + 2].mean())
+        # What the bin hides is more than the error that is there anyway.
+        if ogive.hidden(middle) ** 2 > self.quantile(column, middle)[1] ** 2 / 2:
             low, high = ogive.edges[place : place + 2]
             yield (
                 f"{column.quantity} ({column.statistic}) is between {low:.10g} and {high:.10g} for "
