@@ -18,7 +18,7 @@ def every_scenario(source):
 def written(source, problems=None):
     """What `uncertainty init` writes."""
     used = {n for problem in problems or every_scenario(source) for n in problem.used}
-    return starting_file(un.load_priors(source), used)
+    return starting_file(un.load_priors(source), used)[0]
 
 
 @pytest.mark.slow
@@ -92,3 +92,76 @@ def test_later_layers_and_odd_texts_survive(tmp_path):
     assert not {"gpu_power_w", "idle_excess"} & set(data["assumptions"])
     assert data["assumptions"]["tiny"]["fixed"] == 1.234567890123e-7
     assert data["assumptions"]["active_parameters"]["group"] == "model"
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A file whose base lies above it, with data, evidence and citations of its own."""
+    project = tmp_path / "project"
+    (project / "priors" / "evidence").mkdir(parents=True)
+    (project / "n.csv").write_text("n\n1\n2\n4\n")
+    (project / "priors" / "m.csv").write_text("n\n3\n5\n")
+    (project / "priors" / "sources.bib").write_text("@misc{me, title={Mine}}\n")
+    (project / "base.yaml").write_text(
+        "schema: 1\nassumptions:\n  x: {empirical: {file: n.csv, column: n}, unit: kW}\n"
+        "  z: {fixed: 3, unit: kW}\n"
+    )
+    (project / "priors" / "evidence" / "mine.yaml").write_text(
+        "schema: 1\nobserves: energy_wh\nerror: {lognormal: {sigma: 0.1}}\n"
+        "columns: [value]\nrows: [[3.0]]\n"
+    )
+    top = project / "priors" / "top.yaml"
+    inline = "{schema: 1, observes: energy_wh, error: {lognormal: {sigma: 0.1}}, columns: [value], rows: [[2.0]]}"
+    top.write_text(
+        f'schema: 1\nextends: ../base.yaml\nmodel: flops\ntitle: "One\\nof: two"\nevidence: [mine, {inline}]\n'
+        "assumptions:\n  y:\n    mixture: [{weight: 1, fixed: 2}, {weight: 1, empirical: {file: m.csv, column: n}}]\n"
+        '    source: me\n    note: "two\\nlines, é"\n  z: 5\n'
+        "scenarios: {other: {y: {empirical: {file: m.csv, column: n}}}}\n"
+    )
+    return top
+
+
+@pytest.mark.parametrize(
+    "folder", ["project/priors", "project/priors/deep/er", "project", "elsewhere"]
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_data_evidence_and_citations_are_found_from_another_folder(
+    source, folder, inside, tmp_path, monkeypatch
+):
+    from uncertainty.cli import starter
+
+    target = tmp_path / folder / "new.yaml"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path if inside else "/")
+    monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
+    starter.init(target, str(source))
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path if inside else "/")
+    for more in ({}, {"scenario": "other"}):
+        first, second = (
+            un.build_problem(str(path), model=model, **more) for path in (source, target)
+        )
+        laws = [
+            {n: (str(a).split("sha256")[-1], a.unit) for n, a in p.assumptions.items()}
+            for p in (first, second)
+        ]
+        assert laws[0] == laws[1]
+        assert first.central() == second.central()
+        rows = [[x.count for x in p.observations] for p in (first, second)]
+        assert rows[0] == rows[1] == [1, 1]
+    again = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
+    with pytest.raises(un.InputError, match="exists already"):
+        starter.init(target, str(source))
+    assert again == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def model(x, y, z):
+    return {"energy_wh": x * y * z}
+
+
+class Everything:
+    """A problem that uses all that its file states."""
+
+    files = ()
+    used = frozenset("xyz")

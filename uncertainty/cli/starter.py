@@ -8,8 +8,8 @@ import typer
 from uncertainty.cli.folder import is_free
 from uncertainty.cli.options import Debug, Force
 from uncertainty.cli.show import say
-from uncertainty.errors import InputError
-from uncertainty.writing import refuse_inputs, write_text
+from uncertainty.errors import Fault, InputError
+from uncertainty.writing import refuse_inputs, write_bytes, write_text
 
 __all__ = ["init"]
 
@@ -32,5 +32,33 @@ def init(
     problems = [build_problem(priors, scenario=name) for name in asked]
     refuse_inputs([file], [read.path for problem in problems for read in problem.files])
     used = {name for problem in problems for name in problem.used}
-    write_text(file, starting_file(priors, used))
-    say(f"Written: {file}. Change it, then: uncertainty check {file}")
+    text, copies = starting_file(priors, used, file)
+    taken = [copy for copy in copies.values() if not is_free(copy)]
+    if taken:
+        told = (
+            "exists already, and what the file needs is to be copied to it; choose another folder"
+        )
+        raise InputError(Fault(str(copy), 0, 0, "", told) for copy in taken)
+    for path, copy in copies.items():
+        write_bytes(copy, path.read_bytes())
+    draft = file.with_name(f".{file.stem[:40]}-draft.yaml")
+    try:
+        faults = _faults(write_text(draft, text))
+    finally:
+        draft.unlink(missing_ok=True)
+    if faults:
+        for copy in copies.values():
+            copy.unlink()
+        raise InputError(faults)
+    written = [write_text(file, text), *copies.values()]
+    say(f"Written: {', '.join(map(str, written))}. Change it, then: uncertainty check {file}")
+
+
+def _faults(file: Path) -> tuple[Fault, ...]:
+    """Find what is wrong with a file that was written: it must say the same as its source."""
+    from uncertainty import load_priors
+    from uncertainty.spec import resolve, stated_evidence
+
+    priors = load_priors(file)
+    evidence = (fault for item in stated_evidence(priors) for fault in item.faults)
+    return (*resolve(priors, {}, None).faults, *evidence)

@@ -40,6 +40,7 @@ __all__ = [
     "Evidence",
     "Measurement",
     "evidence_names",
+    "find_evidence",
     "read_evidence",
     "stated_evidence",
     "stated_measurement",
@@ -216,13 +217,19 @@ def read_evidence(source: str | Mapping[str, object], place: Place) -> Evidence:
     """
     if isinstance(source, Mapping):
         return _from_document(wrap_mapping(source, "<evidence>", place), "evidence")
-    for name in (source, f"{source}.yaml", f"evidence/{source}.yaml"):
-        path = find_file(name, place)
-        if path is not None:
-            return _read(path, place.of(path), path.stat().st_mtime_ns)
+    path = find_evidence(source, place)
+    if path is not None:
+        return _read(path, place.of(path), path.stat().st_mtime_ns)
     why = missing_file(source, place)
     hint = nearest(source, evidence_names()) * why.startswith("no such")
     return Evidence.wrong(why + hint)
+
+
+def find_evidence(name: str, place: Place) -> Path | None:
+    """Find an evidence file: a path from `place`, or the name of one in a folder `evidence/`."""
+    names = (name, f"{name}.yaml", f"evidence/{name}.yaml")
+    found = (find_file(name, place) for name in names)
+    return next((path for path in found if path is not None), None)
 
 
 @lru_cache(maxsize=32)

@@ -1,13 +1,18 @@
 """A commented file to start from: what a prior file says with all that it builds on."""
 
+import json
+import os
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from uncertainty.declarations import ALTERNATIVES, INPUTS
 from uncertainty.spec.catalogue import KINDS, catalogue
 from uncertainty.spec.document import Plain, to_plain
+from uncertainty.spec.evidence import find_evidence
 from uncertainty.spec.layers import Layer
+from uncertainty.spec.library import Place, find_file, shipped_folder, source_keys
 from uncertainty.spec.priors import Priors
 
 __all__ = ["starting_file"]
@@ -31,33 +36,101 @@ _HEAD = """\
 """
 
 
-def starting_file(priors: Priors, used: Collection[str]) -> str:
+def starting_file(
+    priors: Priors, used: Collection[str], target: Path | None = None
+) -> tuple[str, dict[Path, Path]]:
     """Write out what a readable prior file says, with a comment on each assumption.
 
     What lies below it is left out where its name is not in `used`: it has been replaced.
+
+    Returns
+    -------
+    str
+        The text of a file at `target`, the working folder where not given.
+    dict of Path to Path
+        Files of data, evidence and citations that `target` cannot reach where they are, each with
+        the place of a copy beside it.
     """
+    files = _Files((target or Path.cwd() / "x.yaml").absolute())
     own = priors.layers[-1].written
-    merged = _merged(priors.layers)
+    merged = _merged(priors.layers, files)
+    files.add_citations(priors)
     entries = {k: v for k, v in merged.items() if k in KINDS or k in used or k in own}
     lines = [
-        _HEAD.format(title=priors.title, label=priors.label, model=priors.model or "flops"),
+        _HEAD.format(
+            title=" ".join(priors.title.split()), label=priors.label, model=priors.model or "flops"
+        ),
         "schema: 1",
         f"title: {_scalar(priors.title)}",
         *([f"model: {_flow(to_plain(priors.model), alone=True)}"] if priors.model else []),
-        *_measured(priors),
+        *_measured(priors, files),
         "assumptions:",
     ]
     for name, entry in entries.items():
         lines += [*_comment(name, entry), *_entry(name, entry, "  ")]
-    lines += [*_correlations(priors.layers, entries), *_scenarios(priors.scenarios)]
-    return "\n".join(lines) + "\n"
+    lines += [*_correlations(priors.layers, entries), *_scenarios(priors.scenarios, files)]
+    return "\n".join(lines) + "\n", files.copies
 
 
-def _measured(priors: Priors) -> Iterator[str]:
-    """Name the evidence, and say how measurements differ from the model."""
-    names = [str(item.what) for item in priors.evidence if isinstance(item.what, str)]
-    if names:
-        yield f"evidence: {_flow(to_plain(names))}"
+class _Files:
+    """Files that are named, as they can be named from another folder."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.place = Place.first(target, allow_outside=False)
+        self.copies: dict[Path, Path] = {}
+
+    def named(self, name: str, path: Path | None) -> str:
+        """Name a file from the new folder; one that cannot be reached from there is copied."""
+        if path is None or path.resolve().is_relative_to(shipped_folder()):
+            return name
+        if self.place.reaches(path):
+            return Path(os.path.relpath(path.resolve(), self.target.parent.resolve())).as_posix()
+        return self._copied(path).name
+
+    def _copied(self, path: Path) -> Path:
+        copy = self.target.parent / path.name
+        taken = {*self.copies.values()} - {self.copies.get(path.resolve())}
+        if copy in taken:
+            copy = self.target.parent / f"{path.parent.name}-{path.name}"
+        self.copies[path.resolve()] = copy
+        return copy
+
+    def moved(self, entry: Plain, place: Place) -> Plain:
+        """Rename the data files of an entry of a file at `place`."""
+        if isinstance(entry, list):
+            return [self.moved(item, place) for item in entry]
+        if not isinstance(entry, dict):
+            return entry
+        result = {key: self.moved(value, place) for key, value in entry.items()}
+        data = result.get("empirical")
+        if isinstance(data, dict) and isinstance(data.get("file"), str):
+            name = str(data["file"])
+            result["empirical"] = {**data, "file": self.named(name, find_file(name, place))}
+        return result
+
+    def add_citations(self, priors: Priors) -> None:
+        """Take along the citations of the files, where the new one would lack them."""
+        layers = (*priors.layers, *priors.scenarios.values())
+        used = {entry.source for layer in layers for entry in layer.entries.values()}
+        lacking = used - source_keys(self.place)
+        for place in (layer.document.place for layer in layers):
+            if lacking & source_keys(place):
+                self._copied(place.folder / "sources.bib")
+
+
+def _measured(priors: Priors, files: _Files) -> Iterator[str]:
+    """Give the evidence, and say how measurements differ from the model."""
+    items = [
+        files.named(item.what, find_evidence(item.what, item.document.place))
+        if isinstance(item.what, str)
+        else files.moved(to_plain(item.what), item.document.place)
+        for item in priors.evidence
+    ]
+    if items:
+        yield f"evidence: {_flow(to_plain(items))}"
+    if priors.warnings:
+        yield f"warnings: {_flow(to_plain(priors.warnings))}"
     data = priors.measurement.document.data if priors.measurement else None
     if isinstance(data, dict):
         yield f"measurement: {_flow(data['measurement'])}"
@@ -70,7 +143,7 @@ def _stated(layer: Layer) -> dict[str, Plain]:
     return found if isinstance(found, dict) else {}
 
 
-def _merged(layers: Sequence[Layer]) -> dict[str, Plain]:
+def _merged(layers: Sequence[Layer], files: _Files) -> dict[str, Plain]:
     """Give the topmost statement of each name, in the order in which names first stand."""
     merged: dict[str, Plain] = {}
     for layer in layers:
@@ -78,7 +151,10 @@ def _merged(layers: Sequence[Layer]) -> dict[str, Plain]:
         for name in [*_replaced(stated, layer, merged)]:
             merged.pop(name, None)
         for name, entry in stated.items():
-            merged[name] = _inherit(entry, merged.get(name))
+            moved = files.moved(entry, layer.document.place)
+            if name not in KINDS and not isinstance(moved, dict):
+                moved = {"fixed": moved}  # so that the unit of the layer below can stand beside it
+            merged[name] = _inherit(moved, merged.get(name))
     return merged
 
 
@@ -119,7 +195,7 @@ def _entry(name: str, entry: Plain, indent: str) -> list[str]:
     lines = [f"{indent}{name}:"]
     for key, value in entry.items():
         inner = f"{indent}  {key}:"
-        if isinstance(value, str) and len(inner) + len(value) > _WIDTH:
+        if isinstance(value, str) and len(inner) + len(value) > _WIDTH and "\n" not in value:
             wrapped = textwrap.wrap(
                 value, _WIDTH - len(indent) - 4, break_long_words=False, break_on_hyphens=False
             )
@@ -147,14 +223,14 @@ def _correlations(layers: Sequence[Layer], entries: Mapping[str, Plain]) -> Iter
         yield f"  - {_flow(item)}"
 
 
-def _scenarios(scenarios: Mapping[str, Layer]) -> Iterator[str]:
+def _scenarios(scenarios: Mapping[str, Layer], files: _Files) -> Iterator[str]:
     if scenarios:
         yield "\n# Named changes: uncertainty run FILE --scenario NAME (all: side by side)."
         yield "scenarios:"
     for name, layer in scenarios.items():
         yield f"  {name}:"
         for key, entry in _stated(layer).items():
-            yield from _entry(key, entry, "    ")
+            yield from _entry(key, files.moved(entry, layer.document.place), "    ")
 
 
 def _flow(value: Plain, *, alone: bool = False) -> str:
@@ -174,7 +250,7 @@ def _scalar(value: Plain, *, flow: bool = False) -> str:
     plain = _PLAIN if flow else _PLAIN_ALONE
     if plain.fullmatch(value) and value.lower() not in _RESERVED:
         return value
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(value, ensure_ascii=False)  # which YAML reads as it is
 
 
 def _number(value: float) -> str:
