@@ -498,7 +498,7 @@ def test_what_the_draws_cannot_tell_is_marked(run, tmp_path):
     )
     (tmp_path / "mine.py").write_text("def f(x):\n    return x\n")
     words = ("run", "mine.yaml", "--model", "mine.py:f", "--draws", "512", "--prob", "0.99999")
-    status, out, _ = run(*words, "--above", "1e200", "--json")
+    status, out, _ = run(*words, "--above", "1e200", "--json", "--out", "here")
     assert status == 3
     found = json.loads(out)
     mean, ends = found["warnings"]
@@ -510,6 +510,6 @@ def test_what_the_draws_cannot_tell_is_marked(run, tmp_path):
     assert row["mcse_median"] > 0
     (above,) = found["above"]
     assert (above["chance"], above["standard_error"]) == (0, 3 / 512)
-    with (tmp_path / "results" / "mine" / "summary.csv").open() as file:
+    with (tmp_path / "here" / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["mcse_chance_over"] for row in rows} == {str(3 / 512)}

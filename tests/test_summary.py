@@ -269,6 +269,15 @@ class TestWhatDrawsCannotTell:
         assert un.share_per_query(found, "y", "linear")[1] == np.inf
         assert un.share_per_query(found, "y")[1] < 0.01
 
+    @pytest.mark.parametrize(
+        ("weight", "known"), [(1e-6, False), (0.2, True)], ids=["a chance of 1e-6", "common"]
+    )
+    def test_a_mean_that_comes_from_a_chance_no_draw_meets_is_marked(self, weight, known):
+        prior = laws(x={"choice": {"options": [1, 1e9], "weights": [1 - weight, weight]}})
+        problem = un.build_problem(prior, model=lambda x: x)
+        for found in (un.simulate(problem, draws=512), un.stream(problem, draws=2**12)):
+            assert np.isfinite(un.summarize(found)["mcse_mean"]).all() == known
+
     def test_declared_moments_that_do_not_exist_are_not_believed(self):
         prior = laws(x={"beta": {"alpha": 0.9, "beta": 5}})
         found = un.simulate(un.build_problem(prior, model=lambda x: 1 / x), draws=64)

@@ -11,7 +11,7 @@ from uncertainty.evaluation import Columns, each_point
 from uncertainty.joint import Joint, Node
 from uncertainty.precision import Floats
 
-__all__ = ["MomentNotice", "moment_notices"]
+__all__ = ["MomentNotice", "probe_moments"]
 
 _GRID = np.linspace(-11.0, 11.0, 111)
 _TOLERANCE = 1e-3
@@ -29,14 +29,21 @@ class MomentNotice:
     message: str
 
 
-def moment_notices(
+def probe_moments(
     joint: Joint, model: EnergyModel, quantities: Sequence[str]
-) -> list[MomentNotice]:
+) -> tuple[list[MomentNotice], dict[str, float]]:
     """Probe each uncertain assumption, all others at their medians.
 
     Where an output grows like ``u^-s`` as a tail probability u goes to 0, its mean exists for
     s < 1 only and its variance for s < 1/2 only. (Example: ``1/x`` under a beta has s = 1/alpha.)
     An output that passes through infinity inside the range has no mean either.
+
+    Returns
+    -------
+    notices : list of MomentNotice
+    rarest : dict of str to float
+        By output: the smallest chance, of a tail of what does not vary per query, that makes half
+        of its mean. Far fewer draws than one over it do not see that half.
     """
     # A named parameter may bring a moment down at values other than its median.
     cases = [
@@ -46,12 +53,13 @@ def moment_notices(
         for place in (_PLACES if node.law is not None and node.law.references else (0.0,))
     ]
     if not cases:
-        return []
+        return [], {}
     # All cases in one call: a batch of points costs the same, filled or not.
     parts = [_scores(joint, node, _GRID, place) for node, place in cases]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outputs = each_point(joint, model, joint.decorrelate(columns))[1]
     found: dict[tuple[str, str], MomentNotice] = {}
+    rarest = dict.fromkeys(quantities, 1.0)
     for quantity in quantities:
         curves = np.split(outputs[quantity], len(cases))
         for (node, place), values in zip(cases, curves, strict=True):
@@ -60,7 +68,20 @@ def moment_notices(
             worst = found.get((node.name, quantity))
             if notice and (worst is None or (notice.mean and not worst.mean)):
                 found[node.name, quantity] = notice
-    return [*found.values()]
+            if not node.varies and place == 0.0:
+                chance = min(_half_of_mean(values), _half_of_mean(values[::-1]))
+                rarest[quantity] = min(rarest[quantity], chance)
+    return [*found.values()], rarest
+
+
+def _half_of_mean(values: Floats) -> float:
+    """Chance of the upper tail that makes half of the mean size; 1 where sizes are not finite."""
+    sizes = np.abs(values)
+    if not np.isfinite(sizes).all() or not sizes.any():
+        return 1.0
+    parts = np.cumsum((sizes / sizes.max() * np.exp(-(_GRID**2) / 2))[::-1])
+    score = _GRID[::-1][np.argmax(parts >= parts[-1] / 2)]
+    return float(np.exp(log_ndtr(-score)))
 
 
 def _scores(joint: Joint, node: Node, grid: Floats, place: float) -> Columns:

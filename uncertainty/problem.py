@@ -32,7 +32,7 @@ from uncertainty.model_choice import (
     outputs_of,
     require_finite,
 )
-from uncertainty.moments import moment_notices
+from uncertainty.moments import probe_moments
 from uncertainty.observations import observations_of
 from uncertainty.observed import EvidenceLike, Observed, observe
 from uncertainty.precision import in_float64
@@ -81,6 +81,8 @@ class Problem:
         Those of them to be said before the answer: what was set in vain, what looks like a slip.
     lost_means : mapping of str to str
         Outputs whose mean does not exist under these assumptions, with the reason.
+    rarest : mapping of str to float
+        By output: the smallest chance that makes half of its mean (see `probe_moments`).
     scenario : str
         Name of the scenario; empty for none.
     given : mapping of str to object
@@ -103,6 +105,7 @@ class Problem:
     notices: tuple[Fault, ...] = ()
     cautions: tuple[Fault, ...] = ()
     lost_means: Mapping[str, str] | None = None
+    rarest: Mapping[str, float] | None = None
     scenario: str = ""
     given: Mapping[str, object] = field(default_factory=dict)
     observed: Observed = field(default_factory=Observed)
@@ -381,8 +384,8 @@ def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
     names = ["energy_wh"] if problem.model.outputs else list(problem.outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
     probed = problem.model.plain is None
-    found = moment_notices(problem.joint, problem.model, names) if probed else []
+    found, rarest = probe_moments(problem.joint, problem.model, names) if probed else ([], {})
     notices += [problem.assumptions[item.name].fault(item.message) for item in found]
     lost = {item.quantity: item.message for item in found if item.mean}
     later = sorted({*notices} - {*problem.cautions})
-    return replace(problem, notices=(*problem.cautions, *later), lost_means=lost)
+    return replace(problem, notices=(*problem.cautions, *later), lost_means=lost, rarest=rarest)

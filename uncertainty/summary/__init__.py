@@ -13,6 +13,7 @@ from uncertainty.arguments import check_threshold
 from uncertainty.errors import InputError
 from uncertainty.estimate import (
     FEW,
+    NONE,
     Control,
     Estimate,
     Kind,
@@ -180,7 +181,7 @@ def _describe(
         draws = draws_of(tree, quantity, statistic, group)
         number = independent_draws(tree, quantity, statistic, group)
         found = _describe_draws(draws, prob, kind, control, number)
-    for key in _unknown(tree, quantity, statistic, found):
+    for key in _unknown(tree, quantity, statistic, group, found):
         found[key] = found[key][0], np.inf
     values = {key: value for key, (value, _) in found.items()}
     errors = {f"mcse_{key}": error for key, (_, error) in found.items()}
@@ -188,13 +189,17 @@ def _describe(
 
 
 def _unknown(
-    tree: xr.DataTree, quantity: str, statistic: str, found: Collection[str]
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group, found: Collection[str]
 ) -> Collection[str]:
     """Which figures no draws can give: moments that do not exist, means that a tail rules."""
     if quantity in json.loads(str(tree.attrs.get("ruled_means", "[]"))) and statistic != "typical":
         # The mean query is not known in any state of the world, so nor is anything about it.
         return found if statistic == "mean" else ("mean", "sd")
-    return ("mean", "sd") if quantity in json.loads(str(tree.attrs.get("lost_means", "[]"))) else ()
+    lost = quantity in json.loads(str(tree.attrs.get("lost_means", "[]")))
+    # Half of the mean of the prior may come from a chance that the draws do not meet.
+    rarest = json.loads(str(tree.attrs.get("rarest", "{}"))).get(quantity, 1.0)
+    unseen = group == "prior" and rarest * float(tree.attrs["draws"]) < NONE
+    return ("mean", "sd") if lost or unseen else ()
 
 
 def unknown_figures(
@@ -353,7 +358,7 @@ def exceedance(
         return exceedance_of_functions(functions, threshold, number, pairs)
     draws = draws_of(tree, quantity, statistic, which)
     chance, error = chance_estimate((draws > threshold).mean(1), number)
-    unknown = "median" in _unknown(tree, quantity, statistic, ("median",))
+    unknown = "median" in _unknown(tree, quantity, statistic, which, ("median",))
     return chance, np.inf if unknown else error
 
 
