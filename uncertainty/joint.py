@@ -127,9 +127,12 @@ class Joint:
         return result
 
     def decorrelate(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Invert `correlate`, for columns of shape (n,) on the host."""
+        """Invert `correlate`, for columns of shape (n,) on the host.
+
+        Blocks of which there are no scores are left out.
+        """
         result = dict(scores)
-        for block in self.blocks:
+        for block in (block for block in self.blocks if block.names[0] in scores):
             margins = np.stack([scores[name] for name in block.names])
             own = np.linalg.solve(np.asarray(block.factor), margins)
             result.update(zip(block.names, own, strict=True))

@@ -193,11 +193,14 @@ class TestTornado:
     [
         (
             {"method": "sobal"},
-            "<method>: must be one of sobol, shapley, value, derivative, tornado, correlation, delta, pawn",
+            "<method>: must be one of sobol, shapley, value, derivative, tornado, correlation, delta, "
+            r"pawn, prior \(got 'sobal'\); did you mean 'sobol'",
         ),
-        ({"statistic": "median"}, "<statistic>"),
-        ({"scale": "ln"}, "<scale>"),
-        ({"by": "inputs"}, "<by>"),
+        ({"statistic": "median"}, "<statistic>: .* 'mean'"),
+        ({"scale": "liner"}, "<scale>: .* did you mean 'linear'"),
+        ({"scale": None}, "<scale>: must be one of log, linear"),
+        ({"by": "inputs"}, "<by>: .* did you mean 'input'"),
+        ({"threshold": np.nan, "method": "value"}, "<threshold>: must be a finite number"),
         ({"quantity": "z"}, "no output 'z'"),
         ({"draws": 9}, "<draws>: must be 32 or more"),
     ],

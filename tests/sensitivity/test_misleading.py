@@ -72,11 +72,12 @@ def test_swings_and_correlations_miss_what_turns_back(turns_back, method, key):
     assert float(ranked(turns_back, "sobol")["total"].sel(input="a")) > 0.98
 
 
-def test_distances_of_distributions_are_above_0_for_what_does_nothing():
+@pytest.mark.parametrize("method", ["delta", "pawn"])
+def test_distances_of_distributions_scatter_about_0_for_what_does_nothing(method):
     problem = normals("abc", lambda a, b, c: a + 0.5 * b + 0 * c)
-    row = ranked(problem, "pawn").sel(input="c")
-    assert float(row["pawn"]) > 4 * float(row["pawn_se"])
-    assert float(ranked(problem, "delta")["delta"].sel(input="c")) < 0.05
+    table = ranked(problem, method)
+    near(table, method, "c", 0)
+    assert 0 < float(table[f"{method}_se"].sel(input="c")) < 0.02
 
 
 def test_the_order_may_differ_between_the_scales():
@@ -93,14 +94,14 @@ def test_the_order_may_differ_between_the_scales():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["sobol", "value", "derivative", "correlation", "delta", "pawn"])
+@pytest.mark.parametrize("method", ["sobol", "value", "derivative", "correlation"])
 def test_standard_errors_are_calibrated(method):
     """Over 200 seeds the spread is what the standard errors say, within their own scatter."""
     laws = {n: {"lognormal": {"median": 1, "sigma": s}} for n, s in (("a", 0.8), ("b", 0.5))}
     problem = un.build_problem(
         {"schema": 1, "assumptions": laws}, model=lambda a, b: a * b + jnp.sqrt(b)
     )
-    draws = {"value": 2**12, "delta": 2**7, "pawn": 2**7}.get(method, 2**10)
+    draws = {"value": 2**12}.get(method, 2**10)
     tables = [un.rank_inputs(problem, method=method, draws=draws, seed=s) for s in range(200)]
     keys = [
         k for k, v in tables[0].data_vars.items() if v.dims == ("input",) and f"{k}_se" in tables[0]

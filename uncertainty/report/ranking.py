@@ -199,6 +199,8 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
     >>> print(sentence[: sentence.index(" from")])
     Knowing a exactly would be expected to narrow the 90 % interval of y (typical query, prior)
     """
+    if "constant" in ranking.attrs:
+        return str(ranking.attrs["note"])
     if "where" in ranking.attrs:
         return _where_sentence(ranking)
     return _value_sentence(ranking) if "narrowing" in ranking else ""

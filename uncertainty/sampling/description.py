@@ -78,7 +78,6 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
     joint = problem.joint
     places = {**joint.coordinates(varies=False), **joint.coordinates(varies=True)}
     needed = joint.behind(problem.model.used(node.name for node in joint.nodes))
-    learned = problem.observed.used - needed  # of evidence alone: nothing to be ranked
     labels = {
         name: {
             "units": item.unit,
@@ -89,7 +88,8 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "solved_for": item.solved_for,
             "varies": "query" if item.varies else "",
             "law": str(item),
-            "coordinate": "" if name in learned else str(places.get(name, "")),
+            # What the model does not need, or needs no draw of, is not ranked.
+            "coordinate": str(places.get(name, "")) if name in needed else "",
         }
         for name, item in problem.assumptions.items()
     }

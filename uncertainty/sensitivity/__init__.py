@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
 import xarray as xr
 
 from uncertainty.arguments import check_seed, check_threshold
@@ -28,8 +29,8 @@ from uncertainty.sensitivity.target import (
     Scale,
     Statistic,
     Target,
+    only_used,
     players,
-    without_evidence,
 )
 from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
@@ -177,7 +178,7 @@ def rank_inputs(
         if where is not None:
             raise InputError.of("<where>", "is for draws: give a result of simulate")
         name = problem.quantity(quantity)
-        target = Target(without_evidence(problem), name, statistic, scale, prob, threshold)
+        target = Target(only_used(problem), name, statistic, scale, prob, threshold)
         plain = problem.model.plain
         before = plain.calls if plain else 0
         names, found = _of_problem(target, method, by, draws, seed)
@@ -187,6 +188,10 @@ def rank_inputs(
         units = problem.outputs[name].unit
         more = {"quantity": name, "units": units, "group": "prior", "note": note}
         more["subject"] = subject(problem)
+        if not found.replicates.any():
+            more |= _of_constant(sample_of_target(target, draws, seed), name, scale)
+            if "constant" in more:
+                target.check_tails(seed)
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
     return ranking_table(names, found, facts | more, seed)
@@ -199,7 +204,10 @@ def _of_problem(
         raise InputError.of("<threshold>", 'is for method="value"')
     chosen = players(target, by)
     if not chosen:
-        raise InputError.of("<ranking>", "nothing is uncertain, so there is nothing to rank")
+        text = "nothing is uncertain that the model uses, so there is nothing to rank"
+        if target.problem.varies:
+            text = 'all that is uncertain varies per query: rank any one query (statistic="query")'
+        raise InputError.of("<ranking>", text)
     if method == "prior":
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
     if method in DESIGNED:
@@ -242,12 +250,25 @@ def _of_result(
         return names, found, {**facts, "note": _NOTE_OF_SCALING}
     estimator = _of_draws(method, scale, prob, threshold)
     if where is None:
-        return list(sample.names), estimator(sample), facts
+        found = estimator(sample)
+        if not found.replicates.any():
+            facts |= _of_constant(sample, name, scale)
+        return list(sample.names), found, facts
     inside = sample.among(draws_where(tree, where, statistic))
     found, places = estimator(inside), region(sample, inside, prob)
     values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
     joined = replace(found, values=values, errors=errors)
     return list(sample.names), joined, {**facts, "where": where, "prob": prob}
+
+
+def _of_constant(sample: Sample, quantity: str, scale: Scale) -> dict[str, str | float]:
+    """Say that nothing matters, where an output is the same in all draws; else nothing."""
+    values = sample.pooled(range(len(sample.values)))[1]
+    if np.ptp(values):
+        return {}
+    value = float(f"{np.exp(values[0]) if scale == 'log' else values[0]:.12g}")
+    text = f"{quantity} is {value:.6g} in all {len(values)} draws: nothing that is ranked moves it."
+    return {"constant": value, "note": text}
 
 
 def _of_draws(

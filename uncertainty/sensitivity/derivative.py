@@ -13,15 +13,22 @@ from uncertainty.errors import InputError
 from uncertainty.evaluation import evaluate_point
 from uncertainty.joint import Joint
 from uncertainty.precision import Floats
-from uncertainty.sampling import normal_scores
-from uncertainty.sensitivity.mixing import base_points, randomizations, refuse_correlated
+from uncertainty.sensitivity.mixing import (
+    Kept,
+    base_points,
+    mixed,
+    pair_of_points,
+    randomizations,
+    refuse_correlated,
+)
 from uncertainty.sensitivity.table import Estimates, ratio
-from uncertainty.sensitivity.target import Player, Scale, Statistic, Target
+from uncertainty.sensitivity.target import Player, Scale, Statistic, Target, settled
 
 __all__ = ["derivative"]
 
 _NESTED_POINTS = 2**11
 _POINTS = 2**14
+_SURE = 4.0  # standard errors by which an index exceeds a bound that does not hold
 
 
 def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -40,7 +47,8 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     -------
     Estimates
         ``mean_square``, in squared units of the scale, summed over the members of a player;
-        ``total_bound``: it over the variance, which no total Sobol' index exceeds.
+        ``total_bound``: it over the variance, which no total Sobol' index exceeds. Where one does,
+        because the output jumps, that index stands in for the bound.
 
     Raises
     ------
@@ -49,7 +57,8 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
 
     Notes
     -----
-    A choice has no slope: of what it does neither measure sees anything.
+    A choice has no slope, nor has a jump of the model: of what these do the mean square sees
+    nothing.
 
     Sobol' and Kucherenko (2009), Math. Comput. Simul. 79, 3009; the bound by Lamboni et al. (2013),
     ibid. 87, 45: the Poincare constant of a standard normal score is 1, whatever the family of the
@@ -61,29 +70,39 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
         raise InputError.of("<method>", text)
     count = base_points(draws, _NESTED_POINTS if target.nested else _POINTS)
     parts = randomizations(partial(_one_randomization, target, tuple(chosen), count, seed))
-    squares, variance = parts[:, :-1], parts[:, -1]
-    bound, bound_error = ratio(squares, variance)
+    variance, squares, totals = parts[:, 0, 0], parts[:, 1], parts[:, 2]
     mean, error = ratio(squares, np.ones(len(parts)))
+    beyond, beyond_error = ratio(totals - squares, variance)
+    bounds = np.where(beyond > _SURE * beyond_error, totals, squares)
+    bound, bound_error = ratio(bounds, variance)
     return Estimates(
         {"mean_square": mean, "total_bound": bound},
         {"mean_square": error, "total_bound": bound_error},
-        squares,
+        bounds,
     )
 
 
 def _one_randomization(
     target: Target, chosen: tuple[Player, ...], count: int, seed: int, number: int
 ) -> Floats:
-    """Mean squared slope by player, then the variance: shape (players + 1,)."""
-    outer = normal_scores(target.coordinates, count, seed=seed, randomization=number)
+    """Rows of (players,): the variance, mean squared slopes, what of it all others leave."""
+    outer, second = pair_of_points(target, count, seed, number)
     problem, columns = target.problem, {n: jnp.asarray(c) for n, c in outer.items()}
     inner = {n: jnp.asarray(c) for n, c in target.inner(seed, number).items()}
     settings = target.quantity, target.statistic, target.scale
     values, slopes = _slopes(problem.joint, problem.model, columns, inner, *settings)
     target.check(float((~jnp.isfinite(values)).mean()), 0.0)
-    squares = {name: float((slope**2).mean()) for name, slope in slopes.items()}
+    moved = settled(np.asarray(values))
+    # Slopes of what is constant up to rounding are rounding too.
+    squares = {
+        name: float((slope**2).mean()) * bool(np.ptp(moved)) for name, slope in slopes.items()
+    }
     sums = [sum(squares[name] for name in player.members) for player in chosen]
-    return np.array([*sums, float(values.var())])
+    all_but = ~np.eye(len(chosen), dtype=bool)
+    keep = np.concatenate([np.ones((1, len(chosen)), bool), all_but])[:, None]
+    here, *without = mixed(target, Kept(chosen, keep), (outer, second), target.inner(seed, number))
+    totals = [((here - other) ** 2).mean() / 2 for other in without]
+    return np.stack([np.full(len(chosen), moved.var()), sums, totals])
 
 
 @partial(jax.jit, static_argnames=("model", "quantity", "statistic", "scale"))

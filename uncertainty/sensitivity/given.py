@@ -1,21 +1,25 @@
 """Measures from draws alone: correlations, and how far an input moves the whole distribution."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
+from scipy.linalg import hadamard
 from scipy.stats import ks_2samp, rankdata
 
+from uncertainty.estimate import standard_error
 from uncertainty.precision import Floats
 from uncertainty.sensitivity.sample import Sample, from_half_samples
 from uncertainty.sensitivity.table import Estimates
 
 __all__ = ["METHODS", "correlation", "delta", "pawn", "region"]
 
-_CLASSES = 16
-_IN_CLASS = 32
-_GRID = 64
+_CELLS = 2**7  # at most, of each side of the unit square
+_WIDTHS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)  # of smoothing, in parts of the unit square
+_SLOWEST = 1 / (np.sqrt(2) - 1)  # what is lost falls at least as the root of the draws
+_ALONE = 1e-10  # relative size of a residual that is rounding
 
 
 def correlation(sample: Sample) -> Estimates:
@@ -28,12 +32,26 @@ def correlation(sample: Sample) -> Estimates:
 
     Notes
     -----
-    What rises and falls again may have a correlation of 0.
+    What rises and falls again may have a correlation of 0. Where all other inputs leave nothing of
+    the output, the partial one is 0, known to what as many draws of independent variables show.
 
-    Spearman (1904), Am. J. Psychology 15, 72. The partial one from the inverse of the matrix of
-    rank correlations: Iman and Conover (1979), Technometrics 21, 499.
+    Spearman (1904), Am. J. Psychology 15, 72. The partial one is the correlation of what
+    regressions on the ranks of all others leave: Iman and Conover (1979), Technometrics 21, 499.
     """
-    return _estimates(sample, {"rank_correlation": _marginal, "partial_rank_correlation": _partial})
+    values, errors, replicates = from_half_samples(
+        len(sample.values), lambda chains: _correlations(*sample.pooled(chains))
+    )
+    inputs, output = sample.pooled(range(len(sample.values)))
+    # Half-samples that agree on 0 do not show how far from it chance may be.
+    unclear = (values[1] == 0) & (errors[1] == 0) & np.ptp(inputs, axis=0).astype(bool)
+    by_chance = 1 / np.sqrt(max(len(output) - inputs.shape[1] - 1, 1))
+    errors[1] = np.where(unclear & bool(np.ptp(output)), by_chance, errors[1])
+    names = ("rank_correlation", "partial_rank_correlation")
+    return Estimates(
+        dict(zip(names, values, strict=True)),
+        dict(zip(names, errors, strict=True)),
+        replicates[:, 0],
+    )
 
 
 def delta(sample: Sample) -> Estimates:
@@ -42,15 +60,13 @@ def delta(sample: Sample) -> Estimates:
     Returns
     -------
     Estimates
-        ``delta``, between 0 and 1.
+        ``delta``, between 0 and 1; of an input that does nothing its estimate scatters about 0.
 
     Notes
     -----
-    Borgonovo (2007), Reliability Engineering and System Safety 92, 771; from draws by Plischke,
-    Borgonovo and Smith (2013), European J. Operational Research 226, 536, eq. (26), in 16 classes
-    of equal size (fewer, where they would hold less than 32 draws), with SALib's kernel densities.
+    Borgonovo (2007), Reliability Engineering and System Safety 92, 771. See `_largest_excess`.
     """
-    return _estimates(sample, {"delta": partial(_delta, classes=_classes(sample))})
+    return _largest_excess(sample, "delta", lambda excess: excess, _all_above)
 
 
 def pawn(sample: Sample) -> Estimates:
@@ -59,38 +75,179 @@ def pawn(sample: Sample) -> Estimates:
     Returns
     -------
     Estimates
-        ``pawn``, the mean over classes of the input, as those of `delta`, of the
-        Kolmogorov-Smirnov distance, by SALib.
+        ``pawn``, the mean over the input of the Kolmogorov-Smirnov distance, between 0 and 1; of
+        an input that does nothing its estimate scatters about 0.
 
     Notes
     -----
-    Too large by what few draws make of any two distributions, the more the fewer there are, and so
-    above 0 for an input that does nothing.
-
-    Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197.
+    Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197. See
+    `_largest_excess`.
     """
-    return _estimates(sample, {"pawn": partial(_pawn, classes=_classes(sample))})
+    return _largest_excess(sample, "pawn", lambda excess: excess.cumsum(-1), _below_one)
 
 
-def _estimates(
-    sample: Sample, estimators: Mapping[str, Callable[[Floats, Floats], Floats]]
+def _all_above(excess: Floats) -> Floats:
+    """Bet on every cell that is more likely than were the two independent, against the others."""
+    return np.sign(excess) / 2
+
+
+def _below_one(excess: Floats) -> Floats:
+    """Bet, for each class of the input, on the output being below its most telling value."""
+    at = np.abs(excess).argmax(-1, keepdims=True)
+    sides = np.sign(np.take_along_axis(excess, at, -1))
+    return np.asarray(sides * (np.arange(excess.shape[-1]) <= at))
+
+
+def _largest_excess(
+    sample: Sample,
+    key: str,
+    accumulated: Callable[[Floats], Floats],
+    bets: Callable[[Floats], Floats],
 ) -> Estimates:
-    count = len(sample.values)
-    found = {
-        key: from_half_samples(count, partial(_of_chains, sample, estimator))
-        for key, estimator in estimators.items()
-    }
-    return Estimates(
-        {key: values for key, (values, _, _) in found.items()},
-        {key: errors for key, (_, errors, _) in found.items()},
-        next(iter(found.values()))[2],
-    )
+    """The most that a bet on input and output gains over the same bet on the two drawn apart.
+
+    Both distances are such a largest gain. A bet that is judged by the draws that suggested it
+    gains by chance, which is what makes the usual estimates too large. Here each half of the chains
+    suggests bets by which the other half is judged, over balanced halves: for an input that does
+    nothing the expectation is 0, and what is lost by bets that are not the best is of second order.
+    That loss is extrapolated, from half as many draws to bet by and from half as many cells,
+    and half of what this adds is part of the error.
+
+    Parameters
+    ----------
+    sample : Sample
+    key : str
+        Name of the estimate.
+    accumulated
+        From excesses of the cells, shape (..., classes of the input, of the output), to what
+        `bets` takes; linear, and along the last axis alone.
+    bets
+        Weights of the cells.
+    """
+    groups = 2 ** min(len(sample.values).bit_length() - 1, 4)
+    owners = [i * groups // len(sample.values) for i in range(len(sample.values))]
+    owner = np.repeat(owners, [len(values) for values in sample.values])
+    inputs, values = sample.pooled(range(len(sample.values)))
+    cells = int(np.clip(2 ** (2 + int(np.log2(len(values))) // 3), 2**3, _CELLS))
+    output, tables = _Classes.of(values, cells), []
+    for column in inputs.T:
+        pair = _Classes.of(column, cells), output
+        judge = partial(_gains, owner=owner, accumulated=accumulated, bets=bets)
+        full, fewer = judge(pair, parts=1), judge(pair, parts=2)
+        coarser = judge((pair[0].halved(), pair[1].halved()), parts=1)
+        tables.append((full, _SLOWEST * (full - fewer) + full - coarser))
+    found = [_of_gains(full, added) for full, added in tables]
+    replicates = np.stack([column for _, _, column in found], -1)
+    estimates, errors = (np.array([item[i] for item in found]) for i in range(2))
+    return Estimates({key: np.minimum(estimates, 1.0)}, {key: errors}, replicates)
 
 
-def _of_chains(
-    sample: Sample, estimator: Callable[[Floats, Floats], Floats], chains: Sequence[int]
+@dataclass(frozen=True)
+class _Classes:
+    """Classes of a variable: of equal numbers of draws, or one for each value where they are few.
+
+    Attributes
+    ----------
+    codes : array of int
+        Class of each draw.
+    places : array
+        Mean rank of each class, in (0, 1).
+    whole : bool
+        True where each value has a class.
+    """
+
+    codes: np.ndarray
+    places: Floats
+    whole: bool
+
+    @classmethod
+    def of(cls, values: Floats, classes: int) -> "_Classes":
+        ranks = (rankdata(values) - 0.5) / len(values)
+        distinct, codes = np.unique(values, return_inverse=True)
+        if len(distinct) <= classes:
+            return cls(codes, np.bincount(codes, ranks) / np.bincount(codes), True)
+        codes = (ranks * classes).astype(int)
+        return cls(codes, (np.arange(classes) + 0.5) / classes, False)
+
+    def halved(self) -> "_Classes":
+        """Half as many, where classes hold several values."""
+        if self.whole:
+            return self
+        return _Classes(self.codes // 2, self.places.reshape(-1, 2).mean(1), False)
+
+    def kernel(self, width: float) -> Floats:
+        """Smoothing of what the classes hold, reflected at both ends."""
+        if not width:
+            return np.eye(len(self.places))
+        mirrored = np.stack([self.places, -self.places, 2 - self.places])
+        steps = (self.places[:, None] - mirrored[:, None]) / width
+        weights = np.exp(-(steps**2) / 2).sum(0)
+        return np.asarray(weights / weights.sum(1, keepdims=True))
+
+
+def _gains(
+    pair: tuple[_Classes, _Classes],
+    parts: int,
+    owner: np.ndarray,
+    accumulated: Callable[[Floats], Floats],
+    bets: Callable[[Floats], Floats],
 ) -> Floats:
-    return estimator(*sample.pooled(chains))
+    """What bets gain on each chain: shape (chains, halvings of the chains).
+
+    A chain is bet on by the half that it is not in, or by each of two `parts` of that half, with
+    the smoothing that is best for the other chains of its half: it has no say in its bets.
+    """
+    chains = int(owner[-1]) + 1
+    shape = tuple(len(axis.places) for axis in pair)
+    code = (owner * shape[0] + pair[0].codes) * shape[1] + pair[1].codes
+    counts = np.bincount(code, minlength=chains * shape[0] * shape[1])
+    joint = counts.reshape(chains, *shape).astype(np.float64) * (chains / len(owner))
+    margins = joint.mean(0).sum(1), joint.mean(0).sum(0)
+    signs = hadamard(chains)[1:]
+    # Who bets, shape (side, part, halving, chain): a part agrees on the next halving too.
+    sides = np.stack([signs > 0, signs < 0])[:, None]
+    following = np.roll(signs, -1, 0)
+    who = sides & np.stack([following > 0, following < 0])[None] if parts == 2 else sides
+    share = who.reshape(-1, chains) * (2 * parts / chains)
+    gains = []
+    for width in _WIDTHS:
+        rows, columns = (axis.kernel(width) for axis in pair)
+        smooth = rows @ accumulated(joint) @ columns.T if width else accumulated(joint)
+        together = (share @ smooth.reshape(chains, -1)).reshape(-1, *shape)
+        first = share @ joint.sum(2) @ rows.T
+        second = share @ accumulated(joint.sum(1)) @ columns.T
+        weights = bets(together - first[:, :, None] * second[:, None, :])
+        # Less what the margins gain by themselves, which is 0 over all chains.
+        weights = weights - (weights @ margins[1])[:, :, None]
+        weights = weights - np.einsum("tij,i->tj", weights, margins[0])[:, None]
+        gained = weights.reshape(len(share), -1) @ joint.reshape(chains, -1).T
+        each = gained.reshape(2, parts, len(signs), chains).mean(1)
+        gains.append(np.where(signs > 0, each[1], each[0]))
+    judged = np.stack(gains)  # (width, halving, chain)
+    mates = (signs[:, :, None] == signs[:, None, :]) & ~np.eye(chains, dtype=bool)
+    best = np.einsum("wsp,spq->wq", judged, mates).argmax(0)
+    return judged[best, :, np.arange(chains)]
+
+
+def _of_gains(full: Floats, added: Floats) -> tuple[float, float, Floats]:
+    """Estimate, standard error and an estimate of each chain."""
+    total, correction = full + added, float(added.mean())
+    error, of_correction = _spread(total), _spread(added)
+    left = max(correction**2 - of_correction**2, 0.0) / 4
+    found, each = float(total.mean()), total.mean(1)
+    stated, seen = float(np.sqrt(error**2 + left)), float(standard_error(each))
+    return found, stated, found + (each - found) * (error / seen if seen > 0 else 1.0)
+
+
+def _spread(gains: Floats) -> float:
+    """Standard error of the mean of gains (chains, halvings).
+
+    Each chain is judged by bets of others and bets on others, so that its gains are not
+    independent: what changes from halving to halving counts once more.
+    """
+    chains = len(gains)
+    between, within = gains.mean(1).var(ddof=1), gains.var(1, ddof=1).mean()
+    return float(np.sqrt(between / chains + within / (chains - 1)))
 
 
 def region(sample: Sample, inside: Sample, prob: float) -> Estimates:
@@ -122,38 +279,29 @@ def region(sample: Sample, inside: Sample, prob: float) -> Estimates:
 
 
 def _correlations(inputs: Floats, values: Floats) -> Floats:
-    return np.asarray(np.corrcoef(rankdata(np.column_stack([inputs, values]), axis=0).T))
+    """Rank correlations and partial ones: shape (2, inputs)."""
+    ranks = rankdata(np.column_stack([inputs, values]), axis=0)
+    # Dot products of columns are those of the columns of this small triangle, and its differences
+    # keep the digits that a matrix of correlations near 1 loses.
+    triangle = np.linalg.qr(ranks - ranks.mean(0), mode="r")
+    triangle = np.pad(triangle, ((0, triangle.shape[1] - len(triangle)), (0, 0)))  # few draws
+    sizes = np.linalg.norm(triangle, axis=0)
+    triangle = triangle / np.where(sizes > 0, sizes, 1.0)
+    return np.array([triangle[:, :-1].T @ triangle[:, -1], _partial(triangle)])
 
 
-def _marginal(inputs: Floats, values: Floats) -> Floats:
-    return _correlations(inputs, values)[:-1, -1]
-
-
-def _partial(inputs: Floats, values: Floats) -> Floats:
-    inverse = np.linalg.pinv(_correlations(inputs, values), hermitian=True)
-    scale = np.sqrt(np.diag(inverse)[:-1] * inverse[-1, -1])
-    return np.asarray(-inverse[:-1, -1] / scale)
-
-
-def _classes(sample: Sample) -> int:
-    count = sum(len(values) for values in sample.values)
-    return int(np.clip(count // _IN_CLASS, 2, _CLASSES))
-
-
-def _delta(inputs: Floats, values: Floats, classes: int) -> Floats:
-    from SALib.analyze.delta import calc_delta
-
-    grid = np.linspace(values.min(), values.max(), _GRID)
-    edges = np.linspace(0, len(values), classes + 1)
-    return np.array([calc_delta(values, grid, column, edges) for column in inputs.T])
-
-
-def _pawn(inputs: Floats, values: Floats, classes: int) -> Floats:
-    from SALib.analyze.pawn import analyze
-
-    names = [str(i) for i in range(inputs.shape[1])]
-    found = analyze({"num_vars": len(names), "names": names}, inputs, values, S=classes)
-    return np.asarray(found["mean"])
+def _partial(triangle: Floats) -> Floats:
+    """Correlations of the last column with each other one, given the rest."""
+    last = triangle.shape[1] - 1
+    found = np.zeros(last)
+    for i in range(last):
+        others = [j for j in range(last) if j != i]
+        left = np.linalg.qr(triangle[:, [*others, i, last]], mode="r")
+        own, common, rest = left[-2, -2], left[-2, -1], left[-1, -1]
+        size = np.hypot(common, rest)
+        if min(abs(own), size) > _ALONE:
+            found[i] = np.sign(own) * common / size
+    return found
 
 
 METHODS: Mapping[str, Callable[[Sample], Estimates]] = MappingProxyType(

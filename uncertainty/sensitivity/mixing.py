@@ -25,7 +25,7 @@ from uncertainty.evaluation import Columns, evaluate_point
 from uncertainty.joint import Joint
 from uncertainty.precision import Floats, in_float64
 from uncertainty.sampling import RANDOMIZATIONS, median_of_rows, unit_points
-from uncertainty.sensitivity.target import Player, Statistic, Target
+from uncertainty.sensitivity.target import Player, Statistic, Target, settled
 
 __all__ = ["Kept", "base_points", "mixed", "pair_of_points", "randomizations", "refuse_correlated"]
 
@@ -145,7 +145,7 @@ def mixed(target: Target, kept: Kept, pair: tuple[Columns, Columns], inner: Colu
     )
     values, lost, low = jax.device_get(_evaluate(work))
     target.check(float(lost), float(low))
-    return np.asarray(np.log(values) if target.scale == "log" else values)
+    return target.scaled(settled(np.asarray(values)))
 
 
 def _maps(factor: Floats, names: Sequence[str], kept: Kept) -> Floats:

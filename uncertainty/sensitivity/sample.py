@@ -14,12 +14,12 @@ from uncertainty.names import require_known
 from uncertainty.precision import Floats
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 from uncertainty.sensitivity.mixing import base_points
-from uncertainty.sensitivity.target import Scale, Statistic, Target
+from uncertainty.sensitivity.target import Scale, Statistic, Target, settled
 from uncertainty.summary import batched, draws_of, group_of, is_nested
 
 __all__ = ["Sample", "draws_where", "from_half_samples", "sample_of_result", "sample_of_target"]
 
-_POINTS = 2**12
+_POINTS = {False: 2**14, True: 2**12}  # True where queries are reduced
 _FEWEST = 64  # draws under a condition
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 _COMPARISONS: dict[str, Callable[[Floats, float], Floats]] = {
@@ -114,20 +114,29 @@ def _joined(groups: Sequence[np.ndarray], chosen: np.ndarray) -> list[int]:
 
 def sample_of_target(target: Target, draws: int | None, seed: int) -> Sample:
     """Draw anew."""
-    count = base_points(draws, _POINTS)
+    count = base_points(draws, _POINTS[target.nested])
     names = tuple(target.coordinates)
-    chains = list(_chains(target, count, seed))
-    return Sample(names, tuple(x for x, _ in chains), tuple(y for _, y in chains))
+    inputs, values, centers = zip(*_chains(target, count, seed), strict=True)
+    found = np.stack(values)
+    if target.nested:
+        # Queries that a chain's draws share set it apart from the others, as its center shows.
+        found += np.mean(centers) - np.array(centers)[:, None]
+    # Chains that are constant may still differ by rounding.
+    found = np.log(settled(np.exp(found))) if target.scale == "log" else settled(found)
+    return Sample(names, inputs, tuple(found))
 
 
-def _chains(target: Target, count: int, seed: int) -> Iterator[tuple[Floats, Floats]]:
+def _chains(target: Target, count: int, seed: int) -> Iterator[tuple[Floats, Floats, float]]:
+    """Of each chain the inputs, the statistic, and the statistic with all scores at 0."""
     problem = target.problem
     for number in range(RANDOMIZATIONS):
         scores = normal_scores(target.coordinates, count, seed=seed, randomization=number)
-        values = target(scores, target.inner(seed, number))
+        queries = target.inner(seed, number)
+        values = target(scores, queries)
+        center = target(dict.fromkeys(scores, np.zeros(1)), queries) if target.nested else 0.0
         inner = dict.fromkeys(problem.joint.coordinates(varies=True), np.zeros(count))
         inputs = each_point(problem.joint, problem.model, {**inner, **scores})[0]
-        yield np.stack([inputs[name] for name in target.coordinates], -1), values
+        yield np.stack([inputs[n] for n in target.coordinates], -1), values, float(np.sum(center))
 
 
 def sample_of_result(
@@ -158,9 +167,21 @@ def sample_of_result(
         share = 100 * float((~np.isfinite(values)).mean())
         raise _fault(f"{quantity} is not finite for {share:.3g} % of the draws")
     if scale == "log" and (values <= 0).any():
-        raise _fault(f'{quantity} is not above 0 for some of the draws; use scale="linear"')
-    scaled = np.log(values) if scale == "log" else values
-    return Sample(names, tuple(inputs), tuple(scaled))
+        share = 100 * float((values <= 0).mean())
+        raise _fault(
+            f'{quantity} is not above 0 for {share:.3g} % of the draws; use scale="linear"'
+        )
+    even = settled(np.stack([settled(chain) for chain in values]))
+    scaled = np.log(even) if scale == "log" else even
+    shared = group == "prior" and statistic != "query" and is_nested(tree)
+    return Sample(names, tuple(inputs), tuple(_level(scaled) if shared else scaled))
+
+
+def _level(values: Floats) -> Floats:
+    """Bring chains (rows) to one mean: the queries that its draws share set each apart."""
+    if not np.ptp(values, axis=1).any():
+        return np.full_like(values, values.mean())
+    return np.asarray(values - values.mean(1, keepdims=True) + values.mean())
 
 
 def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:

@@ -12,11 +12,16 @@ from uncertainty.precision import Floats
 from uncertainty.problem import Problem
 from uncertainty.sampling import QUERIES, normal_scores
 
-__all__ = ["By", "Player", "Scale", "Statistic", "Target", "players", "without_evidence"]
+__all__ = ["By", "Player", "Scale", "Statistic", "Target", "only_used", "players", "settled"]
+
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Relative spread of values that differ by rounding alone: some tens of operations."""
 
 Statistic: TypeAlias = Literal["typical", "mean", "query"]
 Scale: TypeAlias = Literal["log", "linear"]
 By: TypeAlias = Literal["input", "block", "group"]
+
+_FAR = 6.0  # normal score of one value in a thousand million
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Target:
         else:
             values = each_point(joint, model, outer)[1][self.quantity][:, None]
         self.check(float((~np.isfinite(values)).mean()), float((values <= 0).mean()))
-        return values
+        return settled(values)
 
     def check(self, lost: float, low: float) -> None:
         """Refuse values of which some are not finite, or not above 0 on a log scale."""
@@ -88,10 +93,24 @@ class Target:
             text = f"{self.quantity} is not above 0 for {low:.3g} of the draws"
             raise _refusal(f'{text}; use scale="linear"')
 
+    def check_tails(self, seed: int) -> None:
+        """Refuse an output that is constant but for what is too rare for the draws to hold."""
+        names = list(self.coordinates)
+        one = _FAR * np.eye(len(names))
+        steps = np.concatenate([np.zeros((1, len(names))), one, -one])
+        ends = {name: steps[:, i] for i, name in enumerate(names)}
+        moved = self(self.problem.joint.decorrelate(ends), self.inner(seed, 0))
+        if not np.ptp(moved):
+            return
+        at = int(np.abs(moved - moved[0]).argmax())
+        name = names[(at - 1) % len(names)]
+        text = f"{self.quantity} is the same in all draws, but changes at the end of {name}"
+        raise _refusal(f"{text}, which is too rare for so few: use more draws")
+
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
         typical = self.statistic == "typical"
-        return self.scaled(np.median(values, -1) if typical else values.mean(-1))
+        return self.scaled(settled(np.median(values, -1) if typical else values.mean(-1)))
 
     def scaled(self, values: Floats | float) -> Floats:
         """Values on the scale."""
@@ -116,6 +135,18 @@ class Target:
         return [names for names in owners if len(names) > 1]
 
 
+def settled(values: Floats) -> Floats:
+    """Values, all equal where they differ by rounding alone: noise of the last digit is no spread.
+
+    Examples
+    --------
+    >>> np.ptp(settled(np.array([0.1 + 0.2, 0.3])))
+    np.float64(0.0)
+    """
+    same = np.ptp(values) <= _ROUNDING * np.abs(values).max()
+    return np.full_like(values, values.flat[0]) if same else values
+
+
 def _refusal(text: str) -> InputError:
     return InputError.of("<ranking>", text)
 
@@ -132,15 +163,18 @@ def players(target: Target, by: By) -> list[Player]:
     return [Player(label, tuple(members)) for label, members in named.items()]
 
 
-def without_evidence(problem: Problem) -> Problem:
-    """Leave out what evidence alone uses: nothing that the model gives needs it."""
+def only_used(problem: Problem) -> Problem:
+    """Leave out what nothing that the model gives needs: unused names, and those of evidence.
+
+    What the model does not use but is correlated with something that it uses stays: knowing the
+    one tells of the other.
+    """
     joint = problem.joint
-    behind = joint.behind(problem.model.used(node.name for node in joint.nodes))
-    dropped = problem.observed.used - behind
+    kept = joint.behind(problem.model.used(node.name for node in joint.nodes))
     bare = replace(
         joint,
-        nodes=tuple(node for node in joint.nodes if node.name not in dropped),
-        blocks=tuple(block for block in joint.blocks if dropped.isdisjoint(block.names)),
+        nodes=tuple(node for node in joint.nodes if node.name in kept),
+        blocks=tuple(block for block in joint.blocks if kept.issuperset(block.names)),
     )
-    kept = {name: item for name, item in problem.assumptions.items() if name not in dropped}
-    return replace(problem, assumptions=kept, joint=bare)
+    assumptions = {name: item for name, item in problem.assumptions.items() if name in kept}
+    return replace(problem, assumptions=assumptions, joint=bare)

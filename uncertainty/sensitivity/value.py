@@ -93,8 +93,9 @@ def _one_randomization(
     widths = _widths(target, values).mean(-1)
     variances = values.var(-1).mean(-1)
     variances[0] = values[0].var()
-    now = _widths(target, values[0].ravel())
-    return np.stack([widths * now / widths[0], variances, _right(target, values)])
+    # An interval of one value, as of a constant, has no width to be scaled.
+    scale = _widths(target, values[0].ravel()) / widths[0] if widths[0] > 0 else 1.0
+    return np.stack([widths * scale, variances, _right(target, values)])
 
 
 def _widths(target: Target, values: Floats) -> Floats:
