@@ -194,7 +194,7 @@ class TestTornado:
         (
             {"method": "sobal"},
             "<method>: must be one of sobol, shapley, value, derivative, tornado, correlation, delta, "
-            r"pawn, prior \(got 'sobal'\); did you mean 'sobol'",
+            r"pawn, prior \(got 'sobal'; did you mean 'sobol'",
         ),
         ({"statistic": "median"}, "<statistic>: .* 'mean'"),
         ({"scale": "liner"}, "<scale>: .* did you mean 'linear'"),

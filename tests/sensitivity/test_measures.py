@@ -264,7 +264,7 @@ class TestDraws:
         [
             ({"method": "sobol"}, "chooses its own points: give the problem"),
             ({"method": "delta", "where": "energy_wh"}, "write a comparison"),
-            ({"method": "delta", "where": "energy > 1"}, "no 'energy'"),
+            ({"method": "delta", "where": "energy > 1"}, "did you mean 'energy_wh'"),
             ({"method": "delta", "where": "energy_wh > 1e9"}, "64 draws must meet"),
             ({"method": "delta", "quantity": "energy_w"}, "did you mean 'energy_wh'"),
             ({"method": "delta", "where": "moe_ration > 1"}, "did you mean 'moe_ratio'"),

@@ -1,5 +1,7 @@
 """Every ranking method over every structure that a file may have."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -248,12 +250,14 @@ def test_what_few_draws_hide_is_not_called_constant():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_the_model_does_not_use_is_not_ranked(method):
-    """Nor what only that uses; what goes along with something used stays."""
+def test_what_the_model_does_not_use_is_not_ranked(method, tmp_path):
+    """Of a base file, nor what only that uses; what goes along with something used stays."""
     laws = {"a": A, "b": B, "mate": B}
     unused = {"z": lognormal(1, 1), "child": lognormal("z", 1, varies="query")}
-    stated = {"schema": 1, "assumptions": laws, "correlations": pair("b", "mate")}
-    problem = un.build_problem(stated, model=lambda a, b: a * b, given=unused)
+    stated = {"extends": "base.yaml", "assumptions": laws, "correlations": pair("b", "mate")}
+    for name, told in (("base", {"assumptions": unused}), ("mine", stated)):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps({"schema": 1, **told}))
+    problem = un.build_problem(str(tmp_path / "mine.yaml"), model=lambda a, b: a * b)
     options = {"method": method, "draws": DRAWS.get(method, 2**9)}
     by = "block" if method in ("sobol", "derivative") else "input"
     table = un.rank_inputs(problem, **options, by=by)
