@@ -463,7 +463,7 @@ def test_init_writes_a_file_that_passes_check(run, tmp_path):
     status, _, err = run("init", "my.yaml")
     assert (status, err) == (
         2,
-        "my.yaml: exists already; choose another name, or remove it first\n",
+        "my.yaml: exists already; choose another name, or replace it with --force\n",
     )
     status, _, err = run("init", "other.yaml", "--from", "gpt4o")
     assert status == 2

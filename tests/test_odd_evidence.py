@@ -148,8 +148,10 @@ def test_predictions_know_groups_however_written_and_tell_of_unused_conditions()
         for own, measured in zip(draws.T, (0.3, 3.0), strict=True):
             error = own.std() / np.sqrt(ess_bulk(own.reshape(4, -1)))
             assert abs(own.mean() - np.log(measured)) < 5 * error
-    (notice,) = json.loads(un.predict(tree, [{"bb": 1.0, "a": 2.0}]).attrs["notices"])
-    assert notice.startswith("bb: is used by nothing in product")
+    with pytest.raises(un.InputError, match=r"0\.bb: is no input of product and no assumption"):
+        un.predict(tree, [{"bb": 1.0, "a": 2.0}])
+    (notice,) = json.loads(un.predict(tree, [{"pue": 1.0, "a": 2.0}]).attrs["notices"])
+    assert notice.startswith("pue: is used by nothing in product")
 
 
 def test_fits_with_errors_of_other_families_are_compared():

@@ -170,7 +170,7 @@ def _unknown_sources(layers: Sequence[Layer], priors: Priors) -> list[Fault]:
 
 
 def _no_source(source: str, priors: Priors) -> str:
-    return f"{source!r} is no key of a sources.bib{nearest(source, priors.sources)}"
+    return f"{source!r:.60} is no key of a sources.bib{nearest(source, priors.sources)}"
 
 
 def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str]) -> list[Fault]:
