@@ -98,6 +98,8 @@ class Output:
         Of an energy: ``gpu_board``, ``node``, ``provisioned`` or ``facility``.
     part_of : str
         Of a component: the output that it and the others add up to.
+    total : bool
+        True of a sum over all queries: it follows the mean query, not the typical one.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Output:
     meaning: str
     boundary: str = ""
     part_of: str = ""
+    total: bool = False
 
 
 _INPUTS = (
@@ -208,6 +211,15 @@ _INPUTS = (
     ),
     Input("model_form", "1", "which model of an ensemble holds: its number, from 0"),
     Input("queries_per_day", "query/day", "queries that the fleet answers"),
+    Input(
+        "boards_owned", "1", "GPUs that are on all day, busy or not", 1.0, default="those at work"
+    ),
+    Input(
+        "idle_power_w",
+        "W",
+        "power of one GPU that waits",
+        default="static_power_fraction x gpu_power_w",
+    ),
     Input(
         "training_energy_wh",
         "Wh",

@@ -155,3 +155,47 @@ def test_a_laptop_reads_every_parameter_for_every_token():
     assert float(found["tokens_per_s"]) < 0.8 * 5.46e11 / 4e9
     seconds = 500 / float(found["tokens_per_s"])
     assert float(found["energy_wh"]) == pytest.approx(70 * seconds / 3600, rel=1e-9)
+
+
+def test_boards_that_are_owned_draw_power_while_they_wait():
+    """Two boards at work of sixteen: the others wait at 100 W each, behind a host and a PUE."""
+    query = {"energy_wh": 0.5, "gpu_seconds": 2.0}
+    facility = {"host": 1.5, "idle": 1.25, "pue": 1.2}
+    busy = {"query": query, "queries_per_day": 86400.0, **facility}
+    found = fleet(**busy, boards_owned=16.0, idle_power_w=100.0)
+    work_w = 0.5 * 3600 / 1.25
+    waiting_w = 100 * 14 * 1.5 * 1.2
+    assert found["fleet_busy_boards"] == pytest.approx(2)
+    assert found["fleet_busy_share"] == pytest.approx(2 / 16)
+    assert found["fleet_idle_energy_mwh_per_day"] == pytest.approx(24 * waiting_w / 1e6)
+    assert found["fleet_power_mw"] == pytest.approx((work_w + waiting_w) / 1e6)
+    more = fleet(**busy, carbon_intensity_g_per_kwh=400.0, water_intensity_l_per_kwh=2.0)
+    assert more["fleet_co2e_t_per_year"] == pytest.approx(0.5 * 86400 * 365 * 0.4 / 1e6)
+    assert more["fleet_water_m3_per_year"] == pytest.approx(0.5 * 86400 * 365 * 2 / 1e6)
+    rated = fleet(**busy, boards_owned=16.0, gpu_power_w=800.0, static_power_fraction=0.125)
+    assert rated["fleet_power_mw"] == pytest.approx(found["fleet_power_mw"])
+
+
+def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
+    from uncertainty import report
+
+    laws = {
+        **FLOPS,
+        "output_tokens": {"varies": "query", "lognormal": {"median": 500, "sigma": 1.0}},
+        "queries_per_day": {"fixed": 1e4},
+        "boards_owned": {"fixed": 16},
+    }
+    tree = un.simulate(problem({"fleet": "flops"}, laws), draws=512)
+    table = un.summarize(tree).sel(quantity="fleet_power_mw")
+    headline = report.headline(tree, "fleet_power_mw", [0.9])
+    assert headline.quoted == "mean"
+    [row] = headline.rows()
+    assert row[0] == "mean query"
+    assert row[1].startswith(f"{float(table['median'].sel(statistic='mean')):.3g}")
+    assert "median of the mean query" in report.citation_sentence(tree, headline)
+    assert any("16 boards owned are busy" in text for text in report.notices_of(tree))
+    typical = un.summarize(tree, quantities=["energy_wh"])
+    assert report.headline(tree, "energy_wh", [0.9]).quoted == "typical"
+    assert float(typical["median"].sel(statistic="mean")[0]) > float(
+        typical["median"].sel(statistic="typical")[0]
+    )

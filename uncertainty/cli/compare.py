@@ -45,13 +45,16 @@ Files = Annotated[
     ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Split the ratio of two by input.")]
-Statistic = Annotated[str, typer.Option(help="With --explain: typical, mean or query.")]
+Statistic = Annotated[
+    str | None,
+    typer.Option(help="With --explain: typical, mean or query."),
+]
 
 
 def compare(
     files: Files,
     explain: Explain = False,
-    statistic: Statistic = "typical",
+    statistic: Statistic = None,
     out: Out = None,
     sets: Sets = None,
     model: Model = None,
@@ -98,7 +101,7 @@ def compare(
                 un.explain(
                     *problems.values(),
                     quantity=quantity,
-                    statistic=statistic,
+                    statistic=statistic or str(found["median"].attrs.get("quoted", "typical")),
                     seed=seed,
                     table=found,
                 )

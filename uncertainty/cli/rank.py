@@ -53,7 +53,10 @@ Folder = Annotated[
     Path | None,
     typer.Option("--out", help="Folder to write; results/NAME-ranking, or beside a saved run."),
 ]
-Statistic = Annotated[str, typer.Option(help="typical, mean or query.")]
+Statistic = Annotated[
+    str | None,
+    typer.Option(help="typical, mean or query; that of what `run` quotes, if not given."),
+]
 Scale = Annotated[str, typer.Option(help="log or linear.")]
 By = Annotated[
     str | None, typer.Option(help="input (if not given), block (correlated together) or group.")
@@ -73,7 +76,7 @@ _OF_INDEPENDENT = ("sobol", "derivative")  # their shares need inputs that are i
 def rank(
     file: Input,
     method: Method = None,
-    statistic: Statistic = "typical",
+    statistic: Statistic = None,
     scale: Scale = "log",
     by: By = None,
     threshold: Threshold = None,
@@ -118,7 +121,7 @@ def rank(
         ask = partial(
             un.rank_inputs,
             quantity=chosen,
-            statistic=cast("target.Statistic", statistic),
+            statistic=cast("target.Statistic", statistic or _quoted(problem, tree, chosen)),
             scale=cast("target.Scale", scale),
             seed=seed,
             prob=prob,
@@ -162,6 +165,16 @@ def _movement(tree: "xr.DataTree | None", folder: Path) -> list[Path]:
     if tree is None or "posterior" not in tree.children:
         return []
     return [path for path in un.write_posterior(tree, folder) if path.suffix != ".csv"]
+
+
+def _quoted(problem: "Problem | None", tree: "xr.DataTree | None", quantity: str | None) -> str:
+    """The statistic that `run` quotes of this quantity."""
+    from uncertainty.summary import main_quantity, quoted_statistic
+
+    if problem is not None:
+        return "mean" if problem.outputs[str(quantity)].total else "typical"
+    assert tree is not None
+    return quoted_statistic(tree, main_quantity(tree, quantity))
 
 
 def _posterior(

@@ -4,7 +4,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from uncertainty.problem import Problem
-    from uncertainty.sensitivity import Scale
+    from uncertainty.sensitivity import Scale, Statistic
 
 __all__ = ["run"]
 
@@ -132,17 +132,19 @@ def _ranking(
     A posterior by its draws, a prior by independent blocks of inputs.
     """
     from uncertainty import rank_inputs
+    from uncertainty.summary import quoted_statistic
 
     ask = (
         partial(rank_inputs, tree, method="value")
         if "posterior" in tree.children
         else partial(rank_inputs, problem, by="block")
     )
+    statistic = cast("Statistic", quoted_statistic(tree, quantity))
     scales: tuple[Scale, ...] = ("log", "linear")
     reasons: list[str] = []
     for scale in scales:
         try:
-            found = ask(quantity=quantity, scale=scale, seed=seed, prob=prob)
+            found = ask(quantity=quantity, statistic=statistic, scale=scale, seed=seed, prob=prob)
             return found, " ".join(reasons)
         except InputError as error:
             reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")

@@ -12,6 +12,7 @@ HOURS_PER_DAY = 24.0
 DAYS_PER_YEAR = 365.0
 WH_PER_KWH = 1000.0
 W_PER_MW = 1e6
+KG_PER_T = 1000.0
 LED_W = 10.0
 """Of a lamp, for comparison."""
 MICROWAVE_W = 1000.0

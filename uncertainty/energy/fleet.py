@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -15,7 +16,18 @@ from uncertainty.energy.model import EnergyModel, ModelError, arrays, call
 __all__ = ["fleet_of", "fleet_outputs", "training_wh"]
 
 OUTPUTS = (
-    Output("fleet_power_mw", "MW", "average power of all queries", "facility"),
+    Output("fleet_power_mw", "MW", "average power of the fleet", "facility", total=True),
+    Output(
+        "fleet_idle_energy_mwh_per_day",
+        "MWh",
+        "energy of boards that wait, in a day",
+        "facility",
+        total=True,
+    ),
+    Output("fleet_busy_boards", "1", "boards at work, on average", total=True),
+    Output("fleet_busy_share", "1", "share of the boards owned at work, on average", total=True),
+    Output("fleet_co2e_t_per_year", "t", "CO2e of a year's electricity", total=True),
+    Output("fleet_water_m3_per_year", "m3", "water of a year", total=True),
     Output("training_wh", "Wh", "energy of training", "facility"),
     Output("training_wh_per_query", "Wh", "training, spread over all queries", "facility"),
     Output("training_share", "1", "share of training in training and queries"),
@@ -105,7 +117,14 @@ def fleet_outputs(
     embodied_wh_per_gpu: ArrayLike | None = None,
     embodied_g_per_gpu: ArrayLike | None = None,
     gpu_lifetime_days: ArrayLike | None = None,
+    boards_owned: ArrayLike | None = None,
+    idle_power_w: ArrayLike | None = None,
+    gpu_power_w: ArrayLike | None = None,
+    static_power_fraction: ArrayLike = 0.25,
+    overhead: ArrayLike | None = None,
+    host: ArrayLike = 1.0,
     idle: ArrayLike = 1.0,
+    pue: ArrayLike = 1.0,
     carbon_intensity_g_per_kwh: ArrayLike | None = None,
     water_intensity_l_per_kwh: ArrayLike | None = None,
     household_kwh_per_year: ArrayLike = 10_500.0,
@@ -123,8 +142,14 @@ def fleet_outputs(
         Over which training is spread.
     embodied_wh_per_gpu, embodied_g_per_gpu, gpu_lifetime_days : array_like, optional
         Making one GPU and its share of a node, in Wh and in g CO2e, and the days of its use.
-    idle : array_like
-        Provisioned over busy GPUs: what waits was made too.
+    boards_owned, idle_power_w : array_like, optional
+        GPUs that are on all day, and the power of one that waits, W; where that is not given
+        `static_power_fraction` of `gpu_power_w`.
+    gpu_power_w, static_power_fraction : array_like, optional
+        Rated power of one GPU, W, and the share of it drawn when idle.
+    overhead, host, idle, pue : array_like, optional
+        As in `facility_factor`. `idle`, provisioned over busy GPUs, is replaced where
+        `boards_owned` is given; what waits was made too.
     carbon_intensity_g_per_kwh, water_intensity_l_per_kwh : array_like, optional
         Of the electricity at the facility.
     household_kwh_per_year : array_like
@@ -141,6 +166,10 @@ def fleet_outputs(
     Viguier and Ligozat (2022), arXiv:2211.02001, section 4.2. Energy over a day is average power.
     The lamp takes 10 W and the oven 1000 W by definition. All inputs are 0 or more.
 
+    Boards that are owned draw power when idle too: ``work + P_idle (owned - busy) host PUE``, where
+    ``busy = queries per day x seconds of one board / 86400``. That is linear in the queries, so the
+    mean query gives the total; more work than boards makes the second part negative.
+
     Examples
     --------
     >>> found = fleet_outputs(query={"energy_wh": 0.3}, queries_per_day=1e9)
@@ -148,9 +177,19 @@ def fleet_outputs(
     12.5
     """
     wh = query["energy_wh"]
+    totals = _fleet_power(
+        query,
+        queries_per_day,
+        boards_owned,
+        static_power_fraction * gpu_power_w
+        if idle_power_w is None and gpu_power_w is not None
+        else idle_power_w,
+        idle,
+        host * pue if overhead is None else overhead,
+    )
     household_wh_per_day = household_kwh_per_year * constants.WH_PER_KWH / constants.DAYS_PER_YEAR
     found = {
-        "fleet_power_mw": queries_per_day * wh / constants.HOURS_PER_DAY / constants.W_PER_MW,
+        **totals,
         "household_days": wh / household_wh_per_day,
         "led_s": wh * constants.JOULES_PER_WH / constants.LED_W,
         "microwave_s": wh * constants.JOULES_PER_WH / constants.MICROWAVE_W,
@@ -172,11 +211,55 @@ def fleet_outputs(
             found["embodied_co2e_g"] = embodied_g_per_gpu * used
     if upstream:
         found["lifecycle_wh"] = wh + sum(upstream)
+    per_year = totals["fleet_power_mw"] * constants.HOURS_PER_DAY * constants.DAYS_PER_YEAR  # MWh
     if carbon_intensity_g_per_kwh is not None:
         found["co2e_g"] = wh / constants.WH_PER_KWH * carbon_intensity_g_per_kwh
+        # g per kWh is kg per MWh
+        found["fleet_co2e_t_per_year"] = per_year * carbon_intensity_g_per_kwh / constants.KG_PER_T
     if water_intensity_l_per_kwh is not None:
         found["water_ml"] = wh * water_intensity_l_per_kwh  # l per kWh is ml per Wh
+        found["fleet_water_m3_per_year"] = per_year * water_intensity_l_per_kwh  # and m3 per MWh
     return arrays(found)
+
+
+def _fleet_power(
+    query: Mapping[str, ArrayLike],
+    queries_per_day: ArrayLike,
+    boards_owned: ArrayLike | None,
+    idle_power_w: ArrayLike | None,
+    idle: ArrayLike,
+    factor: ArrayLike,
+) -> dict[str, ArrayLike]:
+    """Average power of all queries, and of boards that are owned while they wait.
+
+    Raises
+    ------
+    ModelError
+        If boards are owned and nothing says how long they work, or what one draws when idle.
+    """
+    watts = queries_per_day * query["energy_wh"] / constants.HOURS_PER_DAY
+    found: dict[str, ArrayLike] = {}
+    if "gpu_seconds" in query:
+        day_s = constants.HOURS_PER_DAY * constants.SECONDS_PER_HOUR
+        found["fleet_busy_boards"] = queries_per_day * query["gpu_seconds"] / day_s
+        found |= {"fleet_idle_energy_mwh_per_day": 0.0, "fleet_busy_share": 1.0}
+    if boards_owned is not None:
+        if "fleet_busy_boards" not in found:
+            raise ModelError("boards_owned needs a model that gives gpu_seconds")
+        if idle_power_w is None:
+            raise ModelError("boards_owned needs idle_power_w, or gpu_power_w")
+        busy = jnp.asarray(found["fleet_busy_boards"])
+        watts = watts / idle
+        # A board that waits draws no more than one at work: totals stay above 0 at any query.
+        each_w = jnp.minimum(idle_power_w * factor, watts / jnp.where(busy > 0, busy, 1.0))
+        each_w = jnp.where(busy > 0, each_w, idle_power_w * factor)
+        waiting = each_w * (boards_owned - busy)
+        watts = watts + waiting
+        a_day = waiting * constants.HOURS_PER_DAY / constants.W_PER_MW
+        found["fleet_idle_energy_mwh_per_day"] = a_day
+        found["fleet_busy_share"] = busy / boards_owned
+    found["fleet_power_mw"] = watts / constants.W_PER_MW
+    return found
 
 
 def _named(function: object) -> dict[str, bool]:

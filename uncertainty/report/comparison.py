@@ -64,13 +64,15 @@ def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
     """Say for each of the others how it compares with the first."""
     first = str(table["scenario"].values[0])
     prob = f"{100 * float(table.attrs['prob']):g} %"
+    quoted = str(table["median"].attrs.get("quoted", "typical"))
     for name in table["scenario"].values[1:]:
-        row = table.sel(scenario=name, statistic="typical")
+        row = table.sel(scenario=name, statistic=quoted)
         ratio = [float(row[f"ratio_{key}"]) for key in _KEYS]
         if math.isfinite(ratio[0]):
             if _alike(row):
                 yield f"{name} takes the same as {first}: nothing differs."
                 continue
+            chance = chance_text(*(float(row[k]) for k in ("chance_above", "mcse_chance_above")))
             known = max(ratio) - min(ratio) <= _ROUNDING * ratio[0]
             spread = (
                 "nothing uncertain differs"
@@ -78,17 +80,12 @@ def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
                 else f"{prob} interval, equal tails: {ratio[1]:.3g} to {ratio[2]:.3g}"
             )
             yield (
-                f"The typical query of {name} takes {ratio[0]:.3g} times that of {first} "
-                f"({spread}){'' if known else _chance(row)}."
+                f"The {STATISTIC_LABELS[quoted]} of {name} takes {ratio[0]:.3g} times that of "
+                f"{first} ({spread})"
+                f"{'' if known else f'; it takes more with a probability of {chance}'}."
             )
     if "pairing" in table.attrs:
         yield str(table.attrs["pairing"])
-
-
-def _chance(row: xr.Dataset) -> str:
-    """Say how likely it is to take more."""
-    chance = chance_text(float(row["chance_above"]), float(row["mcse_chance_above"]))
-    return f"; it takes more with a probability of {chance}"
 
 
 def _alike(row: xr.Dataset) -> bool:

@@ -14,7 +14,7 @@ from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
 from uncertainty.report.markdown import heading, image, paragraph, table_text
 from uncertainty.report.text import Headline, figure_with_error, headline
-from uncertainty.summary import Group, draws_of, main_quantity, summarize
+from uncertainty.summary import Group, draws_of, main_quantity, quoted_statistic, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def evidence_sentence(tree: xr.DataTree) -> str:
 
 
 def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
-    """Say what evidence has done to the typical query."""
+    """Say what evidence has done to the figure that is quoted."""
     rows = {group: _of_group(tree, quantity, prob, group) for group in _GROUPS}
     units = str(tree["central"][quantity].attrs.get("units", ""))
     told = {
@@ -95,7 +95,7 @@ def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
 
 def _of_group(tree: xr.DataTree, quantity: str, prob: float, group: Group) -> xr.Dataset:
     table = summarize(tree, prob, quantities=[quantity], group=group)
-    return table.sel(quantity=quantity, statistic="typical")
+    return table.sel(quantity=quantity, statistic=quoted_statistic(tree, quantity))
 
 
 def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
@@ -170,7 +170,7 @@ def write_posterior(
 
 def _draws(tree: xr.DataTree, quantity: str, group: Group) -> xr.DataArray:
     facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
-    draws = draws_of(tree, quantity, "typical", group)
+    draws = draws_of(tree, quantity, quoted_statistic(tree, quantity), group)
     return xr.DataArray(draws, None, ("chain", "draw"), quantity, facts)
 
 

@@ -13,8 +13,11 @@ from uncertainty.results import warnings_of
 from uncertainty.summary import (
     STATISTICS,
     Group,
+    bears_evidence,
     chances,
+    group_of,
     is_nested,
+    quoted_statistic,
     share_not_a_number,
     share_per_query,
     summarize,
@@ -63,6 +66,7 @@ class Headline:
     tables: tuple[xr.Dataset, ...]
     nested: bool = True
     group: str = ""
+    quoted: str = "typical"
 
     @property
     def title(self) -> str:
@@ -83,9 +87,20 @@ class Headline:
 
     def rows(self) -> list[list[str]]:
         """One row a statistic, each figure with its Monte Carlo standard error."""
-        return [
-            self._row(statistic) for statistic in (STATISTICS if self.nested else STATISTICS[:1])
-        ]
+        if not self.nested:
+            return [self._row("typical")]
+        # A total is one number for all queries: of one query it says nothing.
+        return [self._row(s) for s in (STATISTICS if self.quoted == "typical" else [self.quoted])]
+
+    @property
+    def subject(self) -> str:
+        """What the quoted row is of, with prior or posterior where there is evidence."""
+        return _group_after(STATISTIC_LABELS[self.quoted] if self.nested else "", self.group)
+
+    @property
+    def interval(self) -> xr.Dataset:
+        """The row that is quoted, with the widest interval."""
+        return self.tables[-1].sel(statistic=self.quoted)
 
     def _row(self, statistic: str) -> list[str]:
         cells = [table.sel(statistic=statistic) for table in self.tables]
@@ -117,7 +132,12 @@ def headline(
         for prob in probs
     )
     told = str(tables[0].attrs.get("group", ""))
-    return Headline(quantity, str(tables[0]["units"].item()), tables, is_nested(tree), told)
+    units, quoted = str(tables[0]["units"].item()), quoted_statistic(tree, quantity)
+    return Headline(quantity, units, tables, is_nested(tree), told, quoted)
+
+
+def _group_after(text: str, group: str) -> str:
+    return ", ".join(part for part in (text, group) if part)
 
 
 def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
@@ -128,16 +148,19 @@ def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     """Set the value at the central assumptions beside the median and the mean, and say why."""
-    row = summary.tables[0].sel(statistic="typical")
+    row = summary.tables[0].sel(statistic=summary.quoted)
     central = float(tree["central"][summary.quantity])
     if not math.isfinite(float(row["sd"])):
         return f"Some draws of {summary.quantity} are not finite, so it has no mean and no spread."
     if not float(row["sd"]):
         return f"Nothing is uncertain here: the model gives {summary.told(central)}."
-    subject = "the typical query" if summary.nested else "the result"
+    subject = f"the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else "the result"
+    prior = "prior " if summary.group else ""
+    group = f", {summary.group}," if summary.group else ""
     return (
-        f"With every assumption at its median the model gives {summary.told(central)}; {subject} "
-        f"has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} {summary.units}".rstrip()
+        f"With every assumption at its {prior}median the model gives {summary.told(central)}; "
+        f"{subject}{group} has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} "
+        f"{summary.units}".rstrip()
         + f". {_why(row, central)}"
     )
 
@@ -164,6 +187,8 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
     if not is_nested(tree):
         return "Nothing varies from query to query here: all of the spread there is, is unknown."
+    if quoted_statistic(tree, quantity) == "mean":
+        return "A total is one number for all queries: all of its spread is unknown."
     if share_not_a_number(tree, quantity, "mean"):
         return f"The variance of {quantity} cannot be split, because some draws are not a number."
     scale = "log "
@@ -173,9 +198,10 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     if math.isnan(share):
         return f"The variance of {quantity} cannot be split, because some draws are not finite."
     unknown, varies = _percent((1 - share, error)), _percent((share, error))
+    group = f" ({group_of(tree)})" if bears_evidence(tree) else ""
     return (
-        f"Of the variance of {scale}{quantity} of one query, {unknown} is unknown (the same for "
-        f"all queries) and {varies} varies from query to query."
+        f"Of the variance of {scale}{quantity} of one query{group}, {unknown} is unknown (the same "
+        f"for all queries) and {varies} varies from query to query."
     )
 
 
@@ -215,31 +241,38 @@ def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     told = {row.statistic: chance_text(row.chance, row.standard_error) for row in rows}
     unseen = any(row.chance in (0.0, 1.0) and row.standard_error for row in rows)
     rare = " A chance of 1e-06 takes 3e+06 draws or more to see." if unseen else ""
-    if not is_nested(tree):
-        return f"The chance that {quantity} is over {over} is {told['query']}.{rare}"
+    group = f" ({group_of(tree)})" if bears_evidence(tree) else ""
+    quoted = quoted_statistic(tree, quantity)
+    if not is_nested(tree) or quoted == "mean":
+        chance = told[quoted if is_nested(tree) else "query"]
+        return f"The chance that {quantity} is over {over} is {chance}{group}.{rare}"
     one, typical, mean = (told[statistic] for statistic in ("query", "typical", "mean"))
     return (
         f"The chance that one query takes over {over} is {one}; that the typical "
-        f"query does, {typical}; that the mean query does, {mean}.{rare}"
+        f"query does, {typical}; that the mean query does, {mean}{group}.{rare}"
     )
 
 
 def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     """Write a sentence that a report can use as it is."""
-    table = summary.tables[-1]
-    row = table.sel(statistic="typical")
+    table, row = summary.tables[-1], summary.interval
     facts = tree.attrs
     boundary = str(tree["central"][summary.quantity].attrs.get("boundary", ""))
     return (
         f"{facts['subject']}{_meaning(tree, summary.quantity)}: "
         f"{summary.told(float(row['median']), 2)}{_place(boundary)} (median"
-        f"{' of the typical query' if summary.nested else ''}; {100 * table.attrs['prob']:g} % "
+        f"{_of(summary)}; {100 * table.attrs['prob']:g} % "
         f"credible interval, {_KINDS[str(table.attrs['kind'])]}, {float(row['lower']):.2g} to "
         f"{summary.told(float(row['upper']), 2)}; Monte Carlo standard errors {_relative(row)}). "
         f"Source: uncertainty {facts['inference_library_version']}, {facts['priors']} (sha256 "
         f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {_told_draws(facts)}, "
         f"seed {facts['seed']}."
     )
+
+
+def _of(summary: Headline) -> str:
+    query = f" of the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else ""
+    return f"{query}, {summary.group}" if summary.group else query
 
 
 def _meaning(tree: xr.DataTree, quantity: str) -> str:

@@ -99,5 +99,6 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "boundary": output.boundary,
             "part_of": output.part_of,
             "long_name": output.meaning,
+            "quoted": "mean" if output.total else "",
         }
     return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}

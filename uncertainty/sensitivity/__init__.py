@@ -36,7 +36,7 @@ from uncertainty.sensitivity.tornado import tornado
 from uncertainty.sensitivity.value import value
 from uncertainty.summary import STATISTICS, group_of, main_quantity
 
-__all__ = ["METHODS", "OF_DRAWS", "Scale", "rank_inputs"]
+__all__ = ["METHODS", "OF_DRAWS", "Scale", "Statistic", "rank_inputs"]
 
 DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     {

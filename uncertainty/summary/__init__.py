@@ -41,6 +41,7 @@ from uncertainty.summary.draws import (
     group_of,
     independent_draws,
     of_queries,
+    quoted_statistic,
     share_not_a_number,
 )
 from uncertainty.summary.sketched import (
@@ -64,6 +65,7 @@ __all__ = [
     "independent_draws",
     "is_nested",
     "main_quantity",
+    "quoted_statistic",
     "share_not_a_number",
     "share_per_query",
     "summarize",

@@ -23,6 +23,7 @@ __all__ = [
     "group_of",
     "independent_draws",
     "of_queries",
+    "quoted_statistic",
     "share_not_a_number",
 ]
 
@@ -54,6 +55,11 @@ def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
 def bears_evidence(tree: xr.DataTree) -> bool:
     """Whether there is evidence, in use or left out: then prior and posterior are told apart."""
     return "posterior" in tree.children or bool(tree.attrs.get("evidence_left_out"))
+
+
+def quoted_statistic(tree: xr.DataTree, quantity: str) -> str:
+    """The statistic that is quoted: a total follows the mean query, all else the typical one."""
+    return str(tree["central"][quantity].attrs.get("quoted", STATISTICS[0]))
 
 
 def draws_of(
