@@ -47,7 +47,7 @@ def test_run_prints_and_writes(run, tmp_path):
     assert {path.name for path in (tmp_path / "here").iterdir()} == NAMES | LEARNED
     for part in (
         "typical query", "mean query", "any one query", "50 % interval, equal tails", "90 % interval",
-        "With every assumption at its median", "is unknown", "Sobol' shares of log energy_wh",
+        "With every assumption at its median", "is unknown", "value of information about log energy_wh, typical query, posterior", "system_effect",
         "For a report: One GPT-4o text query", "The chance that one query takes over 1 Wh is",
     ):  # fmt: skip
         assert part in out, part

@@ -155,10 +155,10 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     if not float(row["sd"]):
         return f"Nothing is uncertain here: the model gives {summary.told(central)}."
     subject = f"the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else "the result"
-    prior = "prior " if summary.group else ""
+    prior = " (of the prior)" if summary.group else ""
     group = f", {summary.group}," if summary.group else ""
     return (
-        f"With every assumption at its {prior}median the model gives {summary.told(central)}; "
+        f"With every assumption at its median{prior} the model gives {summary.told(central)}; "
         f"{subject}{group} has median {_cell(row, 'median')} and mean {_cell(row, 'mean')} "
         f"{summary.units}".rstrip()
         + f". {_why(row, central)}"
