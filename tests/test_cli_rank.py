@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import uncertainty as un
+from uncertainty import report
 from uncertainty.cli import app
 
 FILE = """
@@ -76,6 +77,39 @@ def test_json_holds_the_same_and_groups_are_ranked(stated, tmp_path):
     assert [row["input"] for row in ranking["inputs"]] == ["hardware", "usage"]
     assert sum(row["shapley"] for row in ranking["inputs"]) == pytest.approx(1)
     assert ranking["scale"] == "log"
+
+
+def test_json_and_csv_hold_one_row_an_input_and_one_a_pair(stated, tmp_path):
+    """Three inputs whose shares are of second order too: three rows, and three pairs."""
+    options = ["--method", "sobol", "--statistic", "query", "--scale", "linear", "--json"]
+    [ranking] = json.loads(invoke(*stated, "--out", tmp_path / "r", *options).output)["rankings"]
+    assert sorted(row["input"] for row in ranking["inputs"]) == ["a", "b", "t"]
+    assert {frozenset((row["input"], row["other"])) for row in ranking["pairs"]} == {
+        frozenset(pair) for pair in ("ab", "at", "bt")
+    }
+    numbers = [
+        value
+        for row in (*ranking["inputs"], *ranking["pairs"])
+        for key, value in row.items()
+        if key not in ("input", "other")
+    ]
+    assert len(ranking["pairs"]) == 3
+    assert all(isinstance(value, int | float) for value in numbers)
+    problem = un.build_problem(stated[0], model=lambda a, b, t: {"energy_wh": a * b * t})
+    found = un.rank_inputs(problem, draws=2**8)
+    assert [row["input"] for row in report.ranked_inputs(found)] == found["input"].values.tolist()
+    assert "query_share" in report.ranking_facts(found)
+    assert "query_share" not in report.ranked_inputs(found)[0]
+
+
+def test_run_says_one_row_an_input(stated, tmp_path):
+    options = ["--draws", "64", "--json", "--out", str(tmp_path / "run")]
+    found = CliRunner().invoke(app, ["run", *stated, *options])
+    told = json.loads(found.stdout)
+    assert [row["rank"] for row in told["ranking"]] == [1, 2]
+    assert [(row["input"], row["other"]) for row in told["ranking_pairs"]] == [("a", "b")]
+    with (tmp_path / "run" / "ranking.csv").open() as file:
+        assert [row["input"] for row in csv.DictReader(file)] == ["a", "b"]
 
 
 def test_a_saved_run_is_ranked_under_a_condition(stated, tmp_path):

@@ -243,7 +243,7 @@ def _print(rankings: "Sequence[xr.Dataset]", written: Sequence[Path]) -> None:
 
     for ranking in rankings:
         table(report.ranking_title(ranking), *report.ranking_rows(ranking, bars=True))
-        if "narrowing" in ranking:
+        if "narrowing" in ranking and "constant" not in ranking.attrs:
             say(report.ranking_sentence(ranking))
     if "distance" in rankings[0]:
         table(f"Inputs where {rankings[0].attrs['where']}", *report.region_rows(rankings[0]))
@@ -262,9 +262,10 @@ def _print_json(rankings: "Sequence[xr.Dataset]", written: Sequence[Path]) -> No
 
     told = [
         {
-            **ranking.attrs,
+            **report.ranking_facts(ranking),
             "sentence": report.ranking_sentence(ranking),
-            "inputs": report.records(ranking[[*report.estimates(ranking), "rank", "tied_rank"]]),
+            "inputs": report.ranked_inputs(ranking),
+            "pairs": report.ranked_pairs(ranking),
         }
         for ranking in rankings
     ]

@@ -99,6 +99,8 @@ class Result:
         if self.ranking is not None:
             title = f"What matters: {report.ranking_title(self.ranking)}"
             table(title, *report.ranking_rows(self.ranking))
+            if "constant" in self.ranking.attrs:
+                say(report.ranking_sentence(self.ranking))
         if not self.doubts:
             say("For a report: " + report.citation_sentence(self.tree, summary))
         for notice in report.notices_of(self.tree):

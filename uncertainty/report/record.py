@@ -21,6 +21,9 @@ __all__ = [
     "add_chances",
     "notices_of",
     "provenance_lines",
+    "ranked_inputs",
+    "ranked_pairs",
+    "ranking_facts",
     "record",
     "records",
     "write_provenance",
@@ -73,6 +76,30 @@ def records(table: xr.Dataset, **facts: float) -> list[Record]:
     return [{**row, **facts} for row in rows]
 
 
+def ranked_inputs(ranking: xr.Dataset) -> list[Record]:
+    """Give one mapping for each input of a ranking, the first one first."""
+    plain = [str(key) for key, values in ranking.data_vars.items() if values.dims == ("input",)]
+    held = np.diag(ranking["rank_probability"].values)
+    return [
+        {**row, "chance_of_rank": float(chance)}
+        for row, chance in zip(records(ranking[plain]), held, strict=True)
+    ]
+
+
+def ranking_facts(ranking: xr.Dataset) -> Record:
+    """Say what was ranked, and what was found beside the inputs."""
+    scalars = {str(key): float(v) for key, v in ranking.data_vars.items() if not v.dims}
+    return {**{str(key): value for key, value in ranking.attrs.items()}, **scalars}
+
+
+def ranked_pairs(ranking: xr.Dataset) -> list[Record]:
+    """Give one mapping for each pair of inputs, where a ranking tells of pairs."""
+    found = [str(key) for key, values in ranking.data_vars.items() if "other" in values.dims]
+    place = {str(name): i for i, name in enumerate(ranking["input"].values)}
+    rows = records(ranking[found]) if found else []
+    return [row for row in rows if place[str(row["input"])] < place[str(row["other"])]]
+
+
 def add_chances(
     frame: "pd.DataFrame", rows: "pd.Series[bool]", tree: xr.DataTree, quantity: str, above: float
 ) -> None:
@@ -110,8 +137,9 @@ def record(
             for p in (probs if "posterior" in tree.children else ())
             for row in records(summarize(tree, p, group="prior"), prob=p)
         ],
-        "ranking": records(ranking) if ranking is not None else [],
-        "ranking_facts": dict(ranking.attrs) if ranking is not None else {},
+        "ranking": ranked_inputs(ranking) if ranking is not None else [],
+        "ranking_pairs": ranked_pairs(ranking) if ranking is not None else [],
+        "ranking_facts": ranking_facts(ranking) if ranking is not None else {},
         "above": []
         if above is None
         else [row._asdict() for row in chances(tree, summary.quantity, above)],
