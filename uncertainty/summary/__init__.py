@@ -219,10 +219,10 @@ def unknown_figures(
     Examples
     --------
     >>> import uncertainty as un
-    >>> tree = un.simulate(un.build_problem("epoch"), draws=512)
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
     >>> table = un.summarize(tree, 0.99999).sel(quantity="energy_wh")
-    >>> [text[:53] for text in unknown_figures(table)]
-    ['the ends of the 99.999 % interval of energy_wh lie beyond']
+    >>> [text[:54] for text in unknown_figures(table)]
+    ['the ends of the 99.999 % interval of energy_wh (typica']
     """
     prob, unknown = float(table.attrs["prob"]), dict[str, set[str]]()
     for statistic in table["statistic"].values:
