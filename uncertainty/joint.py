@@ -42,6 +42,7 @@ class Node:
     law : CompiledLaw or None
         None for an expression.
     expression : tuple or None
+        With the law ``pick`` the place of its value among several, from 0.
     """
 
     name: str = field(metadata=_STATIC)
@@ -53,23 +54,29 @@ class Node:
     @property
     def uncertain(self) -> bool:
         """True where a score moves it."""
-        return self.law is not None and self.law.family != "fixed"
+        return self.law is not None and self.law.family not in ("fixed", "pick")
 
     @property
     def needs(self) -> frozenset[str]:
         """Names of the assumptions that its value follows from."""
-        if self.law is not None:
-            return self.law.references
-        return frozenset(names_in(self.expression) if self.expression else ())
+        own = self.law.references if self.law is not None else frozenset[str]()
+        return own.union(names_in(self.expression) if self.expression else ())
 
     def value(self, scores: Scores, values: Values) -> Array:
         """Value at its own score, given the values of what it needs."""
-        if self.law is None:
-            assert self.expression is not None
-            return evaluate(self.expression, values)
+        if self.expression is not None:
+            found = evaluate(self.expression, values)
+            return found if self.law is None else _picked(self.law.fields(values)["values"], found)
+        assert self.law is not None
         if not self.uncertain:
             return self.law.fields(values)["value"]
         return self.law.quantile(scores[self.name], values)
+
+
+def _picked(numbers: Array, place: Array) -> Array:
+    """Give the number at a place; NaN at a place that is none."""
+    known = (place >= 0) & (place < len(numbers))
+    return jnp.where(known, numbers[jnp.where(known, place, 0).astype(int)], jnp.nan)
 
 
 @jax.tree_util.register_dataclass
@@ -200,11 +207,7 @@ def evaluate(expression: Expression, values: Values) -> Array:
         return jnp.asarray(rest[0], jnp.result_type(float))
     if head == "name":
         return values[str(rest[0])]
-    parts = [x for x in rest if isinstance(x, tuple)]
-    if head == "pick":
-        numbers = np.array([x[1] for x in parts[1:]], np.float64)
-        return jnp.asarray(numbers)[jnp.round(evaluate(parts[0], values)).astype(int)]
-    return _OPERATIONS[str(head)](*(evaluate(x, values) for x in parts))
+    return _OPERATIONS[head](*(evaluate(x, values) for x in rest if isinstance(x, tuple)))
 
 
 def _blocks(correlations: Iterable[Correlation], indices: Mapping[str, int]) -> tuple[Block, ...]:

@@ -44,7 +44,7 @@ class CompiledLaw:
     Attributes
     ----------
     family : str
-        Name of the kernel, or ``mixture``.
+        Name of the kernel, or ``mixture``, or ``pick``: one of `values` by the place of another.
     numbers : dict of str to array
         Parameters that are numbers, ``weights`` of a mixture in the order of its parts;
         ``low`` and ``high`` of a truncation are `ends`.
@@ -265,7 +265,13 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
 
 
 def _single(law: Law) -> CompiledLaw:
+    if law.family == "pick":
+        return CompiledLaw("pick", {"values": np.asarray(law.data)})
     kernel = FAMILIES[law.family]
+    if law.family == "choice" and law.data:
+        return CompiledLaw(
+            "choice", {"options": np.asarray(law.data), "weights": np.ones(len(law.data))}
+        )
     if law.family == "choice":
         options = _listed("options", [dict(part.fields)["value"] for part in law.parts])
         weights = _listed("weights", law.weights)

@@ -24,13 +24,14 @@ class Law:
     Attributes
     ----------
     family : str
-        A name in `uncertainty.families.FAMILIES`.
+        A name in `uncertainty.families.FAMILIES`, ``mixture``, or ``pick``: the one of `data` at
+        the place that the assumption's expression gives.
     fields : tuple of (str, number or name)
         The parametrization as stated, in canonical units.
     weights, parts
         Of a mixture or a choice.
     data : tuple of float
-        Of an empirical distribution: the values of its column.
+        Of an empirical distribution: the values of its column. Options of a choice of rows.
     origin : str
         Where they come from, in words.
     read : InputFile or None
@@ -72,7 +73,7 @@ class Law:
         if self.parts:
             return f"{self.family} of {len(self.parts)}"
         if self.data:
-            return f"{self.family} {{{self.origin}}}"
+            return f"{self.family} {{{self.origin}}}" if self.origin else f"one of {len(self.data)}"
         if self.family == "fixed":
             return _shown(self.fields[0][1])
         inside = ", ".join(f"{key}: {_shown(value)}" for key, value in self.fields)
@@ -124,7 +125,8 @@ class Assumption:
     solved_for: str = ""
 
     def __str__(self) -> str:
-        law = str(self.law) if self.law else told(self.expression or ("number", 0.0))
+        place = told(self.expression) if self.expression else ""
+        law = f"{self.law}, by {place}" if self.law and place else str(self.law or place)
         ends = {"low": self.low, "high": self.high}
         cut = ", ".join(f"{key}: {_shown(end)}" for key, end in ends.items() if end is not None)
         return f"{law}, truncate {{{cut}}}" if cut else law

@@ -1,7 +1,9 @@
 """One entry of a file to an assumption's law, its numbers in the canonical unit."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from uncertainty.declarations import INPUTS
 from uncertainty.spec.assumptions import Assumption, Law, Number
@@ -16,7 +18,7 @@ from uncertainty.spec.schema import AssumptionEntry, Picked
 from uncertainty.spec.values import Quantity, Reference, Scalar
 from uncertainty.units import UnitError, base_unit, factor
 
-__all__ = ["Complaint", "Inherited", "convert"]
+__all__ = ["Complaint", "Inherited", "convert", "row_of"]
 
 Complaint = tuple[tuple[Key, ...], str]
 
@@ -125,6 +127,8 @@ class _Conversion:
 
     def expression(self, entry: AssumptionEntry) -> Expression | None:
         """Parse an expression."""
+        if entry.empirical is not None and entry.empirical.rows:
+            return ("name", row_of(entry.empirical.file))
         if entry.expression is None:
             return None
         try:
@@ -132,14 +136,17 @@ class _Conversion:
         except ExpressionError as error:
             self.complaints.append((("expression",), str(error)))
             return ("number", 0.0)
-        if isinstance(entry, Picked):
-            found = ("pick", found, *(("number", number) for number in entry.numbers))
+        if isinstance(entry, Picked):  # a place has no unit
+            return found
         return found if self.scale == 1 else ("*", found, ("number", self.scale))
 
 
 def _ends(entry: AssumptionEntry, work: _Conversion) -> tuple[Number | None, Number | None]:
     if entry.truncate is None:
         return None, None
+    if entry.empirical is not None and entry.empirical.rows:
+        text = "would tear the rows of the file apart; leave them out of the file"
+        work.complaints.append((("truncate",), text))
     low = work.optional(entry.truncate.low, "truncate", "low")
     high = work.optional(entry.truncate.high, "truncate", "high")
     if isinstance(low, float) and isinstance(high, float) and low >= high:
@@ -157,7 +164,21 @@ def _entry_law(entry: AssumptionEntry, work: _Conversion) -> Law | None:
         ]
         _check_weights(weights, work, "mixture")
         return Law("mixture", weights=tuple(weights), parts=tuple(parts))
+    if isinstance(entry, Picked):
+        return Law("pick", data=tuple(number * work.scale for number in entry.numbers))
     return None if entry.expression is not None else _law(entry, work)
+
+
+def row_of(file: str) -> str:
+    """Name the assumption that says which row of a file holds, from 0.
+
+    Examples
+    --------
+    >>> row_of("data/chat-2024.csv")
+    'chat_2024_row'
+    """
+    stem = re.sub(r"\W", "_", Path(file).stem, flags=re.ASCII)
+    return f"_{stem}_row" if stem[:1].isdigit() else f"{stem}_row"
 
 
 def _law(keys: FamilyKeys, work: _Conversion, *at: Key) -> Law:
@@ -200,10 +221,13 @@ def _choice(stated: Choice, work: _Conversion, *at: Key) -> Law:
 
 def _column(stated: Empirical, work: _Conversion, *at: Key) -> Law:
     column = read_column(stated.file, stated.column, work.place)
-    if column.message:
-        work.complaints.append(((*at, column.key), column.message))
+    work.complaints += [((*at, key), message) for key, message in column.faults]
+    if stated.rows and len(at) > 1:
+        text = "is for a whole assumption: the rows of a part of a mixture are drawn one by one"
+        work.complaints.append(((*at, "rows"), text))
     values = tuple(value * work.scale for value in column.values)
-    return Law("empirical", data=values, origin=column.origin, read=column.read)
+    family = "pick" if stated.rows else "empirical"
+    return Law(family, data=values, origin=column.origin, read=column.read)
 
 
 def _check_weights(weights: list[Number], work: _Conversion, *at: Key) -> None:

@@ -16,14 +16,9 @@ __all__ = [
 ]
 
 Expression: TypeAlias = (
-    tuple[str, "float | str | Expression"]
-    | tuple[str, "Expression", "Expression"]
-    | tuple["str | Expression", ...]
+    tuple[str, "float | str | Expression"] | tuple[str, "Expression", "Expression"]
 )
-"""``("number", 2.0)``, ``("name", "pue")``, ``("-", x)``, ``("+", x, y)`` or ``("sqrt", x)``.
-
-``("pick", place, x, y, ...)`` is the one at a place, from 0, and is written by no file.
-"""
+"""``("number", 2.0)``, ``("name", "pue")``, ``("-", x)``, ``("+", x, y)`` or ``("sqrt", x)``."""
 
 FUNCTIONS = {"sqrt": 1, "exp": 1, "log": 1, "log10": 1, "abs": 1, "min": 2, "max": 2}
 """Functions that an expression may call, with their number of arguments."""
@@ -115,8 +110,6 @@ def told(expression: Expression) -> str:
     if head in {"number", "name"}:
         return f"{rest[0]:g}" if isinstance(rest[0], float) else str(rest[0])
     parts = [told(part) for part in rest if isinstance(part, tuple)]
-    if head == "pick":
-        return f"one of {len(parts) - 1} values, by {parts[0]}"
     if head in FUNCTIONS:
         return f"{head}({', '.join(parts)})"
     inner = [_closed(part) for part in rest if isinstance(part, tuple)]

@@ -1,12 +1,12 @@
 """Layers to one list of assumptions, with every fault that files alone can show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from uncertainty.declarations import ALTERNATIVES
 from uncertainty.errors import Fault
-from uncertainty.spec.assumptions import Assumption, Resolution
+from uncertainty.spec.assumptions import Assumption, Correlation, Law, Resolution
 from uncertainty.spec.catalogue import expand
 from uncertainty.spec.conversion import Inherited, convert
 from uncertainty.spec.correlations import resolve_correlations
@@ -64,12 +64,15 @@ def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:
     expansion = expand(stated)
     layers = expansion.layers
     assumptions, merge_faults = _merge(layers, expansion.names)
+    rows, row_faults = _rows_of_files(assumptions)
+    assumptions += rows
     broken = _broken(layers) | expansion.missing
     ordered, cycles = _order(assumptions)
     correlations, correlation_faults, notices = resolve_correlations(priors.layers, ordered, broken)
     faults = (
         *expansion.faults,
         *merge_faults,
+        *row_faults,
         *_unknown_sources(layers, priors),
         *_reference_faults(assumptions, broken),
         *_unit_faults(assumptions),
@@ -77,6 +80,7 @@ def _resolve(stated: Sequence[Layer], priors: Priors) -> Resolution:
         *correlation_faults,
     )
     reports = (*expansion.notices, *_overrides(layers), *_replacements(layers), *notices)
+    reports = (*reports, *_drawn_apart(ordered, correlations))
     lacking = dict(expansion.lacking)
     return Resolution(ordered, correlations, faults, reports, broken, lacking=lacking)
 
@@ -128,6 +132,61 @@ def _merge(layers: Sequence[Layer], names: Sequence[str]) -> tuple[list[Assumpti
         merged[name] = (assumption, found)
         faults += found
     return [assumption for assumption, _ in merged.values()], faults
+
+
+def _rows_of_files(assumptions: Sequence[Assumption]) -> tuple[list[Assumption], list[Fault]]:
+    """Make one assumption for the row of each file whose columns are drawn row by row.
+
+    It takes the coordinate of the first of them, which needs none.
+    """
+    stated = {item.name for item in assumptions}
+    columns: dict[str, list[Assumption]] = {}
+    for item in assumptions:
+        law = item.law
+        # What a catalogue has several of comes from no file; a column at fault has no data.
+        if law is not None and law.family == "pick" and (law.read is not None or not law.data):
+            columns.setdefault(next(iter(item.needs)), []).append(item)
+    rows, faults = list[Assumption](), list[Fault]()
+    for name, items in columns.items():
+        first, law = items[0], items[0].law
+        for other in items[1:]:
+            if other.law and law and other.law.read != law.read:
+                text = f"two files give the rows {name!r}; rename one of them"
+                faults.append(other.fault(text, "empirical", "file"))
+            if other.varies != first.varies:
+                text = f"is drawn with {first.name!r}: both vary per query, or neither does"
+                faults.append(other.fault(text, "empirical", "rows"))
+        if name not in stated and law is not None:
+            row = Law("choice", data=tuple(map(float, range(len(law.data)))), origin="a row")
+            groups = {item.group for item in items}
+            rows.append(
+                replace(
+                    first,
+                    name=name,
+                    law=row,
+                    expression=None,
+                    unit="",
+                    stated_unit=None,
+                    group=groups.pop() if len(groups) == 1 else "",
+                )
+            )
+    return rows, faults
+
+
+def _drawn_apart(
+    assumptions: Sequence[Assumption], correlations: Sequence[Correlation]
+) -> Iterator[Fault]:
+    """Say which columns of one file are drawn as if they had nothing to do with one another."""
+    joined = {name for pair in correlations for name in (pair.first, pair.second)}
+    columns: dict[object, list[Assumption]] = {}
+    for item in assumptions:
+        if item.law is not None and item.law.family == "empirical" and item.name not in joined:
+            columns.setdefault(item.law.read, []).append(item)
+    for items in columns.values():
+        if len(items) > 1:
+            names = " and ".join(item.name for item in items)
+            text = f"{names} are columns of one file, drawn independently of one another"
+            yield items[-1].fault(f"{text}; rows: file draws them row by row", "empirical")
 
 
 def _inherited(below: Assumption | None) -> Inherited:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -91,8 +91,15 @@ def _level(key: str) -> float:
 
 
 class Empirical(Family):
-    """The values of one column of a CSV file, straight between the sorted values."""
+    """The values of one column of a CSV file, straight between the sorted values.
+
+    With ``rows: file`` the columns of one file are drawn row by row, as they stand in it.
+    """
 
     forms = (("file", "column"),)
+    optional = ("rows",)
     file: str = Field(description="a CSV file with a header, looked for from this file's folder")
     column: str = Field(description="name of the column; its values carry the assumption's unit")
+    rows: Literal["file"] | None = Field(
+        None, description="one row for all columns of the file; drawn one by one unless given"
+    )
