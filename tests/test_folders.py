@@ -4,7 +4,9 @@ import json
 import resource
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -183,6 +185,32 @@ def test_places_that_cannot_be_written_are_told(place, out, tmp_path, monkeypatc
     (tmp_path / "p.yaml").write_text(PRIORS)
     with pytest.raises(un.InputError, match="--out: cannot write to"), place(path=Path(out)):
         pass
+    assert (tmp_path / "p.yaml").read_text() == PRIORS
+
+
+def test_two_runs_are_the_same_bytes_but_for_the_clock(call, monkeypatch):
+    line = "run p.yaml --model m.py:f --draws 64 --out out"
+    found, told = [], []
+    for hour in (b"01", b"23"):
+        stamp = f"2026-01-01T{hour.decode()}:00:00+00:00"
+        clock = SimpleNamespace(now=lambda _, stamp=stamp: datetime.fromisoformat(stamp))
+        monkeypatch.setattr("uncertainty.results.datetime", clock)
+        told.append(call(line))
+        # It stands in created_at, of run.nc and of report.md; the seal of run.nc follows it.
+        found.append(
+            {
+                name: content.split(b"\nuncertainty result, sha256")[0].replace(stamp.encode(), b"")
+                for name, content in contents("out").items()
+            }
+        )
+    assert found[0] == found[1]
+    assert told[0] == told[1]
+
+
+def test_a_result_is_not_saved_over_its_own_file(call, tmp_path):
+    tree = un.simulate(un.build_problem("p.yaml", model=lambda a, b: a * b), draws=64)
+    with pytest.raises(un.InputError, match="is an input"):
+        un.save(tree, tmp_path / "p.yaml")
     assert (tmp_path / "p.yaml").read_text() == PRIORS
 
 

@@ -41,6 +41,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ __all__ = [
     "MOMENTS",
     "NESTED",
     "build_tree",
+    "inputs_of",
     "is_streamed",
     "provenance",
     "streamed_tree",
@@ -228,6 +230,15 @@ def _dataset(
     counts = {dim: np.arange(result.sizes[dim]) for dim in ("chain", "draw") if dim in result.sizes}
     named = {name: list(c) for name, c in (coords or {}).items() if name in result.dims}
     return result.assign_coords({**counts, **named})
+
+
+def inputs_of(tree: "xr.DataTree") -> list[Path]:
+    """Files that a result was computed from, as they are called from the current folder."""
+    try:
+        listed = json.loads(str(tree.attrs.get("prior_files", "[]")))
+        return [Path(file["path"]) for file in listed]
+    except (ValueError, TypeError, KeyError):  # as `load` will say
+        return []
 
 
 def warnings_of(tree: "xr.DataTree") -> list[str]:

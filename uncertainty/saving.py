@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.results import FORMAT
-from uncertainty.writing import reason, replacing
+from uncertainty.results import FORMAT, inputs_of
+from uncertainty.writing import reason, refuse_inputs, replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,7 +44,8 @@ def save(tree: "xr.DataTree", path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If it cannot be written, or holds what no file can keep.
+        If it cannot be written, is one of the files that the result was computed from, or holds
+        what no file can keep.
 
     Examples
     --------
@@ -56,6 +57,7 @@ def save(tree: "xr.DataTree", path: str | Path) -> Path:
     True
     """
     path = Path(path)
+    refuse_inputs([path], inputs_of(tree))
     try:
         # In memory first: the HDF5 library can crash where a disk is full.
         content = bytes(_with_plain_attributes(tree).to_netcdf(None, engine="h5netcdf"))

@@ -1,6 +1,5 @@
 """`uncertainty rank`: which assumptions matter most, by as many methods as wanted."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -152,10 +151,11 @@ def _folder(question: Question, *, saved: bool) -> Path:
 
 def _files(question: Question, problem: "Problem | None", tree: "xr.DataTree | None") -> list[Path]:
     """What a ranking is computed from."""
+    from uncertainty.results import inputs_of
+
     if problem is not None:
         return [file.path for file in problem.files]
-    listed = json.loads(str(tree.attrs["prior_files"])) if tree is not None else []
-    return [Path(question.file), *(Path(file["path"]) for file in listed)]
+    return [Path(question.file), *(inputs_of(tree) if tree is not None else [])]
 
 
 def _movement(tree: "xr.DataTree | None", folder: Path) -> list[Path]:
