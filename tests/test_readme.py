@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,34 @@ def test_every_command_of_the_readme_is_one_that_parses():
         for words in re.findall(r"uncertainty (run|check) (.*?)(?: &&|$)", line):
             known = {option for p in commands[words[0]].params for option in p.opts}
             assert set(re.findall(r"--[a-z]+", words[1])) <= known, line
+
+
+FEWER = {
+    "run": ["--draws", "512"],
+    "rank": ["--draws", "128"],
+    "infer": ["--draws", "100", "--warmup", "200"],
+    "compare": ["--draws", "512"],
+}
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme_run_in_order(monkeypatch, tmp_path, capsys):
+    """Each after the other in one folder, with fewer draws: what one writes the next one reads."""
+    from uncertainty import cli
+
+    monkeypatch.chdir(tmp_path)
+    lines = "\n".join(blocks(README, "sh")).splitlines()
+    found = (re.search(r"(?:^|bin/)(uncertainty .*)", line) for line in lines)
+    lines = [match[1] for match in found if match and "--dask" not in match[1]]
+    assert len(lines) > 10
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        fewer = [] if {"--draws", "--tolerance"} & {*words} else FEWER.get(words[1], [])
+        monkeypatch.setattr(sys, "argv", [*words, *fewer])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code in (0, 3), (line, capsys.readouterr().err)
+        capsys.readouterr()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Results: the layout, and round trips bit for bit."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -140,6 +141,14 @@ def test_a_result_that_others_changed_is_refused(small, tmp_path):
     other.to_netcdf(path, engine="h5netcdf")
     with pytest.raises(un.InputError, match="checksum is missing"):
         un.load(path)
+
+
+def test_a_whole_file_that_is_no_result_is_refused_in_a_sentence(tmp_path):
+    for content in (b"", b"words", b"\x89HDF\r\n\x1a\n" + bytes(200)):
+        seal = hashlib.sha256(content).hexdigest().encode()
+        (tmp_path / "x.nc").write_bytes(content + b"\nuncertainty result, sha256 " + seal)
+        with pytest.raises(un.InputError, match=r"x\.nc: cannot be read"):
+            un.load(tmp_path / "x.nc")
 
 
 WRONG = [3.5, "[", "[[]]", '{"a": {}}']

@@ -139,7 +139,9 @@ def load(path: str | Path) -> "xr.DataTree":
             raise InputError.of(where, fault)
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             result = tree.load()
-    except OSError as error:
+    except InputError:
+        raise
+    except Exception as error:  # of the system, xarray, h5netcdf or h5py, each of its own kinds
         raise InputError.of(where, f"cannot be read: {reason(error)}") from error
     faults = list(_faults(result))
     if faults:
