@@ -42,7 +42,6 @@ DOORS = {
     "numpyro": {"problem", "sampling"},
     "arviz_stats": {"estimate", "health", "sensitivity"},
     "distributed": {"sampling"},
-    "SALib": {"sensitivity"},
 }
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError",

@@ -130,6 +130,11 @@ class Problem:
         needs = (name for item in self.assumptions.values() for name in item.needs)
         return frozenset([*self.model.used(self.assumptions), *needs, *self.observed.used])
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """Names that the outputs follow from, and what is correlated with one of these."""
+        return self.joint.behind(self.model.used(node.name for node in self.joint.nodes))
+
     @cached_property
     def new_system(self) -> "Problem":
         """The same for a system that was not measured: its energies have an effect of their own."""

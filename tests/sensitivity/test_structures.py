@@ -265,6 +265,9 @@ def test_what_the_model_does_not_use_is_not_ranked(method, tmp_path):
     if method in OF_DRAWS:
         tree = un.simulate(problem, draws=2**9)
         assert set(un.rank_inputs(tree, method=method)["input"].values) == {"a", "b", "mate"}
+    if method == "correlation":
+        tree = un.stream(problem, 2**10, correlations=True)
+        assert set(tree["prior_correlation"]["y"]["input"].values) == {"a", "b", "mate"}
     if method in ("sobol", "shapley", "value", "derivative"):
         assert un.rank_inputs(problem, **options, by="group")["input"].values.tolist() == ["other"]
 

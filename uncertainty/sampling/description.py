@@ -77,7 +77,7 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
     """Attributes of every variable: what it is, in which unit, from which source."""
     joint = problem.joint
     places = {**joint.coordinates(varies=False), **joint.coordinates(varies=True)}
-    needed = joint.behind(problem.model.used(node.name for node in joint.nodes))
+    needed = problem.needed
     labels = {
         name: {
             "units": item.unit,

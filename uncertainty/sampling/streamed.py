@@ -71,7 +71,7 @@ def stream_tree(
             "statistic": [s for s in _STATISTICS if any(s == c.statistic for c in totals.columns)],
             "moment": MOMENTS,
             "scale": SCALES,
-            "input": _scored(totals),
+            "input": list(_ranked(problem, totals)),
             "behind": list(problem.assumptions),
             **{f"{name}_threshold": list(limits) for name, limits in wanted.thresholds.items()},
         },
@@ -93,9 +93,10 @@ def _sampled(problem: Problem, totals: Totals, sample: int) -> Group:
     return {name: (("chain", "draw"), values) for name, values in shaped.items()}
 
 
-def _scored(totals: Totals) -> list[str]:
-    """Inputs in the order of their scores."""
-    return sorted(totals.plan.work.outer.names)
+def _ranked(problem: Problem, totals: Totals) -> dict[str, int]:
+    """Inputs that the outputs follow from, with their place among all that are scored."""
+    scored, needed = sorted(totals.plan.work.outer.names), problem.needed
+    return {name: i for i, name in enumerate(scored) if name in needed}
 
 
 def _by_quantity(totals: Totals) -> dict[str, list[Column]]:
@@ -131,6 +132,7 @@ def _asked_for(problem: Problem, totals: Totals, wanted: Wanted) -> dict[str, Gr
             exceedance[name] = (("statistic", "chain", f"{name}_threshold"), shares)
         if totals.has("Correlations"):
             found = np.stack([totals.correlations(column) for column in columns])
+            found = found[..., [*_ranked(problem, totals).values()]]
             correlation[name] = (("statistic", "chain", "scale", "input"), found)
         if totals.has("Tails"):
             values = np.stack([totals.largest(column)[0] for column in columns])

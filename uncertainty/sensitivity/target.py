@@ -169,8 +169,7 @@ def only_used(problem: Problem) -> Problem:
     What the model does not use but is correlated with something that it uses stays: knowing the
     one tells of the other.
     """
-    joint = problem.joint
-    kept = joint.behind(problem.model.used(node.name for node in joint.nodes))
+    joint, kept = problem.joint, problem.needed
     bare = replace(
         joint,
         nodes=tuple(node for node in joint.nodes if node.name in kept),
