@@ -57,7 +57,7 @@ def test_a_table_that_is_wrong_is_refused_with_its_line_or_its_format(tmp_path, 
 
 def test_everything_wrong_is_said_at_once_and_a_long_list_is_cut(tmp_path):
     lines = ["x,y", *["many,1"] * 9, *["1"] * 5, "x,y"]
-    cells, header, numbers = complaints(tmp_path, "\n".join(lines))
+    cells, numbers, header = complaints(tmp_path, "\n".join(lines))
     assert cells.endswith("(line 11 has 1, line 12 has 1, line 13 has 1 and 2 more); numbers are "
                           "written 1.5 and 1000")  # fmt: skip
     assert header == "repeats its header (line 16)"
