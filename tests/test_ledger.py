@@ -46,9 +46,13 @@ def test_every_claim_holds_with_its_words_and_its_source():
         for value, error in zip(finding.computed, finding.mcse, strict=True):
             assert np.isfinite(value)
             assert 0 <= error < 0.05 * abs(value) or abs(value) < 1e-9
-    assert "power that of a node" in findings["T4"].note
-    assert "slip of unit" in findings["S1"].note
-    assert "cents" in findings["S7"].note
+    assert "power that of a node" in findings["T4"].slip
+    assert "slip of unit" in findings["S1"].slip
+    assert "cents" in findings["S7"].slip
+    assert {key for key, finding in findings.items() if finding.slip} == {"T4", "S1", "S7"}
+    judged = {key: f.plausible for key, f in findings.items() if f.plausible is not None}
+    assert judged == {"E1": True, "E10": False, "O1": True}
+    assert "the 90 % interval of calibrated/gpt-4o (typical query, prior)" in findings["E10"].today
 
 
 @pytest.mark.parametrize(
@@ -107,10 +111,16 @@ def test_unknown_claims_are_refused():
 def test_the_command_prints_claims_and_exits_by_what_holds(tmp_path):
     shown = CliRunner().invoke(app, ["ledger", "E1", "T4"])
     assert shown.exit_code == 0
-    assert "2 of 2 claims hold." in shown.output
+    said = " ".join(shown.output.split())
+    assert "The arithmetic of 2 of 2 claims reproduces, which does not make a claim true." in said
+    assert "Of 1 that can be set against a shipped file, 1 is plausible today." in said
+    assert "T4: a slip of the source: the throughput is that of one GPU" in said
     told = CliRunner().invoke(app, ["ledger", "E1", "E3", "--json"])
     rows = json.loads(told.output)
-    assert {"id", "claim", "expected", "computed", "unit", "holds"} <= rows[0].keys()
+    assert {"id", "claim", "expected", "computed", "unit", "reproduces"} <= rows[0].keys()
+    assert (rows[0]["reproduces"], rows[0]["plausible"]) == (True, True)
+    assert (rows[1]["reproduces"], rows[1]["plausible"]) == (True, None)
+    assert "holds" not in rows[0]
     assert rows[0]["computed"] == pytest.approx(0.295, abs=5e-4)
     assert len(rows[1]["computed"]) == 3
     path = tmp_path / "mine.yaml"

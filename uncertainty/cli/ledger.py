@@ -1,5 +1,6 @@
 """`uncertainty ledger`: published claims, computed again."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uncertainty.cli.options import NOT_TRUSTED, AsJson, Debug
-from uncertainty.cli.show import busy, print_json, say, table
+from uncertainty.cli.show import busy, complain, print_json, say, table
 
 if TYPE_CHECKING:
     from uncertainty.ledger import Finding
@@ -21,7 +22,7 @@ Of = Annotated[Path | None, typer.Option("--file", help="A ledger of your own.")
 def ledger(
     only: Only = None, file: Of = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Compute published claims again, and say which of them hold."""
+    """Compute published claims again, and say which are plausible today."""
     from uncertainty.ledger import check_ledger
 
     with busy("computing claims"):
@@ -30,15 +31,44 @@ def ledger(
     if as_json:
         print_json([_record(finding) for finding in findings])
     else:
-        rows = [[f.id, f.claim, f.expected, told(f), "yes" if f.holds else "NO"] for f in findings]
-        table("Published claims", ["id", "claim", "expected", "computed", "holds"], rows)
-        for finding in findings:
-            if finding.note:
-                say(f"{finding.id}: {finding.note}")
-        say(f"{len(findings) - len(failed)} of {len(findings)} claims hold.")
+        _print(findings)
     if failed:
-        say(f"These do not hold: {', '.join(failed)}")
+        complain(f"These do not hold: {', '.join(failed)}")
         raise typer.Exit(NOT_TRUSTED)
+
+
+def _print(findings: "Sequence[Finding]") -> None:
+    columns = ["id", "claim", "expected", "computed", "reproduces", "plausible today"]
+    rows = [
+        [f.id, f.claim, f.expected, told(f), "yes" if f.holds else "NO", _plausible(f)]
+        for f in findings
+    ]
+    table("Published claims", columns, rows)
+    for finding in findings:
+        if finding.slip:
+            say(f"{finding.id}: a slip of the source: {finding.slip}")
+        if finding.note:
+            say(f"{finding.id}: {finding.note}")
+        if finding.plausible is not None:
+            say(f"{finding.id}: {finding.today}.")
+    judged = [finding for finding in findings if finding.plausible is not None]
+    said = [
+        f"The arithmetic of {sum(f.holds for f in findings)} of {len(findings)} claims reproduces, "
+        "which does not make a claim true."
+    ]
+    if judged:
+        count = sum(bool(finding.plausible) for finding in judged)
+        said.append(
+            f"Of {len(judged)} that can be set against a shipped file, {count} "
+            f"{'is' if count == 1 else 'are'} plausible today."
+        )
+    say(" ".join(said))
+
+
+def _plausible(finding: "Finding") -> str:
+    if finding.plausible is None:
+        return "not judged"
+    return "yes" if finding.plausible else "NO"
 
 
 def told(finding: "Finding") -> str:
@@ -53,6 +83,7 @@ def told(finding: "Finding") -> str:
 def _record(finding: "Finding") -> dict[str, object]:
     """One number stands by itself, several as a list."""
     found = asdict(finding)
+    found["reproduces"] = found.pop("holds")
     alone = len(finding.computed) == 1
     return {
         **found,

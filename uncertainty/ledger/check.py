@@ -6,7 +6,8 @@ from pathlib import Path
 
 from uncertainty.errors import InputError
 from uncertainty.joint import evaluate
-from uncertainty.ledger.terms import estimate_term
+from uncertainty.ledger.terms import estimate_term, judge
+from uncertainty.names import nearest
 from uncertainty.precision import in_float64
 from uncertainty.spec import Claim, names_in, parse_expression, read_ledger
 
@@ -19,14 +20,20 @@ class Finding:
 
     Attributes
     ----------
-    id, claim, expected, unit, source, note : str
-        As the ledger says.
+    id, claim, expected, unit, source, note, slip : str
+        As the ledger says; `slip` is an error of the source, empty where there is none.
     computed : tuple of float
         One number for each condition.
     mcse : tuple of float
         Monte Carlo standard error of each; 0 where nothing is sampled.
     holds : bool
-        Whether each number lies in its range.
+        Whether the arithmetic reproduces: each number lies in its range. That does not make the
+        claim true.
+    plausible : bool or None
+        Whether the number claimed lies in the 90 % interval of a shipped file that asks the same;
+        None where there is none to judge by.
+    today : str
+        That interval, and of what it is.
     """
 
     id: str
@@ -38,6 +45,9 @@ class Finding:
     holds: bool
     source: str
     note: str
+    slip: str = ""
+    plausible: bool | None = None
+    today: str = ""
 
 
 def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) -> list[Finding]:
@@ -69,7 +79,8 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
     claims = read_ledger(Path(path) if path else None)
     wanted, known = set(only), {claim.id for claim in claims}
     if wanted - known:
-        raise InputError.of("<only>", f"no claim {', '.join(sorted(wanted - known))}")
+        hint = nearest(sorted(wanted - known)[0], known)
+        raise InputError.of("<only>", f"no claim {', '.join(sorted(wanted - known))}{hint}")
     return [_check(claim) for claim in claims if not wanted or claim.id in wanted]
 
 
@@ -93,6 +104,7 @@ def _check(claim: Claim) -> Finding:
         computed.append(number)
         errors.append(sum(slope**2 for slope in slopes) ** 0.5)
         holds.append((low is None or number >= low) and (high is None or number <= high))
+    plausible, today = judge(claim.today)
     return Finding(
         id=claim.id,
         claim=claim.claim,
@@ -103,4 +115,7 @@ def _check(claim: Claim) -> Finding:
         holds=all(holds),
         source=claim.source,
         note=claim.note or "",
+        slip=claim.slip or "",
+        plausible=plausible,
+        today=today,
     )

@@ -21,11 +21,11 @@ from uncertainty.errors import InputError
 from uncertainty.estimate import Estimate
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem, build_problem
-from uncertainty.sampling import simulate
-from uncertainty.spec import Term, nearest
-from uncertainty.summary import summarize
+from uncertainty.sampling import answer, simulate
+from uncertainty.spec import Term, Today, nearest
+from uncertainty.summary import group_of, summarize
 
-__all__ = ["FORMULAS", "estimate_term"]
+__all__ = ["FORMULAS", "estimate_term", "judge"]
 
 Value = TypeVar("Value")
 
@@ -109,6 +109,29 @@ def _of_files(term: Term) -> Estimate:
         own = row.sel(statistic=term.statistic)
         return float(own["chance_above"]), float(own["mcse_chance_above"])
     return _cell(row, term, "ratio_")
+
+
+def judge(today: Today | None) -> tuple[bool | None, str]:
+    """Whether a number lies in the 90 % interval of a shipped file, and what that is."""
+    if today is None:
+        return None, "not judged: no shipped file asks the same"
+    tree = _answer(today.file, today.scenario)
+    table = summarize(tree, 0.9, quantities=[today.output])
+    row = table.sel(quantity=today.output, statistic=today.statistic)
+    low, high = float(row["lower"]), float(row["upper"])
+    units = f" {row['units'].item()}".rstrip()
+    where = f":{today.scenario}" if today.scenario else ""
+    inside = low <= today.claimed <= high
+    return inside, (
+        f"{today.claimed:g}{units} lies {'in' if inside else 'outside'} {low:.2g} to "
+        f"{high:.2g}{units}, the 90 % interval of {today.file}{where} "
+        f"({today.statistic} query, {group_of(tree)})"
+    )
+
+
+@lru_cache(maxsize=8)
+def _answer(file: str, scenario: str | None) -> xr.DataTree:
+    return answer(_problem(file, scenario))
 
 
 def _cell(table: xr.Dataset, term: Term, prefix: str) -> Estimate:

@@ -19,7 +19,7 @@ from uncertainty.spec.functions import file_of_function, load_function, model_of
 from uncertainty.spec.hints import hint_for_number
 from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
-from uncertainty.spec.ledger import Claim, Term, read_ledger
+from uncertainty.spec.ledger import Claim, Term, Today, read_ledger
 from uncertainty.spec.library import (
     InputFile,
     Place,
@@ -62,6 +62,7 @@ __all__ = [
     "Row",
     "Scalar",
     "Term",
+    "Today",
     "catalogue",
     "catalogue_schema",
     "conditions_of",

@@ -12,7 +12,7 @@ from uncertainty.spec.families import Strict
 from uncertainty.spec.library import Place, shipped_folder, shown_path, source_keys, sources
 from uncertainty.spec.validation import nearest, validate
 
-__all__ = ["Claim", "Expected", "Term", "read_ledger"]
+__all__ = ["Claim", "Expected", "Term", "Today", "read_ledger"]
 
 _KINDS = ("number", "model", "formula", "file")
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -57,6 +57,16 @@ class Expected(Strict):
         return self
 
 
+class Today(Strict):
+    """What the claimed number is set against: a shipped file that asks the same."""
+
+    claimed: float = Field(description="the number claimed, in the unit of the output")
+    file: Text = Field(description="a prior file")
+    scenario: str | None = None
+    output: str = "energy_wh"
+    statistic: Literal["typical", "mean", "query"] = "typical"
+
+
 class Claim(Strict):
     """A published claim."""
 
@@ -67,7 +77,9 @@ class Claim(Strict):
     unit: str = Field("", description="of the computed numbers")
     terms: dict[str, Term] = Field(default_factory=dict)
     holds: tuple[Expected, ...] = Field(min_length=1)
-    note: str | None = Field(None, description="where the claim slips, and why physics decides")
+    note: str | None = Field(None, description="what to know of the computation")
+    slip: str | None = Field(None, description="where the source slips, and why physics decides")
+    today: Today | None = Field(None, description="what the claim is judged by; else it is not")
 
 
 class _LedgerFile(Strict):
