@@ -134,3 +134,13 @@ def test_a_streamed_run_is_of_the_prior_and_says_so(folder):
     done = uncertainty(folder, "run", "mine.yaml", "--tolerance", "2%")
     assert done.returncode == 0, done.stderr
     assert "this is the prior alone" in done.stdout
+
+
+def test_a_mistaken_unit_is_found_before_any_chain(folder):
+    (folder / "measured.yaml").write_text(MEASURED.replace("[[0.4], [0.5]]", "[[1.44e6], [1.8e6]]"))
+    for command in ("infer", "run"):
+        done = uncertainty(folder, command, "mine.yaml")
+        assert done.returncode == 2
+        assert done.stderr.startswith("measured.yaml:5:")
+        assert "as if J were entered as kWh (3.6e6 times)" in done.stderr
+        assert "chains" not in done.stderr

@@ -97,6 +97,10 @@ __all__ = [*_ROOMS]  # a list of names, kept in one place
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("uncertainty")
     if name not in _ROOMS:
         raise AttributeError(f"module 'uncertainty' has no attribute {name!r}")
     return getattr(import_module(f"uncertainty.{_ROOMS[name]}"), name)

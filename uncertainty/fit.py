@@ -10,13 +10,11 @@ from uncertainty.health import leave_one_out
 from uncertainty.likelihood import Observation
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem
-from uncertainty.sampling import expected_rows
+from uncertainty.sampling import expected_rows, surprise_of, tails_of
 from uncertainty.scoring import PROBS, score
 
-__all__ = ["SURPRISING", "check_fit", "check_prior", "compare_fits"]
+__all__ = ["check_fit", "check_prior", "compare_fits"]
 
-SURPRISING = 0.001
-"""Probability in the prior's own tails below which it did not expect a measurement."""
 _UNRELIABLE = 0.7  # Pareto k
 
 
@@ -192,7 +190,9 @@ def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
         `check_fit`, of draws of the prior with effects of groups and errors of measurements;
         ``tail``, the prior's probability of a value as far out, on either side, as that of the row
         farthest out (of a row with limits: of lying within them), with ``tail_se``; ``farthest``,
-        the number of that row, from 1.
+        the number of that row, from 1; ``surprise``, a sentence on rows that it did not expect and
+        what would explain them, empty where there are none, with their number ``rows_outside`` and
+        ``factor``, how many times what the prior expects they are.
 
     Raises
     ------
@@ -226,19 +226,10 @@ def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
 
 
 def _expected(draws: Floats, item: Observation) -> xr.Dataset:
-    tails, errors = _tails(draws, item)
+    tails, errors = tails_of(draws, item)
     place = int(tails.argmin())
+    surprise = surprise_of(draws, item)
     told = {"tail": tails[place], "tail_se": errors[place], "farthest": place + 1.0}
+    told |= {"rows_outside": float(len(surprise.rows)), "factor": surprise.factor}
+    told |= {"surprise": surprise.text}
     return _scored(draws, item.observed()[item.name]).assign(told)
-
-
-def _tails(draws: Floats, item: Observation) -> tuple[Floats, Floats]:
-    """Probability in `draws` (sample, row) of what was measured or is farther out; its error."""
-    observed = item.observed()
-    values = observed[item.name]
-    low, high = (observed.get(f"{item.name}_{end}", values) for end in ("at_least", "at_most"))
-    below, inside = (draws < values).mean(0), ((low <= draws) & (draws <= high)).mean(0)
-    limited = np.isnan(values)
-    share = np.where(limited, inside, np.minimum(below, 1 - below))
-    sides = np.where(limited, 1, 2)
-    return sides * share, sides * np.sqrt(share * (1 - share) / len(draws))

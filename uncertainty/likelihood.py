@@ -20,7 +20,7 @@ from uncertainty.laws import CompiledLaw, Values
 from uncertainty.precision import Floats
 from uncertainty.spec import MULTIPLYING
 
-__all__ = ["At", "Observation", "Rows", "Target", "zero_scores"]
+__all__ = ["At", "Observation", "Rows", "Target", "replaced_by", "zero_scores"]
 
 Effects: TypeAlias = tuple[Array, ...]
 _STATIC = {"static": True}
@@ -120,7 +120,7 @@ class Observation:
     def located(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
         """Output at each row with each query, on the error's scale: shape (n, m)."""
         stated = {name: jnp.asarray(column) for name, column in rows.known.items()}
-        replaced = {*_replaced(stated), *EFFECTS}
+        replaced = {*replaced_by(stated), *EFFECTS}
 
         def output(known: Values, query: Scores) -> Array:
             inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
@@ -276,7 +276,7 @@ def _log_between(low: Array, high: Array) -> Array:
     return jnp.where(some, upper + jnp.log1p(-jnp.exp(lower - upper)), -jnp.inf)
 
 
-def _replaced(known: Mapping[str, object]) -> frozenset[str]:
+def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
     """Names that say in another way what a row states."""
     first, second = (frozenset(names) for names in ALTERNATIVES)
     return (second if first & known.keys() else frozenset()) | (
@@ -337,6 +337,7 @@ class Target:
         queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
         values = self.joint.inputs(self.joint.correlate(scores))
         rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
+        expected = list[Array]()
         for item, own in zip(self.observations, effects, strict=True):
             centers, effect = item.centers(self.joint, scores, queries), own
             if self.guided and item.groups:
@@ -345,9 +346,10 @@ class Target:
                 volume += (logpdf(effect) - logpdf(own) + jnp.log(sd)).sum()
             errors = None if noise is None else noise[start : start + item.count]
             rows.append(item.at(values, centers, effect, errors))
+            expected.append(item.at(values, centers, own, errors)[1])
             plain.append(effect)
             start += item.count
-        return At(tuple(rows), jnp.concatenate(plain), volume)
+        return At(tuple(rows), tuple(expected), jnp.concatenate(plain), volume)
 
     @property
     def count(self) -> int:
@@ -370,6 +372,9 @@ class At:
     ----------
     rows : tuple of (array, array)
         `Observation.at` of each observation.
+    expected : tuple of array
+        The same measurements with effects that know nothing of what was measured: of points of the
+        prior, what it expects.
     plain : array
         The vector with plain scores of groups.
     volume : array
@@ -378,5 +383,6 @@ class At:
     """
 
     rows: tuple[tuple[Array, Array], ...]
+    expected: tuple[Array, ...]
     plain: Array
     volume: Array

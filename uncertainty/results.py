@@ -15,8 +15,8 @@ and where something varies per query:
 With evidence also, over the chains and draws of a Markov chain:
 
 - ``posterior``: assumptions, and the effect of each group of rows; ``posterior_predictive``:
-  outputs (one query for each draw), and a new measurement of each row under the name of its
-  evidence;
+  a new measurement of each row under the name of its evidence and, as coordinates, outputs (one
+  query for each draw);
 - ``log_prior``: of each assumption on its natural scale; ``log_likelihood``: of each row;
   ``sample_stats``; ``observed_data``: what was measured, NaN where it was censored;
 - ``unconstrained_posterior``: the standard normal scores that were sampled;
@@ -167,6 +167,10 @@ def with_posterior(
             for name, (dims, values) in arrays.items()
         }
         made = xr.Dataset(variables)
+        if group == "posterior_predictive":
+            # ArviZ compares every variable of this group with what was observed. Outputs, which
+            # were not, stand beside them as coordinates: read by name as before, but not compared.
+            made = made.set_coords([n for n, (dims, _) in arrays.items() if len(dims) == 2])
         own = {name: list(values) for name, values in coords.items() if name in made.dims}
         numbered = {
             name: np.arange(made.sizes[name]) for name in ("chain", "draw") if name in made.dims

@@ -4,8 +4,9 @@ import atexit
 import gc
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -17,6 +18,7 @@ from uncertainty.cli.listing import list_
 from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.rank import rank
 from uncertainty.cli.run import run
+from uncertainty.cli.show import complain
 from uncertainty.cli.starter import init
 from uncertainty.cli.streams import standard_streams
 from uncertainty.errors import UncertaintyError
@@ -82,9 +84,22 @@ def main() -> NoReturn:
     """Run the command line, and turn every outcome into an exit status."""
     gc.set_threshold(*_GARBAGE)
     atexit.register(gc.freeze)  # else a last collection goes over all that was imported
+    warnings.showwarning = _show_warning
     with standard_streams():
         status = _status()
     sys.exit(status)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as people read it, without the line of code."""
+    complain(f"warning: {message}")
 
 
 def _status() -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.fit import SURPRISING, check_fit
+from uncertainty.fit import check_fit
 from uncertainty.health import r_hat
 from uncertainty.plots import plot_fits
 from uncertainty.precision import Floats
@@ -142,15 +142,7 @@ def prior_fit_rows(found: xr.Dataset) -> tuple[list[str], list[list[str]]]:
 
 def surprises(found: xr.Dataset) -> Iterator[str]:
     """Say which measurements the prior did not expect."""
-    for name in found["evidence"].values:
-        row = found.sel(evidence=name)
-        if float(row["tail"]) < SURPRISING:
-            yield (
-                f"row {int(row['farthest'])} of {name} lies where the prior expects "
-                f"{figure_with_error(float(row['tail']), float(row['tail_se']))} of measurements "
-                f"(under {SURPRISING:g}): compare its unit, boundary and conditions with the "
-                "model's, or widen the prior"
-            )
+    yield from (str(text) for text in found["surprise"].values if text)
 
 
 def write_fits(found: xr.Dataset, folder: str | Path) -> list[Path]:

@@ -11,6 +11,7 @@ from uncertainty.sampling.points import normal_scores, unit_points
 from uncertainty.sampling.predict import expected_rows, predict
 from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
+from uncertainty.sampling.surprise import surprise_of, tails_of
 from uncertainty.sampling.target import learns
 from uncertainty.sampling.update import update
 
@@ -33,6 +34,8 @@ __all__ = [
     "simulate",
     "stream",
     "subject",
+    "surprise_of",
+    "tails_of",
     "unit_points",
     "update",
 ]

@@ -34,6 +34,8 @@ RELIABLE = 0.7
 """Pareto k below which weights can be relied on."""
 FEWEST = 400
 """Effective draws that weights must leave."""
+_EXPECTED, _FEWEST_EXPECTED = 2**22, 2**10
+"""Expected measurements that are kept, and of how many points at least."""
 _MOST = 2**16
 """Points that are weighted."""
 _RANDOMIZATIONS = 16
@@ -55,11 +57,14 @@ class Weighted:
         likelihood where scores of groups are plain. Shape (randomizations, points).
     smoothed : Smoothed
         Weights of all points, in order.
+    expected : tuple of array
+        What the first points expect to be measured: of each observation, shape (points, rows).
     """
 
     z: Floats
     log_weight: Floats
     smoothed: Smoothed
+    expected: tuple[Floats, ...] = ()
 
     @property
     def reliable(self) -> bool:
@@ -100,15 +105,21 @@ def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted
     """
     each = _POINTS if count is None else -(-count // _RANDOMIZATIONS)
     points = prior_points(target, seed, each)
-    plain, weights = list[Floats](), list[Floats]()
+    plain, weights, expected = list[Floats](), list[Floats](), list[tuple[Floats, ...]]()
+    kept = max(_FEWEST_EXPECTED, _EXPECTED // max(target.count, 1))
     for found in batches_at(target, points.reshape(-1, target.size), seed):
         plain.append(np.asarray(found.plain))
+        if len(expected) * len(found.plain) < kept:
+            expected.append(tuple(map(np.asarray, found.expected)))
         weights.append(np.sum([rows.sum(1) for rows, _ in found.rows], axis=0) + found.volume)
     shape = points.shape[:2]
     z = np.concatenate(plain)[: math.prod(shape)].reshape(points.shape)
     whole = np.concatenate(weights)[: math.prod(shape)]
     log_weight = np.where(np.isnan(whole), -np.inf, whole)
-    return Weighted(z, log_weight.reshape(shape), smoothed_weights(log_weight))
+    known = tuple(
+        np.concatenate(parts)[: math.prod(shape)] for parts in zip(*expected, strict=True)
+    )
+    return Weighted(z, log_weight.reshape(shape), smoothed_weights(log_weight), known)
 
 
 def more_weights(target: Target, weighted: Weighted, draws: int, seed: int) -> Weighted | None:

@@ -1,6 +1,8 @@
 """From prior and evidence to a posterior, checked before it is given away."""
 
+import json
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.arguments import check_count, check_seed
-from uncertainty.errors import InputError
+from uncertainty.errors import Fault, InputError
 from uncertainty.health import bfmi, ess_bulk, ess_tail, r_hat
 from uncertainty.likelihood import Target
 from uncertainty.precision import Floats, in_float64
@@ -28,6 +30,7 @@ from uncertainty.sampling.importance import (
 from uncertainty.sampling.nuts import Chains, Progress, compiling, run_chains
 from uncertainty.sampling.posterior import Posterior, lay_out
 from uncertainty.sampling.recall import remember
+from uncertainty.sampling.surprise import surprise_of
 from uncertainty.sampling.target import RowsAt, has_slopes, labels_of, rows_at, target_of
 
 if TYPE_CHECKING:
@@ -93,7 +96,8 @@ def infer(
     ------
     InputError
         If there is no evidence, or it bears on nothing uncertain, or on an assumption that takes
-        separate values.
+        separate values; or if measurements lie so far from what the prior expects that a unit is
+        mistaken. What is less far is warned of, before chains are run.
 
     Notes
     -----
@@ -134,6 +138,7 @@ def infer(
     if slopes:
         sampler = compiling(guided, chains, warmup)
     weighted = weigh_prior(guided, seed, None if slopes else chains * draws)
+    surprises = _surprises(problem, target, weighted)
     starts = _starts(weighted, prior_points(guided, seed, weighted.z.shape[1]), chains)
     own = _PRIOR_DRAWS if slopes else weighted.log_weight.size
     prior = simulate(problem, prior_draws or own, seed, queries=queries)
@@ -153,8 +158,33 @@ def infer(
         found = _by_weights(target, weighted, (chains, draws), seed, "the model has no slopes")
     posterior = Posterior(system, target, found.chains, found.rows, seed)
     tree = lay_out(posterior, prior, found.weighted, found.doubts, queries)
-    tree.attrs |= {**remember(problem), "sampler": found.sampler}
+    notices = [*json.loads(tree.attrs["notices"]), *surprises]
+    facts = {"sampler": found.sampler, "notices": json.dumps(notices)}
+    tree.attrs |= {**remember(problem), **facts}
     return tree
+
+
+def _surprises(problem: Problem, target: Target, weighted: Weighted) -> list[str]:
+    """Warn of measurements that the prior did not expect, before any time goes into learning.
+
+    Raises
+    ------
+    InputError
+        If a unit is mistaken, all but certainly.
+    """
+    read = {item.name: item for item in problem.observed.evidence}
+    faults, found = list[Fault](), list[str]()
+    for item, draws in zip(target.observations, weighted.expected, strict=True):
+        surprise = surprise_of(draws, item)
+        if surprise.mistaken:
+            text = f"{surprise.text}; mend the unit, or widen the prior if they are right"
+            faults.append(read[item.name].fault(text, "rows", surprise.rows[0]))
+        elif surprise.text:
+            warnings.warn(surprise.text, stacklevel=4)
+            found.append(surprise.text)
+    if faults:
+        raise InputError(faults)
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,24 @@
-"""What would be measured at new conditions."""
+"""What would be measured at new conditions, and what the outputs would be."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from uncertainty.declarations import INPUTS
+from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError
-from uncertainty.likelihood import Observation
+from uncertainty.joint import Joint
+from uncertainty.laws import CompiledLaw
+from uncertainty.likelihood import Observation, replaced_by
+from uncertainty.names import require_known
 from uncertainty.observations import rows_of
 from uncertainty.precision import Floats, in_float64
 from uncertainty.problem import Problem
@@ -20,10 +29,15 @@ from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
 from uncertainty.spec import KINDS, Row, conditions_of, group_of_row, nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
-__all__ = ["expected_rows", "predict"]
+__all__ = ["RowsLike", "expected_rows", "predict", "read_rows"]
 
+RowsLike: TypeAlias = "Sequence[Mapping[str, object]] | Mapping[str, object] | pd.DataFrame"
+"""Conditions: a list of mappings, one mapping, a mapping of columns, or a table."""
+_BATCH = 2**10
+"""Samples that are computed together."""
 _DRAWS = 2**12
 _PLAIN_DRAWS = 2**10
 """Of a model in plain Python, each is a call of it for each row."""
@@ -32,32 +46,41 @@ _PLAIN_DRAWS = 2**10
 @in_float64
 def predict(
     tree_or_problem: "xr.DataTree | Problem",
-    rows: Sequence[Mapping[str, object]],
+    rows: RowsLike,
     *,
     seed: int = 0,
     observes: str | None = None,
+    quantity: str | None = None,
+    statistic: str = "typical",
 ) -> "xr.Dataset":
-    """Draw measurements of an observed output at new conditions.
+    """Draw measurements of an observed output, or any output itself, at new conditions.
 
     Parameters
     ----------
     tree_or_problem : xarray.DataTree or Problem
         From `infer`: its posterior. A problem: its prior.
-    rows : sequence of mapping
-        Conditions of each measurement, as `given` takes them: numbers in the units of the inputs,
-        texts with a unit, names of the catalogues. Under the name of the evidence's column of
-        groups stands the group; rows of one group share its effect, which is the posterior's own
-        where the group was measured, and new otherwise.
+    rows : sequence of mapping, mapping or pandas.DataFrame
+        Conditions of each row, as `given` takes them: numbers in the units of the inputs, texts
+        with a unit, names of the catalogues; an empty cell (None, NaN) leaves an input open. One
+        mapping is one row or, where it holds lists, a column for each name. Under the name of the
+        evidence's column of groups stands the group; rows of one group share its effect, which is
+        the posterior's own where the group was measured, and new otherwise.
     seed : int
     observes : str, optional
-        The output; that of the first evidence, or of the file's measurement, where not given.
+        The observed output; that of the first evidence, or of the file's measurement, where not
+        given.
+    quantity : str, optional
+        Any output in place of a measurement: as the system has it, without an error of measuring.
+    statistic : {"typical", "mean", "query"}
+        Of the `quantity`, where a row leaves open what varies per query: of the median query, the
+        mean query, or any one.
 
     Returns
     -------
     xarray.Dataset
         Draws under the output's name, in its unit, dimensions ``sample`` and ``row``: with the
-        effect of the group and the error of a single measurement. Attribute ``notices`` (JSON)
-        names conditions that nothing uses.
+        effect of the group and, of a measurement, its error. Attribute ``notices`` (JSON) names
+        conditions that nothing uses.
 
     Raises
     ------
@@ -69,37 +92,187 @@ def predict(
     >>> import uncertainty as un
     >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}},
     ...          "measurement": {"observes": "y", "error": {"lognormal": {"sigma": 0.1}}}}
-    >>> problem = un.build_problem(prior, model=lambda x: x)
+    >>> problem = un.build_problem(prior, model=lambda x: {"y": x, "twice": 2 * x})
     >>> predict(problem, [{"x": 2.0}, {}])["y"].median("sample").values.round(1)
     array([2., 1.])
+    >>> predict(problem, {"x": [2.0, 3.0]}, quantity="twice")["twice"].median("sample").values
+    array([4., 6.])
     """
     import xarray as xr
 
+    require_known("statistic", statistic, ("typical", "mean", "query"))
     if isinstance(tree_or_problem, Problem):
         problem, posterior = tree_or_problem, None
     else:
         problem = problem_of(tree_or_problem)
+        if "posterior" not in tree_or_problem.children:
+            raise InputError.of("<result>", "has no posterior to predict from: give the problem")
         posterior = tree_or_problem["unconstrained_posterior"].dataset
-    chosen = _chosen(problem, observes)
-    grouping = _grouping(problem, chosen)
-    conditions, groups = _conditions(problem, rows, chosen, grouping)
-    names = list(dict.fromkeys([*chosen.groups, *groups]))
+    if quantity is not None and observes is not None:
+        raise InputError.of("<quantity>", "give a quantity, or what was observed, not both")
+    chosen = None if quantity and not problem.observations else _chosen(problem, observes)
+    grouping = _grouping(problem, chosen) if chosen else ""
+    stated = read_rows(rows)
+    model = problem.model if quantity or chosen is None else chosen.model
+    conditions, groups = _conditions(problem, stated, grouping, model)
     made = [
         Row(i, own, {"value": 1.0}, group)
         for i, (own, group) in enumerate(zip(conditions, groups, strict=True))
     ]
+    if quantity is not None:
+        name = problem.quantity(quantity)
+        found = _outputs(problem, made, chosen, posterior, (name, statistic), seed)
+    else:
+        assert chosen is not None
+        name = chosen.observes
+        found = _measurements(problem, made, chosen, posterior, seed)
+    output = problem.outputs.get(name)
+    facts = {"units": output.unit, "boundary": output.boundary} if output else {}
+    notices = json.dumps([*_unused(stated, model, problem, grouping)])
+    return xr.Dataset({name: (("sample", "row"), found, facts)}, attrs={"notices": notices})
+
+
+def _measurements(
+    problem: Problem,
+    made: Sequence[Row],
+    chosen: Observation,
+    posterior: "xr.Dataset | None",
+    seed: int,
+) -> Floats:
+    """Draw new measurements: shape (samples, rows)."""
+    names = list(dict.fromkeys([*chosen.groups, *(row.group for row in made)]))
     parts = tuple(rows_of(made, [(0.0, 0.0)] * len(made), names, problem.joint, chosen.model))
     observation = replace(chosen, groups=tuple(names) if chosen.sd else (), rows=parts)
-    coordinates = problem.joint.coordinates(varies=False)
     target = whole_target(problem, (observation,), QUERIES, seed)
-    others = [x for x in problem.observations if x.observes == chosen.observes and x.count]
-    z = _scores(coordinates, observation, chosen, others, posterior, seed)
-    found = rows_at(target, z, seed).replicate[0]
-    output = problem.outputs.get(chosen.observes)
-    facts = {"units": output.unit, "boundary": output.boundary} if output else {}
-    notices = json.dumps([*_unused(rows, chosen, problem, grouping)])
-    draws = {chosen.observes: (("sample", "row"), found, facts)}
-    return xr.Dataset(draws, attrs={"notices": notices})
+    columns, known = _drawn(problem, chosen, posterior, seed)
+    rng, count = np.random.default_rng([seed, 1]), _count(columns, chosen.model)
+    effects = [
+        known[group] if group in known else rng.standard_normal(count)
+        for group in observation.groups
+    ]
+    both = [*columns.values(), *effects]
+    z = np.stack(both, -1) if both else np.zeros((count, 0))
+    return rows_at(target, z, seed).replicate[0]
+
+
+def _outputs(
+    problem: Problem,
+    made: Sequence[Row],
+    chosen: Observation | None,
+    posterior: "xr.Dataset | None",
+    wanted: tuple[str, str],
+    seed: int,
+) -> Floats:
+    """Draw an output at each row, with the effect of its system: shape (samples, rows)."""
+    system = problem.new_system
+    columns, known = _drawn(system, chosen, posterior, seed)
+    count = _count(columns, system.model)
+    rng = np.random.default_rng([seed, 1])
+    new = {row.group: rng.standard_normal(count) for row in made}
+    places = system.joint.coordinates(varies=True)
+    inner = normal_scores(places, QUERIES, seed=seed, randomization=0)
+    if wanted[1] == "query":
+        columns |= {name: rng.standard_normal(count) for name in places}
+        inner = {}
+    effect = EFFECTS[0] if EFFECTS[0] in columns else ""
+    found = np.empty((count, len(made)))
+    for number, row in enumerate(made):
+        own = dict(columns)
+        if effect:
+            own[effect] = known.get(row.group, new[row.group])
+        # What a measured system shares with all others is learned; of a new one it is not.
+        shared = chosen.discrepancy if chosen and row.group in known else None
+        found[:, number] = _at_row(system, row.conditions, own, inner, shared, wanted)
+    return found
+
+
+def _at_row(
+    system: Problem,
+    conditions: Mapping[str, float],
+    columns: Mapping[str, Floats],
+    inner: Mapping[str, Floats],
+    shared: CompiledLaw | None,
+    wanted: tuple[str, str],
+) -> Floats:
+    joint, model, count = system.joint, system.model, _count(columns, system.model)
+    behind = joint.behind(model.used(node.name for node in joint.nodes), conditions)
+    averaged = bool(behind & inner.keys())
+    queries = inner if averaged else {name: points[:1] for name, points in inner.items()}
+    padded = -(-count // _BATCH) * _BATCH
+    own = {name: np.pad(column, (0, padded - count), "edge") for name, column in columns.items()}
+    own = own or {"": np.zeros(padded)}
+    known = {name: np.asarray(value) for name, value in conditions.items()}
+    parts = [
+        _reduced(
+            joint,
+            shared,
+            known,
+            {name: column[i : i + _BATCH] for name, column in own.items()},
+            queries,
+            model=model,
+            wanted=wanted,
+        )
+        for i in range(0, padded, _BATCH)
+    ]
+    return np.concatenate([np.asarray(part) for part in parts])[:count]
+
+
+@partial(jax.jit, static_argnames=("model", "wanted"))
+def _reduced(
+    joint: Joint,
+    shared: CompiledLaw | None,
+    known: dict[str, Array],
+    scores: dict[str, Array],
+    queries: dict[str, Array],
+    *,
+    model: EnergyModel,
+    wanted: tuple[str, str],
+) -> Array:
+    """One statistic of one output at points (n,) under the same conditions."""
+    quantity, statistic = wanted
+
+    def value(point: dict[str, Array], query: dict[str, Array]) -> Array:
+        inputs = {**joint.inputs(joint.correlate({**point, **query}), known), **known}
+        if shared is not None:
+            inputs[EFFECTS[1]] = shared.fields(inputs)["value"]
+        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known)}
+        return model(kept)[quantity]
+
+    def one(point: dict[str, Array]) -> Array:
+        if not queries:
+            return value(point, {})
+        values = jax.vmap(value, (None, 0))(point, queries)
+        return jnp.median(values) if statistic == "typical" else values.mean()
+
+    return jax.vmap(one)(scores)
+
+
+def _count(columns: Mapping[str, Floats], model: EnergyModel) -> int:
+    """Number of samples."""
+    draws = _PLAIN_DRAWS if model.plain else _DRAWS
+    return next((len(column) for column in columns.values()), draws)
+
+
+def _drawn(
+    problem: Problem, chosen: Observation | None, posterior: "xr.Dataset | None", seed: int
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Scores of what does not vary per query, and of groups that were measured."""
+    places = problem.joint.coordinates(varies=False)
+    if posterior is None:
+        draws = _PLAIN_DRAWS if problem.model.plain else _DRAWS
+        return dict(normal_scores(places, draws, seed=seed, randomization=0)), {}
+    columns: dict[str, Floats] = {
+        name: np.asarray(posterior[name].values).ravel() for name in places
+    }
+    if chosen is None:
+        return columns, {}
+    items = [x for x in problem.observations if x.observes == chosen.observes and x.count]
+    known: dict[str, Floats] = {
+        group: np.asarray(posterior[f"{item.name}_effect"].values)[..., i].ravel()
+        for item in sorted(items, key=lambda item: item.name == chosen.name)
+        for i, group in enumerate(item.groups)
+    }
+    return columns, known
 
 
 @in_float64
@@ -136,32 +309,73 @@ def _grouping(problem: Problem, chosen: Observation) -> str:
     return stated.column if stated else ""
 
 
+def read_rows(rows: RowsLike) -> list[dict[str, object]]:
+    """Read rows from a list, a table, a mapping of columns or one mapping.
+
+    Raises
+    ------
+    InputError
+        If they are none of these.
+
+    Examples
+    --------
+    >>> read_rows({"a": [1, 2], "b": 3})
+    [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
+    """
+    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):  # a table, of pandas or alike
+        table = cast("pd.DataFrame", rows)
+        rows = {str(name): column.tolist() for name, column in table.items()}
+    if isinstance(rows, Mapping):
+        columns = {
+            str(name): np.asarray(v, object).tolist()
+            for name, v in rows.items()
+            if isinstance(v, list | tuple) or getattr(v, "ndim", 0) == 1
+        }
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) > 1:
+            told = ", ".join(f"{name}: {len(column)}" for name, column in columns.items())
+            raise InputError.of("<rows>", f"columns must be of one length ({told})")
+        count = lengths.pop() if lengths else 1
+        return [
+            {name: columns[name][i] if name in columns else v for name, v in rows.items()}
+            for i in range(count)
+        ]
+    wanted = "must be a list of mappings, a mapping of columns or a table"
+    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
+        raise InputError.of("<rows>", f"{wanted} (got {type(rows).__name__})")
+    wrong = [i for i, row in enumerate(rows) if not isinstance(row, Mapping)]
+    if wrong:
+        text = f"must be a mapping of names to values (got {type(rows[wrong[0]]).__name__})"
+        raise InputError([Fault("<rows>", 0, 0, str(wrong[0]), text)])
+    return [dict(row) for row in rows]
+
+
 def _conditions(
-    problem: Problem,
-    rows: Sequence[Mapping[str, object]],
-    chosen: Observation,
-    grouping: str,
+    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str, model: EnergyModel
 ) -> tuple[list[dict[str, float]], list[str]]:
-    """Read the rows; a row without a group is one of its own."""
+    """Read the cells; a row without a group is one of its own."""
     found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
     for number, row in enumerate(rows):
-        given = {name: value for name, value in row.items() if name != grouping}
-        own, complaints = conditions_of(given, problem.priors.place)
+        given = {k: _plain(v) for k, v in row.items() if k != grouping}
+        own, complaints = _numbers(
+            {name: value for name, value in given.items() if value is not None}, problem
+        )
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
         found.append(own)
-        groups.append(group_of_row(row.get(grouping, f"row {number}")))
-    faults += _misfits(found, chosen, problem)
+        group = _plain(row.get(grouping))
+        groups.append(f"row {number}" if group is None else group_of_row(group))
+    faults += _misfits(found, model, problem)
     if faults:
         raise InputError(faults)
     return found, groups
 
 
 def _misfits(
-    conditions: Sequence[Mapping[str, float]], chosen: Observation, problem: Problem
+    conditions: Sequence[Mapping[str, float]], model: EnergyModel, problem: Problem
 ) -> Iterator[Fault]:
     """Find names that nothing knows, and values where a shipped model has no meaning."""
-    model = chosen.model
-    known = {*INPUTS, *model.required, *model.optional, *problem.assumptions, *KINDS}
+    own = {*model.required, *model.optional} - {*EFFECTS}
+    known = {*INPUTS, *own, *problem.assumptions, *KINDS}
     for number, row in enumerate(conditions):
         for name, value in row.items():
             place = f"{number}.{name}"
@@ -172,42 +386,34 @@ def _misfits(
                 yield Fault("<rows>", 0, 0, place, text)
 
 
+def _numbers(given: Mapping[str, object], problem: Problem) -> tuple[dict[str, float], list[Fault]]:
+    wrong = [
+        Fault("<rows>", 0, 0, str(name), f"must be a number or a text (got {value!r:.60})")
+        for name, value in given.items()
+        if isinstance(value, bool) or not isinstance(value, int | float | str)
+    ]
+    wrong += [
+        Fault("<rows>", 0, 0, str(name), "must have a name of text")
+        for name in given
+        if not isinstance(name, str)
+    ]
+    return ({}, wrong) if wrong else conditions_of(given, problem.priors.place)
+
+
+def _plain(cell: object) -> object:
+    """Give a cell of a table as Python has it; None where it is empty."""
+    if isinstance(cell, np.generic | np.ndarray) and np.ndim(cell) == 0:
+        cell = cell.item()
+    # What pandas writes for an empty cell of numbers or of text.
+    empty = cell is None or type(cell).__name__ in {"NAType", "NaTType"}
+    return None if empty or (isinstance(cell, float) and math.isnan(cell)) else cell
+
+
 def _unused(
-    rows: Sequence[Mapping[str, object]], chosen: Observation, problem: Problem, grouping: str
+    rows: Sequence[Mapping[str, object]], model: EnergyModel, problem: Problem, grouping: str
 ) -> Iterator[str]:
     """Say which conditions nothing uses, as `build_problem` does of what is given."""
-    model = chosen.model
-    known = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
+    used = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
     for name in dict.fromkeys(name for row in rows for name in row):
-        if name not in known and not model.takes_all:
-            yield f"{name}: is used by nothing in {model.name}{nearest(name, known)}"
-
-
-def _scores(
-    coordinates: Mapping[str, int],
-    observation: Observation,
-    chosen: Observation,
-    others: Sequence[Observation],
-    posterior: "xr.Dataset | None",
-    seed: int,
-) -> Floats:
-    """Scores of every coordinate and of each group, shape (samples, size)."""
-    rng = np.random.default_rng([seed, 1])
-    if posterior is None:
-        draws = _PLAIN_DRAWS if chosen.model.plain else _DRAWS
-        points = normal_scores(coordinates, draws, seed=seed, randomization=0)
-        columns = [points[name] for name in coordinates]
-        known = dict[str, Floats]()
-    else:
-        columns = [np.asarray(posterior[name].values).ravel() for name in coordinates]
-        known = {
-            group: np.asarray(posterior[f"{item.name}_effect"].values)[..., i].ravel()
-            for item in (*others, chosen)
-            for i, group in enumerate(item.groups)
-        }
-    count = len(columns[0]) if columns else _DRAWS
-    effects = [
-        known[group] if group in known else rng.standard_normal(count)
-        for group in observation.groups
-    ]
-    return np.stack([*columns, *effects], -1) if columns or effects else np.zeros((count, 0))
+        if name not in used and not model.takes_all:
+            yield f"{name}: is used by nothing in {model.name}{nearest(str(name), used)}"
