@@ -98,6 +98,7 @@ def test_the_posterior_is_that_of_weights_and_exact():
     assert expected["rows"].values.tolist() == [3]
 
 
+@pytest.mark.filterwarnings("ignore:rows 1-40")  # of rows that the prior did not expect
 def test_a_posterior_that_weights_hardly_reach_is_marked():
     far = {**EVIDENCE, "rows": [[50.0]] * 40}
     tree = un.infer(un.build_problem(priors(), model=Solver(), evidence=far), draws=100)

@@ -35,6 +35,7 @@ def evidence(rows):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:row")  # one in some hundred truths is a surprise
 def test_ranks_of_the_truth_among_posterior_draws_are_uniform():
     """Talts et al. (2018), arXiv:1804.06788; more fits with CALIBRATION_FITS=400."""
     rng = np.random.default_rng(0)
@@ -56,6 +57,7 @@ def test_ranks_of_the_truth_among_posterior_draws_are_uniform():
         assert chisquare(counts).pvalue > 1e-3 / len(ranks), (name, counts)
 
 
+@pytest.mark.filterwarnings("ignore:rows 1-12")  # of rows that the prior did not expect
 @pytest.mark.parametrize(("rows", "how"), [([1.1, 0.9], "weights"), ([9.0] * 12, "refit")])
 def test_an_update_in_two_steps_is_one_on_both(rows, how, tmp_path):
     first, more = evidence([0.8, 1.0, 1.2]), evidence(rows)

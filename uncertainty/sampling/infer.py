@@ -138,8 +138,8 @@ def infer(
     if slopes:
         sampler = compiling(guided, chains, warmup)
     weighted = weigh_prior(guided, seed, None if slopes else chains * draws)
-    surprises = _surprises(problem, target, weighted)
     starts = _starts(weighted, prior_points(guided, seed, weighted.z.shape[1]), chains)
+    surprises = _surprises(problem, target, weighted)
     own = _PRIOR_DRAWS if slopes else weighted.log_weight.size
     prior = simulate(problem, prior_draws or own, seed, queries=queries)
     if slopes:
