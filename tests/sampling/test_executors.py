@@ -12,6 +12,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty.sampling import blocks
+from uncertainty.spec import load_function
 
 DRAWS = 2**18
 ON_TWO_DEVICES = """
@@ -95,6 +96,13 @@ def test_dask_survives_the_death_of_a_worker(problem, client, small_blocks):
     same(found, expected)
     client.wait_for_workers(2, timeout=60)
     assert killed[0] not in client.run(os.getpid).values()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_model_of_a_file_travels_to_the_workers(lognormals, client, tmp_path):
+    (tmp_path / "m.py").write_text("def f(a, b, c):\n    return a * b * c\n")
+    own = un.build_problem(lognormals.priors(), model=load_function(f"{tmp_path / 'm.py'}:f"))
+    same(un.stream(own, 2**12), un.stream(own, 2**12, executor=client))
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

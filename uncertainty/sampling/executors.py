@@ -5,6 +5,7 @@ made of them are the same everywhere: to the last bit on processors of one kind.
 """
 
 import asyncio
+import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ from uncertainty.sampling.blocks import (
     run_block,
 )
 from uncertainty.sampling.reducers import Carry, State
+from uncertainty.spec import LOADED_AS
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -149,10 +151,16 @@ class OnDask(Executor):
 
     def run(self, plan: Plan, blocks: Iterable[Block]) -> Iterator[State]:
         """Keep some blocks a thread under way, and give the oldest when it is done."""
+        import cloudpickle
         from distributed import KilledWorker
 
-        # The plan travels as the result of a task, so that it can be made again if lost.
-        shared = self._client.submit(_same, plan, pure=False)
+        # A model from a file: workers cannot import it, so it travels with its code.
+        if LOADED_AS in sys.modules:
+            cloudpickle.register_pickle_by_value(sys.modules[LOADED_AS])
+        # The plan travels as the result of a task, so that it can be made again if lost. Dask
+        # itself would name the module of its model, and not send it.
+        packed = cloudpickle.dumps(plan)
+        shared = self._client.submit(cloudpickle.loads, packed, pure=False)
         remaining = iter(blocks)
         pending: deque[Future[State]] = deque()
         while True:
@@ -188,10 +196,6 @@ class OnDask(Executor):
         _ask_who(self._target)
         with Client(self._target, timeout=_PATIENCE_S) as client:
             yield client
-
-
-def _same(plan: Plan) -> Plan:
-    return plan
 
 
 def _ask_who(address: str) -> None:

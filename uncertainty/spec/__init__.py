@@ -15,7 +15,7 @@ from uncertainty.spec.evidence import (
 )
 from uncertainty.spec.expressions import Expression, names_in, parse_expression
 from uncertainty.spec.families import FAMILY_CLASSES
-from uncertainty.spec.functions import file_of_function, load_function, model_of_text
+from uncertainty.spec.functions import LOADED_AS, file_of_function, load_function, model_of_text
 from uncertainty.spec.hints import hint_for_number
 from uncertainty.spec.json_schema import catalogue_schema, evidence_schema, prior_schema
 from uncertainty.spec.layers import Layer
@@ -41,6 +41,7 @@ __all__ = [
     "FAMILY_CLASSES",
     "GIVEN",
     "KINDS",
+    "LOADED_AS",
     "MULTIPLYING",
     "OBSERVED",
     "Assumption",

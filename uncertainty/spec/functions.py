@@ -19,7 +19,10 @@ from uncertainty.spec.validation import nearest
 
 _FILES: "WeakKeyDictionary[Callable[..., object], InputFile]" = WeakKeyDictionary()
 
-__all__ = ["file_of_function", "load_function", "model_of_text"]
+__all__ = ["LOADED_AS", "file_of_function", "load_function", "model_of_text"]
+
+LOADED_AS = "user_model"
+"""Name of the module that a model's file becomes: none that can be imported elsewhere."""
 
 
 def model_of_text(text: str) -> str | Mapping[str, object] | Callable[..., object]:
@@ -58,12 +61,12 @@ def load_function(place: str) -> Callable[..., object]:
         If there is no such file, it cannot be run, or it has no such function.
     """
     path, _, name = place.rpartition(":")
-    spec = importlib.util.spec_from_file_location("user_model", path)
+    spec = importlib.util.spec_from_file_location(LOADED_AS, path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise InputError.of("--model", f"no Python file {path!r}")
     module = importlib.util.module_from_spec(spec)
     vars(module)["print"] = partial(print, file=sys.stderr)
-    sys.modules["user_model"] = module  # dataclasses look their own module up
+    sys.modules[LOADED_AS] = module  # dataclasses look their own module up
     sys.path.append(str(Path(path).resolve().parent))
     try:
         spec.loader.exec_module(module)
