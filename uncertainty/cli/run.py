@@ -94,6 +94,7 @@ def run(
             tree.attrs["command"] = _command()
             alone = "this is the prior alone: a posterior is not streamed"
             note(tree, alone, problem.has_evidence)
+            tree.attrs |= _log_share(problem, chosen, seed)
         else:
             tree = _answer(problem, draws, seed)
         with busy("ranking"):
@@ -118,6 +119,20 @@ def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
         tree = answer(problem, draws, seed, progress)
     tree.attrs["command"] = _command()
     return tree
+
+
+def _log_share(problem: "Problem", quantity: str, seed: int) -> dict[str, float]:
+    """Share of what varies per query on the log scale, as a stored run gives it.
+
+    A stream keeps no moments of logarithms; on another scale the share would be another figure.
+    """
+    from uncertainty import share_per_query, simulate
+    from uncertainty.summary import LOG_SHARE
+
+    if not problem.varies:
+        return {}
+    share = share_per_query(simulate(problem, seed=seed), quantity)
+    return dict(zip(LOG_SHARE, share, strict=True))
 
 
 def _command() -> str:
@@ -164,6 +179,7 @@ def _run_scenarios(
 ) -> None:
     """Run the file as stated and each of its scenarios at the same points."""
     import uncertainty as un
+    from uncertainty.comparison import relate
 
     with busy("checking"):
         problems = question.every_scenario()
@@ -181,10 +197,11 @@ def _run_scenarios(
                 un.save(tree, place.unfinished / f"{stems[name]}.nc")
                 for name, tree in trees.items()
             ]
+            table = relate(problems, trees, chosen, prob, draws, seed)
             files = un.write_scenarios(
-                trees, place.unfinished, quantity=chosen, prob=prob, above=above
+                trees, place.unfinished, quantity=chosen, prob=prob, above=above, table=table
             )
             written = place.keep([*saved, *files])
-    result = SideBySide(trees, chosen, prob, above, written)
+    result = SideBySide(trees, table, chosen, above, written)
     result.print_json() if as_json else result.print()
     raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)

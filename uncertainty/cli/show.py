@@ -123,17 +123,10 @@ class SideBySide:
     """What `run --scenario all` shows."""
 
     trees: "Mapping[str, xr.DataTree]"
+    found: "xr.Dataset"
     quantity: str
-    prob: float
     above: float | None
     written: Sequence[Path]
-
-    @cached_property
-    def found(self) -> "xr.Dataset":
-        """The table."""
-        from uncertainty import summarize_scenarios
-
-        return summarize_scenarios(self.trees, self.prob, quantity=self.quantity)
 
     @cached_property
     def doubts(self) -> list[str]:
@@ -148,7 +141,7 @@ class SideBySide:
 
         say(next(iter(self.trees.values())).attrs["title"])
         table(report.scenario_title(self.found), *report.scenario_rows(self.found))
-        for sentence in report.scenario_sentences(self.trees, self.quantity, self.above):
+        for sentence in report.scenario_sentences(self.trees, self.found, self.above):
             say(sentence)
         for notice in self._notices():
             say(f"note: {notice}")
@@ -167,7 +160,7 @@ class SideBySide:
         from uncertainty.report import records, scenario_chances, scenario_sentences
 
         facts = {**self.found.attrs, "units": str(self.found["units"].item())}
-        sentences = scenario_sentences(self.trees, self.quantity, self.above)
+        sentences = scenario_sentences(self.trees, self.found, self.above)
         rows = records(self.found.reset_coords(drop=True))
         chances = scenario_chances(self.trees, self.quantity, self.above)
         told = {

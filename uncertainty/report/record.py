@@ -10,7 +10,7 @@ import xarray as xr
 
 from uncertainty.implied import summarize_inputs, width_notices
 from uncertainty.report.text import Headline, citation_sentence, doubts
-from uncertainty.summary import STATISTICS, chances, summarize
+from uncertainty.summary import STATISTICS, chances, group_of, summarize
 from uncertainty.writing import json_text, write_text
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def record(
         "title": tree.attrs["title"],
         "subject": tree.attrs["subject"],
         "quantity": summary.quantity,
+        "statistic": summary.quoted,
+        "group": group_of(tree),
         "units": summary.units,
         "central": float(tree["central"][summary.quantity]),
         "summary": [row for p in probs for row in records(summarize(tree, p), prob=p)],

@@ -72,14 +72,18 @@ def _cells(row: xr.Dataset) -> list[str]:
     return [told(key) for key in ("median", "lower", "upper", "mean", *ratios)]
 
 
+_PAIRING = (
+    "All scenarios are computed at the same points, so the ratios hold what a scenario changes and "
+    "nothing else."
+)
+
+
 def scenario_sentences(
-    trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
+    trees: Mapping[str, xr.DataTree], table: xr.Dataset, above: float | None
 ) -> list[str]:
     """What the table does not say."""
-    sentences = [
-        "All scenarios are computed at the same points, so the ratios hold what a scenario changes "
-        "and nothing else. Each figure is followed by its Monte Carlo standard error."
-    ]
+    quantity, pairing = str(table.attrs["quantity"]), str(table.attrs.get("pairing", _PAIRING))
+    sentences = [f"{pairing} Each figure is followed by its Monte Carlo standard error."]
     if above is not None:
         units = trees[next(iter(trees))]["central"][quantity].attrs.get("units", "")
         told = "; ".join(
@@ -121,6 +125,7 @@ def write_scenarios(
     quantity: str | None = None,
     prob: float = 0.9,
     above: float | None = None,
+    table: xr.Dataset | None = None,
 ) -> list[Path]:
     """Write a table, a figure and a text about several scenarios of one file.
 
@@ -136,6 +141,8 @@ def write_scenarios(
         Probability that the intervals (equal tails) hold.
     above : float, optional
         A threshold: the text gives the chance of exceeding it.
+    table : Dataset, optional
+        What `summarize_scenarios` gives of the trees, or `compare` of their problems.
 
     Returns
     -------
@@ -151,7 +158,9 @@ def write_scenarios(
     >>> "scenarios.csv" in names
     True
     """
-    folder, table = Path(folder), summarize_scenarios(trees, prob, quantity=quantity)
+    folder = Path(folder)
+    if table is None:
+        table = summarize_scenarios(trees, prob, quantity=quantity)
     flat = table.reset_coords(drop=True).to_dataframe().reset_index()
     facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
     if above is not None:
@@ -176,7 +185,7 @@ def _markdown(
         yield bullets(doubts)
     yield heading(2, scenario_title(table))
     yield table_text(*scenario_rows(table))
-    yield from map(paragraph, scenario_sentences(trees, str(table.attrs["quantity"]), above))
+    yield from map(paragraph, scenario_sentences(trees, table, above))
     yield image("scenarios")
     yield heading(2, "Provenance")
     yield bullets(provenance_lines(first.attrs))

@@ -191,16 +191,17 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
         return "A total is one number for all queries: all of its spread is unknown."
     if share_not_a_number(tree, quantity, "mean"):
         return f"The variance of {quantity} cannot be split, because some draws are not a number."
-    scale = "log "
+    name = f"log {quantity}"
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):
-        scale, (share, error) = "", share_per_query(tree, quantity, "linear")
+        name = f"{quantity} (linear scale)"
+        share, error = share_per_query(tree, quantity, "linear")
     if math.isnan(share):
         return f"The variance of {quantity} cannot be split, because some draws are not finite."
     unknown, varies = _percent((1 - share, error)), _percent((share, error))
     group = f" ({group_of(tree)})" if bears_evidence(tree) else ""
     return (
-        f"Of the variance of {scale}{quantity} of one query{group}, {unknown} is unknown (the same "
+        f"Of the variance of {name} of one query{group}, {unknown} is unknown (the same "
         f"for all queries) and {varies} varies from query to query."
     )
 

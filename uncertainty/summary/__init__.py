@@ -53,6 +53,7 @@ from uncertainty.summary.sketched import (
 )
 
 __all__ = [
+    "LOG_SHARE",
     "STATISTICS",
     "Chance",
     "Group",
@@ -71,6 +72,9 @@ __all__ = [
     "summarize",
     "unknown_figures",
 ]
+
+LOG_SHARE = ("log_share_per_query", "log_share_per_query_se")
+"""Attributes of a stream of one output, where the share was found beside it."""
 
 _FIGURES = ("mean", "median", "lower", "upper")
 
@@ -449,8 +453,11 @@ def share_per_query(
         )
     if not is_nested(tree):
         return 0.0, 0.0
+    if is_streamed(tree) and scale == "log":
+        kept = [float(tree.attrs.get(key, np.nan)) for key in LOG_SHARE]
+        return kept[0], kept[1]
     if is_streamed(tree):
-        return share_of_variances(tree, quantity) if scale == "linear" else (np.nan, np.nan)
+        return share_of_variances(tree, quantity)
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
     means, sds = of_queries(tree, quantity, names, group_of(tree, group))
     pooled = float(_Moments(means.ravel(), sds.ravel()).share())
