@@ -170,10 +170,10 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     Notes
     -----
     Where the tail rules, the chains agree on what they have all not seen. With a tail of shape k
-    the error of a mean cannot be known for k of 0.7 or more (Vehtari et al. 2024), and that of a
-    standard deviation, a mean of squares, for half of it: it is infinite. In between, and where a
-    standard error of k is in doubt, the error of the mean is at least what the largest draw, and
-    all beyond it, should add to it; and where ten times the largest draw is next to nothing beside
+    the error of a mean cannot be known for k of 0.7 or more (Vehtari et al. 2024), and a standard
+    deviation not where k may be 1/2: the error is infinite. Below that, and where a standard error
+    of k is in doubt, it is at least what the largest draw, and all beyond it, should add to the
+    mean, or to the mean of squares; and where ten times the largest draw is next to nothing beside
     the mean, that is its error.
     """
     mean, sd = (from_chains(draws, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
@@ -184,13 +184,17 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
     """Mean and standard deviation, with what their tail leaves unseen in their errors."""
+    if 2 * tail.upper >= LIGHT and sd[0] > 0:
+        # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
+        exists = 2 * tail.upper < 1
+        sd = sd[0], max(sd[1], tail.unseen_squares / (2 * sd[0])) if exists else np.inf
     if tail.upper < LIGHT:
         return mean, sd
     error = max(mean[1], tail.unseen)
     if tail.lower >= RULED:
         most = FEW * tail.largest
         error = max(mean[1], most) if most < _LITTLE * abs(mean[0]) else np.inf
-    return (mean[0], error), (sd[0], np.inf)
+    return (mean[0], error), sd
 
 
 @dataclass(frozen=True)

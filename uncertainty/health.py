@@ -106,8 +106,9 @@ class Tail:
         do not exist, or cannot be seen from as many draws.
     lower, upper : float
         One standard error less and more; the latter at most 0.9, at which there is a mean.
-    unseen : float
-        What the largest draw and all beyond it should add to the mean, by a fit with that shape.
+    unseen, unseen_squares : float
+        What the largest draw and all beyond it should add to the mean, and to the mean of squares
+        about the median, by a fit with the shape `upper`.
     largest : float
         What the largest draw does add, as drawn.
     """
@@ -116,6 +117,7 @@ class Tail:
     lower: float
     upper: float
     unseen: float
+    unseen_squares: float
     largest: float
 
 
@@ -126,7 +128,7 @@ def tail_of(draws: Floats) -> Tail:
     -----
     Vehtari et al. (2024), Journal of Machine Learning Research 25, 72. Draws far out that are a
     cluster of their own look like a heavy tail where some of the bulk are fitted with them, so the
-    outermost sixteenth is fitted by itself too, and counts where it has a light tail.
+    outermost sixteenth is fitted by itself too, and counts where it surely has a light tail.
     """
     values = np.sort(draws, axis=None)
     values = values - values[len(values) // 2]
@@ -137,12 +139,18 @@ def _right_tail(ordered: Floats) -> Tail:
     count = len(ordered)
     outer = ordered[-max(count // 16, _OUTERMOST) :]
     k, alone = _shape(ordered), _shape(outer)
-    k = alone if alone < LIGHT else k
+    # Alone they are few: by chance a heavy tail looks light, so a standard error is allowed for.
+    k = alone if alone + (1 + alone) / _tail_length(len(outer)) ** 0.5 < LIGHT else k
     number = _tail_length(count)
     start, largest = max(float(ordered[-number - 1]), 0.0), float(ordered[-1]) / count
     error = (1 + k) / number**0.5
     upper = min(k + error, 0.9)
-    return Tail(k, k - error, upper, start * number**upper / count / (1 - upper), largest)
+    squares = min(2 * upper, 0.9)  # the shape of squares is twice that of the draws
+    unseen, unseen_squares = (
+        start**power * number**shape / count / (1 - shape)
+        for power, shape in ((1, upper), (2, squares))
+    )
+    return Tail(k, k - error, upper, unseen, unseen_squares, largest)
 
 
 def _tail_length(count: int) -> int:
