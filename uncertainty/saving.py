@@ -304,6 +304,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "posterior_query_quantiles": ("batch", "level"),
 }
 """The dimensions that the arrays of a group begin with."""
+_OF_STREAM = ("", "_edges", "_moments")
 _OF_POSTERIOR = (
     "prior_predictive", "posterior_predictive", "log_prior", "log_likelihood", "sample_stats",
     "observed_data", "unconstrained_posterior",
@@ -334,6 +335,10 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
         ]
         lost = [name for name in known if name not in groups["central"].data_vars]
         yield from (f"central/{name} is missing" for name in dict.fromkeys(lost))
+    if "prior_sketch" in groups:
+        kept = groups["prior_sketch"].data_vars
+        parts = [f"{name}{part}" for name in groups["central"].data_vars for part in _OF_STREAM]
+        yield from (f"prior_sketch/{part} is missing" for part in parts if part not in kept)
     if "posterior" in groups:
         updated = (
             json.loads(str(tree.attrs["updated"]))

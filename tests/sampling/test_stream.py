@@ -405,6 +405,14 @@ def test_a_saved_stream_is_the_same_when_read(product, tmp_path):
     assert un.load(un.save(tree, tmp_path / "run.nc")).identical(tree)
 
 
+@pytest.mark.parametrize("lost", ["y", "y_edges", "y_moments"])
+def test_a_saved_stream_that_lacks_a_part_is_refused(product, tmp_path, lost):
+    tree = un.stream(product, 2**10)
+    tree["prior_sketch"] = tree["prior_sketch"].to_dataset().drop_vars(lost)
+    with pytest.raises(un.InputError, match=f"prior_sketch/{lost} is missing"):
+        un.load(un.save(tree, tmp_path / "run.nc"))
+
+
 def test_a_stream_can_be_reported(product, tmp_path):
     tree = un.stream(product, 2**12, sample=2**10)
     names = {path.name for path in un.write_report(tree, tmp_path)}
