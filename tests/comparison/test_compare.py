@@ -132,3 +132,29 @@ def test_a_file_against_itself_takes_exactly_as_much():
         assert (row[f"ratio_{key}"] == 1).all()
         assert (row[f"mcse_ratio_{key}"] == 0).all()
     assert (row["chance_above"] == 0).all()
+
+
+def test_a_range_of_one_input_leaves_evidence_out_and_says_prior(tmp_path):
+    prior = {
+        "schema": 1,
+        "assumptions": {"a": lognormal(2, 0.5), "b": lognormal(1, 0.3)},
+        "evidence": [],
+    }
+    evidence = tmp_path / "measured.yaml"
+    evidence.write_text(
+        "schema: 1\nobserves: y\nerror: {lognormal: {sigma: 0.2}}\ncolumns: [value]\nrows: [[3]]\n"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        "schema: 1\nevidence: [measured]\nassumptions: {a: {lognormal: {median: 2, sigma: 0.5}}, "
+        "b: {fixed: 1}}\n"
+    )
+    tables = {
+        label: un.sweep(file, "b", [1, 2], quantities=["y"], model=times, draws=64)
+        for label, file in (("plain", prior), ("measured", str(tmp_path / "mine.yaml")))
+    }
+    assert "group" not in tables["plain"].attrs
+    assert tables["measured"].attrs["group"] == "prior"
+    csv, *_ = un.write_sweep(tables, tmp_path / "out", quantity="y")
+    rows = csv.read_text().splitlines()
+    assert rows[0].endswith(",group")
+    assert {row.rsplit(",", 1)[1] for row in rows[1:]} == {"", "prior"}

@@ -56,7 +56,8 @@ def sweep(
     xarray.Dataset
         ``median``, ``lower``, ``upper`` and their Monte Carlo standard errors ``mcse_...`` over
         ``quantity`` and the assumption's name. The attribute ``warnings`` holds, as JSON, the
-        sentences on why a result is not to be trusted.
+        sentences on why a result is not to be trusted. Evidence is left out: where there is some,
+        the attribute ``group`` says ``prior``.
 
     Raises
     ------

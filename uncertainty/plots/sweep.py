@@ -68,4 +68,6 @@ def _label(table: xr.Dataset, quantity: str) -> str:
     words = (meaning or quantity.replace("_", " ")).capitalize()
     prob = f"{100 * float(table.attrs['prob']):g} %"
     where = f", {place} boundary" if place else ""
-    return f"{words}{where}{unit}\n{table.attrs['statistic']} query: median and {prob} interval"
+    group = f", {table.attrs['group']}" if "group" in table.attrs else ""
+    statistic = f"{table.attrs['statistic']} query{group}"
+    return f"{words}{where}{unit}\n{statistic}: median and {prob} interval"

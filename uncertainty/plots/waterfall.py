@@ -25,7 +25,12 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     table : Dataset
         From `explain`.
     """
-    names = input_labels(table["input"].values)
+    names = [
+        f"{label} (solved for)" if solved else label  # what follows from the answer is no cause
+        for label, solved in zip(
+            input_labels(table["input"].values), table["solved"].values, strict=True
+        )
+    ]
     first, last = (float(value) for value in table["value"].values)
     ends = first * np.exp(np.concatenate([[0.0], np.cumsum(table["contribution"].values)]))
     figure, axes = one_axes(9, 2.0 + 0.5 * (len(names) + 2))

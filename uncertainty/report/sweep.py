@@ -53,6 +53,9 @@ def write_sweep(
         join="outer",
     )
     rows = flat.to_dataframe().dropna(how="all").reset_index()
+    groups = {label: str(table.attrs.get("group", "")) for label, table in tables.items()}
+    if any(groups.values()):
+        rows["group"] = rows["label"].map(groups)
     folder = Path(folder)
     return [
         write_csv(folder / "sweep.csv", rows),
