@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,11 +171,27 @@ def _check(
     draws: int | None, queries: int, goal: Goal, wanted: Wanted, quantities: Sequence[str]
 ) -> None:
     """Refuse what cannot be computed, all at once."""
-    if draws is not None:  # a Sobol' sequence of 32 digits has 2^32 points in each randomization
-        check_count("draws", draws, 2 * RANDOMIZATIONS, RANDOMIZATIONS * 2**32)
-    check_count("queries", queries, 2, 2**20)
-    for value in (x for limits in wanted.thresholds.values() for x in limits):
-        check_threshold("thresholds", value)
+    # A Sobol' sequence of 32 digits has 2^32 points in each randomization.
+    most = RANDOMIZATIONS * 2**32
+    checks = [
+        *(
+            [partial(check_count, "draws", draws, 2 * RANDOMIZATIONS, most)]
+            if draws is not None
+            else []
+        ),
+        partial(check_count, "queries", queries, 2, 2**20),
+        *(
+            partial(check_threshold, "thresholds", x)
+            for limits in wanted.thresholds.values()
+            for x in limits
+        ),
+    ]
+    faults: list[Fault] = []
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            faults += error.faults
     rules = (
         ("largest", wanted.largest >= 0, f"must be 0 or more (got {wanted.largest})"),
         (
@@ -193,7 +209,7 @@ def _check(
             for name in wanted.thresholds
         ),
     )
-    faults = [Fault(f"<{name}>", 0, 0, "", text) for name, holds, text in rules if not holds]
+    faults += [Fault(f"<{name}>", 0, 0, "", text) for name, holds, text in rules if not holds]
     if faults:
         raise InputError(faults)
 
