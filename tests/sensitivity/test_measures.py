@@ -254,6 +254,18 @@ class TestDraws:
         assert table["input"].values[np.argmax(table["distance"].values)] == "a"
         assert table.attrs["where"] == f"y > {limit}"
 
+    def test_what_has_no_part_in_a_condition_is_at_a_distance_of_0(self):
+        """Of a + b given a large: a's distance is exact, c's is not above 0 by chance."""
+        laws = {name: {"normal": {"mean": 0, "sd": 1}} for name in "ac"}
+        problem = un.build_problem(
+            {"schema": 1, "assumptions": laws}, model=lambda a, c: a + 0 * c + 9
+        )
+        tree = un.simulate(problem, 2**12)
+        table = un.rank_inputs(tree, method="correlation", scale="linear", where="y > 9")
+        holds(table.sel(input="a"), "distance", 0.5)
+        holds(table.sel(input="c"), "distance", 0)
+        assert 0 < float(table["distance_se"].sel(input="c")) < 0.1
+
     def test_conditions_on_inputs(self, tree):
         table = un.rank_inputs(tree, method="correlation", where="moe_ratio <= 3")
         row = table.sel(input="moe_ratio")

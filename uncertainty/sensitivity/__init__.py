@@ -254,8 +254,8 @@ def _of_result(
         if not found.replicates.any():
             facts |= _of_constant(sample, name, scale)
         return list(sample.names), found, facts
-    inside = sample.among(draws_where(tree, where, statistic))
-    found, places = estimator(inside), region(sample, inside, prob)
+    inside = draws_where(tree, where, statistic)
+    found, places = estimator(sample.among(inside)), region(sample, inside, prob)
     values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
     joined = replace(found, values=values, errors=errors)
     return list(sample.names), joined, {**facts, "where": where, "prob": prob}

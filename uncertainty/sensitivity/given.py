@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import hadamard
-from scipy.stats import ks_2samp, rankdata
+from scipy.stats import rankdata
 
 from uncertainty.estimate import standard_error
 from uncertainty.precision import Floats
@@ -19,6 +19,7 @@ __all__ = ["METHODS", "correlation", "delta", "pawn", "region"]
 _CELLS = 2**7  # at most, of each side of the unit square
 _WIDTHS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)  # of smoothing, in parts of the unit square
 _SLOWEST = 1 / (np.sqrt(2) - 1)  # what is lost falls at least as the root of the draws
+_Kind: TypeAlias = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
 _ALONE = 1e-10  # relative size of a residual that is rounding
 
 
@@ -64,9 +65,9 @@ def delta(sample: Sample) -> Estimates:
 
     Notes
     -----
-    Borgonovo (2007), Reliability Engineering and System Safety 92, 771. See `_largest_excess`.
+    Borgonovo (2007), Reliability Engineering and System Safety 92, 771. See `_largest_gain`.
     """
-    return _largest_excess(sample, "delta", lambda excess: excess, _all_above)
+    return _distances(sample, "delta", (_itself, _all_above))
 
 
 def pawn(sample: Sample) -> Estimates:
@@ -81,9 +82,9 @@ def pawn(sample: Sample) -> Estimates:
     Notes
     -----
     Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197. See
-    `_largest_excess`.
+    `_largest_gain`.
     """
-    return _largest_excess(sample, "pawn", lambda excess: excess.cumsum(-1), _below_one)
+    return _distances(sample, "pawn", (_below, _below_one))
 
 
 def _all_above(excess: Floats) -> Floats:
@@ -98,13 +99,43 @@ def _below_one(excess: Floats) -> Floats:
     return np.asarray(sides * (np.arange(excess.shape[-1]) <= at))
 
 
-def _largest_excess(
-    sample: Sample,
-    key: str,
-    accumulated: Callable[[Floats], Floats],
-    bets: Callable[[Floats], Floats],
-) -> Estimates:
-    """The most that a bet on input and output gains over the same bet on the two drawn apart.
+def _below_one_inside(excess: Floats) -> Floats:
+    """Bet as `_below_one`, in the last class alone."""
+    weights = _below_one(excess)
+    weights[..., :-1, :] = 0
+    return weights
+
+
+def _itself(excess: Floats) -> Floats:
+    return excess
+
+
+def _below(excess: Floats) -> Floats:
+    return excess.cumsum(-1)
+
+
+def _distances(sample: Sample, key: str, kind: _Kind) -> Estimates:
+    """Distances of one kind between the output's distribution and that given each input."""
+    owner = _owner(sample)
+    inputs, values = sample.pooled(range(len(sample.values)))
+    found = [_largest_gain(column, values, owner, kind) for column in inputs.T]
+    estimates, errors = (np.array([item[i] for item in found]) for i in range(2))
+    # An estimate below 0 is that of something that does little: its size is 0.
+    replicates = np.stack([each + max(value, 0) - value for value, _, each in found], -1)
+    return Estimates({key: np.minimum(estimates, 1.0)}, {key: errors}, replicates)
+
+
+def _owner(sample: Sample) -> np.ndarray:
+    """Number of the group of chains of each draw: 16 groups, or the next lower power of two."""
+    chains = len(sample.values)
+    groups = 2 ** min(chains.bit_length() - 1, 4)
+    return np.repeat(np.arange(chains) * groups // chains, [len(own) for own in sample.values])
+
+
+def _largest_gain(
+    first: Floats, second: Floats, owner: np.ndarray, kind: _Kind
+) -> tuple[float, float, Floats]:
+    """The most that a bet on two variables gains over the same bet on the two drawn apart.
 
     Both distances are such a largest gain. A bet that is judged by the draws that suggested it
     gains by chance, which is what makes the usual estimates too large. Here each half of the chains
@@ -115,31 +146,32 @@ def _largest_excess(
 
     Parameters
     ----------
-    sample : Sample
-    key : str
-        Name of the estimate.
-    accumulated
-        From excesses of the cells, shape (..., classes of the input, of the output), to what
-        `bets` takes; linear, and along the last axis alone.
-    bets
-        Weights of the cells.
+    first, second : array
+        Shape (draws,).
+    owner : array of int
+        Number of the chain of each draw.
+    kind : pair of callables
+        From excesses of cells, shape (..., classes of the first, of the second), to what a bet is
+        chosen by, linear and along the last axis alone; and from these to weights of the cells.
+
+    Returns
+    -------
+    estimate, standard error, and an estimate of each chain
     """
-    groups = 2 ** min(len(sample.values).bit_length() - 1, 4)
-    owners = [i * groups // len(sample.values) for i in range(len(sample.values))]
-    owner = np.repeat(owners, [len(values) for values in sample.values])
-    inputs, values = sample.pooled(range(len(sample.values)))
-    cells = int(np.clip(2 ** (2 + int(np.log2(len(values))) // 3), 2**3, _CELLS))
-    output, tables = _Classes.of(values, cells), []
-    for column in inputs.T:
-        pair = _Classes.of(column, cells), output
-        judge = partial(_gains, owner=owner, accumulated=accumulated, bets=bets)
-        full, fewer = judge(pair, parts=1), judge(pair, parts=2)
-        coarser = judge((pair[0].halved(), pair[1].halved()), parts=1)
-        tables.append((full, _SLOWEST * (full - fewer) + full - coarser))
-    found = [_of_gains(full, added) for full, added in tables]
-    replicates = np.stack([column for _, _, column in found], -1)
-    estimates, errors = (np.array([item[i] for item in found]) for i in range(2))
-    return Estimates({key: np.minimum(estimates, 1.0)}, {key: errors}, replicates)
+    cells = int(np.clip(2 ** (2 + int(np.log2(len(second))) // 3), 2**3, _CELLS))
+    pair = _Classes.of(first, cells), _Classes.of(second, cells)
+    full, fewer = (_gains(pair, parts, owner, kind) for parts in (1, 2))
+    coarser = _gains((pair[0].halved(), pair[1].halved()), 1, owner, kind)
+    added = _SLOWEST * (full - fewer) + full - coarser
+    total, correction = full + added, float(added.mean())
+    error, of_correction = _spread(total), _spread(added)
+    left = max(correction**2 - of_correction**2, 0.0) / 4
+    found, each = float(total.mean()), total.mean(1)
+    stated, seen = float(np.sqrt(error**2 + left)), float(standard_error(each))
+    if min(len(classes.places) for classes in pair) > 1:
+        stated = max(stated, 1 / len(second))  # even points agree to the last one in every cell
+    # Chains apart show too little of the error, as `_spread` says.
+    return found, stated, found + (each - found) * (stated / seen if seen > 0 else 1.0)
 
 
 @dataclass(frozen=True)
@@ -189,14 +221,14 @@ def _gains(
     pair: tuple[_Classes, _Classes],
     parts: int,
     owner: np.ndarray,
-    accumulated: Callable[[Floats], Floats],
-    bets: Callable[[Floats], Floats],
+    kind: _Kind,
 ) -> Floats:
     """What bets gain on each chain: shape (chains, halvings of the chains).
 
     A chain is bet on by the half that it is not in, or by each of two `parts` of that half, with
     the smoothing that is best for the other chains of its half: it has no say in its bets.
     """
+    accumulated, bets = kind
     chains = int(owner[-1]) + 1
     shape = tuple(len(axis.places) for axis in pair)
     code = (owner * shape[0] + pair[0].codes) * shape[1] + pair[1].codes
@@ -229,16 +261,6 @@ def _gains(
     return judged[best, :, np.arange(chains)]
 
 
-def _of_gains(full: Floats, added: Floats) -> tuple[float, float, Floats]:
-    """Estimate, standard error and an estimate of each chain."""
-    total, correction = full + added, float(added.mean())
-    error, of_correction = _spread(total), _spread(added)
-    left = max(correction**2 - of_correction**2, 0.0) / 4
-    found, each = float(total.mean()), total.mean(1)
-    stated, seen = float(np.sqrt(error**2 + left)), float(standard_error(each))
-    return found, stated, found + (each - found) * (error / seen if seen > 0 else 1.0)
-
-
 def _spread(gains: Floats) -> float:
     """Standard error of the mean of gains (chains, halvings).
 
@@ -250,31 +272,43 @@ def _spread(gains: Floats) -> float:
     return float(np.sqrt(between / chains + within / (chains - 1)))
 
 
-def region(sample: Sample, inside: Sample, prob: float) -> Estimates:
+def region(sample: Sample, inside: Sequence[np.ndarray], prob: float) -> Estimates:
     """Where inputs lie under a condition, and how far that is from where they lie without.
+
+    Parameters
+    ----------
+    sample : Sample
+    inside : sequence of array of bool
+        Which draws of each chain meet the condition.
+    prob : float
 
     Returns
     -------
     Estimates
         ``lower``, ``middle`` and ``upper``: quantiles under the condition, `prob` between the
-        outer two; ``distance``: of the two distributions, Kolmogorov-Smirnov.
+        outer two; ``distance``: of the distribution under it from that of all draws,
+        Kolmogorov-Smirnov.
 
     Notes
     -----
-    Regional sensitivity analysis: Spear and Hornberger (1980), Water Research 14, 43.
+    Regional sensitivity analysis: Spear and Hornberger (1980), Water Research 14, 43. See
+    `_largest_gain`.
     """
-    probabilities = np.array([(1 - prob) / 2, 0.5, (1 + prob) / 2])
-
-    def of_chains(chains: Sequence[int]) -> Floats:
-        outside, within = sample.pooled(chains)[0], inside.pooled(chains)[0]
-        columns = zip(within.T, outside.T, strict=True)
-        distances = [ks_2samp(one, other).statistic for one, other in columns]
-        return np.concatenate([np.quantile(within, probabilities, axis=0), [distances]])
-
-    values, errors, _ = from_half_samples(len(sample.values), of_chains)
+    probabilities, chosen = np.array([(1 - prob) / 2, 0.5, (1 + prob) / 2]), sample.among(inside)
+    places, place_errors, _ = from_half_samples(
+        len(sample.values),
+        lambda chains: np.quantile(chosen.pooled(chains)[0], probabilities, axis=0),
+    )
+    met, inputs = np.concatenate(inside), sample.pooled(range(len(sample.values)))[0]
+    kind, owner = (_below, _below_one_inside), _owner(sample)
+    found = [_largest_gain(met.astype(np.float64), column, owner, kind) for column in inputs.T]
+    # Gained on the draws that meet the condition, of all draws.
+    distances, errors = (np.array([item[i] for item in found]) / met.mean() for i in range(2))
     names = ("lower", "middle", "upper", "distance")
     return Estimates(
-        dict(zip(names, values, strict=True)), dict(zip(names, errors, strict=True)), values[:1]
+        dict(zip(names, [*places, distances], strict=True)),
+        dict(zip(names, [*place_errors, errors], strict=True)),
+        distances[None],
     )
 
 
