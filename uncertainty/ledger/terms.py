@@ -131,7 +131,7 @@ def judge(today: Today | None) -> tuple[bool | None, str]:
 
 @lru_cache(maxsize=8)
 def _answer(file: str, scenario: str | None) -> xr.DataTree:
-    return answer(_problem(file, scenario))
+    return answer(build_problem(file, scenario=scenario))
 
 
 def _cell(table: xr.Dataset, term: Term, prefix: str) -> Estimate:
@@ -147,7 +147,8 @@ def _prob(probability: float) -> float:
 
 @lru_cache(maxsize=32)
 def _problem(file: str, scenario: str | None) -> Problem:
-    return build_problem(file, scenario=scenario)
+    """The prior of a file: a computation is of what it states, not of what evidence adds."""
+    return build_problem(file, scenario=scenario, evidence=[])
 
 
 @lru_cache(maxsize=32)

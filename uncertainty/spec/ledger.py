@@ -27,7 +27,7 @@ class Term(Strict):
     like: str | None = Field(None, description="an earlier term whose model and inputs hold too")
     inputs: dict[str, float] = Field(default_factory=dict)
     output: str | None = Field(None, description="of a model, or of a prior file's problem")
-    file: str | None = Field(None, description="a prior file: a quantile of its `statistic`")
+    file: str | None = Field(None, description="a prior file: a quantile of its `statistic`, prior")
     scenario: str | None = None
     against: str | None = Field(None, description="a second file: their ratio, or why they differ")
     against_scenario: str | None = None
