@@ -22,6 +22,8 @@ __all__ = [
     "unused_notices",
 ]
 
+_NOTHING = "leaves nothing of the distribution (less than 1 in 10^400000)"
+
 
 def fit_faults(
     resolution: Resolution,
@@ -199,9 +201,9 @@ def undefined(
 
     Parameters that name assumptions are looked at with all assumptions at their medians.
     """
-    empty = {name for name, left in jax.jit(Joint.masses)(joint).items() if not float(left) > 1e-12}
+    empty = {name for name, left in jax.jit(Joint.masses)(joint).items() if not float(left) > 0}
     for name in empty:
-        yield assumptions[name].fault("leaves nothing of the distribution", "truncate")
+        yield assumptions[name].fault(_NOTHING, "truncate")
     scores = {node.name: np.zeros(1) for node in joint.nodes if node.uncertain}
     central = each_point(joint, model, scores)[0]
     lost = {name for name, values in central.items() if np.isnan(values[0])} - empty

@@ -159,7 +159,8 @@ class Joint:
     def masses(self) -> dict[str, Array]:
         """Probability that each truncation with fixed ends and parameters leaves, by name."""
         laws = {node.name: node.law for node in self.nodes if node.law is not None}
-        return {n: law.mass({}) for n, law in laws.items() if law.ends is not None and law.closed}
+        cut = {n: law for n, law in laws.items() if law.ends is not None and law.closed}
+        return {n: law.mass({}) for n, law in cut.items() if law.log_mass is None}
 
     def log_prior(self, scores: Scores) -> dict[str, Array]:
         """Log density of each uncertain assumption on its natural scale, at independent scores.

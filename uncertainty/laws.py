@@ -10,18 +10,24 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import logsumexp
+from jax.scipy.stats import norm
 from jax.typing import ArrayLike
+from scipy import special
 
 from uncertainty.families import (
     FAMILIES,
     Fields,
+    Inverse,
     Params,
+    invert_density,
+    invert_score,
     just_below,
     mixture_quantile,
     mixture_score,
     score_of,
     tails,
 )
+from uncertainty.precision import Floats
 from uncertainty.spec import Law, Number, Reference
 
 __all__ = ["CompiledLaw", "Values", "arguments", "compile_law"]
@@ -54,6 +60,11 @@ class CompiledLaw:
         Coefficients that stand in for a slow quantile function.
     cut : tuple of array, or None
         What the truncation leaves, where that is the same in every draw: see `_cut_at`.
+    inverse : Inverse or None
+        Table of the whole quantile function, truncation included, that stands in for a mixture's
+        and for that of a far tail.
+    log_mass : array or None
+        Logarithm of the probability that is left far out in a tail.
     """
 
     family: str = field(metadata=_STATIC)
@@ -63,6 +74,8 @@ class CompiledLaw:
     ends: "CompiledLaw | None" = None
     table: ArrayLike | None = None
     cut: "_Cut | None" = None
+    inverse: Inverse | None = None
+    log_mass: ArrayLike | None = None
 
     def fields(self, values: Values) -> dict[str, Array]:
         """Give every parameter as a value."""
@@ -107,9 +120,11 @@ class CompiledLaw:
             weights = self.fields(values)["weights"]
             valid = (weights >= 0).all() & (weights.sum() > 0)
             valid &= self._members(values, lambda part, fields: part._valid_member(fields)).all()
-        return valid & (self.mass(values) > 0) if self.ends is not None else valid
+        return valid & (self.mass(values) > _LEAST) if self.ends is not None else valid
 
     def _cut_quantile(self, z: Array, values: Values) -> Array:
+        if self.inverse is not None:
+            return _look_up(self, z)
         if self.ends is None:
             return self._whole_quantile(z, values)
         ends = self.ends.fields(values)
@@ -120,17 +135,20 @@ class CompiledLaw:
     def _whole_quantile(self, z: Array, values: Values) -> Array:
         if not self.parts:
             return self._quantile_at(self.fields(values), self.table, z)
-        of_parts = [
-            jax.vmap(partial(part._quantile_at, z=z))(
-                part.fields(values), jax.tree.map(jnp.asarray, part.table)
-            )
-            for part in self.parts
-        ]
+        of_parts = self._quantiles_of_parts(z, values)
         pairs = zip(self.parts, of_parts, strict=True)
         jumps = [x for part, x in pairs if part.family in _JUMPING]
         ends = jnp.concatenate(of_parts)
         score = partial(self._whole_score, values=values)
         return mixture_quantile(score, ends, jnp.concatenate([*jumps, ends[:0]]), z)
+
+    def _quantiles_of_parts(self, z: Array, values: Values) -> list[Array]:
+        return [
+            jax.vmap(partial(part._quantile_at, z=z))(
+                part.fields(values), jax.tree.map(jnp.asarray, part.table)
+            )
+            for part in self.parts
+        ]
 
     def _quantile_at(self, fields: Fields, table: ArrayLike | None, z: Array) -> Array:
         kernel, params = FAMILIES[self.family], self._params(fields)
@@ -165,7 +183,8 @@ class CompiledLaw:
             return whole
         ends = self.ends.fields(values)
         low, high = ends.get("low", -jnp.inf), ends.get("high", jnp.inf)
-        scaled = whole - jnp.log(self.mass(values))
+        left = jnp.log(self.mass(values)) if self.log_mass is None else jnp.asarray(self.log_mass)
+        scaled = whole - left
         return jnp.where((low <= x) & (x <= high), scaled, -jnp.inf)
 
     def _whole_density(self, x: Array, values: Values) -> Array:
@@ -230,6 +249,25 @@ class CompiledLaw:
         return score_of(below[0] + lower * width, above[1] + upper * width)
 
 
+@jax.custom_jvp
+def _look_up(law: CompiledLaw, z: Array) -> Array:
+    assert law.inverse is not None
+    return law.inverse.at(z)
+
+
+@_look_up.defjvp
+def _look_up_jvp(
+    primals: tuple[CompiledLaw, Array], tangents: tuple[CompiledLaw, Array]
+) -> tuple[Array, Array]:
+    """Differentiate as ``phi(z)/p(x)``, exactly; an atom has no slope."""
+    law, z = primals
+    assert law.inverse is not None
+    x, of_table = jax.jvp(law.inverse.at, (z,), (jnp.ones_like(z),))
+    exact = jnp.exp(norm.logpdf(z) - law.log_density(x, {}))
+    usable = (of_table > 0) & jnp.isfinite(exact) & (exact > 0) & (z.dtype == jnp.float64)
+    return x, jnp.where(usable, exact, of_table) * tangents[1]
+
+
 def arguments(fields: Mapping[str, Number]) -> CompiledLaw:
     """Hold named arguments that are no law of their own."""
     names = tuple((k, (), str(v)) for k, v in fields.items() if isinstance(v, Reference))
@@ -256,12 +294,22 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     """
     ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
     compiled = _mixture(law) if law.family == "mixture" else _single(law)
-    if not ends:
-        return compiled
-    compiled = replace(compiled, ends=arguments(ends))
+    if ends:
+        compiled = replace(compiled, ends=arguments(ends))
     if not compiled.closed:
         return compiled
-    return replace(compiled, cut=jax.tree.map(np.float64, _cut_of(compiled)))
+    if law.family == "mixture" and _tabulated(compiled):
+        return _inverted(compiled)
+    if ends:
+        compiled = replace(compiled, cut=jax.tree.map(np.float64, _cut_of(compiled)))
+        return _from_density(compiled) if _far(compiled) else compiled
+    return compiled
+
+
+def _tabulated(law: CompiledLaw) -> bool:
+    """Whether a mixture is smooth enough for a table: a long column has a bend at each value."""
+    bends = sum(np.size(number) for part in law.parts for number in part.numbers.values())
+    return bends <= _BENDS
 
 
 def _single(law: Law) -> CompiledLaw:
@@ -323,3 +371,112 @@ def _stacked(members: Sequence[CompiledLaw]) -> CompiledLaw:
 def _cut_of(law: CompiledLaw) -> _Cut:
     """What a truncation leaves; laws of one kind share their compiled code."""
     return law._cut_at({})
+
+
+_LEAST = 1e-280
+"""Probability below which its digits go; the density serves on."""
+_BENDS = 20_000
+_OUTSIDE = 9.0
+"""Score beyond which a truncation leaves the part of a table that is dense enough."""
+_BATCH = 512
+
+
+def _far(law: CompiledLaw) -> bool:
+    """True where a truncation leaves only what lies far out in a tail."""
+    assert law.cut is not None
+    low, high, _, _, width = law.cut
+    outside = law.table is not None and (low > _OUTSIDE or high < -_OUTSIDE)
+    return bool(outside or not width > _LEAST)
+
+
+@partial(jax.jit, static_argnums=0)
+def _params_of(family: str, numbers: dict[str, Array]) -> Params:
+    return jax.vmap(FAMILIES[family].parameters)(numbers)
+
+
+def _breaks(law: CompiledLaw) -> Floats:
+    """Ends of the support, and where between them the law jumps or bends."""
+    found = list[Floats]()
+    for part in law.parts or (_stacked([law]),):
+        columns = [np.asarray(c) for c in _params_of(part.family, dict(part.numbers))]
+        found += [FAMILIES[part.family].breaks(own) for own in zip(*columns, strict=True)]
+    inner = np.unique(np.concatenate(found))
+    stated = law.ends.numbers if law.ends is not None else {}
+    low = max(float(np.asarray(stated.get("low", -np.inf))), inner[0])
+    high = min(float(np.asarray(stated.get("high", np.inf))), inner[-1])
+    between = inner[(low < inner) & (inner < high)]
+    return np.concatenate([[low], between, [high]][: None if low != high else -1])
+
+
+def _in_batches(
+    function: Callable[[CompiledLaw, Array], tuple[Array, ...]], law: CompiledLaw, x: Floats
+) -> tuple[Floats, ...]:
+    """Evaluate at any number of values with one compilation."""
+    padded = np.pad(x, (0, -len(x) % _BATCH or (0 if len(x) else _BATCH)), constant_values=1.0)
+    parts = [
+        function(law, jnp.asarray(padded[i : i + _BATCH])) for i in range(0, len(padded), _BATCH)
+    ]
+    return tuple(
+        np.concatenate([np.asarray(p) for p in c])[: len(x)] for c in zip(*parts, strict=True)
+    )
+
+
+@jax.jit
+def _scores_and_densities(law: CompiledLaw, x: Array) -> tuple[Array, Array]:
+    return jax.vmap(lambda x: (law._whole_score(x, {}), law._whole_density(x, {})))(x)
+
+
+@jax.jit
+def _densities(law: CompiledLaw, x: Array) -> tuple[Array]:
+    return (jax.vmap(lambda x: law._whole_density(x, {}))(x),)
+
+
+@jax.jit
+def _quantiles_of_parts(law: CompiledLaw, z: Array) -> Array:
+    return jax.vmap(lambda z: jnp.concatenate(law._quantiles_of_parts(z, {})))(z)
+
+
+def _inverted(law: CompiledLaw) -> CompiledLaw:
+    """Give a mixture its table; its truncation is computed here, so one compilation serves all."""
+    starts = np.asarray(_quantiles_of_parts(law, np.linspace(-12.5, 12.5, 51))).ravel()
+    law = replace(law, parts=tuple(replace(part, table=None) for part in law.parts))
+    whole, breaks = replace(law, ends=None), _breaks(law)
+
+    def evaluate(x: Floats) -> tuple[Floats, Floats]:
+        score, density = _in_batches(_scores_and_densities, whole, x)
+        return score, density
+
+    if law.ends is None:
+        return replace(law, inverse=invert_score(evaluate, breaks, starts))
+    ends = breaks[[0, -1]]
+    at_ends = np.array([ends[0] - 2 * np.spacing(np.abs(ends[0])), ends[1]])
+    at_ends = np.where(np.isfinite(ends), at_ends, 0.0)
+    scores = np.where(np.isfinite(ends), evaluate(at_ends)[0], ends)
+    below, above = special.ndtr(scores), special.ndtr(-scores)
+    width = above[0] - above[1] if scores[0] > 0 else below[1] - below[0]
+    width *= ends[0] <= ends[1]
+    cut = (*scores, (below[0], above[0]), (below[1], above[1]), width)
+    law = replace(law, cut=jax.tree.map(np.float64, cut))
+    if _far(law):
+        return _from_density(law)
+
+    def evaluate_inside(x: Floats) -> tuple[Floats, Floats]:
+        score, density = evaluate(x)
+        inside = np.clip(score, *scores)
+        lower, upper = special.ndtr(inside), special.ndtr(-inside)
+        share = above[0] - upper if scores[0] > 0 else lower - below[0]
+        rest = upper - above[1] if scores[0] > 0 else below[1] - lower
+        share, rest = np.clip(share / width, 0.0, 1.0), np.clip(rest / width, 0.0, 1.0)
+        found = np.where(share < rest, special.ndtri(share), -special.ndtri(rest))
+        return found, density - np.log(width)
+
+    return replace(law, inverse=invert_score(evaluate_inside, breaks, starts))
+
+
+def _from_density(law: CompiledLaw) -> CompiledLaw:
+    plain = replace(law, parts=tuple(replace(part, table=None) for part in law.parts), table=None)
+    low, high = _breaks(law)[[0, -1]]
+    if not low < high:
+        return law
+    found = invert_density(lambda x: _in_batches(_densities, plain, x)[0], low, high)
+    return law if found is None else replace(plain, inverse=found[0], log_mass=found[1])

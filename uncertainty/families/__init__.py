@@ -14,6 +14,7 @@ from uncertainty.families.closed import (
     UNIFORM,
 )
 from uncertainty.families.gamma import GAMMA
+from uncertainty.families.inverse import Inverse, invert_density, invert_score
 from uncertainty.families.kernel import Fields, Kernel, Params, just_below, score_of, tails
 from uncertainty.families.mixture import mixture_quantile, mixture_score
 from uncertainty.families.points import EMPIRICAL, QUANTILES
@@ -23,8 +24,11 @@ from uncertainty.families.waiting import EXPONENTIAL, WEIBULL
 __all__ = [
     "FAMILIES",
     "Fields",
+    "Inverse",
     "Kernel",
     "Params",
+    "invert_density",
+    "invert_score",
     "just_below",
     "mixture_quantile",
     "mixture_score",

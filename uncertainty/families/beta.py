@@ -110,7 +110,12 @@ def _quantile(params: Params, z: Array) -> Array:
 def _score(params: Params, x: Array) -> Array:
     a, b, low, high = params
     unit = jnp.clip((x - low) / (high - low), 0.0, 1.0)
-    return score_of(betainc(a, b, unit), betainc(b, a, 1 - unit))
+    shape = jnp.broadcast_shapes(jnp.shape(a), jnp.shape(b), jnp.shape(unit))
+    first, second, place = (
+        jnp.stack([jnp.broadcast_to(x, shape) for x in pair])
+        for pair in ((a, b), (b, a), (unit, 1 - unit))
+    )
+    return score_of(*betainc(first, second, place))  # one call: its loops are long to compile
 
 
 def _log_density(params: Params, x: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.nn import sigmoid
 from jax.scipy.special import ndtr, ndtri
 
 from uncertainty.precision import Floats
@@ -16,6 +17,7 @@ __all__ = [
     "Fields",
     "Kernel",
     "Params",
+    "bend",
     "half_line",
     "just_below",
     "line_through",
@@ -23,6 +25,7 @@ __all__ = [
     "percentiles_in",
     "score_of",
     "tails",
+    "unbend",
     "whole_line",
     "within",
 ]
@@ -89,6 +92,25 @@ def score_of(below: Array, above: Array) -> Array:
     lower = below < above
     smaller = ndtri(jnp.where(lower, below, above))
     return jnp.where(lower, smaller, -smaller)
+
+
+def bend(x: Array, low: Array, high: Array) -> Array:
+    """Scale on which the tails are straight: x, log(x - low), -log(high - x) or the logit."""
+    has_low, has_high = jnp.isfinite(low), jnp.isfinite(high)
+    above = jnp.log(jnp.where(has_low, x - low, 1.0))
+    below = jnp.log(jnp.where(has_high, high - x, 1.0))
+    return jnp.where(has_low | has_high, above - below, x)
+
+
+def unbend(y: Array, low: Array, high: Array) -> Array:
+    """Invert `bend`."""
+    has_low, has_high = jnp.isfinite(low), jnp.isfinite(high)
+    start, end = jnp.where(has_low, low, 0.0), jnp.where(has_high, high, 0.0)
+    above = start + jnp.exp(jnp.where(has_low & ~has_high, y, 0.0))
+    below = end - jnp.exp(jnp.where(has_high & ~has_low, -y, 0.0))
+    between = start + (end - start) * sigmoid(y)
+    one_end = jnp.where(has_low, above, jnp.where(has_high, below, y))
+    return jnp.where(has_low & has_high, between, one_end)
 
 
 def just_below(x: Array) -> Array:

@@ -6,11 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.nn import sigmoid
 from jax.scipy.special import ndtri
 from jax.scipy.stats import norm
 
-from uncertainty.families.kernel import Fields, Kernel, Params, score_of, tails
+from uncertainty.families.kernel import Fields, Kernel, Params, bend, score_of, tails, unbend
 from uncertainty.precision import Floats
 
 __all__ = ["EMPIRICAL", "QUANTILES"]
@@ -92,38 +91,20 @@ def _quantiles(fields: Fields) -> Params:
     )
 
 
-def _bend(x: Array, low: Array, high: Array) -> Array:
-    """Scale on which the tails are straight: x, log(x - low), -log(high - x) or the logit."""
-    has_low, has_high = jnp.isfinite(low), jnp.isfinite(high)
-    above = jnp.log(jnp.where(has_low, x - low, 1.0))
-    below = jnp.log(jnp.where(has_high, high - x, 1.0))
-    return jnp.where(has_low | has_high, above - below, x)
-
-
-def _unbend(y: Array, low: Array, high: Array) -> Array:
-    has_low, has_high = jnp.isfinite(low), jnp.isfinite(high)
-    start, end = jnp.where(has_low, low, 0.0), jnp.where(has_high, high, 0.0)
-    above = start + jnp.exp(jnp.where(has_low & ~has_high, y, 0.0))
-    below = end - jnp.exp(jnp.where(has_high & ~has_low, -y, 0.0))
-    between = start + (end - start) * sigmoid(y)
-    one_end = jnp.where(has_low, above, jnp.where(has_high, below, y))
-    return jnp.where(has_low & has_high, between, one_end)
-
-
 def _spline(params: Params) -> _Spline:
     knots, values, low, high = params
-    return _monotone(knots, _bend(values, low, high))
+    return _monotone(knots, bend(values, low, high))
 
 
 def _quantiles_quantile(params: Params, z: Array) -> Array:
-    return _unbend(_spline(params).at(z), *params[2:])
+    return unbend(_spline(params).at(z), *params[2:])
 
 
 def _quantiles_score(params: Params, x: Array) -> Array:
     low, high = params[2:]
     inside = (low < x) & (x < high)
     middle = params[1][0]
-    score = _spline(params).invert(_bend(jnp.where(inside, x, middle), low, high))
+    score = _spline(params).invert(bend(jnp.where(inside, x, middle), low, high))
     return jnp.where(inside, score, jnp.where(x <= low, -jnp.inf, jnp.inf))
 
 

@@ -16,6 +16,8 @@ from uncertainty.precision import Floats
 
 __all__ = ["STUDENT_T"]
 
+_SQUARABLE = 1e100
+"""Distances whose square is a number in 64 bits; beyond, the density is a power."""
 _NEAR = 1e-6  # the quantile function is straight from here to the median
 
 
@@ -45,7 +47,10 @@ def _score(params: Params, x: Array) -> Array:
 
 def _log_density(params: Params, x: Array) -> Array:
     df, loc, scale = params
-    return student.logpdf(x, df, loc, scale)
+    t = jnp.abs((x - loc) / scale)
+    huge = t > _SQUARABLE
+    power = (df + 1) * jnp.log(jnp.where(huge, t / _SQUARABLE, 1.0))
+    return student.logpdf(jnp.where(huge, loc + scale * _SQUARABLE, x), df, loc, scale) - power
 
 
 def _standard(df: Floats, z: Floats) -> Floats:
