@@ -38,3 +38,19 @@ def test_shapes_must_fit():
         un.score(predictions(3), [1.0])
     with pytest.raises(un.InputError, match="must hold one output"):
         un.score(xr.Dataset({"a": predictions(2), "b": predictions(2)}), [1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("draws", "observed", "message"),
+    [
+        (predictions(2), [1.0, "a"], "<observed>: must be numbers, one a row"),
+        (predictions(2), [1.0, None], "<observed>: 1: must be a finite number"),
+        (predictions(2), [1.0, np.nan], "<observed>: 1: must be a finite number .got nan"),
+        (predictions(2), 5.0, "one measurement a row"),
+        (predictions(2).rename(row="x"), [1.0, 1.0], "dimensions sample and row"),
+        ([[1.0]], [1.0], "dimensions sample and row"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(draws, observed, message):
+    with pytest.raises(un.InputError, match=message):
+        un.score(draws, observed)

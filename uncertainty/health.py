@@ -218,7 +218,7 @@ def _smooth(log_weights: Floats) -> tuple[Floats, float]:
     if len(log_weights) < _FEWEST:
         return raw, np.inf
     try:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # It is made for leaving one out, so it takes the logarithm of one over the weight.
             smoothed, k = array_stats.psislw(-log_weights)
     except ValueError:  # there is no tail to fit

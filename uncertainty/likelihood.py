@@ -202,19 +202,27 @@ class Observation:
             shape (rows,).
         """
         error = self.error(values)
-        found, new = jnp.zeros(self.count), jnp.zeros(self.count)
+        densities, drawn = list[Array](), list[Array]()
         for part, center in zip(self.rows, centers, strict=True):
-            places = jnp.asarray(part.places)
             shifted = center + self.shift(values, effects, part.group)[:, None]
             each = self._density(error, part, shifted)
-            likelihood = jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1])
-            found = found.at[places].set(likelihood)
-            if noise is None:
-                continue
-            query = jnp.floor(noise[places, 2] * shifted.shape[1]).astype(int)
-            of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
-            new = new.at[places].set(of_query + self.noise(values, noise[places, :2]))
+            densities.append(jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1]))
+            if noise is not None:
+                own = noise[jnp.asarray(part.places)]
+                query = jnp.floor(own[:, 2] * shifted.shape[1]).astype(int)
+                of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
+                drawn.append(of_query + self.noise(values, own[:, :2]))
+        found = self._in_order(densities)
+        new = self._in_order(drawn) if drawn else jnp.zeros(self.count)
         return found, jnp.exp(new) if self.multiplies else new
+
+    def _in_order(self, parts: Sequence[Array]) -> Array:
+        """Put numbers of the parts of the rows in the order of the rows."""
+        places = [place for part in self.rows for place in part.places]
+        joined = jnp.concatenate(parts) if parts else jnp.zeros(0)
+        if places == sorted(places):  # slopes of a gather are a scatter, which is slow
+            return joined
+        return joined[jnp.asarray(np.argsort(places))]
 
     def _centers(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
         """Give what the error is centered on: shape (n, m), m = 1 for a statistic of queries."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from uncertainty.errors import InputError
+from uncertainty.errors import Fault, InputError
 from uncertainty.precision import Floats
 
 __all__ = ["PROBS", "score"]
@@ -50,7 +50,7 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
     True
     """
     draws = _draws(predictions)
-    values = np.asarray(observed, np.float64)
+    values = _values(observed)
     if values.shape != draws.shape[1:]:
         text = f"give one measurement a row ({draws.shape[1]} rows, {values.size} measurements)"
         raise InputError.of("<observed>", text)
@@ -74,12 +74,28 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
     return xr.Dataset(found, {"prob": list(PROBS)})
 
 
+def _values(observed: Sequence[float] | Floats) -> Floats:
+    try:
+        values = np.asarray(observed, np.float64)
+    except (TypeError, ValueError) as error:
+        text = f"must be numbers, one a row (got {observed!r:.60})"
+        raise InputError.of("<observed>", text) from error
+    lost = np.flatnonzero(~np.isfinite(values.ravel()))
+    if len(lost):
+        text = f"must be a finite number (got {values.ravel()[lost[0]]})"
+        raise InputError([Fault("<observed>", 0, 0, str(lost[0]), text)])
+    return values
+
+
 def _draws(predictions: xr.Dataset | xr.DataArray) -> Floats:
     if isinstance(predictions, xr.Dataset):
         names = list(predictions.data_vars)
         if len(names) != 1:
             raise InputError.of("<predictions>", f"must hold one output (got {len(names)})")
         predictions = predictions[names[0]]
+    if not isinstance(predictions, xr.DataArray) or {*predictions.dims} != {"sample", "row"}:
+        text = "must be draws with the dimensions sample and row, as predict gives them"
+        raise InputError.of("<predictions>", text)
     return np.asarray(predictions.transpose("sample", "row").values, np.float64)
 
 

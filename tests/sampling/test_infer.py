@@ -9,6 +9,9 @@ from scipy.stats import multivariate_normal, norm
 
 import uncertainty as un
 from uncertainty.health import ess_bulk
+from uncertainty.precision import in_float64
+from uncertainty.sampling.importance import weigh_prior
+from uncertainty.sampling.target import target_of
 
 SIGMAS = {"a": 0.8, "b": 0.6, "c": 0.5}
 ERROR, BETWEEN = 0.3, 0.4
@@ -384,3 +387,13 @@ def test_the_acceptance_that_is_asked_for_is_adapted_to():
     assert steps[1] < 0.7 * steps[0]
     with pytest.raises(un.InputError, match="must lie between 0 and 1 .got 1"):
         un.infer(problem, target_accept=1.0)
+
+
+def test_weights_that_lean_on_a_few_points_are_not_relied_on():
+    """The tail of such weights has not been seen: a fit of it may look harmless."""
+    rows = [[float(v)] for v in np.exp(0.1 + 0.3 * np.random.default_rng(0).normal(size=4000))]
+    problem = un.build_problem(priors(), model=product, evidence=evidence(rows, ["value"]))
+    weigh = in_float64(lambda: weigh_prior(target_of(problem, 2, 0), 0))
+    found = weigh()
+    assert found.smoothed.effective < 64
+    assert not found.reliable

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,12 +34,15 @@ RELIABLE = 0.7
 """Pareto k below which weights can be relied on."""
 FEWEST = 400
 """Effective draws that weights must leave."""
+_SOME = 64
+"""Effective points under which the tail of the weights has not been seen, whatever its fit."""
 _EXPECTED, _FEWEST_EXPECTED = 2**22, 2**10
 """Expected measurements that are kept, and of how many points at least."""
 _MOST = 2**16
 """Points that are weighted."""
 _RANDOMIZATIONS = 16
-_POINTS = 2**9
+_POINTS, _FEWEST_POINTS = 2**9, 2**6
+"""Of each randomization."""
 _FALSE_ALARM = 1e-4
 """Chance, for all coordinates together, of a disagreement where there is none."""
 
@@ -101,9 +104,11 @@ def prior_points(target: Target, seed: int, count: int = _POINTS) -> Floats:
 def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted:
     """Weight points of the prior by the likelihood, the largest weights smoothed.
 
-    There are `count` points in all, rounded up; 2^13 where not given.
+    There are `count` points in all, rounded up; 2^13 where not given, and fewer for many rows,
+    which leave weights little to say.
     """
-    each = _POINTS if count is None else -(-count // _RANDOMIZATIONS)
+    few = max(min(_POINTS, _EXPECTED // max(target.count, 1) // _RANDOMIZATIONS), _FEWEST_POINTS)
+    each = few if count is None else -(-count // _RANDOMIZATIONS)
     points = prior_points(target, seed, each)
     plain, weights, expected = list[Floats](), list[Floats](), list[tuple[Floats, ...]]()
     kept = max(_FEWEST_EXPECTED, _EXPECTED // max(target.count, 1))
@@ -119,7 +124,10 @@ def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted
     known = tuple(
         np.concatenate(parts)[: math.prod(shape)] for parts in zip(*expected, strict=True)
     )
-    return Weighted(z, log_weight.reshape(shape), smoothed_weights(log_weight), known)
+    smoothed = smoothed_weights(log_weight)
+    if smoothed.effective < _SOME:
+        smoothed = replace(smoothed, k=math.inf)
+    return Weighted(z, log_weight.reshape(shape), smoothed, known)
 
 
 def more_weights(target: Target, weighted: Weighted, draws: int, seed: int) -> Weighted | None:

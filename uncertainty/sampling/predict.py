@@ -25,7 +25,7 @@ from uncertainty.problem import Problem
 from uncertainty.sampling.forward import QUERIES
 from uncertainty.sampling.points import normal_scores
 from uncertainty.sampling.recall import problem_of
-from uncertainty.sampling.target import coordinates_of, rows_at, whole_target
+from uncertainty.sampling.target import batches_at, coordinates_of, rows_at, whole_target
 from uncertainty.spec import KINDS, Row, conditions_of, group_of_row, nearest
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ __all__ = ["RowsLike", "expected_rows", "predict", "read_rows"]
 
 RowsLike: TypeAlias = "Sequence[Mapping[str, object]] | Mapping[str, object] | pd.DataFrame"
 """Conditions: a list of mappings, one mapping, a mapping of columns, or a table."""
+_NUMBERS, _FEWEST = 2**23, 2**10
+"""Expected measurements that are drawn at most, but for as many of each row."""
 _BATCH = 2**10
 """Samples that are computed together."""
 _DRAWS = 2**12
@@ -280,14 +282,16 @@ def expected_rows(problem: Problem, seed: int = 0) -> dict[str, Floats]:
     """Draw what the prior expects in the rows of each evidence: shape (draws, rows) each."""
     observations = tuple(item for item in problem.observations if item.count)
     plain = any(item.model.plain for item in observations)
-    draws = _PLAIN_DRAWS if plain else 2 * _DRAWS
+    count = sum(item.count for item in observations)
+    draws = _PLAIN_DRAWS if plain else max(min(2 * _DRAWS, _NUMBERS // count), _FEWEST)
     target = whole_target(problem, observations, QUERIES, seed)
     places = coordinates_of(target)
     points = normal_scores(places, draws, seed=seed, randomization=0)
     columns = [points[name] for name in places]
     z = np.stack(columns, -1) if columns else np.zeros((draws, 0))
-    found = rows_at(target, z, seed).replicate
-    return {item.name: own for item, own in zip(observations, found, strict=True)}
+    parts = [found.expected for found in batches_at(target, z, seed)]
+    drawn = [np.concatenate(own)[:draws] for own in zip(*parts, strict=True)]
+    return {item.name: own for item, own in zip(observations, drawn, strict=True)}
 
 
 def _chosen(problem: Problem, observes: str | None) -> Observation:
