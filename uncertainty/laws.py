@@ -24,6 +24,7 @@ from uncertainty.families import (
     just_below,
     mixture_quantile,
     mixture_score,
+    resolved,
     score_of,
     tails,
 )
@@ -294,6 +295,9 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     """
     ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
     compiled = _mixture(law) if law.family == "mixture" else _single(law)
+    if compiled.table is not None and not resolved(np.asarray(compiled.table)):
+        law = Law("mixture", weights=(1.0,), parts=(law,))  # points go where the bend is
+        compiled = _mixture(law)
     if ends:
         compiled = replace(compiled, ends=arguments(ends))
     if not compiled.closed:

@@ -19,6 +19,7 @@ from uncertainty.families.kernel import Fields, Kernel, Params, just_below, scor
 from uncertainty.families.mixture import mixture_quantile, mixture_score
 from uncertainty.families.points import EMPIRICAL, QUANTILES
 from uncertainty.families.student import STUDENT_T
+from uncertainty.families.table import resolved
 from uncertainty.families.waiting import EXPONENTIAL, WEIBULL
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "just_below",
     "mixture_quantile",
     "mixture_score",
+    "resolved",
     "score_of",
     "tails",
 ]

@@ -18,21 +18,28 @@ from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, 
 from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
 from uncertainty.precision import Floats
 
-__all__ = ["BETA", "PERT", "inverse", "logit_quantile"]
+__all__ = ["BETA", "PERT", "log_inverse", "logit_quantile"]
 
 _TINY = 1e-300
 _WIDEST = 690.0
 _HALVINGS = 64
 
 
-def inverse(a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
-    """Quantile and its distance from 1, each to full relative accuracy."""
+def log_inverse(a: Floats, b: Floats, z: Floats) -> tuple[Floats, Floats]:
+    """Logarithms of the quantile and of its distance from 1, each to full accuracy."""
     below, above = special.ndtr(z), special.ndtr(-z)
     lower = below < above
     near_0 = special.betaincinv(a, b, np.where(lower, below, 0.5))
     near_1 = special.betaincinv(b, a, np.where(lower, 0.5, above))
     x, rest = np.where(lower, near_0, 1 - near_1), np.where(lower, 1 - near_0, near_1)
-    return np.maximum(x, _TINY), np.maximum(rest, _TINY)
+    return _log_of(x, rest, a, b, z), _log_of(rest, x, b, a, -z)
+
+
+def _log_of(x: Floats, rest: Floats, a: Floats, b: Floats, z: Floats) -> Floats:
+    """Logarithm from the side that keeps digits; ``x^a / (a B(a, b))`` where it underflows."""
+    small = (special.log_ndtr(z) + np.log(a) + special.betaln(a, b)) / a
+    plain = np.where(rest < 0.5, np.log1p(-np.minimum(rest, 0.5)), np.log(np.maximum(x, _TINY)))
+    return np.asarray(np.where(x > _TINY, plain, np.minimum(small, np.log(_TINY))))
 
 
 def _log_beta(a: Array, b: Array) -> Array:
@@ -128,8 +135,7 @@ def _log_density(params: Params, x: Array) -> Array:
 def _table(params: Params) -> Floats:
     """Tabulate the logit."""
     a, b = (np.asarray(value, np.float64) for value in params[:2])
-    x, rest = inverse(a, b, GRID)
-    log_x, log_rest = np.log(x), np.log(rest)
+    log_x, log_rest = log_inverse(a, b, GRID)
     log_density = a * log_x + b * log_rest - special.betaln(a, b)
     return fill(log_x - log_rest, -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density)
 

@@ -21,6 +21,8 @@ _TINY = 1e-280
 _WIDEST = 690.0
 _HALVINGS = 64
 _SHAPES = (1e-3, 1e9)
+_LARGE = 1e7
+"""Shape above which gamma(shape) and a power of it cancel to fewer than nine digits."""
 
 
 @jax.custom_jvp
@@ -75,7 +77,14 @@ def _score(params: Params, x: Array) -> Array:
 
 def _log_density(params: Params, x: Array) -> Array:
     shape, scale = params
-    return gamma.logpdf(x, shape, scale=scale)
+    large = shape > _LARGE
+    plain = gamma.logpdf(x, shape, scale=scale)
+    # About its mean a large shape leaves no digits of x^shape and gamma(shape): by Stirling.
+    known = jnp.where(large, shape, _LARGE)
+    ratio = jnp.where(large & (x > 0), x / scale / known, 1.0)
+    size = known * (jnp.log(ratio) - (ratio - 1)) + jnp.log(known / (2 * np.pi)) / 2
+    stirling = size - 1 / (12 * known) - jnp.log(ratio) - jnp.log(known * scale)
+    return jnp.where(large & (x > 0), stirling, plain)
 
 
 def _log_inverse(shape: Floats, z: Floats) -> Floats:
@@ -93,6 +102,10 @@ def _table(params: Params) -> Floats:
     shape = np.asarray(params[0], np.float64)
     log_x = _log_inverse(shape, GRID)
     log_density = shape * log_x - np.exp(log_x) - special.gammaln(shape)
+    if shape > _LARGE:
+        ratio = log_x - np.log(shape)
+        size = shape * (ratio - np.expm1(ratio)) + np.log(shape / (2 * np.pi)) / 2
+        log_density = size - 1 / (12 * shape)
     return fill(log_x, -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density)
 
 

@@ -9,7 +9,7 @@ from jax.scipy.special import betainc, erf, ndtr
 from jax.scipy.stats import t as student
 from scipy import special
 
-from uncertainty.families.beta import inverse, logit_quantile
+from uncertainty.families.beta import log_inverse, logit_quantile
 from uncertainty.families.kernel import Fields, Kernel, Params, percentiles_in, score_of, whole_line
 from uncertainty.families.table import GRID, LOG_ROOT_2PI, fill, interpolate, with_exact_slope
 from uncertainty.precision import Floats
@@ -53,24 +53,25 @@ def _log_density(params: Params, x: Array) -> Array:
     return student.logpdf(jnp.where(huge, loc + scale * _SQUARABLE, x), df, loc, scale) - power
 
 
-def _standard(df: Floats, z: Floats) -> Floats:
-    """Quantile by SciPy's inverse incomplete beta function, exact in both tails."""
+def _log_standard(df: Floats, z: Floats) -> Floats:
+    """Logarithm of the size of the quantile, by SciPy's inverse incomplete beta function."""
     size = np.abs(z)
     outside, inside = 2 * special.ndtr(-size), special.erf(size / np.sqrt(2))
     score = np.where(outside < inside, special.ndtri(outside), -special.ndtri(inside))
-    x, rest = inverse(df / 2, np.asarray(0.5), score)
-    return np.asarray(np.sign(z) * np.sqrt(df * rest / x))
+    log_x, log_rest = log_inverse(df / 2, np.asarray(0.5), score)
+    return np.asarray(np.where(z == 0, -np.inf, (np.log(df) + log_rest - log_x) / 2))
 
 
 def _table(params: Params) -> Floats:
-    """Tabulate asinh(t)."""
+    """Tabulate asinh(t), from its logarithm where t itself is too large a number."""
     df = np.asarray(params[0], np.float64)
-    t = _standard(df, GRID)
-    spread = np.logaddexp(0.0, 2 * np.log(np.maximum(np.abs(t), 1e-150)))
-    growth = np.logaddexp(0.0, 2 * np.log(np.maximum(np.abs(t), 1e-150)) - np.log(df))
+    log_t = _log_standard(df, GRID)
+    spread, growth = np.logaddexp(0.0, 2 * log_t), np.logaddexp(0.0, 2 * log_t - np.log(df))
     constant = special.betaln(df / 2, 0.5) + np.log(df) / 2
     log_density = -(df + 1) / 2 * growth - constant
-    return fill(np.arcsinh(t), -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density - spread / 2)
+    bent = np.where(log_t < 300, np.arcsinh(np.exp(np.minimum(log_t, 300))), log_t + np.log(2))
+    log_slope = -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density - spread / 2
+    return fill(np.sign(GRID) * bent, log_slope)
 
 
 def _look_up(params: Params, table: Array, z: Array) -> Array:
@@ -84,7 +85,8 @@ def _solve(fields: Mapping[str, float]) -> dict[str, float]:
     if not pairs:
         return dict(fields)
     (p, low), (q, high) = pairs
-    first, second = _standard(np.asarray(fields["df"]), special.ndtri(np.array([p, q])))
+    scores = special.ndtri(np.array([p, q]))
+    first, second = np.sign(scores) * np.exp(_log_standard(np.asarray(fields["df"]), scores))
     scale = (fields[high] - fields[low]) / (second - first)
     return {"df": fields["df"], "loc": float(fields[low] - scale * first), "scale": float(scale)}
 

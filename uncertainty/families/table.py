@@ -12,12 +12,14 @@ from jax.scipy.stats import norm
 from uncertainty.families.kernel import Params
 from uncertainty.precision import Floats
 
-__all__ = ["GRID", "LOG_ROOT_2PI", "fill", "interpolate", "with_exact_slope"]
+__all__ = ["GRID", "LOG_ROOT_2PI", "fill", "interpolate", "resolved", "with_exact_slope"]
 
 _CELLS = 3072
 _REACH = 12.0  # as far as the tails are probed for moments that do not exist
 GRID: Floats = np.linspace(-_REACH, _REACH, _CELLS + 1)
 """Normal scores at which a table is exact."""
+_WITHIN = 6.0  # farther out SciPy's own inverses have fewer digits for large shapes
+_BEND = 0.1  # a cubic misses by about the cube of this, over 384, of what a cell rises
 LOG_ROOT_2PI = float(0.5 * np.log(2 * np.pi))
 
 
@@ -34,6 +36,14 @@ def fill(values: Floats, log_slopes: Floats) -> Floats:
     slope = np.exp(log_slopes) * (2 * _REACH / _CELLS)
     rise, left, right = np.diff(values), slope[:-1], slope[1:]
     return np.stack([values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise], 1)
+
+
+def resolved(table: Floats) -> bool:
+    """Whether slopes change little within each cell, so that a cubic is good to nine digits."""
+    _, left, square, cube = table[np.abs(GRID[:-1]) < _WITHIN].T
+    rise, right = left + square + cube, left + 2 * square + 3 * cube
+    near = (np.abs(left - rise) <= _BEND * rise) & (np.abs(right - rise) <= _BEND * rise)
+    return bool(near.all())
 
 
 def interpolate(table: Array, z: Array) -> Array:

@@ -4,7 +4,7 @@ import math
 
 import jax.numpy as jnp
 from jax import Array
-from jax.scipy.special import log_ndtr
+from jax.scipy.special import log_ndtr, ndtr
 
 from uncertainty.families.kernel import (
     Fields,
@@ -47,7 +47,10 @@ def _weibull(fields: Fields) -> Params:
 def _quantile(params: Params, z: Array) -> Array:
     """``scale (-log(1 - u))^(1/shape)``."""
     place, spread = params
-    return jnp.exp(place + spread * jnp.log(-log_ndtr(-z)))
+    # Each tail from the side that keeps its digits.
+    lower = -jnp.log1p(-ndtr(jnp.where(z < 0, z, 0.0)))
+    hazard = jnp.where(z < 0, lower, -log_ndtr(-jnp.where(z < 0, 0.0, z)))
+    return jnp.exp(place + spread * jnp.log(hazard))
 
 
 def _score(params: Params, y: Array) -> Array:
