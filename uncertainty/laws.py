@@ -222,12 +222,13 @@ class CompiledLaw:
     def _end_scores(self, values: Values) -> tuple[Array, Array]:
         """Scores of the ends; an atom at the lower end stays inside."""
         ends = self.ends.fields(values) if self.ends else {}
-        low = ends.get("low", jnp.asarray(-jnp.inf))
-        high = ends.get("high", jnp.asarray(jnp.inf))
-        lower = self._whole_score(just_below(low), values)
+        low = jnp.asarray(ends.get("low", -jnp.inf), float)
+        high = jnp.asarray(ends.get("high", jnp.inf), float)
+        # Both in one call: the score of a slow family is long to compile.
+        both = self._whole_score(jnp.stack([just_below(low), high]), values)
         return (
-            jnp.where(jnp.isneginf(low), -jnp.inf, lower),
-            jnp.where(jnp.isposinf(high), jnp.inf, self._whole_score(high, values)),
+            jnp.where(jnp.isneginf(low), -jnp.inf, both[0]),
+            jnp.where(jnp.isposinf(high), jnp.inf, both[1]),
         )
 
     def _cut_at(self, values: Values) -> "_Cut":
