@@ -132,5 +132,5 @@ def test_a_stream_says_prior_and_splits_on_the_same_scale(tmp_path):
         next(text for text in told["sentences"] if "varies from query" in text)
         for told in (streamed, alone)
     ]
-    assert split[0].replace(" (prior)", "") == split[1]
-    assert split[1].startswith("Of the variance of log energy_wh")
+    assert split[0] == split[1]
+    assert split[1].startswith("Of the variance of log energy_wh of one query (prior)")

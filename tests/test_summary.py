@@ -85,7 +85,7 @@ def test_statistics_are_equal_where_nothing_varies_per_query(tree):
 
 def test_a_table_says_what_it_is(tree):
     table = un.summarize(tree, 0.8, "hdi")
-    assert table.attrs == {"prob": 0.8, "kind": "hdi"}
+    assert table.attrs == {"prob": 0.8, "kind": "hdi", "group": "prior"}
     assert table["lower"].attrs == {"coverage_probability": 0.8, "coverage_interval": "hdi"}
     assert set(table.dims) == {"quantity", "statistic"}
     errors = {"mcse_mean", "mcse_median", "mcse_lower", "mcse_upper"}

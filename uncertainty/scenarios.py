@@ -13,7 +13,6 @@ from uncertainty.precision import Floats
 from uncertainty.results import is_streamed
 from uncertainty.summary import (
     STATISTICS,
-    bears_evidence,
     draws_of,
     group_of,
     independent_draws,
@@ -110,8 +109,7 @@ def side_by_side(
     index = xr.Variable("scenario", list(trees))
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
     result.attrs.pop("group", None)
-    if any(map(bears_evidence, trees.values())):
-        result["group"] = "scenario", [group_of(tree) for tree in trees.values()]
+    result["group"] = "scenario", [group_of(tree) for tree in trees.values()]
     rows = [
         [
             dict(

@@ -13,7 +13,6 @@ from uncertainty.results import warnings_of
 from uncertainty.summary import (
     STATISTICS,
     Group,
-    bears_evidence,
     chances,
     group_of,
     is_nested,
@@ -94,7 +93,7 @@ class Headline:
 
     @property
     def subject(self) -> str:
-        """What the quoted row is of, with prior or posterior where there is evidence."""
+        """What the quoted row is of, prior or posterior too."""
         return _group_after(STATISTIC_LABELS[self.quoted] if self.nested else "", self.group)
 
     @property
@@ -199,7 +198,7 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     if math.isnan(share):
         return f"The variance of {quantity} cannot be split, because some draws are not finite."
     unknown, varies = _percent((1 - share, error)), _percent((share, error))
-    group = f" ({group_of(tree)})" if bears_evidence(tree) else ""
+    group = f" ({group_of(tree)})"
     return (
         f"Of the variance of {name} of one query{group}, {unknown} is unknown (the same "
         f"for all queries) and {varies} varies from query to query."
@@ -242,7 +241,7 @@ def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     told = {row.statistic: chance_text(row.chance, row.standard_error) for row in rows}
     unseen = any(row.chance in (0.0, 1.0) and row.standard_error for row in rows)
     rare = " A chance of 1e-06 takes 3e+06 draws or more to see." if unseen else ""
-    group = f" ({group_of(tree)})" if bears_evidence(tree) else ""
+    group = f" ({group_of(tree)})"
     quoted = quoted_statistic(tree, quantity)
     if not is_nested(tree) or quoted == "mean":
         chance = told[quoted if is_nested(tree) else "query"]

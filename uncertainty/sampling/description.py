@@ -49,7 +49,6 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "lost_means": json.dumps(sorted(problem.lost_means or {})),
         "rarest": json.dumps(dict(problem.rarest or {})),
         # Of a prior alone: with a posterior beside it this becomes empty.
-        "evidence_left_out": ", ".join(x.name for x in problem.observed.evidence if x.rows),
     }
 
 

@@ -179,7 +179,6 @@ def _facts(posterior: Posterior, weighted: Weighted) -> dict[str, str | int | fl
         "posterior_chains": chains,
         "posterior_draws": draws,
         "evidence": json.dumps(told),
-        "evidence_left_out": "",
         "updated": json.dumps(list(posterior.target.names)),
         "pareto_k": weighted.smoothed.k,
         **known,

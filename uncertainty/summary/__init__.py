@@ -35,7 +35,6 @@ from uncertainty.summary.draws import (
     STATISTICS,
     Group,
     batched,
-    bears_evidence,
     chains_of,
     draws_of,
     group_of,
@@ -58,7 +57,6 @@ __all__ = [
     "Chance",
     "Group",
     "batched",
-    "bears_evidence",
     "chances",
     "draws_of",
     "exceedance",
@@ -109,8 +107,8 @@ def summarize(
         errors ``mcse_mean`` and so on, in the units of each quantity; dimensions ``quantity``
         and ``statistic``: the ``typical`` query (median over queries), the ``mean`` query, and
         any one ``query``. The three are equal where nothing varies per query. Of a posterior also
-        ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob`` and ``kind`` are in its attributes,
-        and ``group`` where there is evidence.
+        ``ess_bulk``, ``ess_tail`` and ``r_hat``. ``prob``, ``kind`` and ``group`` (``prior`` or
+        ``posterior``) are in its attributes.
 
     Raises
     ------
@@ -163,10 +161,7 @@ def summarize(
         key: (dims, np.array([[row[key] for row in line] for line in rows]), told.get(key))
         for key in rows[0][0]
     }
-    facts: dict[str, object] = {"prob": prob, "kind": kind}
-    if bears_evidence(tree):
-        facts["group"] = which
-    return xr.Dataset(table, coords, facts)
+    return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
 
 
 def _check_interval(prob: float, kind: str) -> None:

@@ -17,7 +17,6 @@ __all__ = [
     "STATISTICS",
     "Group",
     "batched",
-    "bears_evidence",
     "chains_of",
     "draws_of",
     "group_of",
@@ -50,11 +49,6 @@ def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
     if group == "posterior" and not there:
         raise InputError.of("<group>", "the result has no posterior: use infer")
     return group or ("posterior" if there else "prior")
-
-
-def bears_evidence(tree: xr.DataTree) -> bool:
-    """Whether there is evidence, in use or left out: then prior and posterior are told apart."""
-    return "posterior" in tree.children or bool(tree.attrs.get("evidence_left_out"))
 
 
 def quoted_statistic(tree: xr.DataTree, quantity: str) -> str:
