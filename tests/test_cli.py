@@ -105,7 +105,7 @@ def test_negative_values_are_split_on_the_linear_scale(run, tmp_path):
     (tmp_path / "mine.py").write_text("def f(x, y):\n    return x + y\n")
     status, out, _ = run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "512")
     assert status == 0
-    assert "Of the variance of y of one query, " in out
+    assert "Of the variance of y (linear scale) of one query (prior), " in out
 
 
 def test_nothing_uncertain(run, tmp_path):
@@ -175,7 +175,7 @@ def test_bad_input_is_one_line_and_writes_nothing(run, tmp_path, words, message)
 def test_a_file_of_a_model_without_the_function(run, tmp_path):
     (tmp_path / "mine.py").write_text("f = 3\n")
     status, _, err = run("check", "gpt-4o", "--model", "mine.py:f")
-    assert (status, err.strip()) == (2, "--model: mine.py has no function 'f'")
+    assert (status, err.strip()) == (2, "--model: f of mine.py is not a function, but of type int")
 
 
 def test_what_is_not_to_be_trusted_is_saved_marked_and_has_its_own_status(run, tmp_path):
@@ -303,12 +303,18 @@ def test_what_was_not_computed_is_not_quoted(run, tmp_path):
     assert "y is not finite" in (folder / "report.md").read_text()
 
 
-@pytest.mark.parametrize("text", ["def f(:", "import nosuch"])
-def test_a_broken_file_of_a_model_is_the_users_matter(run, tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("def f(:", "mine.py:1:7: is not Python: "),
+        ("import nosuch", "mine.py:1:1: cannot be run: "),
+    ],
+)
+def test_a_broken_file_of_a_model_is_the_users_matter(run, tmp_path, text, fault):
     (tmp_path / "mine.py").write_text(text)
     status, _, err = run("check", "gpt-4o", "--model", "mine.py:f")
     assert status == 2
-    assert err.startswith("mine.py: cannot be run: ")
+    assert err.startswith(fault)
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_once(run, tmp_path):

@@ -187,7 +187,10 @@ def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estim
     if 2 * tail.upper >= LIGHT and sd[0] > 0:
         # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
         exists = 2 * tail.upper < 1
-        sd = sd[0], max(sd[1], tail.unseen_squares / (2 * sd[0])) if exists else np.inf
+        sd = (
+            sd[0],
+            max(sd[1], tail.unseen_root * (tail.unseen_root / sd[0]) / 2) if exists else np.inf,
+        )
     if tail.upper < LIGHT:
         return mean, sd
     error = max(mean[1], tail.unseen)

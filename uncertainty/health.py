@@ -106,9 +106,11 @@ class Tail:
         do not exist, or cannot be seen from as many draws.
     lower, upper : float
         One standard error less and more; the latter at most 0.9, at which there is a mean.
-    unseen, unseen_squares : float
-        What the largest draw and all beyond it should add to the mean, and to the mean of squares
-        about the median, by a fit with the shape `upper`.
+    unseen : float
+        What the largest draw and all beyond it should add to the mean, by a fit with the shape
+        `upper`.
+    unseen_root : float
+        The root of what they should add to the mean of squares about the median.
     largest : float
         What the largest draw does add, as drawn.
     """
@@ -117,7 +119,7 @@ class Tail:
     lower: float
     upper: float
     unseen: float
-    unseen_squares: float
+    unseen_root: float
     largest: float
 
 
@@ -146,11 +148,8 @@ def _right_tail(ordered: Floats) -> Tail:
     error = (1 + k) / number**0.5
     upper = min(k + error, 0.9)
     squares = min(2 * upper, 0.9)  # the shape of squares is twice that of the draws
-    unseen, unseen_squares = (
-        start**power * number**shape / count / (1 - shape)
-        for power, shape in ((1, upper), (2, squares))
-    )
-    return Tail(k, k - error, upper, unseen, unseen_squares, largest)
+    unseen, squared = (number**shape / count / (1 - shape) for shape in (upper, squares))
+    return Tail(k, k - error, upper, start * unseen, start * squared**0.5, largest)
 
 
 def _tail_length(count: int) -> int:

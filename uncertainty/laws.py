@@ -454,7 +454,8 @@ def _inverted(law: CompiledLaw) -> CompiledLaw:
     if law.ends is None:
         return replace(law, inverse=invert_score(evaluate, breaks, starts))
     ends = breaks[[0, -1]]
-    at_ends = np.array([ends[0] - 2 * np.spacing(np.abs(ends[0])), ends[1]])
+    # Just below the lower end, so that an atom there stays; what is denormal counts as 0.
+    at_ends = np.array([ends[0] - max(np.abs(ends[0]) * 2.0**-51, 1e-300), ends[1]])
     at_ends = np.where(np.isfinite(ends), at_ends, 0.0)
     scores = np.where(np.isfinite(ends), evaluate(at_ends)[0], ends)
     below, above = special.ndtr(scores), special.ndtr(-scores)

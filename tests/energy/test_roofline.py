@@ -235,6 +235,8 @@ UNITS = {
     "carbon_intensity_g_per_kwh": 400.0,
     "water_intensity_l_per_kwh": 2.0,
     "household_kwh_per_year": 10_500.0,
+    "boards_owned": 2e5,
+    "idle_power_w": 90.0,
 }
 
 
@@ -254,6 +256,7 @@ CONSTANTS = {
     "DAYS_PER_YEAR": "day/year",
     "WH_PER_KWH": "Wh/kWh",
     "W_PER_MW": "W/MW",
+    "KG_PER_T": "kg/t",
     "LED_W": "W",
     "MICROWAVE_W": "W",
 }

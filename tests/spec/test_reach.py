@@ -173,7 +173,7 @@ def test_a_column_may_be_part_of_a_mixture(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "limit", "message"),
-    [("_LARGEST", 3, "is larger than 3 bytes"), ("_MOST", 2, "has more than 2 values")],
+    [("_LARGEST", 3, "is larger than 3 bytes"), ("_MOST", 2, "has more than 2 rows")],
 )
 def test_too_much_data_is_refused(tmp_path, monkeypatch, name, limit, message):
     (tmp_path / "n.csv").write_text("n\n1\n2\n3\n")
@@ -187,7 +187,7 @@ def test_what_is_no_csv_is_refused(tmp_path):
     (tmp_path / "n.csv").write_bytes(b"n\n\xff\n")
     law = "{empirical: {file: n.csv, column: n}}"
     (tmp_path / "x.yaml").write_text(f"schema: 1\nassumptions: {{x: {law}}}\n")
-    assert "cannot be read as CSV" in fault_of(tmp_path / "x.yaml")
+    assert "is not UTF-8 text" in fault_of(tmp_path / "x.yaml")
 
 
 def test_an_alias_within_bounds_and_a_merge_are_fine(tmp_path):

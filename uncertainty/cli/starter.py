@@ -1,5 +1,6 @@
 """`uncertainty init`: a commented file to start from."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,8 @@ def init(
     try:
         faults = _faults(write_text(draft, text))
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be a file
+            draft.unlink(missing_ok=True)
     if faults:
         for copy in copies.values():
             copy.unlink()

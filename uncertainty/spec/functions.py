@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -72,7 +73,9 @@ def load_function(place: str) -> Callable[..., object]:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         line, column = error.lineno or 0, error.offset or 0
-        fault = Fault(error.filename or path, line, column, "", f"is not Python: {error.msg}")
+        other = error.filename not in (None, spec.origin)  # a file that it imports
+        place = str(error.filename) if other else path
+        fault = Fault(place, line, column, "", f"is not Python: {error.msg}")
         raise InputError([fault]) from error
     except (Exception, SystemExit) as error:  # it may raise anything
         raise InputError([_failure(path, error)]) from error
@@ -81,7 +84,7 @@ def load_function(place: str) -> Callable[..., object]:
     if function is None or name == "print":
         raise InputError.of("--model", f"{path} has no function {name!r}{nearest(name, known)}")
     if not callable(function):
-        text = f"{name} of {path} is not a function: a {type(function).__name__}"
+        text = f"{name} of {path} is not a function, but of type {type(function).__name__}"
         raise InputError.of("--model", f"{text}{nearest(name, known)}")
     try:
         content = Path(path).read_bytes()
@@ -108,7 +111,8 @@ def _is_own(value: object, module: ModuleType) -> bool:
 def _failure(path: str, error: BaseException) -> Fault:
     """Say at which line a file cannot be run."""
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno or 0 for frame in frames if frame.filename == path]
+    own = (path, os.path.abspath(path))  # noqa: PTH100  # as the import names it: links unresolved
+    lines = [frame.lineno or 0 for frame in frames if frame.filename in own]
     line = lines[-1] if lines else 0
     if isinstance(error, SystemExit):
         said = "calls for the end of the program (sys.exit) when it is imported"
