@@ -270,6 +270,7 @@ def with_units(monkeypatch):
     for count in ("token", "parameter", "query"):
         registry.define(f"{count} = [] = _ = {count}s")
     registry.define("FLOP = []")
+    registry.define("m3 = meter ** 3")
     bare = SimpleNamespace(**{name: getattr(np, name) for name in dir(np)})
     bare.asarray = lambda value: value
     for room in ROOMS:
