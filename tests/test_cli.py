@@ -151,6 +151,8 @@ BAD = [
     ),
     (("run", "gpt-4o", "--prob", "90"), "--prob: must lie between 0 and 1 (got 90)"),
     (("run", "gpt-4o", "--model", "no.py:f"), "--model: no Python file 'no.py'"),
+    (("run", "gpt-4o", "--model", "a" * 5000 + ".py:f"), "--model: no Python file 'aaa"),
+    (("init", ".", "--force"), ".: cannot be written: it is not a file"),
     (("run", "gpt-4o", "--model", "roof"), "<model>: unknown model 'roof'"),
     (("run", "gpt-4o", "--scenario", "x"), "no scenario 'x'"),
     (("run", "gpt-4o", "--quantity", "x"), "no output 'x'"),

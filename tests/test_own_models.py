@@ -21,6 +21,19 @@ def leaves(rate):
     sys.exit()
 
 
+class Ends(BaseException):
+    def __str__(self):
+        raise ValueError
+
+
+def ends_badly(rate):
+    raise Ends
+
+
+def keeps(rate):
+    return STATE.setdefault("kept", rate) * rate
+
+
 async def later(rate):
     return rate
 
@@ -71,6 +84,8 @@ PLAIN = (
         (lambda rate: int("a"), r"failed at .*test_own_models.py:\d+: ValueError: invalid literal"),
         (lambda rate: 1 / 0, "ZeroDivisionError: division by zero"),
         (leaves, r"calls for the end of the program \(sys.exit\) at .*test_own_models.py"),
+        (ends_badly, "failed at .*: Ends: no message"),
+        (keeps, "is another function each time it is called"),
         (later, "later is an async function"),
         (lambda rats: rats, "needs 'rats', which is no assumption; did you mean 'rate'"),
         (lambda rate, /: rate, r"takes arguments by position \(rate\)"),
@@ -134,7 +149,8 @@ def test_a_model_reads_what_it_reads_when_the_problem_is_built():
             "rate",
             "has no function 'rate'; did you mean 'rates'",
         ),
-        ("f = 3\n", "f", "is not a function: a int"),
+        ("class Ends(BaseException): pass\nraise Ends('x')\n", "f", "mine.py:2:1: .* Ends: x"),
+        ("f = 3\n", "f", "is not a function, but of type int"),
         ("def f(rate):\n  import sys\n  sys.exit()\n", "f", "calls for the end of the program"),
     ],
 )

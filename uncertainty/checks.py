@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _NOTHING = "leaves nothing of the distribution (less than 1 in 10^400000)"
+_BEYOND = "has parameters too small or too large to compute with"
 
 
 def fit_faults(
@@ -212,4 +213,5 @@ def undefined(
         if not item.needs & (lost | empty):
             told = ", ".join(f"{need} = {central[need][0]:.4g}" for need in sorted(item.needs))
             key = item.law.family if item.law else "expression"
-            yield item.fault(f"is undefined at the central values: {told}", key)
+            text = f"is undefined at the central values: {told}" if told else _BEYOND
+            yield item.fault(text, key)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Fault", "InputError", "UncertaintyError", "one_line"]
+__all__ = ["Fault", "InputError", "UncertaintyError", "one_line", "said"]
 
 
 def one_line(text: str) -> str:
@@ -54,6 +54,14 @@ class Fault:
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
         return one_line(": ".join(part for part in (place, self.field, self.message) if part))
+
+
+def said(error: BaseException) -> str:
+    """Give what an error of a user's code says, which may itself fail."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return ""
 
 
 class UncertaintyError(Exception):

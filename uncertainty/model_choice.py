@@ -139,7 +139,9 @@ def _tried(model: EnergyModel, run: Callable[[], Result]) -> Result:
     """Run what calls the model, and say what it raises."""
     try:
         return run()
-    except (Exception, SystemExit) as error:  # a user's function may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's function may raise anything
         raise _refusal(model, error) from error
 
 
@@ -156,12 +158,14 @@ def _traced(model: EnergyModel, shapes: Mapping[str, Array]) -> tuple[list[str],
         for _ in range(2)  # each of a function of its own: JAX traces one only once
     )
     names = [list(found[1]) for found in (first, second)]
-    programs = [_program(str(found[0].jaxpr), found[0].consts) for found in (first, second)]
     if set(names[0]) != set(names[1]):
         told = f"{', '.join(names[0])}, and then {', '.join(names[1])}"
         text = f"{model.name} gives other names each time it is called ({told})"
         raise InputError.of("<model>", text)
-    if programs[0] != programs[1]:
+    constants = (*first[0].consts, *second[0].consts)
+    kept = any(isinstance(constant, jax.core.Tracer) for constant in constants)
+    programs = {_program(str(f[0].jaxpr), f[0].consts) for f in (first, second) if not kept}
+    if len(programs) != 1:
         text = (
             f"{model.name} is another function each time it is called: it draws random numbers, or "
             "keeps something between calls; what is random belongs among the assumptions"
@@ -171,7 +175,7 @@ def _traced(model: EnergyModel, shapes: Mapping[str, Array]) -> tuple[list[str],
     if called:
         text = f"{model.name} calls plain Python through JAX ({', '.join(called)})"
         raise InputError.of("<model>", f"{text}: {_PLAIN_HINT}")
-    return names[0], programs[0]
+    return names[0], programs.pop()
 
 
 def _program(text: str, constants: Sequence[ArrayLike]) -> str:
@@ -192,11 +196,15 @@ def _learn(joint: Joint, model: EnergyModel, plain: PlainFunction) -> list[str]:
         names = bare.used(name for name in inputs if name not in EFFECTS)
         try:
             found = plain.learn({name: float(inputs[name]) for name in names})
-        except (ModelError, SystemExit) as error:
-            raise _refusal(model, error) from error
         except Exception as error:  # a user's function may raise anything
+            if isinstance(error, ModelError):
+                raise _refusal(model, error) from error
             failure = error
             continue
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the end of the program, and the like
+            raise _refusal(model, error) from error
         if np.isfinite([*found.values()]).all():
             return list(found)
     if failure is not None and not plain.outputs:

@@ -120,6 +120,7 @@ def test_an_address_is_an_executor(problem, client):
         ("tpc://127.0.0.1:9", "did you mean 'tcp'"),
         ("foo://bar", "must be one of tcp, tls"),
         ("tcp://host", "is not the address of a scheduler, such as tcp://host:8786"),
+        ("tcp://[::1", "is not the address of a scheduler"),
         ("tcp://host:99999", "is not the address of a scheduler"),
         ("127.0.0.1:8786", "did you mean 'tcp://127.0.0.1:8786'"),
         ("seriel", "did you mean 'serial'"),

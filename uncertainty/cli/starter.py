@@ -25,6 +25,8 @@ def init(
     from uncertainty import build_problem, load_priors
     from uncertainty.spec import starting_file
 
+    if not file.name:
+        raise InputError.of(str(file), "cannot be written: it is not a file")
     if not is_free(file) and not force:
         text = "exists already; choose another name, or replace it with --force"
         raise InputError.of(str(file), text)

@@ -92,7 +92,9 @@ class PlainFunction:
                 told = f"gives {', '.join(found)} here, and {', '.join(self.outputs)} elsewhere"
                 raise ModelError(told)
             result = tuple(float(np.asarray(found[name])) for name in self.outputs)
-        except (Exception, SystemExit) as error:  # JAX would lose what it says
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # JAX would lose what it says
             self.failures += 1
             self.failure = self.failure or failure_text(error)
             result = (np.nan,) * len(self.outputs)

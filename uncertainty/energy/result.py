@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from uncertainty.errors import said
+
 __all__ = ["ModelError", "checked_result", "failure_text", "is_traced_misuse"]
 
 _WANTED = "a number or a mapping of names to numbers is wanted"
@@ -101,8 +103,8 @@ def failure_text(error: BaseException) -> str:
         return f"calls for the end of the program (sys.exit){place}; a model gives numbers"
     if is_traced_misuse(error):
         return f"failed{place}: it takes an input for a plain number or a NumPy array"
-    said = (str(error).strip() or "no message").splitlines()[0]
-    return f"failed{place}: {type(error).__name__}: {said}"
+    first = (said(error) or "no message").splitlines()[0]
+    return f"failed{place}: {type(error).__name__}: {first}"
 
 
 def is_traced_misuse(error: BaseException) -> bool:
@@ -113,4 +115,4 @@ def is_traced_misuse(error: BaseException) -> bool:
         jax.errors.TracerIntegerConversionError,  # table[x]
         jax.errors.NonConcreteBooleanIndexError,
     )
-    return isinstance(error, kinds) or "Tracer" in str(error)
+    return isinstance(error, kinds) or "Tracer" in said(error)

@@ -244,12 +244,12 @@ def executor_of(stated: ExecutorLike) -> Executor:
         near = hint if "did you mean" in hint else ""
         text = "must be serial, devices, dask or an address such as tcp://host:8786"
         raise InputError.of("<executor>", f"{text} (got {stated!r}{near})")
+    require_known("executor", stated.partition("://")[0].lower(), _SCHEMES)
     try:
         address = urlsplit(stated)
         whole = address.hostname and address.port and stated.isprintable() and " " not in stated
-    except ValueError:  # a port of letters, or above 65535
+    except ValueError:  # a port of letters, or above 65535; a bracket left open
         whole = False
-    require_known("executor", address.scheme, _SCHEMES)
     if not whole:
         text = f"{stated!r} is not the address of a scheduler, such as tcp://host:8786"
         raise InputError.of("<executor>", text)

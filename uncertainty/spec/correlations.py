@@ -26,7 +26,7 @@ def resolve_correlations(
     """Check the correlations of all layers; gives those in force, faults and notices."""
     by_name = {a.name: a for a in assumptions}
     parents = frozenset(name for a in assumptions for name in a.parents)
-    kept, faults, notices = list[Placed](), list[Fault](), list[Fault]()
+    kept, faults, notices = list[Placed](), _twice(layers), list[Fault]()
     for placed in _latest(layers):
         complaint = _complaint(placed[2].between, by_name, parents, broken)
         constant = [name for name in placed[2].between if _is_constant(by_name.get(name))]
@@ -44,6 +44,19 @@ def _latest(layers: Sequence[Layer]) -> list[Placed]:
     """Keep the last statement on each pair."""
     placed = [(layer, i, entry) for layer in layers for i, entry in layer.correlations]
     return list({frozenset(entry.between): (x, i, entry) for x, i, entry in placed}.values())
+
+
+def _twice(layers: Sequence[Layer]) -> list[Fault]:
+    """Find the pairs that one file states again; a later file may."""
+    faults = list[Fault]()
+    for layer in layers:
+        seen = dict[frozenset[str], int]()
+        for i, entry in layer.correlations:
+            first = seen.setdefault(frozenset(entry.between), i)
+            if first != i:
+                text = f"states this pair again, after correlations.{first}; keep one"
+                faults.append(_fault((layer, i, entry), text))
+    return faults
 
 
 def _fault(placed: Placed, message: str) -> Fault:

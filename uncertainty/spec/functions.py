@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from uncertainty.errors import Fault, InputError
+from uncertainty.errors import Fault, InputError, said
 from uncertainty.spec.document import parse_yaml, to_plain
 from uncertainty.spec.library import InputFile
 from uncertainty.spec.validation import nearest
@@ -63,7 +63,7 @@ def load_function(place: str) -> Callable[..., object]:
     """
     path, _, name = place.rpartition(":")
     spec = importlib.util.spec_from_file_location(LOADED_AS, path)
-    if spec is None or spec.loader is None or not Path(path).is_file():
+    if spec is None or spec.loader is None or not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises on odd names
         raise InputError.of("--model", f"no Python file {path!r}")
     module = importlib.util.module_from_spec(spec)
     vars(module)["print"] = partial(print, file=sys.stderr)
@@ -77,7 +77,9 @@ def load_function(place: str) -> Callable[..., object]:
         place = str(error.filename) if other else path
         fault = Fault(place, line, column, "", f"is not Python: {error.msg}")
         raise InputError([fault]) from error
-    except (Exception, SystemExit) as error:  # it may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it may raise anything
         raise InputError([_failure(path, error)]) from error
     function = vars(module).get(name)
     known = [n for n, value in vars(module).items() if _is_own(value, module)]
@@ -115,7 +117,7 @@ def _failure(path: str, error: BaseException) -> Fault:
     lines = [frame.lineno or 0 for frame in frames if frame.filename in own]
     line = lines[-1] if lines else 0
     if isinstance(error, SystemExit):
-        said = "calls for the end of the program (sys.exit) when it is imported"
+        text = "calls for the end of the program (sys.exit) when it is imported"
     else:
-        said = f"cannot be run: {type(error).__name__}: {error}"
-    return Fault(path, line, 1 if line else 0, "", said)
+        text = f"cannot be run: {type(error).__name__}: {said(error)}"
+    return Fault(path, line, 1 if line else 0, "", text)
