@@ -170,3 +170,11 @@ def test_mixtures_and_truncation_keep_rank_correlation():
     tree = un.simulate(un.build_problem(priors, model=lambda a, b: a + b), draws=2**14)
     ranks = [stats.spearmanr(tree["prior"]["a"][c], tree["prior"]["b"][c])[0] for c in range(16)]
     assert np.mean(ranks) == pytest.approx(0.6, abs=4 * np.std(ranks) / 4)
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0, -2.0])
+def test_an_atom_at_the_lower_end_of_a_truncation_stays(value):
+    law = mixture((0.3, part("fixed", value=value)), (0.7, part("normal", mean=9.0, sd=1.0)))
+    found = apply(law, ndtri(P), low=value)
+    assert (found[P < 0.3 - 1e-9] == value).all()
+    assert (found[P > 0.3 + 1e-9] > value).all()
