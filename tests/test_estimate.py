@@ -198,3 +198,11 @@ def test_a_second_mode_far_out_does_not_look_like_a_tail(points, share):
     draws = np.where(points[..., 0] < share, 100.0, 1.0) * (1 + 0.1 * points[..., 1])
     wide = draws[:128].reshape(-1, CHAINS, 8 * DRAWS)
     assert all(np.isfinite(mean_and_sd(own)[0][1]) for own in wide)
+
+
+@pytest.mark.parametrize("scale", [2.0**-700, 2.0**700, 2.0**1010], ids=["small", "large", "vast"])
+def test_moments_keep_their_digits_wherever_their_squares_have_no_place(points, scale):
+    draws = lognormal(points[0])
+    mean, sd = mean_and_sd(draws)
+    far_mean, far_sd = mean_and_sd(draws * scale)
+    np.testing.assert_allclose(np.array([far_mean, far_sd]) / scale, [mean, sd], rtol=1e-9)

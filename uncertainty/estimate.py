@@ -12,7 +12,7 @@ import numpy as np
 
 from uncertainty.health import LIGHT, RULED, Tail, tail_of
 from uncertainty.precision import Floats, Integers
-from uncertainty.sketch import Ogive
+from uncertainty.sketch import Ogive, unit_near
 
 __all__ = [
     "FEW",
@@ -176,10 +176,13 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     mean, or to the mean of squares; and where ten times the largest draw is next to nothing beside
     the mean, that is its error.
     """
-    mean, sd = (from_chains(draws, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
-    if not np.isfinite(draws).all():
-        return mean, sd
-    return with_tail(mean, sd, tail_of(draws))
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.abs(draws).max(initial=0.0)))
+    even = draws / unit
+    mean, sd = (from_chains(even, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
+    if np.isfinite(draws).all():
+        mean, sd = with_tail(mean, sd, tail_of(even))
+    return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
 
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
