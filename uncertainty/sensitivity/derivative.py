@@ -91,7 +91,6 @@ def _one_randomization(
     inner = {n: jnp.asarray(c) for n, c in target.inner(seed, number).items()}
     settings = target.quantity, target.statistic, target.scale
     values, slopes = _slopes(problem.joint, problem.model, columns, inner, *settings)
-    target.check(float((~jnp.isfinite(values)).mean()), 0.0)
     moved = settled(np.asarray(values))
     # Slopes of what is constant up to rounding are rounding too.
     squares = {
@@ -101,6 +100,7 @@ def _one_randomization(
     all_but = ~np.eye(len(chosen), dtype=bool)
     keep = np.concatenate([np.ones((1, len(chosen)), bool), all_but])[:, None]
     here, *without = mixed(target, Kept(chosen, keep), (outer, second), target.inner(seed, number))
+    target.check(float((~jnp.isfinite(values)).mean()), 0.0)
     totals = [((here - other) ** 2).mean() / 2 for other in without]
     return np.stack([np.full(len(chosen), moved.var()), sums, totals])
 

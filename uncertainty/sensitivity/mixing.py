@@ -94,7 +94,7 @@ def refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
     """Refuse players that are correlated with one another."""
     clashes = target.correlated(chosen)
     if clashes:
-        told = "; ".join(" and ".join(names) for names in clashes)
+        told = "; ".join(dict.fromkeys(" and ".join(names) for names in clashes))
         text = (
             f"{told} are correlated: their shares of the variance overlap and "
             'this method has no meaning; use method="shapley", or rank them together (by="block")'

@@ -88,9 +88,9 @@ class Target:
     def check(self, lost: float, low: float) -> None:
         """Refuse values of which some are not finite, or not above 0 on a log scale."""
         if lost:
-            raise _refusal(f"{self.quantity} is not finite for {lost:.3g} of the draws")
+            raise _refusal(f"{self.quantity} is not finite for {100 * lost:.3g} % of the draws")
         if low and self.scale == "log":
-            text = f"{self.quantity} is not above 0 for {low:.3g} of the draws"
+            text = f"{self.quantity} is not above 0 for {100 * low:.3g} % of the draws"
             raise _refusal(f'{text}; use scale="linear"')
 
     def check_tails(self, seed: int) -> None:
