@@ -78,6 +78,11 @@ def test_what_a_prior_expects_is_its_closed_form():
     assert float(found["coverage"].sel(prob=0.9)) == 0.5
 
 
+def test_a_tail_that_no_draw_reaches_has_a_bound_for_its_error():
+    found = un.check_prior(problem([[float(np.exp(12 * SPREAD))]])).isel(evidence=0)
+    assert 0 == float(found["tail"]) < 2 * norm.sf(12) < float(found["tail_se"]) < 0.01
+
+
 def test_limits_are_expected_with_the_probability_of_lying_within_them():
     low = float(np.exp(SPREAD))
     rows, columns = [[None, low], [3.0, None]], ("value", "at_least")

@@ -10,7 +10,17 @@ from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault
 from uncertainty.evaluation import each_point
 from uncertainty.joint import Joint
-from uncertainty.spec import GIVEN, KINDS, Assumption, Key, Law, Priors, Resolution, nearest
+from uncertainty.spec import (
+    GIVEN,
+    KINDS,
+    NO_NAME,
+    Assumption,
+    Key,
+    Law,
+    Priors,
+    Resolution,
+    nearest,
+)
 
 __all__ = [
     "cautions",
@@ -109,9 +119,12 @@ def _set_in_vain(
 ) -> Iterator[tuple[Assumption, Fault]]:
     """Find the names that a call or a scenario sets and nothing uses."""
     scenarios = list(priors.scenarios.values())
+    stated = {name for layer in priors.layers for name in layer.stated}
     for item, fault in unused(found, model, also):
         if item.layer in scenarios or item.layer.document.label == GIVEN:
-            yield item, fault
+            # A name of the file itself is not misspelt: something else now stands in its place.
+            plain = item.fault(f"is used by nothing in {model.name}")
+            yield item, plain if item.name in stated else fault
 
 
 def _misspelt(
@@ -185,8 +198,8 @@ def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) 
             yield item.fault("is a name that results need; choose another")
     for name in outputs:
         if name in taken or not name.isidentifier():
-            text = "is no usable output name: results need it, or it is no identifier"
-            yield Fault("<model>", 0, 0, name, text)
+            text = "is a name that results need" if name in taken else NO_NAME
+            yield Fault("<model>", 0, 0, "", f"output {name!r:.80}: {text}; choose another")
 
 
 def central_inputs(joint: Joint, model: EnergyModel) -> dict[str, float]:

@@ -83,8 +83,13 @@ def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
         return (
             (choice_of_model(found), []) if found else (None, [((), f"unknown model {stated!r}")])
         )
-    if len(stated) != 1 or not set(stated) <= {"fleet", "ensemble"}:
-        shown = ", ".join(map(str, stated)) or "nothing"
+    if (
+        not isinstance(stated, Mapping)
+        or len(stated) != 1
+        or not set(stated) <= {"fleet", "ensemble"}
+    ):
+        parts = stated if isinstance(stated, Mapping) else [type(stated).__name__]
+        shown = ", ".join(map(str, parts)) or "nothing"
         return None, [((), f"must be a name, {{fleet: NAME}} or {{ensemble: ...}} (got {shown})")]
     if "fleet" in stated:
         return _fleet(stated["fleet"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uncertainty.estimate import NONE
 from uncertainty.likelihood import Observation
 from uncertainty.precision import Floats
 
@@ -103,7 +104,9 @@ def tails_of(draws: Floats, item: Observation) -> tuple[Floats, Floats]:
     limited = np.isnan(values)
     share = np.where(limited, inside, np.minimum(below, 1 - below))
     sides = np.where(limited, 1, 2)
-    return sides * share, sides * np.sqrt(share * (1 - share) / len(draws))
+    errors = np.sqrt(share * (1 - share) / len(draws))
+    # Of what no draw shows, or every one, the error is the bound that holds.
+    return sides * share, sides * np.where(errors > 0, errors, NONE / len(draws))
 
 
 def surprise_of(draws: Floats, item: Observation) -> Surprise:

@@ -32,7 +32,7 @@ from uncertainty.spec.library import (
 from uncertainty.spec.priors import GIVEN, Priors, given_layer, load_priors
 from uncertainty.spec.resolve import resolve
 from uncertainty.spec.rows import OBSERVED, Row, conditions_of, group_of_row
-from uncertainty.spec.schema import AssumptionEntry
+from uncertainty.spec.schema import NO_NAME, AssumptionEntry
 from uncertainty.spec.starter import starting_file
 from uncertainty.spec.validation import nearest
 from uncertainty.spec.values import Reference, Scalar
@@ -43,6 +43,7 @@ __all__ = [
     "KINDS",
     "LOADED_AS",
     "MULTIPLYING",
+    "NO_NAME",
     "OBSERVED",
     "Assumption",
     "AssumptionEntry",

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -227,6 +228,10 @@ def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
         key = problem.split('"')[1] if '"' in problem else problem
         return Fault(label, line, column, key, "the key stands twice in one mapping; keep one")
     hint = next((hint for part, hint in _HINTS.items() if part in f"{error.context} {problem}"), "")
+    if mark and mark.buffer:
+        before = mark.buffer.splitlines()[mark.line : mark.line + 1]
+        if before and re.search(r"\w:[{\[]", before[0][: mark.column + 1]):
+            hint = "; put a space after each ':'"
     return Fault(label, line, column, "", f"not YAML: {problem}{hint}")
 
 

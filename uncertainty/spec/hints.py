@@ -63,6 +63,7 @@ _MEANT: dict[str, Callable[[re.Match[str]], str]] = {
     r"([-+]?\d+),(\d+)(\s.*)?": _comma,
     rf"{_N}\s*[xX*]\s*10\s*(?:\^|\*\*)\s*([-+]?\d+)(\s.*)?": _power,
     r"[\d\s.eE()+*/^-]*\d\s*[-+*/^(][\d\s.eE()+*/^-]*": _arithmetic,
+    r"\s*[{\[].*\w:[{\[].*": lambda _: "put a space after each ':'",
 }
 """What a text looks like, the first that fits, and what to write for it."""
 

@@ -1,5 +1,6 @@
 """Layers to one list of assumptions, with every fault that files alone can show."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -32,7 +33,11 @@ def resolve(
     file states it. Scenarios that are not chosen are checked too: their faults are the file's.
     """
     top, given_faults = given_layer(given, priors.place)
-    given_faults += [top.fault(name, (), NO_NAME) for name in top.stated if not is_name(name)]
+    plain = {name: re.sub(r"[\s-]+", "_", name.strip()) for name in top.stated if not is_name(name)}
+    given_faults += [
+        top.fault(name, (), NO_NAME + (f"; write {meant}" if is_name(meant) else ""))
+        for name, meant in plain.items()
+    ]
     for layer in added:
         priors = _with_layer(priors, layer)
     chosen, missing = _scenario(priors, scenario)

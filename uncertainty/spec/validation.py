@@ -69,6 +69,8 @@ def _sentence(kind: type[BaseModel], error: "ErrorDetails", loc: Sequence[Key]) 
 def _unknown_key(key: str, value: object, known: Sequence[str]) -> str:
     if key.isdigit() and value is None:  # {mean: 1,2} reads as two keys
         return "unknown key; a comma ends a value: write decimals with a point (1.2)"
+    if key.partition(":")[0] in known and value is None:  # {mean:1.2} reads as one key
+        return "unknown key; put a space after each ':'"
     synonym = _SYNONYMS.get(key.lower())
     if synonym in known:
         return f"unknown key; did you mean {synonym!r}?"
