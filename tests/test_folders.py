@@ -243,3 +243,15 @@ def test_init_writes_over_no_file_unless_forced_and_never_over_its_origin(call, 
     assert status == 2
     assert "is an input" in err
     assert (tmp_path / "mine.yaml").read_text() == text
+
+
+def test_init_names_what_it_copies_as_seen_from_here(call, tmp_path_factory):
+    far = tmp_path_factory.mktemp("far")
+    (far / "n.csv").write_text("n\n100\n200\n400\n")
+    (far / "a.yaml").write_text(
+        "schema: 1\nmodel: flops\nextends: base/datacenter\nassumptions:\n  llm: llama-3.1-8b\n"
+        "  hardware: b200\n  output_tokens: {empirical: {file: n.csv, column: n}}\n"
+    )
+    status, out, _ = call(f"init mine.yaml --from {far / 'a.yaml'}")
+    assert status == 0
+    assert out.startswith("Written: mine.yaml, n.csv. Change it")

@@ -23,7 +23,7 @@ def init(
 ) -> None:
     """Write a commented prior file to start from; it says the same as the one it starts from."""
     from uncertainty import build_problem, load_priors
-    from uncertainty.spec import starting_file
+    from uncertainty.spec import shown_path, starting_file
 
     if not file.name:
         raise InputError.of(str(file), "cannot be written: it is not a file")
@@ -54,8 +54,8 @@ def init(
         for copy in copies.values():
             copy.unlink()
         raise InputError(faults)
-    written = [write_text(file, text), *copies.values()]
-    say(f"Written: {', '.join(map(str, written))}. Change it, then: uncertainty check {file}")
+    written = [str(write_text(file, text)), *map(shown_path, copies.values())]
+    say(f"Written: {', '.join(written)}. Change it, then: uncertainty check {file}")
 
 
 def _faults(file: Path) -> tuple[Fault, ...]:
