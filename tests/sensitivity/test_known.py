@@ -71,4 +71,7 @@ def test_a_posterior_is_ranked_with_the_effect_of_a_system_that_nobody_measured(
     assert table.attrs["group"] == "posterior"
     assert set(table["input"].values) == {"a", "b", "system_effect"}  # nothing needs the residual
     assert table["input"].values[0] == "system_effect"  # evidence has settled the product
-    assert un.rank_inputs(problem, method="tornado").attrs["group"] == "prior"
+    for method, told in (("tornado", "only a prior allows"), ("pawn", "give the result of infer")):
+        table = un.rank_inputs(problem, method=method)
+        assert table.attrs["group"] == "prior"
+        assert told in table.attrs["note"]

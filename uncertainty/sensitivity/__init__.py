@@ -70,6 +70,9 @@ _NOTE_OF_PRIOR = (
     "This method chooses its own points, which only a prior allows: the evidence is left out. By "
     "value, correlation, delta, pawn and prior the posterior is ranked."
 )
+_NOTE_OF_PRIOR_BY_DRAWS = (
+    "Ranked is the prior: the evidence is left out. For the posterior give the result of infer."
+)
 
 _NOTE_OF_SCALING = (
     "Ranked is how far the output moves when the density of a prior, or of evidence, is made "
@@ -182,7 +185,8 @@ def rank_inputs(
         plain = problem.model.plain
         before = plain.calls if plain else 0
         names, found = _of_problem(target, method, by, draws, seed)
-        note = f"{_NOTE} {_NOTE_OF_PRIOR}" if problem.has_evidence else _NOTE
+        without = _NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR
+        note = f"{_NOTE} {without}" if problem.has_evidence else _NOTE
         if plain is not None:
             note = f"{note} {problem.model.name} was called {plain.calls - before} times."
         units = problem.outputs[name].unit
