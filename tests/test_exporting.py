@@ -129,6 +129,18 @@ def test_an_export_extends_the_file_it_came_from_though_a_shipped_one_has_its_na
     assert tree.attrs["priors"] == "./priors/gpt-4o.yaml"
 
 
+def test_a_source_that_no_bibliography_has_is_a_comment_whatever_it_says(few):
+    folder, tree = few
+    cited = tree.copy()
+    evidence = json.loads(tree.attrs["evidence"])
+    sources = ("evil: \n  - y # <b>", "epoch2025")
+    cited.attrs["evidence"] = json.dumps([{**evidence[0], "source": text} for text in sources])
+    un.export_priors(cited, folder / "cited.yaml")
+    text = (folder / "cited.yaml").read_text()
+    assert "\n# Source of evidence: evil:" in text
+    assert "\n  - y" not in text
+
+
 def test_a_shipped_file_is_extended_beside_another_of_its_name(tmp_path):
     (tmp_path / "epoch.yaml").write_text("schema: 1\n")
     base = exporting._base(un.build_problem("epoch"), tmp_path / "learned.yaml")

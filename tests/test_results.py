@@ -185,6 +185,7 @@ def test_missing_groups_and_odd_arrays_are_named(small, tmp_path):
     refused(lambda t: t.children["central"].orphan(), "group 'central' is missing")
     refused(lambda t: t.children["prior"].orphan(), "group 'prior' is missing")
     refused(lambda t: t["central"].__delitem__("y"), "central/y is missing")
+    refused(lambda t: t["prior_predictive"].__delitem__("y"), "prior_predictive/y is missing")
     words = xr.DataArray([["a"] * 4] * 16, dims=("chain", "draw"))
     refused(lambda t: t["prior_predictive"].update({"y": words}), "must hold numbers")
     turned = small["prior_predictive"]["y"].T

@@ -10,13 +10,13 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.declarations import INPUTS
-from uncertainty.errors import InputError
+from uncertainty.errors import InputError, one_line
 from uncertainty.health import ess_bulk
 from uncertainty.precision import Floats
 from uncertainty.problem import Problem, build_problem
 from uncertainty.results import warnings_of
 from uncertainty.sampling import problem_of, simulate
-from uncertainty.spec import Measurement, load_priors, shipped_folder
+from uncertainty.spec import Measurement, Place, load_priors, shipped_folder, source_keys
 from uncertainty.summary import summarize
 from uncertainty.writing import refuse_inputs, replacing
 
@@ -131,12 +131,17 @@ def _lines(tree: xr.DataTree, problem: Problem, path: Path) -> Iterator[str]:
     names = _kept(tree, problem)
     evidence = json.loads(str(tree.attrs["evidence"]))
     told = ", ".join(f"{item['name']} (sha256 {item['sha256'][:12]})" for item in evidence)
-    source = next((item["source"] for item in evidence if item["source"]), "")
+    sources = dict.fromkeys(item["source"] for item in evidence if item["source"])
+    known = source_keys(Place(path.resolve().parent, None))
+    source = next((source for source in sources if source in known), "")
     facts = tree.attrs
     version = facts["inference_library_version"]
     yield f"{_MARK}{version}, from a posterior; not by hand."
-    yield f"# Prior: {facts['priors']} (sha256 {str(facts['priors_sha256'])[:12]})"
-    yield f"# Evidence: {told}"
+    yield f"# Prior: {one_line(str(facts['priors']))} (sha256 {str(facts['priors_sha256'])[:12]})"
+    yield f"# Evidence: {one_line(told)}"
+    for other in sources:  # what evidence cites need be no key that a prior file may cite
+        if other != source:
+            yield f"# Source of evidence: {one_line(other)}"
     yield (
         f"# Draws: {facts['posterior_chains']} chains of {facts['posterior_draws']}, "
         f"seed {facts['seed']}, {facts['created_at']}"
@@ -221,7 +226,7 @@ def _measurement(problem: Problem) -> Iterator[str]:
         yield f"  statistic: {stated.statistic}"
         yield f"  error: {{{stated.family}: {{{error}}}}}"
         if stated.effect_sd is not None:
-            column = f"column: {stated.column}, " if stated.column else ""
+            column = f"column: {json.dumps(stated.column)}, " if stated.column else ""
             yield f"  random_effect: {{{column}sd: {_plain(stated.effect_sd)}}}"
         if stated.discrepancy is not None:
             yield f"  discrepancy: {_plain(stated.discrepancy)}"
@@ -248,7 +253,7 @@ def _assumption(tree: xr.DataTree, problem: Problem, name: str, source: str) -> 
     if item.group:
         yield f"    group: {json.dumps(item.group)}"
     if source:
-        yield f"    source: {source}"
+        yield f"    source: {json.dumps(source, ensure_ascii=False)}"
     yield "    basis: derived"
     yield f"    note: {json.dumps(f'Posterior; the prior was {item}.', ensure_ascii=False)}"
 
@@ -289,7 +294,7 @@ def _correlations(
     ranks = _possible(6 / np.pi * np.arcsin(np.corrcoef(scores) / 2))
     pairs = [p for p in combinations(range(len(free)), 2) if abs(ranks[p]) >= _NEGLIGIBLE]
     yield "correlations:" if pairs else "correlations: []"
-    cited = f", source: {source}" if source else ""
+    cited = f", source: {json.dumps(source, ensure_ascii=False)}" if source else ""
     for i, j in pairs:
         yield f"  - {{between: [{free[i]}, {free[j]}], rank: {ranks[i, j]:g}{cited}}}"
 

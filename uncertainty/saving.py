@@ -264,7 +264,10 @@ _ALWAYS = {
 }  # fmt: skip
 """What every result says of itself, each with how it is told and checked."""
 _LEARNED = {
-    "evidence": ("a list of evidence, as JSON", _json(_list_of(_MEASURED))),
+    "evidence": (
+        "a list of evidence, as JSON",
+        _json(lambda v: bool(v) and _list_of(_MEASURED)(v)),
+    ),
     "updated": _TEXTS,
     "pareto_k": _NUMBER,
     "posterior_chains": _WHOLE,
@@ -335,6 +338,10 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
         ]
         lost = [name for name in known if name not in groups["central"].data_vars]
         yield from (f"central/{name} is missing" for name in dict.fromkeys(lost))
+    if "prior_predictive" in groups:
+        kept = groups["prior_predictive"].data_vars
+        lost = [str(name) for name in groups["central"].data_vars if name not in kept]
+        yield from (f"prior_predictive/{name} is missing" for name in lost)
     if "prior_sketch" in groups:
         kept = groups["prior_sketch"].data_vars
         parts = [f"{name}{part}" for name in groups["central"].data_vars for part in _OF_STREAM]
@@ -345,5 +352,8 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
             if _LEARNED["updated"][1](tree.attrs.get("updated"))
             else []
         )
+        for group in ("prior", "posterior"):
+            there = groups[group].data_vars if group in groups else updated
+            yield from (f"{group}/{name} is missing" for name in updated if name not in there)
         scores = groups["unconstrained_posterior"].data_vars
         yield from (f"the scores of {name} are missing" for name in updated if name not in scores)

@@ -27,6 +27,7 @@ from uncertainty.spec.library import (
     shipped_folder,
     shipped_names,
     shown_path,
+    source_keys,
     sources,
 )
 from uncertainty.spec.priors import GIVEN, Priors, given_layer, load_priors
@@ -90,6 +91,7 @@ __all__ = [
     "shipped_folder",
     "shipped_names",
     "shown_path",
+    "source_keys",
     "sources",
     "starting_file",
     "stated_evidence",
