@@ -192,3 +192,11 @@ def test_missing_groups_and_odd_arrays_are_named(small, tmp_path):
     refused(lambda t: t["prior_predictive"].update({"y": turned}), "the dimensions chain")
     refused(lambda t: t.attrs.update(result_format=0), "has format 0, and this version reads 1")
     refused(lambda t: t.attrs.update(inference_library="other"), "not written by uncertainty")
+
+
+def test_inputs_that_are_no_numbers_are_not_ranked(small):
+    odd = small.copy(deep=True)
+    name = next(iter(odd["prior"].data_vars))
+    odd["prior"][name].values[0, 0] = np.nan
+    with pytest.raises(un.InputError, match=f"{name} is no number in some of the draws"):
+        un.rank_inputs(odd, method="correlation")

@@ -161,6 +161,9 @@ def sample_of_result(
         raise _fault("the result holds no uncertain inputs")
     group = group_of(tree)
     columns = [batched(np.asarray(tree[group][name].values), tree) for name in names]
+    undefined = [name for name, x in zip(names, columns, strict=True) if np.isnan(x).any()]
+    if undefined:
+        raise _fault(f"{', '.join(undefined)} is no number in some of the draws")
     inputs = np.stack(columns, -1)
     values = draws_of(tree, quantity, statistic)
     if not np.isfinite(values).all():
