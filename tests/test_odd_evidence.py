@@ -166,10 +166,11 @@ def test_fits_with_errors_of_other_families_are_compared():
 
 
 def test_an_untrusted_posterior_is_fitted_again():
-    problem = un.build_problem(priors(), model=product, evidence=evidence([[2.0]], sigma=1.0))
-    tree = un.infer(problem, draws=8, warmup=10, chains=60)
+    """Too few draws of chains, and a measurement too sharp for weights to stand in for them."""
+    problem = un.build_problem(priors(), model=product, evidence=evidence([[2.0]], sigma=0.001))
+    tree = un.infer(problem, draws=8, warmup=10, prior_draws=64)
     assert tree.attrs["warnings"] != "[]"
-    assert un.update(tree, evidence([[2.1]], sigma=1.0)).attrs["updated_by"] == "refit"
+    assert un.update(tree, evidence([[2.001]], sigma=0.001)).attrs["updated_by"] == "refit"
 
 
 FILE = """schema: 1
