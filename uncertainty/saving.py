@@ -357,3 +357,10 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
             yield from (f"{group}/{name} is missing" for name in updated if name not in there)
         scores = groups["unconstrained_posterior"].data_vars
         yield from (f"the scores of {name} are missing" for name in updated if name not in scores)
+        rows, outputs = groups["log_likelihood"].data_vars, groups["central"].data_vars
+        for group, wanted in (
+            ("observed_data", [*rows]),
+            ("posterior_predictive", [*rows, *outputs]),
+        ):
+            there = groups[group].variables
+            yield from (f"{group}/{name} is missing" for name in wanted if name not in there)
