@@ -21,7 +21,7 @@ EVIDENCE = Draft202012Validator(evidence_schema())
 
 BEYOND_A_SCHEMA = {
     "beta_names_percentile", "beta_percentile_outside", "beta_sd_too_wide", "correlation_of_two_kinds",
-    "correlation_unknown_name", "correlation_with_child", "correlation_with_choice",
+    "correlation_stated_twice", "correlation_unknown_name", "correlation_with_child", "correlation_with_choice",
     "correlation_with_expression", "correlation_with_parent", "correlations_impossible",
     "empirical_bad_cells", "empirical_no_column", "empirical_no_file", "empirical_one_value",
     "empirical_outside", "expression_cycle", "expression_unknown_function",

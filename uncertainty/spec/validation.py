@@ -1,7 +1,8 @@
 """pydantic's errors, turned into located faults with hints."""
 
+import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import NoneType, UnionType
 from typing import TypeVar
 
@@ -34,7 +35,35 @@ def validate(
     try:
         return kind.model_validate(data), []
     except ValidationError as errors:
-        return None, [_fault(kind, error, document, at) for error in errors.errors()]
+        return None, list(_faults(kind, errors.errors(), document, at))
+
+
+_BRANCH = re.compile(r"(str|int|float|bool|(dict|list|tuple)\[.*\])$")
+"""What pydantic puts into the place of an error for each of several types allowed there."""
+_KINDS = {
+    "string_type": "a text",
+    "dict_type": "a mapping of keys",
+    "float_type": "a number",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+
+
+def _faults(
+    kind: type[BaseModel], errors: "Sequence[ErrorDetails]", document: Document, at: Sequence[Key]
+) -> Iterator[Fault]:
+    """Turn errors into faults; those of the types allowed at one place become one."""
+    branches: dict[tuple[Key, ...], list[ErrorDetails]] = {}
+    for error in errors:
+        *place, last = error["loc"] or ("",)
+        if isinstance(last, str) and _BRANCH.match(last) and error["type"] in _KINDS:
+            branches.setdefault(tuple(place), []).append(error)
+        else:
+            yield _fault(kind, error, document, at)
+    for loc, group in branches.items():
+        wanted = " or ".join(dict.fromkeys(_KINDS[error["type"]] for error in group))
+        text = f"must be {wanted} (got {group[0]['input']!r:.60})"
+        yield document.fault((*at, *loc), text)
 
 
 def _fault(
@@ -54,9 +83,11 @@ def _sentence(kind: type[BaseModel], error: "ErrorDetails", loc: Sequence[Key]) 
         family = FAMILY_CLASSES.get(str(loc[-1])) if loc else None
         wanted = f"; {family.wanted()}" if family and family.forms else ""
         return f"must be a mapping of keys (got {error['input']!r:.60}){wanted}"
-    if code == "tuple_type":
-        return f"must be a list (got {error['input']!r:.60})"
+    if code in _KINDS:
+        return f"must be {_KINDS[code]} (got {error['input']!r:.60})"
     message = message[0].lower() + message[1:]
+    if message.startswith("input should be "):
+        message = "must be " + message.removeprefix("input should be ")
     if (
         " (got " in message
         or code == "reserved"
