@@ -61,8 +61,11 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     for name, text in FILES.items():
         (folder / name).write_text(text)
+    # What is killed leaves half of a compilation: none that another test would read.
+    apart = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER], cwd=folder, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", SERVER], cwd=folder, text=True, env=apart,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
 
     def start(line):
