@@ -177,6 +177,16 @@ def test_figures_say_what_they_are_of_and_stay_the_size_of_a_page():
         assert "25 more, which rank below these, are in the table" in figure.axes[0].get_xlabel()
 
 
+def test_no_label_runs_over_the_edge_of_a_figure(tmp_path):
+    figure, axes = one_axes(8, 3)
+    axes.set_yticks([0], ["a long name of an input"])
+    axes.set_xlabel("Share expected to go, were the input known, of log energy_wh, typical query")
+    write_figure(tmp_path / "labels", figure)
+    figure.draw_without_rendering()
+    drawn = axes.xaxis.label.get_window_extent()
+    assert 0 <= drawn.x0 < drawn.x1 <= figure.bbox.x1
+
+
 def test_a_dollar_sign_in_a_figure_is_no_formula(tmp_path):
     table = xr.Dataset(
         {key: (("scenario", "statistic"), [[value], [value]])

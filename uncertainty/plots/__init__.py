@@ -7,12 +7,13 @@ from uncertainty.plots.posterior import plot_fit, plot_fits, plot_movement, plot
 from uncertainty.plots.ranking import plot_ranking
 from uncertainty.plots.ranks import plot_interactions, plot_rank_chances, plot_shares
 from uncertainty.plots.scenarios import plot_scenarios
-from uncertainty.plots.style import STATISTIC_LABELS, plain_text, quantity_label
+from uncertainty.plots.style import STATISTIC_LABELS, fit_labels, plain_text, quantity_label
 from uncertainty.plots.sweep import plot_sweep
 from uncertainty.plots.waterfall import plot_waterfall
 
 __all__ = [
     "STATISTIC_LABELS",
+    "fit_labels",
     "plain_text",
     "plot_assumptions",
     "plot_components",

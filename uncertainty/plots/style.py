@@ -22,6 +22,7 @@ __all__ = [
     "Color",
     "colors",
     "curves",
+    "fit_labels",
     "heat_map",
     "input_labels",
     "legend_above",
@@ -37,6 +38,7 @@ __all__ = [
 
 _LABEL_WIDTH = 32
 _TITLE_WIDTH = 90
+_LETTERS_PER_INCH = 5.5  # ten fit, but axes begin to the right of their own labels
 Color: TypeAlias = tuple[float, float, float]
 STATISTIC_LABELS: Mapping[str, str] = {
     "typical": "typical query",
@@ -162,6 +164,14 @@ def not_drawn(axes: "Axes", number: int) -> None:
 def legend_above(axes: "Axes", columns: int = 2) -> None:
     """Put the legend over the axes, where it hides nothing."""
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+def fit_labels(figure: "Figure") -> None:
+    """Break labels under the axes where they would run over the edge of the figure."""
+    for axes in figure.axes:
+        lines = axes.get_xlabel().split("\n")
+        width = int(_LETTERS_PER_INCH * figure.get_figwidth())
+        axes.set_xlabel("\n".join(fill(line, width) for line in lines))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uncertainty.errors import one_line
-from uncertainty.plots import plain_text
+from uncertainty.plots import fit_labels, plain_text
 from uncertainty.writing import replacing, write_text
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def write_figure(stem: Path, figure: "Figure") -> list[Path]:
 
     written = []
     # The salt makes the ids in an SVG the same each time: they are random without one.
+    fit_labels(figure)
     with plain_text(), rc_context({"svg.hashsalt": "uncertainty"}):
         for text in figure.findobj(Text):
             text.set_parse_math(False)
