@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uncertainty.arguments import check_count, check_seed, check_threshold
 from uncertainty.errors import Fault, InputError
+from uncertainty.names import nearest
 from uncertainty.precision import in_float64
 from uncertainty.problem import Problem
 from uncertainty.sampling.blocks import Plan, blocks
@@ -205,7 +206,11 @@ def _check(
             f"must lie between 0 and 1 (got {', '.join(f'{p:g}' for p in goal.probs)})",
         ),
         *(
-            ("thresholds", name in quantities, f"no output {name!r} is kept")
+            (
+                "thresholds",
+                name in quantities,
+                f"no output {name!r} is kept{nearest(name, quantities)}",
+            )
             for name in wanted.thresholds
         ),
     )
