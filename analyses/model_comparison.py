@@ -14,15 +14,9 @@ RUNS = ROOT / "priors" / "evidence" / "mlenergy-chat.yaml"
 UNKNOWN = {
     "roofline": set(),
     "flops": {"gpu_count", "batch_size", "total_parameters", "occupancy"},
-    "throughput": {
-        "active_parameters",
-        "total_parameters",
-        "batch_size",
-        "occupancy",
-        "input_tokens",
-        "cached_share",
-    },
-}
+    "throughput": {"active_parameters", "total_parameters", "batch_size", "occupancy",
+                   "input_tokens", "cached_share"},
+}  # fmt: skip
 # What it needs to be told instead: the same for all runs, to be learned.
 NEEDED = {
     "utilization": {"lognormal": {"p5": 0.003, "p95": 0.4}, "truncate": {"high": 1}, "unit": "fraction"},

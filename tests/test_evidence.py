@@ -84,7 +84,7 @@ def test_units_and_catalogue_names_become_numbers():
         ("columns:", "random_effect: {sd: 0.2}\ncolumns:", "mine.yaml:5:1: random_effect", "name the column of the groups"),
         ("columns:", "discrepancy: 1 kg\ncolumns:", "mine.yaml:5:1: discrepancy", "'kg' does not convert to '1'"),
         ("columns:", "model: flop\ncolumns:", "mine.yaml:5:1: model", "unknown model 'flop'"),
-        ("rows:", "note: 1\nrows:", "mine.yaml:6:1: note", "valid string"),
+        ("rows:", "note: 1\nrows:", "mine.yaml:6:1: note", "must be a text"),
         ("schema: 1", "schema: 2", "mine.yaml:1:1: schema", "later than this version reads"),
         ("rows:\n", "rowz:\n", "mine.yaml:6:1: rowz", "did you mean 'rows'?"),
     ],

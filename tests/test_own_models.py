@@ -183,5 +183,5 @@ def test_a_file_may_print_use_its_neighbors_and_be_plain_python(tmp_path):
 def test_what_is_not_a_model_is_refused_in_a_sentence():
     with pytest.raises(un.InputError, match=r"<model>: must be a name.*\(got int\)"):
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=3)
-    with pytest.raises(un.InputError, match="<model>: output 'a b': must be letters"):
+    with pytest.raises(un.InputError, match="<model>: a b: the name of an output must be letters"):
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=lambda x: {"a b": x})

@@ -198,8 +198,10 @@ def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) 
             yield item.fault("is a name that results need; choose another")
     for name in outputs:
         if name in taken or not name.isidentifier():
-            text = "is a name that results need" if name in taken else NO_NAME
-            yield Fault("<model>", 0, 0, "", f"output {name!r:.80}: {text}; choose another")
+            text = "is one that results need" if name in taken else NO_NAME
+            yield Fault(
+                "<model>", 0, 0, f"{name:.80}", f"the name of an output {text}; choose another"
+            )
 
 
 def central_inputs(joint: Joint, model: EnergyModel) -> dict[str, float]:

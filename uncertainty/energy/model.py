@@ -113,8 +113,11 @@ def model_from_callable(
         name = getattr(function.func, "__name__", name)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise ModelError(f"{name} is an async function; a model is a plain one: def in place of it")
+    # Before Python 3.12 the signature of an object that cannot be hashed is not found.
+    call = getattr(function, "__call__", function)  # noqa: B004  # the method, not whether it is
     try:
-        parameters = inspect.signature(function).parameters.values()
+        asked = call if inspect.ismethod(call) else function
+        parameters = inspect.signature(asked).parameters.values()
     except (TypeError, ValueError):
         text = "does not say which inputs it takes; wrap it: lambda x: ..."
         raise ModelError(f"{name} {text}") from None
