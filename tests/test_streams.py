@@ -64,6 +64,27 @@ def test_a_full_or_closed_stream_is_told_where_it_can_be(shell):
     assert shell("un run nowhere 2>&-") == (2, "", "")
 
 
+@pytest.mark.parametrize(
+    ("act", "status", "told"),
+    [
+        ("sys.stdout.close()", 0, ""),
+        ("sys.stderr.close()", 0, ""),
+        ("sys.stdout = None", 2, "standard output: was replaced by the model"),
+    ],
+)
+@pytest.mark.parametrize("when", ["imported", "called"])
+def test_a_model_that_shuts_the_streams_hides_no_answer(shell, tmp_path, act, status, told, when):
+    inside = {"imported": f"{act}\ndef f(a):\n", "called": f"def f(a):\n    {act}\n"}[when]
+    (tmp_path / "m.py").write_text(f"import sys\n{inside}    return 2 * a\n")
+    (tmp_path / "p.yaml").write_text("schema: 1\nassumptions: {a: {uniform: {low: 1, high: 2}}}\n")
+    words = "--model m.py:f --draws 64 --json --out o"
+    found, out, err = shell(f"cd {tmp_path}; un run p.yaml {words}")
+    if when == "imported" and "sys.stdout" in act:
+        status, told = 0, ""  # put back once it is imported
+    assert (found, told in err, "Traceback" in err) == (status, True, False), err
+    assert status or json.loads(out)["quantity"] == "y"
+
+
 @pytest.mark.parametrize("cache", ["", "a file", "read-only"])
 def test_works_without_a_place_for_a_cache(monkeypatch, tmp_path, cache):
     (tmp_path / "a file").write_text("")

@@ -21,7 +21,7 @@ from uncertainty.cli.run import run
 from uncertainty.cli.show import complain
 from uncertainty.cli.starter import init
 from uncertainty.cli.streams import standard_streams
-from uncertainty.errors import UncertaintyError
+from uncertainty.errors import InputError, UncertaintyError
 
 __all__ = ["app", "main"]
 
@@ -104,11 +104,15 @@ def _show_warning(
 
 def _status() -> int:
     debug = "--debug" in sys.argv
+    out = sys.stdout
     try:
         try:
             app(standalone_mode=True)
         except SystemExit as ended:
-            sys.stdout.flush()  # here, where a full disk can still be reported
+            if sys.stdout is not out:
+                text = "was replaced by the model, so the answer is lost: leave sys.stdout alone"
+                raise InputError.of("standard output", text) from None
+            out.flush()  # here, where a full disk can still be reported
             return ended.code if isinstance(ended.code, int) else DONE
     except UncertaintyError as error:
         if debug:

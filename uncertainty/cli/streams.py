@@ -92,6 +92,14 @@ class _Lasting(io.RawIOBase):
         return memoryview(data).nbytes
 
 
+class _Open(io.TextIOWrapper):
+    """A text stream that stays open: the answer comes after a user's model that closes it."""
+
+    def close(self) -> None:
+        if not self.closed:  # as it is once it was detached
+            self.flush()
+
+
 @contextmanager
 def standard_streams() -> Iterator[None]:
     """Let both streams take every text; a reader that leaves early ends nothing."""
@@ -99,11 +107,12 @@ def standard_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     sys.stdout = _patient(sys.stdout, optional=False)
     sys.stderr = _patient(sys.stderr, optional=True)
+    during = sys.stdout, sys.stderr
     try:
         yield
-        sys.stdout.flush()
+        during[0].flush()
     finally:
-        for stream, old in zip((sys.stdout, sys.stderr), before, strict=True):
+        for stream, old in zip(during, before, strict=True):
             with suppress(OSError, InputError):
                 stream.flush()
             if old is not None and old is not stream and isinstance(stream, io.TextIOWrapper):
@@ -121,7 +130,7 @@ def _patient(stream: TextIO | None, *, optional: bool) -> TextIO:
         stream.reconfigure(errors="uncertainty.plain")
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    return _Open(
         io.BufferedWriter(_Lasting(file, optional=optional)),
         encoding=stream.encoding,
         errors="uncertainty.plain",

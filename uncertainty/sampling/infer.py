@@ -2,7 +2,6 @@
 
 import json
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -165,7 +164,7 @@ def infer(
 
 
 def _surprises(problem: Problem, target: Target, weighted: Weighted) -> list[str]:
-    """Warn of measurements that the prior did not expect, before any time goes into learning.
+    """Say which measurements the prior did not expect.
 
     Raises
     ------
@@ -180,7 +179,6 @@ def _surprises(problem: Problem, target: Target, weighted: Weighted) -> list[str
             text = f"{surprise.text}; mend the unit, or widen the prior if they are right"
             faults.append(read[item.name].fault(text, "rows", surprise.rows[0]))
         elif surprise.text:
-            warnings.warn(surprise.text, stacklevel=4)
             found.append(surprise.text)
     if faults:
         raise InputError(faults)

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -70,7 +70,8 @@ def load_function(place: str) -> Callable[..., object]:
     sys.modules[LOADED_AS] = module  # dataclasses look their own module up
     sys.path.append(str(Path(path).resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         line, column = error.lineno or 0, error.offset or 0
         other = error.filename not in (None, spec.origin)  # a file that it imports
