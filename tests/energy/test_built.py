@@ -1,5 +1,6 @@
 """Models built of models: fleets and ensembles, and the machine on one's own desk."""
 
+import json
 import numpy as np
 import pytest
 
@@ -185,7 +186,8 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
         "queries_per_day": {"fixed": 1e4},
         "boards_owned": {"fixed": 16},
     }
-    tree = un.simulate(problem({"fleet": "flops"}, laws), draws=512)
+    asked = problem({"fleet": "flops"}, laws)
+    tree = un.simulate(asked, draws=512)
     table = un.summarize(tree).sel(quantity="fleet_power_mw")
     headline = report.headline(tree, "fleet_power_mw", [0.9])
     assert headline.quoted == "mean"
@@ -193,7 +195,12 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     assert row[0] == "mean query"
     assert row[1].startswith(f"{float(table['median'].sel(statistic='mean')):.3g}")
     assert "median of the mean query" in report.citation_sentence(tree, headline)
-    assert any("16 boards owned are busy" in text for text in report.notices_of(tree))
+    for said in (
+        json.loads(tree.attrs["notices"]),
+        json.loads(un.stream(asked, draws=512, quantities=["energy_wh"]).attrs["notices"]),
+        report.notices_of(tree),
+    ):
+        assert len([text for text in said if "16 boards owned are busy" in text]) == 1
     typical = un.summarize(tree, quantities=["energy_wh"])
     assert report.headline(tree, "energy_wh", [0.9]).quoted == "typical"
     assert float(typical["median"].sel(statistic="mean")[0]) > float(

@@ -79,10 +79,12 @@ def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):
         {"a": [2.0, 3.0], "site": ["x", "y"]},
         {"a": np.array([2, 3]), "site": ("x", "y")},
         tuple(rows),
+        [pd.Series(row) for row in rows],
     ):
         np.testing.assert_array_equal(logs(tree, same), wanted)
     one = logs(tree, rows[0])
     assert one.shape[1] == 1
+    np.testing.assert_array_equal(logs(tree, pd.Series(rows[0])), one)
     open_cells = pd.DataFrame({"a": [2.0, np.nan], "site": ["x", None]})
     np.testing.assert_array_equal(logs(tree, open_cells), logs(tree, [{"a": 2.0, "site": "x"}, {}]))
 
@@ -98,6 +100,10 @@ def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):
             [{}, {"tokns": 3}],
             "<rows>: 1.tokns: is no input of model and no assumption; did you mean 'tokens'",
         ),
+        ([{"a": np.nan}, {"b": float("nan")}], "0.a: is not a number .NaN.; leave the name out"),
+        ([{"a": 1.0}, {"b": float("nan")}], "<rows>: 1.b: is not a number .NaN."),
+        ({"a": [1.0, np.nan]}, "<rows>: 1.a: is not a number .NaN."),
+        ([{"site": np.nan}], "<rows>: 0.site: is not a number .NaN."),
         ([{"a": True}], "<rows>: 0.a: must be a number or a text .got True"),
         ([{"a": [[1]]}], "<rows>: 0.a: must be a number or a text"),
         ([{"a": 1 + 2j}], "<rows>: 0.a: must be a number or a text"),

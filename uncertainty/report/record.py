@@ -1,7 +1,7 @@
 """A result as plain data, for JSON."""
 
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,38 +35,7 @@ Record: TypeAlias = dict[str, object]
 def notices_of(tree: xr.DataTree) -> list[str]:
     """Sentences worth reading before believing a result."""
     wide = width_notices(summarize_inputs(tree)) if "prior" in tree.children else []
-    load = _load_notices(tree) if "prior" in tree.children else []
-    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *load, *wide]
-
-
-_LOW_LOAD = 0.2  # of the time at work: below it what waits is a part worth a word
-
-
-def _load_notices(tree: xr.DataTree) -> Iterator[str]:
-    """Say where boards wait most of the time, or are too few for the work."""
-    if "fleet_busy_boards" not in tree["central"].data_vars:
-        return
-    busy = float(tree["central"]["fleet_busy_boards"])
-    inputs = tree["prior"].dataset.data_vars
-    owned = next((name for name in ("boards_owned", "gpu_count") if name in inputs), None)
-    if owned is None:
-        return
-    boards = float(np.median(inputs[owned].values))
-    share = f"{100 * busy / boards:.2g} % of the time"
-    if owned == "boards_owned" and busy > boards:
-        yield (
-            f"the queries need about {busy:.3g} boards, and {boards:.3g} are owned: more work than "
-            "they can do"
-        )
-    elif busy < _LOW_LOAD * boards and owned == "boards_owned":
-        yield (
-            f"the {boards:.3g} boards owned are busy {share}: most of the power is that of waiting"
-        )
-    elif busy < _LOW_LOAD * boards:
-        yield (
-            f"the queries keep the {boards:.3g} GPUs of one copy busy {share}; boards that are on "
-            "all day draw power while they wait: state boards_owned and idle_power_w"
-        )
+    return [*json.loads(str(tree.attrs.get("notices", "[]"))), *wide]
 
 
 def records(table: xr.Dataset, **facts: float) -> list[Record]:

@@ -22,7 +22,7 @@ from uncertainty.problem import Problem
 from uncertainty.results import build_tree, provenance
 from uncertainty.sampling.description import description, doubts, labels
 from uncertainty.sampling.points import normal_scores
-from uncertainty.sampling.ranges import MEANINGLESS, outside_range
+from uncertainty.sampling.ranges import MEANINGLESS, load_notices, outside_range
 from uncertainty.sampling.tally import Tally
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def simulate(
     reduced = nested(problem, points, seed) if problem.varies else flat(problem, points, outputs)
     left = list(outside_range(problem, inputs))
     warnings = [*reduced.tally.warnings(problem), *doubts(problem)]
+    few = [text for p, text in left if p <= MEANINGLESS]
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
@@ -96,7 +97,7 @@ def simulate(
         "queries": queries if problem.varies else 1,
         "ruled_means": json.dumps(reduced.ruled),
         "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
-        **description(problem, [text for p, text in left if p <= MEANINGLESS]),
+        **description(problem, [*few, *load_notices(problem, inputs)]),
     }
     return build_tree(
         inputs=_by_chain({name: inputs[name] for name in problem.assumptions}, count),

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RowsLike", "expected_rows", "predict", "read_rows"]
 
-RowsLike: TypeAlias = "Sequence[Mapping[str, object]] | Mapping[str, object] | pd.DataFrame"
-"""Conditions: a list of mappings, one mapping, a mapping of columns, or a table."""
+RowsLike: TypeAlias = (
+    "Sequence[Mapping[str, object] | pd.Series] | Mapping[str, object] | pd.DataFrame | pd.Series"
+)
+"""Conditions: a list of rows, one row, a mapping of columns, or a table; a row is a mapping."""
 _NUMBERS, _FEWEST = 2**23, 2**10
 """Expected measurements that are drawn at most, but for as many of each row."""
 _BATCH = 2**10
@@ -61,10 +63,10 @@ def predict(
     ----------
     tree_or_problem : xarray.DataTree or Problem
         From `infer`: its posterior. A problem: its prior.
-    rows : sequence of mapping, mapping or pandas.DataFrame
+    rows : sequence of mapping, mapping, pandas.DataFrame or pandas.Series
         Conditions of each row, as `given` takes them: numbers in the units of the inputs, texts
-        with a unit, names of the catalogues; an empty cell (None, NaN) leaves an input open. One
-        mapping is one row or, where it holds lists, a column for each name. Under the name of the
+        with a unit, names of the catalogues; an empty cell (None, or what pandas writes for it)
+        leaves an input open. One mapping is one row or, where it holds lists, a column for each name. Under the name of the
         evidence's column of groups stands the group; rows of one group share its effect, which is
         the posterior's own where the group was measured, and new otherwise.
     seed : int
@@ -328,7 +330,8 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
     """
     if hasattr(rows, "columns") and hasattr(rows, "to_dict"):  # a table, of pandas or alike
         table = cast("pd.DataFrame", rows)
-        rows = {str(name): column.tolist() for name, column in table.items()}
+        rows = {str(name): _filled(column.tolist()) for name, column in table.items()}
+    rows = _as_mapping(rows)
     if isinstance(rows, Mapping):
         columns = {
             str(name): np.asarray(v, object).tolist()
@@ -347,11 +350,28 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
     wanted = "must be a list of mappings, a mapping of columns or a table"
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
         raise InputError.of("<rows>", f"{wanted} (got {type(rows).__name__})")
-    wrong = [i for i, row in enumerate(rows) if not isinstance(row, Mapping)]
-    if wrong:
-        text = f"must be a mapping of names to values (got {type(rows[wrong[0]]).__name__})"
-        raise InputError([Fault("<rows>", 0, 0, str(wrong[0]), text)])
-    return [dict(row) for row in rows]
+    found = [_as_mapping(row) for row in rows]
+    faults = [
+        Fault("<rows>", 0, 0, str(i), f"must be a mapping of names to values (got {kind})")
+        for i, kind in enumerate(type(row).__name__ for row in found)
+        if not isinstance(found[i], Mapping)
+    ]
+    if faults:
+        raise InputError(faults)
+    return [dict(row) for row in found if isinstance(row, Mapping)]
+
+
+def _as_mapping(row: object) -> object:
+    """Turn one row of a table into a mapping."""
+    if hasattr(row, "index") and hasattr(row, "to_dict"):
+        series = cast("pd.Series", row)
+        return dict(zip(series.index, _filled(series.tolist()), strict=True))
+    return row
+
+
+def _filled(cells: Sequence[object]) -> list[object]:
+    """Give what pandas writes for an empty cell of numbers, NaN, as None."""
+    return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
 
 
 def _conditions(
@@ -397,6 +417,17 @@ def _numbers(given: Mapping[str, object], problem: Problem) -> tuple[dict[str, f
         if isinstance(value, bool) or not isinstance(value, int | float | str)
     ]
     wrong += [
+        Fault(
+            "<rows>",
+            0,
+            0,
+            str(name),
+            "is not a number (NaN); leave the name out to leave the input open",
+        )
+        for name, value in given.items()
+        if isinstance(value, float) and math.isnan(value)
+    ]
+    wrong += [
         Fault("<rows>", 0, 0, str(name), "must have a name of text")
         for name in given
         if not isinstance(name, str)
@@ -405,12 +436,11 @@ def _numbers(given: Mapping[str, object], problem: Problem) -> tuple[dict[str, f
 
 
 def _plain(cell: object) -> object:
-    """Give a cell of a table as Python has it; None where it is empty."""
+    """Give a cell as Python has it; None where it is empty."""
     if isinstance(cell, np.generic | np.ndarray) and np.ndim(cell) == 0:
         cell = cell.item()
-    # What pandas writes for an empty cell of numbers or of text.
-    empty = cell is None or type(cell).__name__ in {"NAType", "NaTType"}
-    return None if empty or (isinstance(cell, float) and math.isnan(cell)) else cell
+    # What pandas writes for an empty cell of text or of a time.
+    return None if type(cell).__name__ in {"NAType", "NaTType"} else cell
 
 
 def _unused(

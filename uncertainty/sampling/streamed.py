@@ -12,7 +12,7 @@ from uncertainty.results import MOMENTS, provenance, streamed_tree
 from uncertainty.sampling.description import description, doubts, labels
 from uncertainty.sampling.planning import Pilot, Wanted
 from uncertainty.sampling.points import normal_scores
-from uncertainty.sampling.ranges import MEANINGLESS, outside_range
+from uncertainty.sampling.ranges import MEANINGLESS, load_notices, outside_range
 from uncertainty.sampling.reducers import SCALES, Column
 from uncertainty.sampling.schedule import Stage
 from uncertainty.sampling.totals import Totals
@@ -45,6 +45,7 @@ def stream_tree(
         *(text for share, text in left if share > MEANINGLESS),
         *filter(None, [missed]),
     ]
+    few = [text for share, text in left if share <= MEANINGLESS]
     queries = totals.plan.work.queries
     facts: dict[str, str | int | float] = {
         "seed": totals.plan.seed,
@@ -54,7 +55,7 @@ def stream_tree(
         "executor": executor,
         "sketch_relative_error": max(map(totals.relative_error, totals.columns)),
         "warnings": json.dumps(warnings),
-        **description(problem, [text for share, text in left if share <= MEANINGLESS]),
+        **description(problem, [*few, *load_notices(problem, pilot.inputs)]),
     }
     groups = {
         "prior": _sampled(problem, totals, sample),
