@@ -1,6 +1,7 @@
 """Models built of models: fleets and ensembles, and the machine on one's own desk."""
 
 import json
+
 import numpy as np
 import pytest
 

@@ -66,9 +66,10 @@ def predict(
     rows : sequence of mapping, mapping, pandas.DataFrame or pandas.Series
         Conditions of each row, as `given` takes them: numbers in the units of the inputs, texts
         with a unit, names of the catalogues; an empty cell (None, or what pandas writes for it)
-        leaves an input open. One mapping is one row or, where it holds lists, a column for each name. Under the name of the
-        evidence's column of groups stands the group; rows of one group share its effect, which is
-        the posterior's own where the group was measured, and new otherwise.
+        leaves an input open. One mapping is one row or, where it holds lists, a column for each
+        name. Under the name of the evidence's column of groups stands the group; rows of one group
+        share its effect, which is the posterior's own where the group was measured, and new
+        otherwise.
     seed : int
     observes : str, optional
         The observed output; that of the first evidence, or of the file's measurement, where not
@@ -380,13 +381,15 @@ def _conditions(
     """Read the cells; a row without a group is one of its own."""
     found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
     for number, row in enumerate(rows):
-        given = {k: _plain(v) for k, v in row.items() if k != grouping}
-        own, complaints = _numbers(
-            {name: value for name, value in given.items() if value is not None}, problem
-        )
+        cells = {k: v for k, v in ((k, _plain(v)) for k, v in row.items()) if v is not None}
+        lost = [k for k, v in cells.items() if isinstance(v, float) and math.isnan(v)]
+        text = "is not a number (NaN); leave the name out where nothing is known"
+        faults += [Fault("<rows>", 0, 0, f"{number}.{name}", text) for name in lost]
+        given = {k: v for k, v in cells.items() if k != grouping and k not in lost}
+        own, complaints = _numbers(given, problem)
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
         found.append(own)
-        group = _plain(row.get(grouping))
+        group = cells.get(grouping)
         groups.append(f"row {number}" if group is None else group_of_row(group))
     faults += _misfits(found, model, problem)
     if faults:
@@ -415,17 +418,6 @@ def _numbers(given: Mapping[str, object], problem: Problem) -> tuple[dict[str, f
         Fault("<rows>", 0, 0, str(name), f"must be a number or a text (got {value!r:.60})")
         for name, value in given.items()
         if isinstance(value, bool) or not isinstance(value, int | float | str)
-    ]
-    wrong += [
-        Fault(
-            "<rows>",
-            0,
-            0,
-            str(name),
-            "is not a number (NaN); leave the name out to leave the input open",
-        )
-        for name, value in given.items()
-        if isinstance(value, float) and math.isnan(value)
     ]
     wrong += [
         Fault("<rows>", 0, 0, str(name), "must have a name of text")
