@@ -1,6 +1,7 @@
 """The ledger: every published claim holds, and fails where physics is changed."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +82,19 @@ def test_a_ledger_of_ones_own(tmp_path):
     assert finding.computed == pytest.approx((2, 2))
     path.write_text(CLAIM.replace("high: 2.001", "high: 1.9999"))
     assert not un.check_ledger(path)[0].holds
+
+
+def test_what_a_file_said_before_is_forgotten(tmp_path):
+    prior, path = tmp_path / "prior.yaml", tmp_path / "mine.yaml"
+    sampled = CLAIM.replace("{number: 1}", f"{{file: {prior}, output: energy_wh_node}}")
+    path.write_text(sampled.replace("{computed: one + one", "{computed: one"))
+    text = Path(str(un.spec.shipped_folder() / "bloom-low-traffic.yaml")).read_text()
+    found = []
+    for power in (400, 800):
+        prior.write_text(text.replace("fixed: 400", f"fixed: {power}"))
+        [finding] = un.check_ledger(path)
+        found.append(finding.computed[0])
+    assert found[1] / found[0] == pytest.approx(2, rel=1e-6)
 
 
 @pytest.mark.parametrize(

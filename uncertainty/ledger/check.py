@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncertainty.errors import InputError
 from uncertainty.joint import evaluate
-from uncertainty.ledger.terms import estimate_term, judge
+from uncertainty.ledger.terms import estimate_term, forget, judge
 from uncertainty.names import nearest
 from uncertainty.precision import in_float64
 from uncertainty.spec import Claim, names_in, parse_expression, read_ledger
@@ -81,7 +81,10 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
     if wanted - known:
         hint = nearest(sorted(wanted - known)[0], known)
         raise InputError.of("<only>", f"no claim {', '.join(sorted(wanted - known))}{hint}")
-    return [_check(claim) for claim in claims if not wanted or claim.id in wanted]
+    try:
+        return [_check(claim) for claim in claims if not wanted or claim.id in wanted]
+    finally:
+        forget()
 
 
 @in_float64

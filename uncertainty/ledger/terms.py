@@ -25,7 +25,7 @@ from uncertainty.sampling import answer, simulate
 from uncertainty.spec import Term, Today, nearest
 from uncertainty.summary import group_of, summarize
 
-__all__ = ["FORMULAS", "estimate_term", "judge"]
+__all__ = ["FORMULAS", "estimate_term", "forget", "judge"]
 
 Value = TypeVar("Value")
 
@@ -175,3 +175,9 @@ def _explained(
     file: str, scenario: str | None, other: str, other_scenario: str | None
 ) -> xr.Dataset:
     return explain(_problem(other, other_scenario), _problem(file, scenario))
+
+
+def forget() -> None:
+    """Drop results that claims share: by the next call files, or settings, may have changed."""
+    for kept in (_answer, _problem, _summary, _tree, _compared, _explained):
+        kept.cache_clear()
