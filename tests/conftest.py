@@ -1,6 +1,7 @@
 """Strict numerics for every test, and the oracle that most of them share."""
 
 import gc
+from pathlib import Path
 from types import MappingProxyType
 
 import jax
@@ -26,6 +27,20 @@ def _compiled_once(tmp_path_factory, worker_id):
             jax.config.update(name, value)
             environment.setenv(name.upper(), str(value))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_memory_maps():
+    """Let go of compiled programs before the process has as many maps as Linux allows.
+
+    Each program of XLA keeps some maps of its own. A process may have 65,530 of them
+    (vm.max_map_count); 1,200 tests come near that, and the next compilation then crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > 15_000:
+        jax.clear_caches()
+        gc.collect()
 
 
 class Lognormals:
