@@ -159,7 +159,7 @@ def test_chances_between_levels_are_known_to_a_step(points, threshold):
     assert error < 0.01
 
 
-@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0, 2.5, 4.0, 20.0])
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 20.0])
 def test_a_mean_is_known_within_its_error_or_marked_as_ruled_by_the_tail(points, sigma):
     draws = np.exp(sigma / SIGMA * (ndtri(points) @ SCORES))
     found = [mean_and_sd(own) for own in draws]
@@ -167,8 +167,9 @@ def test_a_mean_is_known_within_its_error_or_marked_as_ruled_by_the_tail(points,
     exact = np.exp(sigma**2 / 2)
     if sigma >= 4:
         assert np.isinf(mean[1]).mean() > 0.99
-    # A few runs of 1024 draws see nothing of the tail: neither its weight nor its shape.
-    assert np.mean(stated_errors(mean[0], exact, mean[1]) > 5) <= 0.05
+    # One run in a hundred of 1024 draws sees nothing of the tail: neither its weight nor its shape.
+    assert np.mean(stated_errors(mean[0], exact, mean[1]) > 5) <= 0.01
+    assert stated_errors(mean[0], exact, mean[1]).max() < 8
     exact_sd = exact * np.sqrt(np.expm1(sigma**2))
     assert np.mean(stated_errors(sd[0], exact_sd, sd[1]) > 5) <= 0.05
     if sigma <= 1:

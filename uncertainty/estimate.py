@@ -187,14 +187,14 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
     """Mean and standard deviation, with what their tail leaves unseen in their errors."""
-    if 2 * tail.upper >= LIGHT and sd[0] > 0:
+    if (2 * tail.upper >= LIGHT or tail.wide) and sd[0] > 0:
         # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
         exists = 2 * tail.upper < 1
         sd = (
             sd[0],
             max(sd[1], tail.unseen_root * (tail.unseen_root / sd[0]) / 2) if exists else np.inf,
         )
-    if tail.upper < LIGHT:
+    if tail.upper < LIGHT and not tail.wide:
         return mean, sd
     error = max(mean[1], tail.unseen)
     if tail.lower >= RULED:

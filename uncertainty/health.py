@@ -33,6 +33,9 @@ _FEWEST = 25
 _OUTERMOST = 225
 """Draws up to which ArviZ takes a fifth for the tail: a cluster of less is taken for one."""
 
+_LARGEST_LOG = 700.0
+"""Whose exponential still has a place among float64."""
+
 _BOUNDED = -1.0
 """The k of a uniform tail: where the largest draws are all the same."""
 
@@ -108,9 +111,11 @@ class Tail:
         One standard error less and more; the latter at most 0.9, at which there is a mean.
     unseen : float
         What the largest draw and all beyond it should add to the mean, by a fit with the shape
-        `upper`.
+        `upper`, or half of that by a wide lognormal, where this is more.
     unseen_root : float
         The root of what they should add to the mean of squares about the median.
+    wide : bool
+        Whether it rises like that of a lognormal of sigma 1 or more.
     largest : float
         What the largest draw does add, as drawn.
     """
@@ -120,6 +125,7 @@ class Tail:
     upper: float
     unseen: float
     unseen_root: float
+    wide: bool
     largest: float
 
 
@@ -131,6 +137,10 @@ def tail_of(draws: Floats) -> Tail:
     Vehtari et al. (2024), Journal of Machine Learning Research 25, 72. Draws far out that are a
     cluster of their own look like a heavy tail where some of the bulk are fitted with them, so the
     outermost sixteenth is fitted by itself too, and counts where it surely has a light tail.
+
+    Where the few largest draws of a lognormal lie close by chance, the fit takes its tail for one
+    that ends there. The mean of the logarithms of more of them (Hill 1975, Annals of Statistics 3,
+    1163) hardly depends on these few.
     """
     values = np.sort(draws, axis=None)
     values = values - values[len(values) // 2]
@@ -149,7 +159,36 @@ def _right_tail(ordered: Floats) -> Tail:
     upper = min(k + error, 0.9)
     squares = min(2 * upper, 0.9)  # the shape of squares is twice that of the draws
     unseen, squared = (number**shape / count / (1 - shape) for shape in (upper, squares))
-    return Tail(k, k - error, upper, start * unseen, start * squared**0.5, largest)
+    by_sigma = _lognormal_tail(ordered, _tail_length(len(outer)))
+    unseen = max(start * unseen, by_sigma[0] / 2)
+    root = max(start * squared**0.5, (by_sigma[1] / 2) ** 0.5)
+    return Tail(k, k - error, upper, unseen, root, by_sigma[0] > 0, largest)
+
+
+def _lognormal_tail(ordered: Floats, number: int) -> tuple[float, float]:
+    """What lies beyond the largest draw of a lognormal adds to the mean, and to that of squares.
+
+    Its sigma is that of so many of the largest draws. Below 1 it is 0: what a mean misses is then
+    less than its error.
+    """
+    from scipy.special import log_ndtr, ndtri
+
+    count, start = len(ordered), float(ordered[-number - 1])
+    if count < _FEWEST or not start > 0:
+        return 0.0, 0.0
+    scores, before = -ndtri((np.arange(number) + 0.5) / count), -ndtri(number / count)
+    sigma = float(np.log(ordered[-number:] / start).mean() / (scores.mean() - before))
+    if sigma < 1:
+        return 0.0, 0.0
+    sigma, last = sigma * (1 + number**-0.5), -ndtri(1 / count)  # one standard error more
+    sums = (
+        power * (np.log(start) - sigma * before)
+        + (power * sigma) ** 2 / 2
+        + log_ndtr(power * sigma - last)
+        for power in (1, 2)
+    )
+    mean, square = (float(np.exp(min(total, _LARGEST_LOG))) for total in sums)
+    return mean, square
 
 
 def _tail_length(count: int) -> int:
