@@ -46,6 +46,8 @@ def told(stated, folder):
         ("3–5 W", "a range is {uniform: {low: 3, high: 5}}"),
         ("−5", "write -5 with the minus"),
         ("nan", "must be a finite number"),
+        ("-1.1e300", "is too large to compute with: at most 1e300 in size"),
+        ("9e-301 W", "is too small to compute with: at least 1e-300 in size"),
         ("[3, 5]", "a range is {uniform: {low: ..., high: ...}}; a list of values is {choice"),
         ("[3, 5, 7]", "a list of values is {choice: {options: [...]}}"),
         ("{normal: {mean: 1.2}}", "sd is missing: give mean and sd"),

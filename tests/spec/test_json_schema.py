@@ -32,7 +32,7 @@ BEYOND_A_SCHEMA = {
     "quantiles_falling", "quantiles_twice", "student_names_percentile", "truncate_nothing_left",
     "truncate_reversed", "uniform_reversed", "unit_key_of_wrong_kind", "unit_of_wrong_kind",
     "truncate_names", "unknown_model", "unknown_source", "unknown_unit", "unused", "weights_all_zero",
-    "weights_of_choice", "number_too_large", "not_finite", "quantiles_one",
+    "weights_of_choice", "number_too_large", "numbers_out_of_reach", "not_finite", "quantiles_one",
 }  # fmt: skip
 """What takes units, names, other files or sums to see."""
 

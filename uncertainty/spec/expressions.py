@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from uncertainty.spec.values import LARGEST
+
 __all__ = [
     "FUNCTIONS",
     "LONGEST",
@@ -64,7 +66,7 @@ def _convert(node: ast.AST) -> Expression:
     match node:
         case ast.Constant(value=bool()):
             pass
-        case ast.Constant(value=int() | float() as number) if abs(number) <= 1e300:
+        case ast.Constant(value=int() | float() as number) if abs(number) <= LARGEST:
             return ("number", _finite(float(number)))
         case ast.Name(id=name):
             return ("name", name)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from uncertainty.spec.hints import hint_for_number, hint_for_unit
 
 __all__ = [
+    "LARGEST",
     "NAME",
     "TEXT_SCHEMA",
     "NonNegative",
@@ -56,11 +57,19 @@ def is_name(text: str) -> bool:
     return NAME.fullmatch(text) is not None
 
 
+LARGEST = 1e300
+"""Of a number, and its inverse the smallest but 0: beyond, sums and tails leave float64."""
+
+
 def _finite(number: float, got: object) -> float:
     if not math.isfinite(number):
         raise PydanticCustomError(
             "finite", "must be a finite number (got {got})", {"got": str(got)}
         )
+    if abs(number) > LARGEST or 0 < abs(number) < 1 / LARGEST:
+        side = ("large", "at most", "1e300") if abs(number) > 1 else ("small", "at least", "1e-300")
+        text = "is too {} to compute with: {} {} in size (got {})".format(*side, got)
+        raise PydanticCustomError("range", "{text}", {"text": text})
     return number
 
 
