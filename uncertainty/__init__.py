@@ -100,7 +100,9 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("uncertainty")
+        from uncertainty.errors import DISTRIBUTION
+
+        return version(DISTRIBUTION)
     if name not in _ROOMS:
         raise AttributeError(f"module 'uncertainty' has no attribute {name!r}")
     return getattr(import_module(f"uncertainty.{_ROOMS[name]}"), name)

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Fault", "InputError", "UncertaintyError", "one_line", "said"]
+__all__ = ["DISTRIBUTION", "Fault", "InputError", "UncertaintyError", "one_line", "said"]
+
+DISTRIBUTION = "llm-energy-uncertainty"
+"""The name to install by: on an index, `uncertainty` is the name of another project."""
 
 
 def one_line(text: str) -> str:

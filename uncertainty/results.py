@@ -46,6 +46,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uncertainty.errors import DISTRIBUTION
 from uncertainty.precision import Floats
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ __all__ = [
     "with_posterior",
 ]
 
-_VERSIONS = ("uncertainty", "jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
+_VERSIONS = ("jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
 FORMAT = 1
 """Of the layout below; results of another format are refused by `load`."""
 Labels = Mapping[str, Mapping[str, str]]
@@ -97,7 +98,7 @@ def provenance(**facts: str | int | float) -> dict[str, str | int | float]:
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in _VERSIONS}
+    return {"uncertainty": version(DISTRIBUTION), **{name: version(name) for name in _VERSIONS}}
 
 
 def build_tree(

@@ -49,7 +49,7 @@ def of_uncertainty():
         row = un.summarize(un.stream(problem, draws, seed)).isel(quantity=0, statistic=0)
         return [float(row[key]) for key in ("lower", "median", "upper")]
 
-    return run, "uncertainty"
+    return run, "llm-energy-uncertainty"
 
 
 def drawn_by_numpy(rng, draws):

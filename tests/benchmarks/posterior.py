@@ -182,7 +182,7 @@ def main():
         print(f"| {name} | {seconds:.3g} s |")
     versions = {
         name: importlib.metadata.version(name)
-        for name in ("uncertainty", "jax", "numpyro", "pymc", "nutpie")
+        for name in ("llm-energy-uncertainty", "jax", "numpyro", "pymc", "nutpie")
     }
     facts = {
         "date": datetime.now(UTC).date().isoformat(),

@@ -95,7 +95,7 @@ def main():
     """Measure, print, keep."""
     seconds = sobol_seconds()
     versions = {
-        "uncertainty": importlib.metadata.version("uncertainty"),
+        "uncertainty": importlib.metadata.version("llm-energy-uncertainty"),
         "SALib": importlib.metadata.version("SALib"),
     }
     print(f"First-order and total indices of six inputs with intervals, N = {POINTS}:")

@@ -151,4 +151,4 @@ def test_arviz_draws_its_posterior_predictive_plots(tree):
 def test_the_version_is_that_of_the_package():
     from importlib.metadata import version
 
-    assert un.__version__ == version("uncertainty")
+    assert un.__version__ == version("llm-energy-uncertainty")

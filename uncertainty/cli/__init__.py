@@ -31,9 +31,9 @@ _GARBAGE = 200_000, 30, 30
 
 def _show_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from uncertainty import __version__
 
-        print(f"uncertainty {version('uncertainty')}")
+        print(f"uncertainty {__version__}")
         raise typer.Exit
 
 
