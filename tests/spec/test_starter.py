@@ -49,6 +49,20 @@ def test_scenarios_say_the_same(name, tmp_path):
         assert central[0] == pytest.approx(central[1], rel=1e-12)
 
 
+def test_a_scenario_keeps_only_the_changes_that_still_matter(tmp_path):
+    """The file replaces what an inherited scenario would change: of a base a note, here a fault."""
+    source, path = tmp_path / "mine.yaml", tmp_path / "my.yaml"
+    source.write_text(
+        "schema: 1\nextends: gpt-4o\nassumptions: {output_tokens: {fixed: 300}}\n"
+        "scenarios: {both: {output_tokens_median: 900, pue: 1.4}}\n"
+    )
+    path.write_text(written(source))
+    first, second = (every_scenario(file) for file in (source, path))
+    assert [*second[0].priors.scenarios] == ["long_input", "reasoning", "both"]
+    for old, new in zip(first, second, strict=True):
+        assert new.central() == pytest.approx(old.central(), rel=1e-12)
+
+
 def test_gives_the_same_draws(tmp_path):
     path = tmp_path / "my.yaml"
     path.write_text(written("gpt-4o"))

@@ -26,6 +26,8 @@ def build(text, folder):
         (HEAD + "    fixed: 1\n    null: W\n", "5:5", "got 'null', which YAML reads as no value"),
         (HEAD + "    fixed: 1\n    ~: W\n", "5:5", "got '~'"),
         (HEAD + "    fixed: 1\n    : W\n", "5:5", "got nothing"),
+        (HEAD + "    fixed: 1\n    true: W\n", "5:5", "got 'true', which YAML reads as a truth value"),
+        (HEAD + "    fixed: 1\n  FALSE: 2\n", "5:3", "got 'FALSE', which YAML reads as a truth"),
         (ANCHOR + "  *a : {fixed: 1}\n", "4:3", "got the alias"),
         (HEAD + f"    fixed: {'9' * 5000}\n", "4:12", "a number of 5,000 digits is too large"),
         (HEAD + f"    fixed: 0x{'f' * 5000}\n", "4:12", "is too large"),

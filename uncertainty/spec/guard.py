@@ -27,6 +27,7 @@ _DIGITS = 4000
 """Python reads no whole number of more than 4300; that a value is finite is checked later."""
 _WHOLE = re.compile(r"[-+]?(?:0[xo])?[0-9a-fA-F_]+")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUTHS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 
 
 class RefusedYAMLError(MarkedYAMLError):
@@ -99,9 +100,12 @@ def _wrong_key(event: NodeEvent) -> Iterator[str]:
         yield f"a key must be a name (got a {kind})"
     if isinstance(event, AliasEvent):
         yield f"a key must be written out (got the alias *{event.anchor})"
-    if isinstance(event, ScalarEvent) and event.style is None and event.value in _NULLS:
-        got = repr(event.value) if event.value else "nothing"
-        yield f"a key must be a name (got {got}, which YAML reads as no value)"
+    if isinstance(event, ScalarEvent) and event.style is None:
+        if event.value in _NULLS:
+            got = repr(event.value) if event.value else "nothing"
+            yield f"a key must be a name (got {got}, which YAML reads as no value)"
+        elif event.value in _TRUTHS:
+            yield f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
 
 
 def _wrong_scalar(event: ScalarEvent) -> Iterator[str]:

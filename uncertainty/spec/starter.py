@@ -68,7 +68,8 @@ def starting_file(
     ]
     for name, entry in entries.items():
         lines += [*_comment(name, entry), *_entry(name, entry, "  ")]
-    lines += [*_correlations(priors.layers, entries), *_scenarios(priors.scenarios, files)]
+    lines += _correlations(priors.layers, entries)
+    lines += _scenarios(priors.scenarios, {*entries, *used, *KINDS}, files)
     return "\n".join(lines) + "\n", files.copies
 
 
@@ -223,13 +224,17 @@ def _correlations(layers: Sequence[Layer], entries: Mapping[str, Plain]) -> Iter
         yield f"  - {_flow(item)}"
 
 
-def _scenarios(scenarios: Mapping[str, Layer], files: _Files) -> Iterator[str]:
+def _scenarios(
+    scenarios: Mapping[str, Layer], known: Collection[str], files: _Files
+) -> Iterator[str]:
     if scenarios:
         yield "\n# Named changes: uncertainty run FILE --scenario NAME (all: side by side)."
         yield "scenarios:"
     for name, layer in scenarios.items():
-        yield f"  {name}:"
-        for key, entry in _stated(layer).items():
+        # A change of what has been replaced says nothing, and would look like a misspelt name.
+        changes = {k: v for k, v in _stated(layer).items() if k in known}
+        yield f"  {name}:" if changes else f"  {name}: {{}}"
+        for key, entry in changes.items():
             yield from _entry(key, files.moved(entry, layer.document.place), "    ")
 
 
