@@ -17,7 +17,6 @@ __all__ = [
     "bfmi",
     "ess_bulk",
     "ess_tail",
-    "mcse_quantile",
     "r_hat",
     "smoothed_weights",
     "tail_of",
@@ -74,16 +73,6 @@ def _ess(draws: Floats, method: str) -> float:
 def _moves(draws: Floats) -> bool:
     """Whether there is anything to measure: a constant has no chains that could disagree."""
     return bool(np.ptp(draws) > 0)
-
-
-def mcse_quantile(draws: Floats, prob: float) -> float:
-    """Monte Carlo standard error of a quantile."""
-    from arviz_stats.base import array_stats
-
-    if not _moves(draws):
-        return 0.0
-    found = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="quantile", prob=prob)
-    return float(found)
 
 
 def bfmi(energy: Floats) -> Floats:

@@ -4,8 +4,10 @@ from functools import reduce
 from itertools import permutations
 from operator import mul
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 import uncertainty as un
 
@@ -206,3 +208,28 @@ def test_a_number_solved_from_the_answer_is_marked_and_must_name_an_output():
     assert table["solved"].values.tolist() == [True]
     with pytest.raises(un.InputError, match="solved_for: no output 'energy'.*'energy_wh'"):
         problem({**EPOCH, "utilization": {**solved, "solved_for": "energy"}})
+
+
+def test_medians_at_a_gap_are_never_wrong_by_five_errors():
+    """Half of the draws are 1, half are 10; the middle lies at the gap."""
+
+    def model(a, b, c, k):
+        return k * jnp.where(a + b + c < 0, 1.0, 10.0)
+
+    low = -float(np.sqrt(3) * ndtri(0.505)) / 3
+    law = {"normal": {"mean": low, "sd": 1.0}}
+    first, second = (
+        un.build_problem(
+            {"schema": 1, "assumptions": {**dict.fromkeys("abc", law), "k": {"fixed": k}}},
+            model=model,
+        )
+        for k in (1.0, 2.0)
+    )
+    for seed in range(100):
+        table = un.explain(first, second, seed=seed)
+        wrong = np.abs(table["value"].values - [1, 2])
+        assert (wrong <= 5 * table["value_se"].values).all()
+        # What the swap does is the same on both sides of the gap.
+        assert abs(float(table["contribution"][0]) - np.log(2)) < 1e-12
+        assert float(table["contribution_se"][0]) < 1e-9
+    assert table["side"].values[0] != table["side"].values[1]

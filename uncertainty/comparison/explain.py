@@ -14,7 +14,7 @@ from jax import Array
 from uncertainty.comparison.common import aligned, common_quantity
 from uncertainty.comparison.mixed import CORRELATIONS, MODEL, OTHERS, Mixed, mix
 from uncertainty.errors import InputError
-from uncertainty.estimate import standard_error
+from uncertainty.estimate import quantile, quantile_estimate, standard_error
 from uncertainty.evaluation import Columns
 from uncertainty.names import require_known
 from uncertainty.precision import Floats, in_float64
@@ -27,6 +27,7 @@ __all__ = ["explain"]
 _DRAWS, _QUERIES = 2**10, 2**6
 _EXACT = 12
 _ORDERS = 256
+_WHICH = ("first", "second")
 
 
 @in_float64
@@ -160,8 +161,17 @@ class _Game:
                 told = f"with {', '.join(sorted(chosen)) or 'nothing'} swapped"
                 text = f"{self.quantity} is not above 0 and finite everywhere {told}"
                 raise InputError.of("<explain>", text)
-            medians = [np.median(values), *np.median(values, 1)]
-            self.known[chosen] = np.log(np.array(medians))
+            # The queries of a chain are those of all its draws.
+            number = len(values) * _QUERIES if self.statistic == "query" else None
+            median, error = quantile_estimate(values, 0.5, None, number)
+            apart = quantile(values, 0.5)
+            apart = apart - apart.mean()
+            if not apart.any():  # chains that agree by chance
+                apart = np.resize([1.0, -1.0], len(apart))
+            # What two swaps have in common cancels in the medians of the chains; these spread as
+            # far as the median of all is in doubt, at a gap or where values repeat too.
+            apart = apart * (error / float(standard_error(apart)) / median)
+            self.known[chosen] = np.log(median) + np.array([0.0, *apart])
         return self.known[chosen]
 
 
@@ -244,6 +254,9 @@ def _table(
     stated = [[_said(problem, name, members[name]) for problem in problems] for name in names]
     solved = [any(_solved(problem, members[name]) for problem in problems) for name in names]
     output = problems[0].outputs[game.quantity]
+    sides = [_label(problem) for problem in problems]
+    if sides[0] == sides[1]:  # two mappings, or one file with other values
+        sides = [f"{side} ({which})" for side, which in zip(sides, _WHICH, strict=True)]
     return xr.Dataset(
         {
             "contribution": ("input", parts[order, 0]),
@@ -261,7 +274,7 @@ def _table(
         },
         {
             "input": [names[i] for i in order],
-            "side": [_label(problem) for problem in problems],
+            "side": sides,
         },
         {
             "quantity": game.quantity,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.health import ess_bulk, mcse_quantile
+from uncertainty.estimate import quantile_estimate
+from uncertainty.health import ess_bulk, ess_tail
 from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
 from uncertainty.report.markdown import heading, image, paragraph, table_text
 from uncertainty.report.text import Headline, figure_with_error, headline
-from uncertainty.summary import Group, draws_of, main_quantity, quoted_statistic, summarize
+from uncertainty.summary import Group, batched, draws_of, main_quantity, quoted_statistic, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +45,12 @@ def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
         before = np.asarray(tree["prior"][name].values)
         after = np.asarray(tree["posterior"][name].values)
         row: dict[str, str | float] = {"assumption": name}
-        row |= {f"prior_{key}": float(np.quantile(before, p)) for key, p in _POINTS.items()}
+        bulk = ess_bulk(after)
+        number = min(after.size, bulk, ess_tail(after))
+        row |= {f"prior_{key}": quantile_estimate(before, p)[0] for key, p in _POINTS.items()}
         for key, p in _POINTS.items():
-            row[key] = float(np.quantile(after, p))
-            row[f"mcse_{key}"] = mcse_quantile(after, p)
-        row["ess_bulk"] = ess_bulk(after)
+            row[key], row[f"mcse_{key}"] = quantile_estimate(batched(after, tree), p, None, number)
+        row["ess_bulk"] = bulk
         row["units"] = str(tree["posterior"][name].attrs.get("units", ""))
         rows.append(row)
     return pd.DataFrame(rows)
