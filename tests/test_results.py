@@ -200,3 +200,72 @@ def test_inputs_that_are_no_numbers_are_not_ranked(small):
     odd["prior"][name].values[0, 0] = np.nan
     with pytest.raises(un.InputError, match=f"{name} is no number in some of the draws"):
         un.rank_inputs(odd, method="correlation")
+
+
+@pytest.fixture(scope="module")
+def every_kind(lognormals):
+    """One small result of each layout."""
+    laws = lognormals.priors()["assumptions"]
+    flat = un.build_problem(lognormals.priors(), model=lognormals.model)
+    varied = {"schema": 1, "assumptions": {**laws, "c": {**laws["c"], "varies": "query"}}}
+    nested = un.build_problem(varied, model=lognormals.model)
+    evidence = {"schema": 1, "observes": "y", "error": {"lognormal": {"sigma": 0.3}},
+                "columns": ["value"], "rows": [[4.0], [5.0]]}  # fmt: skip
+    learned = un.build_problem(varied, model=lognormals.model, evidence=evidence)
+    return {
+        "flat": un.simulate(flat, draws=64),
+        "nested": un.simulate(nested, draws=64),
+        "stream": un.stream(nested, draws=2048),
+        "learned": un.infer(learned, draws=100, warmup=100, chains=2, prior_draws=64),
+    }
+
+
+@pytest.mark.parametrize("kind", ["flat", "nested", "stream", "learned"])
+def test_a_sealed_result_that_contradicts_itself_is_refused(every_kind, kind, tmp_path):
+    whole = every_kind[kind]
+    assert un.load(un.save(whole, tmp_path / "x.nc")).identical(whole)
+    counts = ["draws", "queries", "randomizations", "posterior_chains", "posterior_draws"]
+    for name in counts:
+        for value in (10**9, 0, -1)[: 1 if kind == "learned" else 3] if name in whole.attrs else ():
+            if name == "queries" and value > 0 and kind != "stream":
+                continue  # kept nowhere else, and any number may be
+            odd = whole.copy()
+            odd.attrs[name] = value
+            with pytest.raises(un.InputError, match=f"attributes? .*{name}'"):
+                un.load(un.save(odd, tmp_path / "x.nc"))
+    for group, node in whole.children.items():
+        for dim in ("chain", "draw", "level", "statistic", "moment"):
+            if node.sizes.get(dim, 0) > 1 and "sketch" not in group:
+                odd = whole.copy()
+                odd[group] = node.to_dataset().isel({dim: slice(1)})
+                with pytest.raises(un.InputError, match="must|is not the number|there are"):
+                    un.load(un.save(odd, tmp_path / "x.nc"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["flat", "nested", "stream", "learned"])
+def test_what_is_not_finite_is_refused_or_said(every_kind, kind, value, tmp_path):
+    """No traceback, no warning of NumPy, and no figure that hides it."""
+    from uncertainty.report import doubts, headline
+
+    whole = every_kind[kind]
+    for group, node in whole.children.items():
+        for name in {"a", "y", "y_edges", "y_moments", "evidence", "lp"} & {*node.data_vars}:
+            if node[name].dtype.kind != "f":
+                continue
+            odd = whole.copy(deep=True)
+            odd[group].dataset.variables[name].values.reshape(-1)[:1] = value
+            path = un.save(odd, tmp_path / "x.nc")
+            try:
+                loaded = un.load(path)
+                table = un.summarize(loaded)
+                if group == "prior_predictive" and kind == "flat":
+                    row = table.sel(quantity="y", statistic="query")
+                    assert not np.isfinite(float(row["mean"]))
+                    assert doubts(loaded, headline(loaded, "y", [0.9]))
+                if "prior" in loaded.children:
+                    un.summarize_inputs(loaded)
+                un.exceedance(loaded, 1.0, "y")
+                un.rank_inputs(loaded, method="correlation")
+            except un.InputError as error:
+                assert str(error)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.errors import InputError
-from uncertainty.results import FORMAT, inputs_of
+from uncertainty.estimate import LEVELS, QUERY_STATISTICS
+from uncertainty.results import FORMAT, MOMENTS, inputs_of
 from uncertainty.writing import reason, refuse_inputs, replacing
 
 if TYPE_CHECKING:
@@ -178,10 +179,13 @@ def _faults(tree: "xr.DataTree") -> Iterator[str]:
         yield f"it has format {found}, and this version reads {FORMAT}; run it anew"
         return
     learned = "posterior" in tree.children
-    yield from _wrong_attributes(tree.attrs, {**_ALWAYS, **(_LEARNED if learned else {})})
     optional = {name: kind for name, kind in _OPTIONAL.items() if name in tree.attrs}
-    yield from _wrong_attributes(tree.attrs, optional)
-    yield from _wrong_groups(tree)
+    wanted = {**_ALWAYS, **(_LEARNED if learned else {}), **optional}
+    faults = [*_wrong_attributes(tree.attrs, wanted), *_wrong_groups(tree)]
+    yield from faults
+    if not faults:  # else the arrays are not there to be compared
+        faults = [*_wrong_sizes(tree)]
+        yield from faults or [*_wrong_counts(tree), *_wrong_numbers(tree)]
 
 
 def _wrong_attributes(
@@ -313,6 +317,20 @@ _OF_POSTERIOR = (
     "observed_data", "unconstrained_posterior",
 )  # fmt: skip
 
+_LABELS: Mapping[str, Mapping[str, tuple[object, ...]]] = {
+    **{f"{group}_statistics": {"statistic": QUERY_STATISTICS} for group in ("prior", "posterior")},
+    **{
+        f"{group}_quantiles": {"level": tuple(LEVELS.tolist())}
+        for group in ("prior_query", "prior_control", "posterior_query")
+    },
+    "prior_sketch": {"statistic": ("query",), "moment": MOMENTS},
+}
+"""What stands along a dimension of a group, for what is read there by name or place."""
+_OF_CHAINS = {group for group, begin in _GROUPS.items() if begin == _DRAWN} - {
+    group for group in _GROUPS if group.startswith("prior")
+}
+"""Groups over the draws of the posterior."""
+
 
 def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
     groups = tree.children
@@ -364,3 +382,72 @@ def _wrong_groups(tree: "xr.DataTree") -> Iterator[str]:
         ):
             there = groups[group].variables
             yield from (f"{group}/{name} is missing" for name in wanted if name not in there)
+
+
+def _wrong_counts(tree: "xr.DataTree") -> Iterator[str]:
+    """Compare what a result says of its size with its arrays: standard errors follow from it."""
+    facts = tree.attrs
+    if "prior_sketch" in tree.children:
+        sketch = tree["prior_sketch"].dataset
+        chains, nested = sketch.sizes["chain"], "typical" in sketch["statistic"].values
+        whole = facts["draws"] * (facts["queries"] if nested else 1)
+        for name in tree["central"].data_vars:
+            counted = sketch[f"{name}_moments"].sel(statistic="query", moment="number").sum()
+            if counted != whole:
+                yield f"attributes 'draws' and 'queries' are not what prior_sketch/{name} counts"
+    else:
+        chains, nested = tree["prior"].sizes["chain"], "prior_statistics" in tree.children
+        if facts["draws"] != chains * tree["prior"].sizes["draw"]:
+            yield f"attribute 'draws' is {facts['draws']}, which is not the number in the prior"
+    if chains < 2 or facts["randomizations"] != chains:
+        yield f"attribute 'randomizations' is {facts['randomizations']}, and there are {chains}"
+    if facts["queries"] < (2 if nested else 1):
+        yield f"attribute 'queries' is {facts['queries']}, which is too few"
+    if facts["seed"] < 0:
+        yield "attribute 'seed' must not be negative"
+    for dim in _DRAWN if "posterior" in tree.children else ():
+        if facts[f"posterior_{dim}s"] != tree["posterior"].sizes[dim]:
+            yield f"attribute 'posterior_{dim}s' is not the number in the posterior"
+
+
+def _wrong_sizes(tree: "xr.DataTree") -> Iterator[str]:
+    """Compare the dimensions of groups that are read together."""
+    for group, node in tree.children.items():
+        for dim, wanted in _LABELS.get(group, {}).items():
+            there = node.coords[dim].values.tolist() if dim in node.coords else []
+            # Levels are read by place, the others by name.
+            if there != [*wanted] if dim == "level" else not {*wanted} <= {*there}:
+                yield f"{group} must have, by {dim}, {', '.join(map(str, wanted[:5]))}"
+        like = tree.children.get("posterior" if group in _OF_CHAINS else "prior")
+        for dim in _GROUPS.get(group, ()):
+            if dim in _DRAWN and like is not None and node.sizes.get(dim) != like.sizes.get(dim):
+                yield f"{group} must have as many of {dim} as the group {like.name}"
+    for name in tree["central"].data_vars if "prior_sketch" in tree.children else ():
+        for part, last in (("", f"{name}_bin"), ("_moments", "moment")):
+            if tree["prior_sketch"][f"{name}{part}"].dims != ("statistic", "chain", last):
+                yield f"prior_sketch/{name}{part} must have the dimensions statistic, chain, {last}"
+
+
+_FINITE = ("posterior", "unconstrained_posterior", "sample_stats")
+"""Groups of which every number is finite; others show what a model gave, infinite or NaN."""
+
+
+def _wrong_numbers(tree: "xr.DataTree") -> Iterator[str]:
+    for group in _FINITE:
+        for name, values in (
+            tree.children[group].data_vars.items() if group in tree.children else ()
+        ):
+            bad = float((~np.isfinite(values.values)).mean()) if values.size else 0.0
+            if bad:
+                yield f"{group}/{name} is not finite for {100 * bad:.3g} % of the draws"
+    if "prior_sketch" not in tree.children:
+        return
+    sketch = tree["prior_sketch"].dataset
+    for name in tree["central"].data_vars:
+        edges, counts = sketch[f"{name}_edges"].values, sketch[str(name)].values
+        if not (np.isfinite(edges).all() and (np.diff(edges) >= 0).all()):
+            yield f"prior_sketch/{name}_edges must be finite and ascend"
+        if edges.shape[-1] != counts.shape[-1] + 1 or not (counts >= 0).all():
+            yield f"prior_sketch/{name} must hold counts, one less than its edges"
+        if not (sketch[f"{name}_moments"].sel(moment=["number", "not_finite"]).values >= 0).all():
+            yield f"prior_sketch/{name}_moments must count what it holds"

@@ -5,6 +5,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from uncertainty.estimate import NONE, Estimate
@@ -142,7 +143,10 @@ def _group_after(text: str, group: str) -> str:
 def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
     """Say why a result, or a figure that is quoted of it, is not to be trusted."""
     figures = (text for table in summary.tables for text in unknown_figures(table))
-    return [*warnings_of(tree), *dict.fromkeys(figures)]
+    found = [*warnings_of(tree), *dict.fromkeys(figures)]
+    if not found and not np.isfinite(summary.tables[0]["sd"]).all():
+        found.append(f"some draws of {summary.quantity} are not finite: mend the model or inputs")
+    return found
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:

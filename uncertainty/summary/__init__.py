@@ -356,7 +356,8 @@ def exceedance(
     if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)
         pairs = independent_draws(tree, quantity, "typical", which) * float(tree.attrs["queries"])
-        return exceedance_of_functions(functions, threshold, number, pairs)
+        with np.errstate(invalid="ignore", over="ignore"):  # of infinite draws
+            return exceedance_of_functions(functions, threshold, number, pairs)
     draws = draws_of(tree, quantity, statistic, which)
     chance, error = chance_estimate((draws > threshold).mean(1), number)
     unknown = "median" in _unknown(tree, quantity, statistic, which, ("median",))
