@@ -419,7 +419,8 @@ def _wrong_sizes(tree: "xr.DataTree") -> Iterator[str]:
             if there != [*wanted] if dim == "level" else not {*wanted} <= {*there}:
                 yield f"{group} must have, by {dim}, {', '.join(map(str, wanted[:5]))}"
         like = tree.children.get("posterior" if group in _OF_CHAINS else "prior")
-        for dim in _GROUPS.get(group, ()):
+        # Statistics of a sampler whose draws were replaced by weights are those of its own draws.
+        for dim in _GROUPS.get(group, ()) if group != "sample_stats" else ():
             if dim in _DRAWN and like is not None and node.sizes.get(dim) != like.sizes.get(dim):
                 yield f"{group} must have as many of {dim} as the group {like.name}"
     for name in tree["central"].data_vars if "prior_sketch" in tree.children else ():
@@ -428,8 +429,8 @@ def _wrong_sizes(tree: "xr.DataTree") -> Iterator[str]:
                 yield f"prior_sketch/{name}{part} must have the dimensions statistic, chain, {last}"
 
 
-_FINITE = ("posterior", "unconstrained_posterior", "sample_stats")
-"""Groups of which every number is finite; others show what a model gave, infinite or NaN."""
+_FINITE = ("unconstrained_posterior",)
+"""Groups of which every number is finite; others may show what a model gave, infinite or NaN."""
 
 
 def _wrong_numbers(tree: "xr.DataTree") -> Iterator[str]:

@@ -227,7 +227,7 @@ def unknown_figures(
     for statistic in table["statistic"].values:
         row = table.sel(statistic=statistic)
         unknown[str(statistic)] = {key for key in shown if np.isinf(row[f"mcse_{key}"])}
-    same = len(unknown) == 1 or all(np.ptp(table[key].values) == 0 for key in _FIGURES)
+    same = len(unknown) == 1 or all((v == v[0]).all() for v in (table[k].values for k in _FIGURES))
     found, beyond = [], []
     for statistic, keys in [*unknown.items()][: 1 if same else None]:
         which = f"{'any one' if statistic == 'query' else statistic} query"
