@@ -20,15 +20,14 @@ from uncertainty import cli
 from uncertainty.errors import InputError
 from uncertainty.sampling import forward
 
-EXAMPLES = int(os.environ.get("UNCERTAINTY_FUZZ", "25"))
+EXAMPLES = int(os.environ.get("UNCERTAINTY_FUZZ", "5"))
 LONGEST_S = 240  # of a busy machine: what takes this long hangs
 
-pytestmark = pytest.mark.slow
 often = settings(
     max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=list(HealthCheck),
-    derandomize=EXAMPLES == 25,
+    derandomize="UNCERTAINTY_FUZZ" not in os.environ,
 )
 
 PRIORS = """schema: 1
@@ -220,6 +219,7 @@ VALUES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @often
 @given(
     command=st.sampled_from(COMMANDS),

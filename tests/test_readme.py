@@ -39,9 +39,9 @@ def test_every_command_of_the_readme_is_one_that_parses():
 
     commands = get_command(app).commands
     for line in "\n".join(blocks(README, "sh")).splitlines():
-        for words in re.findall(r"uncertainty (run|check) (.*?)(?: &&|$)", line):
-            known = {option for p in commands[words[0]].params for option in p.opts}
-            assert set(re.findall(r"--[a-z]+", words[1])) <= known, line
+        for name, words in re.findall(r"uncertainty ([a-z]+) (.*?)(?: &&|$)", line):
+            known = {option for p in commands[name].params for option in p.opts}
+            assert set(re.findall(r"(?<= )--[a-z-]+", f" {words}")) <= known, line
 
 
 FEWER = {
@@ -137,8 +137,13 @@ def test_shipped_files_are_these():
 CALIBRATED = [name for name in shipped_names() if name.startswith("calibrated/")]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ASKED + MORE + CALIBRATED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "gpt-4o" else pytest.param(name, marks=pytest.mark.slow)
+        for name in ASKED + MORE + CALIBRATED
+    ],
+)
 def test_shipped_files_are_good_in_every_scenario(name):
     problem = un.build_problem(name)
     for scenario in (None, *problem.priors.scenarios):
@@ -197,7 +202,7 @@ def test_gpt_4o_names_evidence_and_its_prior_is_what_it_is_without():
     assert (one["prior_predictive"]["energy_wh"] == other["prior_predictive"]["energy_wh"]).all()
 
 
-@pytest.mark.parametrize("name", ["gpt-4o", "open-llama-70b"])
+@pytest.mark.parametrize("name", ["gpt-4o", pytest.param("open-llama-70b", marks=pytest.mark.slow)])
 def test_the_ends_of_every_printed_interval_are_within_one_percent(name):
     problem = un.build_problem(name)
     tree = un.simulate(problem)

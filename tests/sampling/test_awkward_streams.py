@@ -186,7 +186,8 @@ def test_blocks_in_any_order_give_the_same(problem, tree, monkeypatch):
         assert np.allclose(values, again[name], rtol=rtol, atol=0, equal_nan=True), name
 
 
-def test_errors_are_those_of_200_seeds():
+@pytest.mark.parametrize("seeds", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_errors_are_the_spread_over_seeds(seeds):
     """Spread and bias of quantiles against their stated errors."""
     laws = {name: LAWS[name] for name in ("a", "b", "u")}
     part = un.build_problem(
@@ -199,7 +200,7 @@ def test_errors_are_those_of_200_seeds():
     )
     exact = {**EXACT, "falling": -np.exp(-ndtri(LEVELS))}
     misses = []
-    for seed in range(200):
+    for seed in range(seeds):
         found = un.summarize(un.stream(part, 2**12, seed)).sel(statistic="query")
         misses.append(
             [
@@ -211,8 +212,8 @@ def test_errors_are_those_of_200_seeds():
             ]
         )
     z = np.array(misses)
-    # Student's t of 16 chains has a spread of 1.07; seen from 200 seeds it is up to 1.2.
+    # Student's t of 16 chains has a spread of 1.07, seen from so many seeds.
     whole = np.sqrt((z**2).mean(0))
-    assert (whole < 1.2).all(), whole
+    assert (whole < 1.07 * (1 + 2.5 / np.sqrt(2 * seeds))).all(), whole
     # The median of "falling" is the middle of symmetric points, and better known than it says.
     assert (np.delete(whole, 1) > 0.5).all(), whole

@@ -103,7 +103,7 @@ def test_standard_errors_are_calibrated_where_queries_vary():
     check_calibrated(coverage(nested(), 2**13, 256, found))
 
 
-@pytest.mark.parametrize("queries", [64, 256, 1024])
+@pytest.mark.parametrize("queries", [64, 256, pytest.param(1024, marks=pytest.mark.slow)])
 def test_the_ends_of_typical_and_mean_are_unbiased(queries):
     problem, seeds = nested(), range(48)
     tables = [un.summarize(un.simulate(problem, 2**12, seed, queries=queries)) for seed in seeds]
