@@ -77,6 +77,7 @@ def test_too_few_draws_are_saved_and_marked(folder):
     assert (folder / "results" / "mine-posterior" / "run.nc").exists()
 
 
+@pytest.mark.slow
 def test_run_prints_a_posterior_beside_its_prior(folder):
     done = uncertainty(folder, "run", "mine.yaml", "--draws", "512")
     assert done.returncode == 0, done.stderr
@@ -90,6 +91,7 @@ def test_run_prints_a_posterior_beside_its_prior(folder):
     assert "posterior" not in alone.stdout
 
 
+@pytest.mark.slow
 def test_scenarios_side_by_side_have_each_its_posterior_where_there_is_one(folder):
     words = ("run", "mine.yaml", "--scenario", "all", "--draws", "64", "--json")
     done = uncertainty(folder, *words)

@@ -220,7 +220,14 @@ def every_kind(lognormals):
     }
 
 
-@pytest.mark.parametrize("kind", ["flat", "nested", "stream", "learned"])
+@pytest.mark.parametrize(
+    "kind",
+    [  # what was learned has the groups of a prior too
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("flat", "nested")),
+        "stream",
+        "learned",
+    ],
+)
 def test_a_sealed_result_that_contradicts_itself_is_refused(every_kind, kind, tmp_path):
     whole = every_kind[kind]
     assert un.load(un.save(whole, tmp_path / "x.nc")).identical(whole)
