@@ -151,6 +151,7 @@ def test_truncated_mixtures_and_choices_stay_inside(law, cut):
         assert found.max() <= high
 
 
+@pytest.mark.slow
 @examples(max_examples=2)
 @given(mixtures(), mixtures())
 def test_mixtures_and_truncation_keep_ranks(first, second):
