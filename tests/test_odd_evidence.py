@@ -10,7 +10,7 @@ import uncertainty as un
 from uncertainty.health import ess_bulk, leave_one_out, smoothed_weights
 from uncertainty.report import fit_sentences
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow  # posteriors of many programs
 
 
 def product(a, b):
@@ -47,6 +47,7 @@ def test_few_weights_cannot_be_relied_on():
     assert smoothed_weights(np.random.default_rng(0).normal(size=16)).k == np.inf
 
 
+@slow
 def test_limits_alone_are_learned_from_and_reported(tmp_path):
     total = np.sqrt(1.0**2 + 0.2**2)
     problem = un.build_problem(
@@ -66,6 +67,7 @@ def test_limits_alone_are_learned_from_and_reported(tmp_path):
     assert "fit.svg" not in (tmp_path / "report.md").read_text()
 
 
+@slow
 def test_evidence_of_one_name_is_numbered_until_all_differ():
     items = [evidence([[float(i)]]) for i in (1, 2, 3)]
     items[1]["title"] = "another"
@@ -75,6 +77,7 @@ def test_evidence_of_one_name_is_numbered_until_all_differ():
     assert [item.name for item in again.observations] == ["evidence", "evidence_2", "evidence_3"]
 
 
+@slow
 @pytest.mark.parametrize("name", ["utilization", "energy_wh"])
 def test_evidence_may_not_be_called_like_an_input_or_an_output(tmp_path, name):
     (tmp_path / "mine.yaml").write_text(
@@ -93,6 +96,7 @@ def added(**more):
     return {**stated, **error, "random_effect": {"column": "site", "sd": "30 mWh"}, **more}
 
 
+@slow
 def test_spreads_with_a_unit_reach_the_system_that_nobody_measured():
     problem = un.build_problem(
         "epoch", given={"utilization": 0.1, "power_fraction": law(0.1)}, evidence=added()
@@ -101,6 +105,7 @@ def test_spreads_with_a_unit_reach_the_system_that_nobody_measured():
     assert dict(effect.law.fields)["sd"] == pytest.approx(0.03)
 
 
+@slow
 def test_named_spreads_are_in_the_unit_of_the_error():
     noise = {"lognormal": {"p5": 100, "p95": 400}, "unit": "J"}
     stated = added(error={"normal": {"sd": "noise"}})
@@ -110,6 +115,7 @@ def test_named_spreads_are_in_the_unit_of_the_error():
     assert un.build_problem("epoch", given={"noise": noise}, evidence=stated)
 
 
+@slow
 def test_limits_need_a_number_of_degrees_of_freedom():
     heavy = {"error": {"log_student_t": {"df": "nu", "scale": 0.1}}}
     whole = priors(nu={"lognormal": {"median": 4, "sigma": 0.3}})
@@ -118,6 +124,7 @@ def test_limits_need_a_number_of_degrees_of_freedom():
         un.build_problem(whole, model=product, evidence=stated)
 
 
+@slow
 def test_a_discrepancy_that_is_given_is_that_of_a_new_system_too():
     stated = evidence([[0.3]], discrepancy="off")
     whole = priors(off={"normal": {"mean": 0, "sd": 0.5}})
@@ -125,6 +132,7 @@ def test_a_discrepancy_that_is_given_is_that_of_a_new_system_too():
     assert problem.new_system.assumptions["system_discrepancy"].law.family == "fixed"
 
 
+@slow
 def test_a_model_of_any_inputs_learns_nothing_of_a_system_that_was_not_measured():
     stated = {
         **evidence([["x", 0.3]], ["site", "value"]),
@@ -137,6 +145,7 @@ def test_a_model_of_any_inputs_learns_nothing_of_a_system_that_was_not_measured(
     assert "system_effect" not in tree.attrs["updated"]
 
 
+@slow
 def test_predictions_know_groups_however_written_and_tell_of_unused_conditions():
     stated = {
         **evidence([[1, 0.3], [0, 3.0]], ["site", "value"], 0.01),
@@ -154,6 +163,7 @@ def test_predictions_know_groups_however_written_and_tell_of_unused_conditions()
     assert notice.startswith("pue: is used by nothing in product")
 
 
+@slow
 def test_fits_with_errors_of_other_families_are_compared():
     fits = {}
     for name, error in (
@@ -165,6 +175,7 @@ def test_fits_with_errors_of_other_families_are_compared():
     assert set(un.compare_fits(fits)["fit"].values) == {"multiplied", "added"}
 
 
+@slow
 def test_an_untrusted_posterior_is_fitted_again():
     """Too few draws of chains, and a measurement too sharp for weights to stand in for them."""
     problem = un.build_problem(priors(), model=product, evidence=evidence([[2.0]], sigma=0.001))
@@ -189,6 +200,7 @@ def file(tmp_path):
     return path
 
 
+@slow
 def test_what_evidence_ties_together_is_exported_together(file):
     """Ten exact values: utilization is known as well as what it is divided by, and no better."""
     stated = {"schema": 1, "observes": "energy_wh", "error": {"lognormal": {"sigma": 0.002}},
@@ -204,6 +216,7 @@ def test_what_evidence_ties_together_is_exported_together(file):
         assert abs(float(lost[key])) < 0.01 + 5 * float(lost[f"{key}_se"])
 
 
+@slow
 def test_what_evidence_brought_along_is_exported_with_it(file):
     stated = {"schema": 1, "observes": "energy_wh", "error": {"lognormal": {"sigma": "noise"}},
               "random_effect": {"column": "site", "sd": "between"},
@@ -215,6 +228,7 @@ def test_what_evidence_brought_along_is_exported_with_it(file):
     assert {"noise", "between"} <= exported.assumptions.keys()
 
 
+@slow
 def test_what_a_call_changed_is_not_exported_in_silence(file):
     stated = evidence([[0.3]])
     problem = un.build_problem(str(file), given={"output_tokens": 700}, evidence=stated)
@@ -224,6 +238,7 @@ def test_what_a_call_changed_is_not_exported_in_silence(file):
     assert not (file.parent / "learned.yaml").exists()
 
 
+@slow
 def test_an_evidence_file_that_changed_is_noticed(file, monkeypatch):
     from uncertainty.sampling import recall
 

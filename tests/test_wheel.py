@@ -73,7 +73,6 @@ def test_every_shipped_file_by_name_and_by_path_from_a_wheel(installed, tmp_path
     assert {name: hashes for name, (_, hashes) in found["of a clone"].items()} == texts
 
 
-@pytest.mark.slow
 def test_the_wheel_ships_every_file_of_the_priors(installed):
     shipped = installed / "uncertainty" / "priors"
     names = {p.relative_to(shipped_folder()) for p in shipped_folder().rglob("*") if p.is_file()}
