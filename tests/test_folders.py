@@ -194,7 +194,7 @@ def test_two_runs_are_the_same_bytes_but_for_the_clock(call, monkeypatch):
     for hour in (b"01", b"23"):
         stamp = f"2026-01-01T{hour.decode()}:00:00+00:00"
         clock = SimpleNamespace(now=lambda _, stamp=stamp: datetime.fromisoformat(stamp))
-        monkeypatch.setattr("uncertainty.results.datetime", clock)
+        monkeypatch.setattr("uncertainty.results.tree.datetime", clock)
         told.append(call(line))
         # It stands in created_at, of run.nc and of report.md; the seal of run.nc follows it.
         found.append(

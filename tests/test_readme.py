@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import uncertainty as un
-from uncertainty.implied import width_notices
-from uncertainty.spec import parse_yaml, shipped_folder, shipped_names
-from uncertainty.spec.catalogue import KINDS
-from uncertainty.spec.families import FAMILY_KEYS
+from uncertainty.files.catalogue import KINDS
+from uncertainty.files.document import parse_yaml
+from uncertainty.files.families import FAMILY_KEYS
+from uncertainty.files.library import shipped_folder, shipped_names
+from uncertainty.sampling.implied import width_notices
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -181,8 +182,8 @@ def test_published_figures_lie_inside_calibrated_intervals_that_do_not_know_them
 
 
 def test_shipped_evidence_is_cited_measured_and_small():
-    from uncertainty.spec import Evidence, evidence_names, read_evidence
-    from uncertainty.spec.library import Place, sources
+    from uncertainty.files.evidence import Evidence, evidence_names, read_evidence
+    from uncertainty.files.library import Place, sources
 
     found = [read_evidence(name, Place(ROOT, None)) for name in evidence_names()]
     assert sum(len(item.rows) for item in found) <= 80

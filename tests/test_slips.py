@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.spec import shipped_names
+from uncertainty.files.library import shipped_names
 
 PLAIN = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 2, "sigma": 0.3}}}}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from uncertainty.spec import shipped_folder, shipped_names
+from uncertainty.files.library import shipped_folder, shipped_names
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """

@@ -7,19 +7,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uncertainty.comparison import check_ledger as check_ledger
     from uncertainty.comparison import compare as compare
     from uncertainty.comparison import explain as explain
+    from uncertainty.comparison import summarize_scenarios as summarize_scenarios
     from uncertainty.comparison import sweep as sweep
     from uncertainty.energy import ENERGY_MODELS as ENERGY_MODELS
     from uncertainty.errors import Fault as Fault
     from uncertainty.errors import InputError as InputError
     from uncertainty.errors import UncertaintyError as UncertaintyError
-    from uncertainty.exporting import export_priors as export_priors
-    from uncertainty.fit import check_fit as check_fit
-    from uncertainty.fit import check_prior as check_prior
-    from uncertainty.fit import compare_fits as compare_fits
-    from uncertainty.implied import summarize_inputs as summarize_inputs
-    from uncertainty.ledger import check_ledger as check_ledger
+    from uncertainty.files import Priors as Priors
+    from uncertainty.files import load_priors as load_priors
+    from uncertainty.inference import check_fit as check_fit
+    from uncertainty.inference import check_prior as check_prior
+    from uncertainty.inference import compare_fits as compare_fits
+    from uncertainty.inference import export_priors as export_priors
+    from uncertainty.inference import infer as infer
+    from uncertainty.inference import predict as predict
+    from uncertainty.inference import update as update
     from uncertainty.problem import Problem as Problem
     from uncertainty.problem import build_problem as build_problem
     from uncertainty.report import write_assumptions as write_assumptions
@@ -33,53 +38,48 @@ if TYPE_CHECKING:
     from uncertainty.report import write_scenarios as write_scenarios
     from uncertainty.report import write_scores as write_scores
     from uncertainty.report import write_sweep as write_sweep
-    from uncertainty.sampling import infer as infer
-    from uncertainty.sampling import predict as predict
+    from uncertainty.results import exceedance as exceedance
+    from uncertainty.results import load as load
+    from uncertainty.results import save as save
+    from uncertainty.results import score as score
+    from uncertainty.results import share_per_query as share_per_query
+    from uncertainty.results import summarize as summarize
     from uncertainty.sampling import simulate as simulate
     from uncertainty.sampling import stream as stream
-    from uncertainty.sampling import update as update
-    from uncertainty.saving import load as load
-    from uncertainty.saving import save as save
-    from uncertainty.scenarios import summarize_scenarios as summarize_scenarios
-    from uncertainty.scoring import score as score
+    from uncertainty.sampling import summarize_inputs as summarize_inputs
     from uncertainty.sensitivity import rank_inputs as rank_inputs
-    from uncertainty.spec import Priors as Priors
-    from uncertainty.spec import load_priors as load_priors
-    from uncertainty.summary import exceedance as exceedance
-    from uncertainty.summary import share_per_query as share_per_query
-    from uncertainty.summary import summarize as summarize
 
 _ROOMS = {
     "ENERGY_MODELS": "energy",
     "Fault": "errors",
     "InputError": "errors",
-    "Priors": "spec",
+    "Priors": "files",
     "Problem": "problem",
     "UncertaintyError": "errors",
     "build_problem": "problem",
-    "check_fit": "fit",
-    "check_ledger": "ledger",
-    "check_prior": "fit",
+    "check_fit": "inference",
+    "check_ledger": "comparison",
+    "check_prior": "inference",
     "compare": "comparison",
-    "compare_fits": "fit",
-    "exceedance": "summary",
+    "compare_fits": "inference",
+    "exceedance": "results",
     "explain": "comparison",
-    "export_priors": "exporting",
-    "infer": "sampling",
-    "load": "saving",
-    "load_priors": "spec",
-    "predict": "sampling",
+    "export_priors": "inference",
+    "infer": "inference",
+    "load": "results",
+    "load_priors": "files",
+    "predict": "inference",
     "rank_inputs": "sensitivity",
-    "save": "saving",
-    "score": "scoring",
-    "share_per_query": "summary",
+    "save": "results",
+    "score": "results",
+    "share_per_query": "results",
     "simulate": "sampling",
     "stream": "sampling",
-    "summarize": "summary",
-    "summarize_inputs": "implied",
-    "summarize_scenarios": "scenarios",
+    "summarize": "results",
+    "summarize_inputs": "sampling",
+    "summarize_scenarios": "comparison",
     "sweep": "comparison",
-    "update": "sampling",
+    "update": "inference",
     "write_assumptions": "report",
     "write_comparison": "report",
     "write_explanation": "report",

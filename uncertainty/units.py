@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["UnitError", "base_unit", "factor", "same_unit"]
 
 _DEFINITIONS = (
     "token = [token] = tok",

@@ -13,8 +13,6 @@ from typing import Protocol, runtime_checkable
 
 from uncertainty.errors import Fault, InputError
 
-__all__ = ["json_text", "reason", "refuse_inputs", "replacing", "write_bytes", "write_text"]
-
 
 def reason(error: Exception) -> str:
     """Say why the system refused, without its numbers and file names."""

@@ -115,7 +115,7 @@ def blocks():
     import importlib
     import pickle
 
-    from uncertainty.precision import in_float64
+    from uncertainty.arrays import in_float64
     from uncertainty.sampling.blocks import blocks as cut
     from uncertainty.sampling.blocks import run_block
     from uncertainty.sampling.planning import Wanted, make_plan

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 from scipy.special import gammaln, log_ndtr, ndtr
 
-from uncertainty.laws import compile_law
-from uncertainty.precision import in_float64
-from uncertainty.spec import Law
+from uncertainty.arrays import in_float64
+from uncertainty.distributions.laws import compile_law
+from uncertainty.files.assumptions import Law
 
 Z = np.linspace(-6, 6, 601)
 BELOW, ABOVE = ndtr(Z), ndtr(-Z)

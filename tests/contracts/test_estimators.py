@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import uncertainty as un
-from uncertainty.sensitivity import METHODS
+from uncertainty.sensitivity.rank import METHODS
 
 
 @pytest.fixture(scope="module")

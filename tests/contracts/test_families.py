@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
-from uncertainty.families import FAMILIES
-from uncertainty.laws import compile_law
-from uncertainty.precision import in_float64
-from uncertainty.spec import FAMILY_CLASSES, Law, Reference
+from uncertainty.arrays import in_float64
+from uncertainty.distributions.families import FAMILIES
+from uncertainty.distributions.laws import compile_law
+from uncertainty.files.assumptions import Law
+from uncertainty.files.families import FAMILY_CLASSES
+from uncertainty.files.values import Reference
 
 LEVELS = np.concatenate([[1e-3, 0.01], np.linspace(0.02, 0.98, 97), [0.99, 0.999]])
 P5, P95 = 0.05, 0.95

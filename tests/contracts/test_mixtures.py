@@ -9,9 +9,10 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 import uncertainty as un
-from uncertainty.laws import compile_law
-from uncertainty.precision import in_float64
-from uncertainty.spec import Law, Reference
+from uncertainty.arrays import in_float64
+from uncertainty.distributions.laws import compile_law
+from uncertainty.files.assumptions import Law
+from uncertainty.files.values import Reference
 
 P = np.concatenate([[1e-9, 1e-3], np.linspace(0.005, 0.995, 199), [0.999, 1 - 1e-9]])
 

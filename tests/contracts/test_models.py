@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from uncertainty.declarations import INPUTS
-from uncertainty.energy import ENERGY_MODELS, ModelError, compose, model_from_callable
-from uncertainty.precision import in_float64
+from uncertainty.arrays import in_float64
+from uncertainty.energy.compose import ENERGY_MODELS, compose
+from uncertainty.energy.model import ModelError, model_from_callable
+from uncertainty.inputs import INPUTS
 from uncertainty.units import factor
 
 TYPICAL = {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.energy import ENERGY_MODELS, compose
+from uncertainty.arrays import in_float64
+from uncertainty.energy.compose import ENERGY_MODELS, compose
 from uncertainty.energy.fleet import fleet_outputs, training_wh
 from uncertainty.energy.local import local
-from uncertainty.precision import in_float64
 
 QUERY = {
     "active_parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
@@ -137,7 +137,7 @@ def test_a_model_that_cannot_be_built_is_a_fault(stated, message):
 
 
 def test_a_model_is_read_from_a_command():
-    from uncertainty.spec import model_of_text
+    from uncertainty.files.functions import model_of_text
 
     assert compose(model_of_text("{fleet: {ensemble: {flops: 1, roofline: 1}}}"))[0].weights == {
         "flops": 0.5,

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from uncertainty.arrays import in_float64
 from uncertainty.energy.flops import flops, query_flop
-from uncertainty.energy.shape import transformer_shape
-from uncertainty.precision import in_float64
+from uncertainty.energy.transformer import transformer_shape
 
 EPOCH = {
     "active_parameters": 100e9,

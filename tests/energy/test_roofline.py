@@ -7,26 +7,25 @@ import numpy as np
 import pint
 import pytest
 
-from uncertainty.declarations import INPUTS
+from uncertainty.arrays import in_float64
 from uncertainty.energy import (
-    ENERGY_MODELS,
     boundaries,
-    compose,
     constants,
     decode,
-    experts,
     fleet,
     flops,
-    links,
     model,
     power,
     roofline,
-    shape,
-    smooth,
-    speculation,
     throughput,
 )
-from uncertainty.precision import in_float64
+from uncertainty.energy import decode as links
+from uncertainty.energy import decode as smooth
+from uncertainty.energy import decode as speculation
+from uncertainty.energy import transformer as experts
+from uncertainty.energy import transformer as shape
+from uncertainty.energy.compose import ENERGY_MODELS, compose
+from uncertainty.inputs import INPUTS
 
 ROOMS = (
     boundaries, decode, experts, fleet, flops, links, model, power, roofline, shape, smooth,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import uncertainty as un
+from uncertainty.files.functions import load_function
 from uncertainty.sampling import blocks
-from uncertainty.spec import load_function
 
 DRAWS = 2**18
 ON_TWO_DEVICES = """

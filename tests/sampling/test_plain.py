@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 import uncertainty as un
-from uncertainty.report import fit_sentences
+from uncertainty.report.fit import fit_sentences
 
 SIGMAS, ERROR, VALUES = {"a": 0.8, "b": 0.6}, 0.3, [2.0, 3.0, 2.5]
 EVIDENCE = {

@@ -10,9 +10,9 @@ from scipy.special import loggamma, ndtri
 from scipy.stats import t
 
 import uncertainty as un
-from uncertainty.estimate import ogive_quantile
+from uncertainty.results.estimate import ogive_quantile
+from uncertainty.results.sketched import _ogive
 from uncertainty.sampling import blocks, planning
-from uncertainty.summary.sketched import _ogive
 
 LEVELS = (0.05, 0.5, 0.95)
 ENDS = ("lower", "median", "upper")

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import ndtri
 
 import uncertainty as un
-from uncertainty.precision import in_float64
+from uncertainty.arrays import in_float64
 from uncertainty.sampling.tables import tabulate
 
 SMOOTH = {

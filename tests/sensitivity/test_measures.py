@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 import uncertainty as un
-from uncertainty.sampling import unit_points
+from uncertainty.sampling.points import unit_points
 from uncertainty.sensitivity.given import METHODS as GIVEN
 from uncertainty.sensitivity.sample import Sample
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtr, ndtri
 
 import uncertainty as un
-from uncertainty.sensitivity import METHODS, OF_DRAWS
+from uncertainty.sensitivity.rank import METHODS, OF_DRAWS
 
 REACH = ndtri(0.95)
 DRAWS = {"value": 2**12, "tornado": None}

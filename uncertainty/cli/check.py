@@ -25,8 +25,6 @@ from uncertainty.cli.options import (
 )
 from uncertainty.cli.show import busy, implied, print_json, say, table, warnings
 
-__all__ = ["check"]
-
 Plot = Annotated[bool, typer.Option("--plot", help="Draw every assumption, on one page.")]
 
 
@@ -48,8 +46,8 @@ def check(
 ) -> None:
     """Print what is wrong with a file, or what it implies and expects of its measurements."""
     import uncertainty as un
-    from uncertainty.implied import width_notices
     from uncertainty.report import notices_of, prior_fit_rows, records, surprises
+    from uncertainty.sampling import width_notices
 
     check_prob(prob)
     question = Question(file, sets or [], scenario, model, allow_outside, evidence)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from uncertainty.problem import Problem
 
-__all__ = ["compare"]
 
 Files = Annotated[
     list[str],

@@ -12,8 +12,6 @@ from types import TracebackType
 from uncertainty.errors import InputError
 from uncertainty.writing import json_text, reason, refuse_inputs, write_text
 
-__all__ = ["ResultFolder", "is_free"]
-
 _RECORD = "question.json"
 _UNFINISHED = ".unfinished"
 

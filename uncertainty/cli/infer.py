@@ -31,7 +31,6 @@ from uncertainty.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["infer"]
 
 Export = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the posterior as a prior file.")
@@ -71,7 +70,7 @@ def infer(
 ) -> None:
     """Update a file's assumptions on its evidence; say what has moved and how it fits."""
     import uncertainty as un
-    from uncertainty.exporting import may_be_written
+    from uncertainty.inference import may_be_written
 
     check_prob(prob)
     if export and (sets or scenario or (model and ".py:" in model)):

@@ -11,9 +11,8 @@ from uncertainty.cli.options import NOT_TRUSTED, AsJson, Debug
 from uncertainty.cli.show import busy, complain, print_json, say, table
 
 if TYPE_CHECKING:
-    from uncertainty.ledger import Finding
+    from uncertainty.comparison import Finding
 
-__all__ = ["ledger"]
 
 Only = Annotated[list[str] | None, typer.Argument(help="Claims, such as E1; all if none is named.")]
 Of = Annotated[Path | None, typer.Option("--file", help="A ledger of your own.")]
@@ -23,7 +22,7 @@ def ledger(
     only: Only = None, file: Of = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
     """Compute published claims again, and say which are plausible today."""
-    from uncertainty.ledger import check_ledger
+    from uncertainty.comparison import check_ledger
 
     with busy("computing claims"):
         findings = check_ledger(file, only=only or ())

@@ -12,11 +12,10 @@ from uncertainty.cli.show import print_json, table
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
-    from uncertainty.declarations import Input
     from uncertainty.energy import EnergyModel
-    from uncertainty.spec import AssumptionEntry
+    from uncertainty.files import AssumptionEntry
+    from uncertainty.inputs import Input
 
-__all__ = ["list_"]
 
 Row = dict[str, str]
 
@@ -43,7 +42,7 @@ def list_(what: Wanted, name: Name = None, as_json: AsJson = False, debug: Debug
     `schema` prints the JSON Schema of prior files, for editors.
     """
     if what is What.schema:
-        from uncertainty.spec import prior_schema
+        from uncertainty.files import prior_schema
 
         print_json(prior_schema())
         return
@@ -61,7 +60,7 @@ def list_(what: Wanted, name: Name = None, as_json: AsJson = False, debug: Debug
 
 
 def _priors() -> Iterator[tuple[str, list[Row]]]:
-    from uncertainty.spec import load_priors, shipped_names
+    from uncertainty.files import load_priors, shipped_names
 
     rows = []
     for name in shipped_names():
@@ -78,7 +77,7 @@ def _priors() -> Iterator[tuple[str, list[Row]]]:
 
 
 def _hardware() -> Iterator[tuple[str, list[Row]]]:
-    from uncertainty.spec import catalogue
+    from uncertainty.files import catalogue
 
     rows = []
     for name, entry in catalogue("hardware").items():
@@ -88,7 +87,7 @@ def _hardware() -> Iterator[tuple[str, list[Row]]]:
 
 
 def _precision() -> Iterator[tuple[str, list[Row]]]:
-    from uncertainty.spec import catalogue
+    from uncertainty.files import catalogue
 
     rows = [
         {
@@ -104,7 +103,7 @@ def _precision() -> Iterator[tuple[str, list[Row]]]:
 
 def _models() -> Iterator[tuple[str, list[Row]]]:
     from uncertainty.energy import ENERGY_MODELS
-    from uncertainty.spec import catalogue
+    from uncertainty.files import catalogue
 
     energy = [{"name": name, "meaning": m.meaning} for name, m in ENERGY_MODELS.items()]
     energy += [{"name": name, "meaning": meaning} for name, meaning in _BUILT.items()]
@@ -123,7 +122,7 @@ _BUILT = {
 
 
 def _sources() -> Iterator[tuple[str, list[Row]]]:
-    from uncertainty.spec import sources
+    from uncertainty.files import sources
 
     keys = ("author", "title", "year")
     rows = [
@@ -153,9 +152,10 @@ def _told(entry: "AssumptionEntry") -> str:
 
 def _model(name: str) -> Iterator[tuple[str, list[Row]]]:
     """Inputs and outputs of one energy model."""
-    from uncertainty.declarations import INPUTS
     from uncertainty.energy import ENERGY_MODELS, compose
-    from uncertainty.spec import model_of_text, nearest
+    from uncertainty.errors import nearest
+    from uncertainty.files import model_of_text
+    from uncertainty.inputs import INPUTS
 
     stated = model_of_text(name)
     choice = None if callable(stated) else compose(stated)[0]

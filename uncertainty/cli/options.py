@@ -15,38 +15,9 @@ import typer
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
+    from uncertainty.files import Priors
     from uncertainty.problem import Problem
-    from uncertainty.spec import Priors
 
-__all__ = [
-    "DEFECT",
-    "DONE",
-    "INPUT_AT_FAULT",
-    "NOT_TRUSTED",
-    "Above",
-    "AsJson",
-    "Checkpoint",
-    "Dask",
-    "Debug",
-    "Draws",
-    "EvidenceNames",
-    "Executor",
-    "File",
-    "Force",
-    "Model",
-    "Out",
-    "Outside",
-    "Prob",
-    "Quantity",
-    "Question",
-    "Scenario",
-    "Scenarios",
-    "Seed",
-    "Sets",
-    "Tolerance",
-    "check_prob",
-    "folder_name",
-]
 
 _LONGEST = 80  # characters of the name of a folder, before a mark tells more apart
 _LONGEST_VALUE = 10_000
@@ -158,7 +129,7 @@ class Question:
 
     def _built(self, priors: "Priors") -> "Problem":
         from uncertainty import build_problem
-        from uncertainty.spec import model_of_text
+        from uncertainty.files import model_of_text
 
         model = model_of_text(self.model) if self.model else None
         given = dict(_settings(self.sets))
@@ -216,14 +187,14 @@ def folder_name(parts: Iterable[str]) -> str:
 
 
 def _found(file: str) -> Path | None:
-    from uncertainty.spec import Place, find_file
+    from uncertainty.files import Place, find_file
 
     return find_file(file, Place(Path.cwd(), None))
 
 
 def _file_name(file: str) -> str:
     """Name a file: a shipped one as it is called, one of the user's by its path from here."""
-    from uncertainty.spec import shipped_folder, shipped_names
+    from uncertainty.files import shipped_folder, shipped_names
 
     path = (_found(file) or Path(file)).resolve()
     if path.is_relative_to(shipped_folder()):
@@ -238,7 +209,7 @@ def _file_name(file: str) -> str:
 
 def _identity(file: str, folder: Path) -> str:
     """Name a file so that a project which is moved as a whole stays the same."""
-    from uncertainty.spec import shipped_folder, shown_path
+    from uncertainty.files import shipped_folder, shown_path
 
     path = (_found(file) or Path(file)).resolve()
     if path.is_relative_to(shipped_folder()):
@@ -263,7 +234,7 @@ def _settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
 
 
 def _parsed(name: str, text: str) -> object:
-    from uncertainty.spec import hint_for_number, parse_yaml
+    from uncertainty.files import hint_for_number, parse_yaml
 
     if len(text) > _LONGEST_VALUE:
         told = f"longer than {_LONGEST_VALUE:,} characters; use a file"

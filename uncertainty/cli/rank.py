@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from uncertainty.problem import Problem
     from uncertainty.sensitivity import target
 
-__all__ = ["rank"]
 
 Input = Annotated[
     str, typer.Argument(metavar="FILE", help="A prior file, a shipped one, or a saved run.nc.")
@@ -169,7 +168,7 @@ def _movement(tree: "xr.DataTree | None", folder: Path) -> list[Path]:
 
 def _quoted(problem: "Problem | None", tree: "xr.DataTree | None", quantity: str | None) -> str:
     """The statistic that `run` quotes of this quantity."""
-    from uncertainty.summary import main_quantity, quoted_statistic
+    from uncertainty.results import main_quantity, quoted_statistic
 
     if problem is not None:
         return "mean" if problem.outputs[str(quantity)].total else "typical"
@@ -181,7 +180,7 @@ def _posterior(
     problem: "Problem", method: str | None, draws: int | None, seed: int
 ) -> "xr.DataTree | None":
     """Draw the posterior that `run` quotes, where there is one and a method ranks it."""
-    from uncertainty.sampling import answer, learns
+    from uncertainty.inference import answer, learns
     from uncertainty.sensitivity import OF_DRAWS
 
     wanted = (method or _OF_POSTERIOR).replace(" ", "").split(",")

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from uncertainty.problem import Problem
     from uncertainty.sensitivity import Scale, Statistic
 
-__all__ = ["run"]
-
 
 def run(
     file: File,
@@ -113,7 +111,7 @@ def run(
 
 def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
     """Draw from the prior, and from the posterior where there is evidence."""
-    from uncertainty.sampling import answer
+    from uncertainty.inference import answer
 
     with steps(f"simulating {problem.scenario}".rstrip()) as progress:
         tree = answer(problem, draws, seed, progress)
@@ -127,7 +125,7 @@ def _log_share(problem: "Problem", quantity: str, seed: int) -> dict[str, float]
     A stream keeps no moments of logarithms; on another scale the share would be another figure.
     """
     from uncertainty import share_per_query, simulate
-    from uncertainty.summary import LOG_SHARE
+    from uncertainty.results import LOG_SHARE
 
     if not problem.varies:
         return {}
@@ -147,7 +145,7 @@ def _ranking(
     A posterior by its draws, a prior by independent blocks of inputs.
     """
     from uncertainty import rank_inputs
-    from uncertainty.summary import quoted_statistic
+    from uncertainty.results import quoted_statistic
 
     ask = (
         partial(rank_inputs, tree, method="value")

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
     from uncertainty.report import Headline
 
-__all__ = [
-    "Result",
-    "SideBySide",
-    "busy",
-    "complain",
-    "implied",
-    "note",
-    "print_json",
-    "say",
-    "steps",
-    "table",
-    "warnings",
-]
 
 Progress: TypeAlias = Callable[[int, int], None]
 

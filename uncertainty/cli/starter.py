@@ -12,8 +12,6 @@ from uncertainty.cli.show import say
 from uncertainty.errors import Fault, InputError
 from uncertainty.writing import refuse_inputs, write_bytes, write_text
 
-__all__ = ["init"]
-
 Target = Annotated[Path, typer.Argument(help="The file to write, such as my.yaml.")]
 Origin = Annotated[str, typer.Option("--from", help="A prior file, or the name of a shipped one.")]
 
@@ -23,7 +21,7 @@ def init(
 ) -> None:
     """Write a commented prior file to start from; it says the same as the one it starts from."""
     from uncertainty import build_problem, load_priors
-    from uncertainty.spec import shown_path, starting_file
+    from uncertainty.files import shown_path, starting_file
 
     if not file.name:
         raise InputError.of(str(file), "cannot be written: it is not a file")
@@ -61,7 +59,7 @@ def init(
 def _faults(file: Path) -> tuple[Fault, ...]:
     """Find what is wrong with a file that was written: it must say the same as its source."""
     from uncertainty import load_priors
-    from uncertainty.spec import resolve, stated_evidence
+    from uncertainty.files import resolve, stated_evidence
 
     priors = load_priors(file)
     evidence = (fault for item in stated_evidence(priors) for fault in item.faults)

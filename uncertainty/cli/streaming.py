@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from uncertainty.problem import Problem
     from uncertainty.sampling import Standing
 
-__all__ = ["Streaming"]
 
 _LARGE = 2**20
 _SAMPLE = 2**13

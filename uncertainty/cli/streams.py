@@ -15,7 +15,6 @@ from uncertainty.writing import reason
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["standard_streams"]
 
 _PLAIN = {
     "±": "+/-",

@@ -1,7 +1,18 @@
-"""Two or more estimates side by side, at common points, and why they differ."""
+"""Why answers differ: two or more estimates side by side, at common points."""
 
+from uncertainty.comparison.claims import Finding, check_ledger
 from uncertainty.comparison.compare import compare, relate
 from uncertainty.comparison.explain import EVIDENCE, explain
+from uncertainty.comparison.scenarios import summarize_scenarios
 from uncertainty.comparison.sweep import sweep
 
-__all__ = ["EVIDENCE", "compare", "explain", "relate", "sweep"]
+__all__ = [
+    "EVIDENCE",
+    "Finding",
+    "check_ledger",
+    "compare",
+    "explain",
+    "relate",
+    "summarize_scenarios",
+    "sweep",
+]

@@ -7,17 +7,13 @@ from itertools import chain
 import numpy as np
 import xarray as xr
 
-from uncertainty.comparison.common import origin
-from uncertainty.declarations import INPUTS
-from uncertainty.errors import InputError
-from uncertainty.names import require_known
+from uncertainty.comparison.compare import origin
+from uncertainty.errors import InputError, require_known
+from uncertainty.files import Priors, load_priors
+from uncertainty.inputs import INPUTS
 from uncertainty.problem import ModelLike, build_problem
-from uncertainty.results import warnings_of
+from uncertainty.results import STATISTICS, summarize, unknown_figures, warnings_of
 from uncertainty.sampling import stream
-from uncertainty.spec import Priors, load_priors
-from uncertainty.summary import STATISTICS, summarize, unknown_figures
-
-__all__ = ["sweep"]
 
 
 def sweep(

@@ -1,23 +1,32 @@
-"""Pure physics in `jax.numpy`: no files, no randomness, no labels; one model a file."""
+"""What a query takes: pure physics in `jax.numpy`; one model a file."""
 
 from uncertainty.energy.compose import (
+    CHOICE,
+    EFFECTS,
     ENERGY_MODELS,
     Choice,
     ModelName,
     choice_of_model,
     compose,
+    with_error,
 )
-from uncertainty.energy.ensemble import CHOICE
-from uncertainty.energy.error import EFFECTS, ENERGY_UNITS, with_error
-from uncertainty.energy.model import EnergyModel, model_from_callable
-from uncertainty.energy.plain import PlainFunction
-from uncertainty.energy.result import ModelError, failure_text, is_traced_misuse
+from uncertainty.energy.decode import step_bytes
+from uncertainty.energy.fleet import fleet_outputs, training_wh
+from uncertainty.energy.flops import query_flop
+from uncertainty.energy.model import (
+    EnergyModel,
+    ModelError,
+    PlainFunction,
+    failure_text,
+    is_traced_misuse,
+    model_from_callable,
+)
+from uncertainty.energy.transformer import kv_bytes_per_token, touched_share
 
 __all__ = [
     "CHOICE",
     "EFFECTS",
     "ENERGY_MODELS",
-    "ENERGY_UNITS",
     "Choice",
     "EnergyModel",
     "ModelError",
@@ -26,7 +35,13 @@ __all__ = [
     "choice_of_model",
     "compose",
     "failure_text",
+    "fleet_outputs",
     "is_traced_misuse",
+    "kv_bytes_per_token",
     "model_from_callable",
+    "query_flop",
+    "step_bytes",
+    "touched_share",
+    "training_wh",
     "with_error",
 ]

@@ -3,9 +3,7 @@
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import Output
-
-__all__ = ["BOUNDARY_OUTPUTS", "at_boundaries", "facility_factor"]
+from uncertainty.inputs import Output
 
 BOUNDARY_OUTPUTS = (
     Output("energy_wh", "Wh", "energy of one query", "facility"),

@@ -5,13 +5,140 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from uncertainty.energy import constants
-from uncertainty.energy.experts import all_parameters, routed_share, shared_part, touched_share
-from uncertainty.energy.links import exchange_seconds
 from uncertainty.energy.model import arrays
-from uncertainty.energy.shape import kv_bytes_per_token
-from uncertainty.energy.smooth import smooth_maximum
+from uncertainty.energy.transformer import (
+    all_parameters,
+    kv_bytes_per_token,
+    routed_share,
+    shared_part,
+    touched_share,
+)
 
-__all__ = ["step_bytes", "step_seconds"]
+_SHARPNESS = 8.0
+
+
+def smooth_maximum(one: ArrayLike, other: ArrayLike) -> Array:
+    """Larger of two numbers above 0, differentiable everywhere.
+
+    Parameters
+    ----------
+    one, other : array_like
+        Above 0, any shapes that fit.
+
+    Returns
+    -------
+    Array
+        Never below the larger; 9 % above it where both are equal, under 1 % above it where one is
+        1.5 times the other, and next to nothing beyond twice.
+
+    Notes
+    -----
+    The norm ``(a^p + b^p)^(1/p)`` with ``p = 8``, by the logarithm of their ratio so that nothing
+    overflows.
+
+    Examples
+    --------
+    >>> [round(float(smooth_maximum(1.0, b)), 4) for b in (0.25, 0.5, 1.0)]
+    [1.0, 1.0005, 1.0905]
+    """
+    first = jnp.asarray(one)
+    return first * jnp.exp(jnp.logaddexp(0.0, _SHARPNESS * jnp.log(other / first)) / _SHARPNESS)
+
+
+def weight_of_first(one: ArrayLike, other: ArrayLike) -> Array:
+    """How far the first decides the maximum: 1 where it is far larger, 0 where far smaller.
+
+    It is the elasticity of `smooth_maximum` in its first argument.
+
+    Examples
+    --------
+    >>> [round(float(weight_of_first(1.0, b)), 3) for b in (0.5, 1.0, 2.0)]
+    [0.996, 0.5, 0.004]
+    """
+    ratio = jnp.log(jnp.asarray(other) / one)
+    return 1 / (1 + jnp.exp(_SHARPNESS * ratio))
+
+
+def tokens_per_step(speculative_tokens: ArrayLike = 0.0, acceptance: ArrayLike = 0.0) -> Array:
+    """Tokens that one step of the large model gives each sequence, on average.
+
+    Parameters
+    ----------
+    speculative_tokens : array_like
+        Tokens drafted for the step, 0 or more.
+    acceptance : array_like
+        Chance that a drafted token is accepted, 0 to 1.
+
+    Returns
+    -------
+    Array
+        From 1 to ``speculative_tokens + 1``.
+
+    Notes
+    -----
+    ``(1 - a^(g+1)) / (1 - a)``: Leviathan et al. (2023), Fast inference from transformers via
+    speculative decoding, arXiv:2211.17192, equation 1.
+
+    Examples
+    --------
+    >>> [round(float(tokens_per_step(4, a)), 2) for a in (0.0, 0.8, 1.0)]
+    [1.0, 3.36, 5.0]
+    """
+    chance, most = jnp.asarray(acceptance), jnp.asarray(speculative_tokens) + 1.0
+    inside = (chance > 0) & (chance < 1)
+    some = jnp.where(inside, chance, 0.5)
+    between = -jnp.expm1(most * jnp.log(some)) / (1 - some)
+    return jnp.where(inside, between, jnp.where(chance >= 1, most, 1.0))
+
+
+def exchange_seconds(
+    *,
+    tokens: ArrayLike,
+    layers: ArrayLike,
+    model_width: ArrayLike,
+    gpu_count: ArrayLike = 1.0,
+    link_latency_s: ArrayLike = 0.0,
+    link_bandwidth_bytes_per_s: ArrayLike | None = None,
+) -> ArrayLike:
+    """Time in which the GPUs of one copy of a model exchange results, for one step.
+
+    Parameters
+    ----------
+    tokens : array_like
+        Tokens of the step.
+    layers, model_width : array_like
+        Layers, and numbers that stand for a token between them.
+    gpu_count : array_like
+        GPUs over which each layer is split, 1 or more.
+    link_latency_s : array_like
+        Time that an exchange of two GPUs takes to begin, s.
+    link_bandwidth_bytes_per_s : array_like, optional
+        Of one GPU's links; without limit where not given.
+
+    Returns
+    -------
+    array_like
+        s; 0 for one GPU.
+
+    Notes
+    -----
+    Two all-reduces in each layer (attention and feed-forward), each of ``tokens * width`` numbers
+    of 16 bits: ``2 (n-1)/n`` of them cross each link, after ``log2(n)`` rounds of latency. Shoeybi
+    et al. (2019), Megatron-LM, arXiv:1909.08053; Thakur et al. (2005), Optimization of collective
+    communication operations in MPICH.
+
+    Examples
+    --------
+    >>> float(exchange_seconds(tokens=8, layers=80, model_width=8192, link_latency_s=1e-5))
+    0.0
+    """
+    count = jnp.asarray(gpu_count)
+    numbers = 2 * (count - 1) / count * tokens * model_width
+    rounds = jnp.log2(count) * link_latency_s
+    moving: ArrayLike = 0.0
+    if link_bandwidth_bytes_per_s is not None:
+        moving = numbers * constants.BYTES_PER_NUMBER / link_bandwidth_bytes_per_s
+    return 2 * layers * (rounds + moving)
 
 
 def step_bytes(

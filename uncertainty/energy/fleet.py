@@ -8,12 +8,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import Output
 from uncertainty.energy import constants
 from uncertainty.energy.boundaries import facility_factor
 from uncertainty.energy.model import EnergyModel, ModelError, arrays, call
-
-__all__ = ["fleet_of", "fleet_outputs", "training_wh"]
+from uncertainty.inputs import Output
 
 OUTPUTS = (
     Output("fleet_power_mw", "MW", "average power of the fleet", "facility", total=True),

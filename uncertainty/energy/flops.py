@@ -4,13 +4,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import ALTERNATIVES, Output
 from uncertainty.energy import constants
 from uncertainty.energy.boundaries import BOUNDARY_OUTPUTS, at_boundaries, facility_factor
 from uncertainty.energy.model import model_from_callable
-from uncertainty.energy.shape import stated_shape
-
-__all__ = ["FLOPS", "flops", "query_flop"]
+from uncertainty.energy.transformer import stated_shape
+from uncertainty.inputs import ALTERNATIVES, Output
 
 _MEANINGS = {
     "decode_weights": "generating: parameters",

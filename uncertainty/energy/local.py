@@ -3,11 +3,9 @@
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import Output
 from uncertainty.energy.model import call, model_from_callable
 from uncertainty.energy.roofline import roofline
-
-__all__ = ["LOCAL", "local"]
+from uncertainty.inputs import Output
 
 _KEPT = ("tokens_per_s", "utilization", "bandwidth_utilization", "memory_bound", "latency_s")
 

@@ -2,8 +2,6 @@
 
 from jax.typing import ArrayLike
 
-__all__ = ["board_power"]
-
 
 def board_power(
     *,

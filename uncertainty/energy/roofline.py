@@ -6,18 +6,14 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import ALTERNATIVES, Output
 from uncertainty.energy import constants
 from uncertainty.energy.boundaries import BOUNDARY_OUTPUTS, at_boundaries, facility_factor
-from uncertainty.energy.decode import step_bytes, step_seconds
+from uncertainty.energy.decode import step_bytes, step_seconds, tokens_per_step, weight_of_first
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.model import arrays, call, model_from_callable
 from uncertainty.energy.power import board_power
-from uncertainty.energy.shape import stated_shape
-from uncertainty.energy.smooth import weight_of_first
-from uncertainty.energy.speculation import tokens_per_step
-
-__all__ = ["ROOFLINE", "roofline"]
+from uncertainty.energy.transformer import stated_shape
+from uncertainty.inputs import ALTERNATIVES, Output
 
 _TOUCHED = "experts_touched_share"
 _PARTS = {

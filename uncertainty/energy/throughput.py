@@ -4,12 +4,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.declarations import ALTERNATIVES, Output
 from uncertainty.energy import constants
 from uncertainty.energy.boundaries import BOUNDARY_OUTPUTS, at_boundaries
 from uncertainty.energy.model import arrays, model_from_callable
-
-__all__ = ["THROUGHPUT", "throughput"]
+from uncertainty.inputs import ALTERNATIVES, Output
 
 
 def throughput(

@@ -7,21 +7,11 @@ from pathlib import Path
 import xarray as xr
 
 from uncertainty.comparison import EVIDENCE
-from uncertainty.plots import STATISTIC_LABELS, plot_scenarios, plot_waterfall
+from uncertainty.report.figures import STATISTIC_LABELS, plot_scenarios, plot_waterfall
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.scenarios import row_name
 from uncertainty.report.text import chance_text, figure_with_error
-from uncertainty.summary import STATISTICS
-
-__all__ = [
-    "comparison_rows",
-    "comparison_sentences",
-    "explanation_rows",
-    "explanation_sentence",
-    "relation_rows",
-    "write_comparison",
-    "write_explanation",
-]
+from uncertainty.results import STATISTICS
 
 _KEYS = ("median", "lower", "upper")
 _ROUNDING = 1e-9  # of a figure: what arithmetic leaves where nothing differs

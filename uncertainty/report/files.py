@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uncertainty.errors import one_line
-from uncertainty.plots import fit_labels, plain_text
+from uncertainty.report.figures import fit_labels, plain_text
 from uncertainty.writing import replacing, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["write_csv", "write_figure", "write_text"]
 
 _FORMULA = ("=", "+", "-", "@")
 """What a spreadsheet takes for the beginning of a formula."""

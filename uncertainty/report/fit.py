@@ -7,24 +7,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.fit import check_fit
-from uncertainty.health import r_hat
-from uncertainty.plots import plot_fits
-from uncertainty.precision import Floats
+from uncertainty.arrays import Floats
+from uncertainty.inference import DISAGREE, check_fit
+from uncertainty.report.figures import plot_fits
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.text import figure_with_error
-from uncertainty.results import warnings_of
-from uncertainty.sampling import DISAGREE
-
-__all__ = [
-    "fit_rows",
-    "fit_sentences",
-    "open_rows",
-    "prior_fit_rows",
-    "surprises",
-    "updated_names",
-    "write_fits",
-]
+from uncertainty.results import r_hat, warnings_of
 
 
 def updated_names(tree: xr.DataTree) -> list[str]:

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 
 from uncertainty.errors import one_line
 
-__all__ = ["bullets", "escape", "heading", "image", "paragraph", "table_text"]
-
 # What CommonMark and its tables take for markup inside a line. An underscore within a word is a
 # letter to them, so that names such as output_tokens stay as they are.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$#]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.estimate import quantile_estimate
-from uncertainty.health import ess_bulk, ess_tail
-from uncertainty.plots import plot_fit, plot_movement, plot_updated, quantity_label
+from uncertainty.report.figures import plot_fit, plot_movement, plot_updated, quantity_label
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
 from uncertainty.report.markdown import heading, image, paragraph, table_text
 from uncertainty.report.text import Headline, figure_with_error, headline
-from uncertainty.summary import Group, batched, draws_of, main_quantity, quoted_statistic, summarize
+from uncertainty.results import (
+    Group,
+    batched,
+    draws_of,
+    ess_bulk,
+    ess_tail,
+    main_quantity,
+    quantile_estimate,
+    quoted_statistic,
+    summarize,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = [
-    "evidence_sentence",
-    "posterior_markdown",
-    "posterior_rows",
-    "posterior_table",
-    "update_sentence",
-    "write_posterior",
-]
 
 _GROUPS: tuple[Group, ...] = ("prior", "posterior")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots import (
+from uncertainty.report.figures import (
     STATISTIC_LABELS,
     plot_interactions,
     plot_rank_chances,
@@ -20,14 +20,6 @@ from uncertainty.report.text import figure_with_error
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "estimates",
-    "ranking_rows",
-    "ranking_sentence",
-    "ranking_title",
-    "region_rows",
-    "write_ranking",
-]
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",

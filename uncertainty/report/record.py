@@ -8,26 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import xarray as xr
 
-from uncertainty.implied import summarize_inputs, width_notices
 from uncertainty.report.text import Headline, citation_sentence, doubts
-from uncertainty.summary import STATISTICS, chances, group_of, summarize
+from uncertainty.results import STATISTICS, chances, group_of, summarize
+from uncertainty.sampling import summarize_inputs, width_notices
 from uncertainty.writing import json_text, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Record",
-    "add_chances",
-    "notices_of",
-    "provenance_lines",
-    "ranked_inputs",
-    "ranked_pairs",
-    "ranking_facts",
-    "record",
-    "records",
-    "write_provenance",
-]
 
 Record: TypeAlias = dict[str, object]
 

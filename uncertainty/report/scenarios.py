@@ -6,24 +6,14 @@ from pathlib import Path
 
 import xarray as xr
 
-from uncertainty.plots import STATISTIC_LABELS, plot_scenarios
-from uncertainty.report.files import write_csv, write_figure, write_text
+from uncertainty.comparison import summarize_scenarios
+from uncertainty.report.figures import STATISTIC_LABELS, plot_scenarios
+from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
 from uncertainty.report.record import add_chances, provenance_lines
 from uncertainty.report.text import chance_text, figure_with_error
-from uncertainty.results import warnings_of
-from uncertainty.scenarios import summarize_scenarios
-from uncertainty.summary import STATISTICS, Chance, chances, unknown_figures
-
-__all__ = [
-    "row_name",
-    "scenario_chances",
-    "scenario_doubts",
-    "scenario_rows",
-    "scenario_sentences",
-    "scenario_title",
-    "write_scenarios",
-]
+from uncertainty.results import STATISTICS, Chance, chances, unknown_figures, warnings_of
+from uncertainty.writing import write_text
 
 
 def scenario_title(table: xr.Dataset) -> str:

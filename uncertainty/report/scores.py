@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.plots import plot_fit
+from uncertainty.report.figures import plot_fit
 from uncertainty.report.files import write_csv, write_figure
-from uncertainty.scoring import score
-
-__all__ = ["write_scores"]
+from uncertainty.results import score
 
 
 def write_scores(

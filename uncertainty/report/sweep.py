@@ -5,11 +5,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from uncertainty.names import require_known
-from uncertainty.plots import plot_sweep
+from uncertainty.errors import require_known
+from uncertainty.report.figures import plot_sweep
 from uncertainty.report.files import write_csv, write_figure
-
-__all__ = ["write_sweep"]
 
 
 def write_sweep(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from uncertainty.estimate import NONE, Estimate
-from uncertainty.plots import STATISTIC_LABELS
-from uncertainty.results import warnings_of
-from uncertainty.summary import (
+from uncertainty.report.figures import STATISTIC_LABELS
+from uncertainty.results import (
+    NONE,
     STATISTICS,
+    Estimate,
     Group,
     chances,
     group_of,
@@ -22,19 +22,8 @@ from uncertainty.summary import (
     share_per_query,
     summarize,
     unknown_figures,
+    warnings_of,
 )
-
-__all__ = [
-    "Headline",
-    "above_sentence",
-    "central_sentence",
-    "chance_text",
-    "citation_sentence",
-    "doubts",
-    "figure_with_error",
-    "headline",
-    "split_sentence",
-]
 
 
 def figure_with_error(value: float, error: float) -> str:

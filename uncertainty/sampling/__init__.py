@@ -1,41 +1,35 @@
-"""Ways to choose points on the road."""
+"""Draws from the prior: ways to choose points on the road."""
 
-from uncertainty.sampling.answer import POSTERIOR_DRAWS, answer
-from uncertainty.sampling.description import subject
-from uncertainty.sampling.forward import NESTED_DRAWS, QUERIES, RANDOMIZATIONS, simulate
-from uncertainty.sampling.importance import DISAGREE
-from uncertainty.sampling.infer import infer
-from uncertainty.sampling.medians import median_of_rows
-from uncertainty.sampling.paired import paired_draws
+from uncertainty.sampling.description import labels, problem_of, remember, subject
+from uncertainty.sampling.forward import (
+    NESTED_DRAWS,
+    QUERIES,
+    RANDOMIZATIONS,
+    Points,
+    median_of_rows,
+    nested,
+    simulate,
+)
+from uncertainty.sampling.implied import summarize_inputs, width_notices
 from uncertainty.sampling.points import normal_scores, unit_points
-from uncertainty.sampling.predict import expected_rows, predict
-from uncertainty.sampling.recall import problem_of
 from uncertainty.sampling.stream import Standing, stream
-from uncertainty.sampling.surprise import surprise_of, tails_of
-from uncertainty.sampling.target import learns
-from uncertainty.sampling.update import update
 
 __all__ = [
-    "DISAGREE",
     "NESTED_DRAWS",
-    "POSTERIOR_DRAWS",
     "QUERIES",
     "RANDOMIZATIONS",
+    "Points",
     "Standing",
-    "answer",
-    "expected_rows",
-    "infer",
-    "learns",
+    "labels",
     "median_of_rows",
+    "nested",
     "normal_scores",
-    "paired_draws",
-    "predict",
     "problem_of",
+    "remember",
     "simulate",
     "stream",
     "subject",
-    "surprise_of",
-    "tails_of",
+    "summarize_inputs",
     "unit_points",
-    "update",
+    "width_notices",
 ]

@@ -11,27 +11,13 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from uncertainty.arrays import in_float64
 from uncertainty.energy import EnergyModel
-from uncertainty.evaluation import evaluate_point
-from uncertainty.joint import Joint
-from uncertainty.precision import in_float64
-from uncertainty.sampling.medians import median_of_rows
+from uncertainty.problem import Joint, evaluate_point
+from uncertainty.sampling.forward import median_of_rows
 from uncertainty.sampling.points import digital_net
 from uncertainty.sampling.reducers import Carry, Column, Reducer, State, Stretch
 from uncertainty.sampling.tables import Tables
-
-__all__ = [
-    "FIRST_DRAWS",
-    "Block",
-    "Net",
-    "Plan",
-    "Work",
-    "blocks",
-    "collect",
-    "nets_of",
-    "reduce_draws",
-    "run_block",
-]
 
 EVALUATIONS = 2**24
 """Model evaluations of a block."""

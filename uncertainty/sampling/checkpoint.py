@@ -12,14 +12,12 @@ from typing import BinaryIO
 import jax
 import numpy as np
 
+from uncertainty.arrays import in_float64
 from uncertainty.errors import InputError
-from uncertainty.precision import in_float64
+from uncertainty.results import Sketch
 from uncertainty.sampling.blocks import Block, Plan, nets_of, reduce_draws
 from uncertainty.sampling.reducers import Column, Largest, Part, State, add
-from uncertainty.sketch import Sketch
 from uncertainty.writing import reason, write_bytes
-
-__all__ = ["Checkpoint", "Position", "fingerprint"]
 
 _FORMAT = "uncertainty checkpoint 2"
 _LONGEST = 1000  # of the first line, far from what any file may hold

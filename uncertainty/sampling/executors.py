@@ -21,9 +21,9 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jax.typing import ArrayLike
 
-from uncertainty.errors import InputError
-from uncertainty.names import nearest, require_known
-from uncertainty.precision import in_float64
+from uncertainty.arrays import in_float64
+from uncertainty.errors import InputError, nearest, require_known
+from uncertainty.files import LOADED_AS
 from uncertainty.sampling.blocks import (
     Block,
     Net,
@@ -35,12 +35,9 @@ from uncertainty.sampling.blocks import (
     run_block,
 )
 from uncertainty.sampling.reducers import Carry, State
-from uncertainty.spec import LOADED_AS
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-
-__all__ = ["Devices", "Executor", "ExecutorLike", "OnDask", "Serial", "executor_of"]
 
 
 _PATIENCE_S = 4

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from uncertainty.evaluation import Columns, each_point
-from uncertainty.precision import Floats
-from uncertainty.problem import Problem
+from uncertainty.arrays import Floats
+from uncertainty.problem import Columns, Problem, each_point
+from uncertainty.results import BINS, Scale, Sketch, unit_near
 from uncertainty.sampling.blocks import FIRST_DRAWS, Plan, Work, blocks, run_block
 from uncertainty.sampling.forward import points_of
 from uncertainty.sampling.reducers import (
@@ -24,9 +24,6 @@ from uncertainty.sampling.reducers import (
     add,
 )
 from uncertainty.sampling.tables import Tables, tabulate
-from uncertainty.sketch import BINS, Scale, Sketch, unit_near
-
-__all__ = ["Pilot", "Wanted", "fly_pilot", "make_plan"]
 
 _STRETCH = 2**14
 _VALUES = 2**18

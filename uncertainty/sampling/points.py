@@ -12,10 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from uncertainty.arguments import check_seed
-from uncertainty.precision import Floats
-
-__all__ = ["DigitalNet", "digital_net", "normal_scores", "unit_points"]
+from uncertainty.arrays import Floats
+from uncertainty.errors import check_seed
 
 _BITS = 32
 _PLACES = np.arange(_BITS, dtype=np.uint32)

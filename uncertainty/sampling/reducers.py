@@ -18,25 +18,8 @@ from jax import Array, lax
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
-from uncertainty.precision import Floats, Integers
-from uncertainty.sketch import BINS, Scale, Sketch, bin_of
-
-__all__ = [
-    "SCALES",
-    "Atoms",
-    "Column",
-    "Correlations",
-    "Counts",
-    "Exceedances",
-    "Largest",
-    "Moments",
-    "Part",
-    "Reducer",
-    "State",
-    "Stretch",
-    "Tails",
-    "add",
-]
+from uncertainty.arrays import Floats, Integers
+from uncertainty.results import BINS, Scale, Sketch, bin_of
 
 _LANES = 64
 SCALES = ("linear", "log", "rank")

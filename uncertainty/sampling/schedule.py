@@ -4,12 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uncertainty.estimate import Estimate
+from uncertainty.results import Estimate
 from uncertainty.sampling.blocks import FIRST_DRAWS
 from uncertainty.sampling.reducers import Column
 from uncertainty.sampling.totals import Totals
-
-__all__ = ["Goal", "Stage", "in_vain", "schedule"]
 
 _DRAWS = {False: 10**7, True: 2**16}  # True where something varies per query
 _MOST = {False: 10**10, True: 2**20}

@@ -7,10 +7,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uncertainty.arguments import check_count, check_seed, check_threshold
-from uncertainty.errors import Fault, InputError
-from uncertainty.names import nearest
-from uncertainty.precision import in_float64
+from uncertainty.arrays import in_float64
+from uncertainty.errors import Fault, InputError, check_count, check_seed, check_threshold, nearest
 from uncertainty.problem import Problem
 from uncertainty.sampling.blocks import Plan, blocks
 from uncertainty.sampling.checkpoint import Checkpoint, Position, fingerprint
@@ -24,7 +22,6 @@ from uncertainty.sampling.totals import Totals
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Standing", "stream"]
 
 _SAVE_EVERY_S = 5.0
 

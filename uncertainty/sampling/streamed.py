@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from uncertainty.evaluation import each_point
-from uncertainty.problem import Problem
+from uncertainty.problem import Problem, each_point
 from uncertainty.results import MOMENTS, provenance, streamed_tree
-from uncertainty.sampling.description import description, doubts, labels
+from uncertainty.sampling.description import (
+    MEANINGLESS,
+    description,
+    doubts,
+    labels,
+    load_notices,
+    outside_range,
+)
 from uncertainty.sampling.planning import Pilot, Wanted
 from uncertainty.sampling.points import normal_scores
-from uncertainty.sampling.ranges import MEANINGLESS, load_notices, outside_range
 from uncertainty.sampling.reducers import SCALES, Column
 from uncertainty.sampling.schedule import Stage
 from uncertainty.sampling.totals import Totals
@@ -20,7 +25,6 @@ from uncertainty.sampling.totals import Totals
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["stream_tree"]
 
 _STATISTICS = ("typical", "mean", "query")
 Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]

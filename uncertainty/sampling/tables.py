@@ -16,11 +16,9 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from uncertainty.joint import Joint
-from uncertainty.laws import CompiledLaw
-from uncertainty.precision import Floats
-
-__all__ = ["Tables", "tabulate"]
+from uncertainty.arrays import Floats
+from uncertainty.distributions import CompiledLaw
+from uncertainty.problem import Joint
 
 _BITS = 32
 _DIGITS = 7

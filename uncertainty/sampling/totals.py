@@ -6,26 +6,24 @@ from functools import cached_property
 
 import numpy as np
 
-from uncertainty.estimate import Estimate, ogive_quantile
-from uncertainty.evaluation import Columns, each_point
-from uncertainty.precision import Floats, Integers
-from uncertainty.problem import Problem
-from uncertainty.sampling.blocks import Plan
-from uncertainty.sampling.points import unit_points
-from uncertainty.sampling.reducers import Atoms, Column, Counts, Largest, Moments, State
-from uncertainty.sampling.tally import is_energy
-from uncertainty.sketch import (
+from uncertainty.arrays import Floats, Integers
+from uncertainty.problem import Columns, Problem, each_point
+from uncertainty.results import (
     ENDS,
     NOT_FINITE,
+    Estimate,
     Ogive,
     Scale,
     Sketch,
     edges,
+    ogive_quantile,
     places_of,
     with_atoms,
 )
-
-__all__ = ["Totals"]
+from uncertainty.sampling.blocks import Plan
+from uncertainty.sampling.description import is_energy
+from uncertainty.sampling.points import unit_points
+from uncertainty.sampling.reducers import Atoms, Column, Counts, Largest, Moments, State
 
 _COARSE = 0.05  # of the draws in one bin: the ends of a 90 % interval may lie in it
 _MANY = 64  # draws: fewer may share a bin by chance

@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from uncertainty.arrays import Floats
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
-from uncertainty.evaluation import evaluate_point
-from uncertainty.joint import Joint
-from uncertainty.precision import Floats
-from uncertainty.sensitivity.mixing import (
+from uncertainty.problem import Joint, evaluate_point
+from uncertainty.sensitivity.pick_freeze import (
     Kept,
     base_points,
     mixed,
@@ -23,8 +22,6 @@ from uncertainty.sensitivity.mixing import (
 )
 from uncertainty.sensitivity.table import Estimates, ratio
 from uncertainty.sensitivity.target import Player, Scale, Statistic, Target, settled
-
-__all__ = ["derivative"]
 
 _NESTED_POINTS = 2**11
 _POINTS = 2**14

@@ -9,12 +9,10 @@ import numpy as np
 from scipy.linalg import hadamard
 from scipy.stats import rankdata
 
-from uncertainty.estimate import standard_error
-from uncertainty.precision import Floats
+from uncertainty.arrays import Floats
+from uncertainty.results import standard_error
 from uncertainty.sensitivity.sample import Sample, from_half_samples
 from uncertainty.sensitivity.table import Estimates
-
-__all__ = ["METHODS", "correlation", "delta", "pawn", "region"]
 
 _CELLS = 2**7  # at most, of each side of the unit square
 _WIDTHS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)  # of smoothing, in parts of the unit square

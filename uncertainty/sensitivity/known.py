@@ -8,12 +8,10 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from uncertainty.precision import Floats
+from uncertainty.arrays import Floats
 from uncertainty.sensitivity.sample import Sample, from_half_samples
 from uncertainty.sensitivity.table import Estimates
 from uncertainty.sensitivity.target import Scale
-
-__all__ = ["value_of_draws"]
 
 _KNOTS = 15  # of a piecewise linear expectation: every other one alone shows what more would add
 _CLASSES = 16

@@ -8,16 +8,13 @@ import numpy as np
 import xarray as xr
 from scipy.linalg import hadamard
 
-from uncertainty.errors import InputError
-from uncertainty.evaluation import each_point
-from uncertainty.names import require_known
-from uncertainty.precision import Floats
+from uncertainty.arrays import Floats
+from uncertainty.errors import InputError, require_known
+from uncertainty.problem import each_point
+from uncertainty.results import batched, draws_of, group_of, is_nested
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
-from uncertainty.sensitivity.mixing import base_points
+from uncertainty.sensitivity.pick_freeze import base_points
 from uncertainty.sensitivity.target import Scale, Statistic, Target, settled
-from uncertainty.summary import batched, draws_of, group_of, is_nested
-
-__all__ = ["Sample", "draws_where", "from_half_samples", "sample_of_result", "sample_of_target"]
 
 _POINTS = {False: 2**14, True: 2**12}  # True where queries are reduced
 _FEWEST = 64  # draws under a condition

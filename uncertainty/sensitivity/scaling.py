@@ -7,15 +7,12 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
+from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.health import smoothed_weights
-from uncertainty.precision import Floats
+from uncertainty.results import batched, draws_of, smoothed_weights
 from uncertainty.sensitivity.sample import from_half_samples
 from uncertainty.sensitivity.table import Estimates
 from uncertainty.sensitivity.target import Scale, Statistic
-from uncertainty.summary import batched, draws_of
-
-__all__ = ["power_scaling"]
 
 _ALPHAS = (0.8, 1.25)
 

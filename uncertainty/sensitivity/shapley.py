@@ -6,13 +6,17 @@ from math import comb
 
 import numpy as np
 
-from uncertainty.evaluation import Columns
-from uncertainty.precision import Floats
-from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
+from uncertainty.arrays import Floats
+from uncertainty.problem import Columns
+from uncertainty.sensitivity.pick_freeze import (
+    Kept,
+    base_points,
+    mixed,
+    pair_of_points,
+    randomizations,
+)
 from uncertainty.sensitivity.table import Estimates, ratio
 from uncertainty.sensitivity.target import Player, Target
-
-__all__ = ["shapley"]
 
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
 _EXACT = 12

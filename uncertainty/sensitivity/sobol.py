@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from uncertainty.precision import Floats
+from uncertainty.arrays import Floats
 from uncertainty.sampling import RANDOMIZATIONS
-from uncertainty.sensitivity.mixing import (
+from uncertainty.sensitivity.pick_freeze import (
     Kept,
     base_points,
     mixed,
@@ -17,8 +17,6 @@ from uncertainty.sensitivity.mixing import (
 )
 from uncertainty.sensitivity.table import Estimates, ratio
 from uncertainty.sensitivity.target import Player, Target
-
-__all__ = ["sobol"]
 
 _NESTED_POINTS = 2**12
 _POINTS = 2**15

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from uncertainty.precision import Floats
-
-__all__ = ["Estimates", "ranking_table", "ratio"]
+from uncertainty.arrays import Floats
 
 _RESAMPLES = 2000
 _ESTABLISHED = 0.975  # to one side: an order of equals is found in a twentieth of the cases

@@ -6,13 +6,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.evaluation import Columns, each_point, every_pair
-from uncertainty.precision import Floats
-from uncertainty.problem import Problem
+from uncertainty.problem import Columns, Problem, each_point, every_pair
 from uncertainty.sampling import QUERIES, normal_scores
-
-__all__ = ["By", "Player", "Scale", "Statistic", "Target", "only_used", "players", "settled"]
 
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 """Relative spread of values that differ by rounding alone: some tens of operations."""

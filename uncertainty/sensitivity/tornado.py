@@ -5,15 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
+from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.estimate import standard_error
-from uncertainty.evaluation import Columns
-from uncertainty.precision import Floats
+from uncertainty.problem import Columns
+from uncertainty.results import standard_error
 from uncertainty.sampling import RANDOMIZATIONS
 from uncertainty.sensitivity.table import Estimates
 from uncertainty.sensitivity.target import Player, Target
-
-__all__ = ["tornado"]
 
 _REACH = float(ndtri(0.95))
 

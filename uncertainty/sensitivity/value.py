@@ -5,16 +5,20 @@ from functools import partial
 
 import numpy as np
 
+from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.estimate import standard_error
-from uncertainty.evaluation import Columns
-from uncertainty.precision import Floats
+from uncertainty.problem import Columns
+from uncertainty.results import standard_error
 from uncertainty.sampling import RANDOMIZATIONS
-from uncertainty.sensitivity.mixing import Kept, base_points, mixed, pair_of_points, randomizations
+from uncertainty.sensitivity.pick_freeze import (
+    Kept,
+    base_points,
+    mixed,
+    pair_of_points,
+    randomizations,
+)
 from uncertainty.sensitivity.table import Estimates, ratio
 from uncertainty.sensitivity.target import Player, Target
-
-__all__ = ["value"]
 
 _GIVEN = 2**8  # points given one value of a player
 _VALUES = {False: 2**5, True: 2**3}  # of a player in each randomization; True where nested

@@ -1,0 +1,290 @@
+"""Summaries against closed forms, and what they say of themselves."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import ndtr
+
+import uncertainty as un
+from uncertainty.report.text import above_sentence
+from uncertainty.results.estimate import (
+    LEVELS,
+    exceedance_of_functions,
+    interval_of_function,
+    quantile,
+    quantile_function,
+    standard_error,
+)
+from uncertainty.results.summary import chances, unknown_figures
+from uncertainty.sensitivity.sample import draws_where
+
+
+@pytest.fixture(scope="module")
+def tree(lognormals):
+    return un.simulate(un.build_problem(lognormals.priors(), model=lognormals.model), draws=2**14)
+
+
+@pytest.fixture(scope="module")
+def nested():
+    laws = {
+        "a": {"lognormal": {"median": 2, "sigma": 0.6}},
+        "t": {"varies": "query", "lognormal": {"median": 3, "sigma": 0.8}},
+    }
+    return un.simulate(
+        un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, t: a * t)
+    )
+
+
+@pytest.mark.parametrize("prob", [0.5, 0.9, 0.99])
+def test_equal_tails(tree, lognormals, prob):
+    row = un.summarize(tree, prob).isel(quantity=0, statistic=0)
+    for key, p in (("lower", (1 - prob) / 2), ("upper", (1 + prob) / 2)):
+        assert abs(float(row[key]) - lognormals.quantile(p)) < 4.5 * float(row[f"mcse_{key}"])
+
+
+def test_moments(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    row = un.summarize(un.simulate(problem)).isel(quantity=0, statistic=0)
+    mean = lognormals.median * np.exp(lognormals.total**2 / 2)
+    assert float(row["mean"]) == pytest.approx(mean, abs=4.5 * float(row["mcse_mean"]))
+    sd = mean * np.sqrt(np.expm1(lognormals.total**2))
+    assert float(row["sd"]) == pytest.approx(sd, abs=4.5 * float(row["mcse_sd"]))
+
+
+def shortest(prob, sigma, median):
+    """Length of the shortest interval of a lognormal, by search."""
+    low = np.linspace(1e-6, 1 - prob - 1e-9, 20001)
+    law = stats.lognorm(sigma, scale=median)
+    return (law.ppf(low + prob) - law.ppf(low)).min()
+
+
+def test_the_shortest_interval_is_as_long_as_it_should_be(tree, lognormals):
+    row = un.summarize(tree, 0.8, "hdi").isel(quantity=0, statistic=0)
+    length = float(row["upper"] - row["lower"])
+    assert length == pytest.approx(shortest(0.8, lognormals.total, lognormals.median), rel=0.02)
+    assert float(row["mcse_lower"]) > 0
+
+
+def test_the_shortest_interval_of_nested_queries(nested):
+    row = un.summarize(nested, 0.8, "hdi").isel(quantity=0).sel(statistic="query")
+    assert float(row["upper"] - row["lower"]) == pytest.approx(shortest(0.8, 1.0, 6), rel=0.02)
+    typical = un.summarize(nested, 0.8, "hdi").isel(quantity=0).sel(statistic="typical")
+    assert float(typical["upper"] - typical["lower"]) == pytest.approx(
+        shortest(0.8, 0.6, 6), rel=0.03
+    )
+
+
+def test_statistics_are_equal_where_nothing_varies_per_query(tree):
+    table = un.summarize(tree)
+    for statistic in ("mean", "query"):
+        same = table.sel(statistic=statistic).drop_vars("statistic")
+        assert same.identical(table.sel(statistic="typical").drop_vars("statistic"))
+
+
+def test_a_table_says_what_it_is(tree):
+    table = un.summarize(tree, 0.8, "hdi")
+    assert table.attrs == {"prob": 0.8, "kind": "hdi", "group": "prior"}
+    assert table["lower"].attrs == {"coverage_probability": 0.8, "coverage_interval": "hdi"}
+    assert set(table.dims) == {"quantity", "statistic"}
+    errors = {"mcse_mean", "mcse_median", "mcse_lower", "mcse_upper"}
+    assert {"mean", "sd", "median", "lower", "upper"} | errors <= set(table.data_vars)
+
+
+@pytest.mark.parametrize("options", [{"prob": 0}, {"prob": 1}, {"prob": 90}, {"kind": "95"}])
+def test_intervals_that_mean_nothing_are_refused(tree, options):
+    with pytest.raises(un.InputError, match="must"):
+        un.summarize(tree, **options)
+
+
+def test_exceedance(tree, nested, lognormals):
+    chance, error = un.exceedance(tree, 5.0, "y", "typical")
+    exact = 1 - ndtr(np.log(5 / lognormals.median) / lognormals.total)
+    assert chance == pytest.approx(exact, abs=4.5 * error)
+    for statistic, sigma in (("query", 1.0), ("typical", 0.6)):
+        chance, error = un.exceedance(nested, 10.0, "y", statistic)
+        assert chance == pytest.approx(1 - ndtr(np.log(10 / 6) / sigma), abs=4.5 * error)
+
+
+def test_split_of_the_variance(nested, tree):
+    share, error = un.share_per_query(nested, "y")
+    assert share == pytest.approx(0.64, abs=4.5 * error)
+    linear, error = un.share_per_query(nested, "y", "linear")
+    exact = np.expm1(0.64) * np.exp(0.36) / np.expm1(1.0)
+    assert linear == pytest.approx(exact, abs=max(4.5 * error, 0.02))
+    assert un.share_per_query(tree, "y") == (0.0, 0.0)
+
+
+def test_inputs_are_summarized_in_their_units():
+    table = un.summarize_inputs(un.simulate(un.build_problem("gpt-4o"), draws=2**13))
+    row = table.sel(input="output_tokens_median")
+    assert float(row["p5"]) == pytest.approx(150, abs=5 * float(row["mcse_p5"]))
+    assert float(row["p95"]) == pytest.approx(800, abs=5 * float(row["mcse_p95"]))
+    assert row["units"].item() == "tokens"
+    assert "lognormal" in row["law"].item()
+
+
+class TestKernels:
+    values = np.random.default_rng(0).normal(size=(4, 333))
+
+    def test_quantiles_are_hazens(self):
+        for p in (0.001, 0.05, 0.5, 0.77, 0.999):
+            expected = np.quantile(self.values, p, axis=1, method="hazen")
+            np.testing.assert_allclose(quantile(self.values, p), expected)
+
+    def test_quantiles_broadcast_over_rows(self):
+        p = np.array([0.1, 0.2, 0.3, 0.4])
+        expected = [
+            np.quantile(row, q, method="hazen") for row, q in zip(self.values, p, strict=True)
+        ]
+        np.testing.assert_allclose(quantile(self.values, p), expected)
+
+    def test_nan_gives_nan(self):
+        assert np.isnan(quantile(np.array([1.0, np.nan]), 0.5))
+
+    def test_a_quantile_function_holds_the_distribution(self):
+        function = quantile_function(self.values)
+        np.testing.assert_allclose(function, quantile(self.values.ravel(), LEVELS))
+        assert exceedance_of_functions(function[None].repeat(2, 0), -99, 1e3, 1e3) == (1, 3e-3)
+        assert exceedance_of_functions(function[None].repeat(2, 0), 99, 1e3, 1e3) == (0, 3e-3)
+        low, high = interval_of_function(function, 0.8, "hdi")
+        assert high - low <= np.diff(interval_of_function(function, 0.8, "eti"))[0]
+
+    def test_one_chain_has_no_standard_error(self):
+        assert np.isnan(standard_error(np.array([1.0])))
+
+
+def test_a_quantile_of_a_discrete_distribution_is_one_of_its_values():
+    laws = {"x": {"choice": {"options": [1, 2], "weights": [0.949, 0.051]}}}
+    tree = un.simulate(
+        un.build_problem({"schema": 1, "assumptions": laws}, model=lambda x: x), draws=512
+    )
+    row = un.summarize(tree).isel(quantity=0, statistic=0)
+    assert {float(row[key]) for key in ("lower", "median", "upper")} <= {1.0, 2.0}
+    row = un.summarize(tree, prob=0.98).isel(quantity=0, statistic=0)
+    assert float(row["upper"]) == 2
+
+
+def test_standard_errors_of_shortest_intervals_are_calibrated(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    law = stats.lognorm(lognormals.total, scale=lognormals.median)
+    low = np.linspace(1e-6, 0.2 - 1e-6, 100_001)
+    place = low[(law.ppf(low + 0.8) - law.ppf(low)).argmin()]
+    hits = []
+    for seed in range(100):
+        row = un.summarize(un.simulate(problem, 2**13, seed), 0.8, "hdi").isel(
+            quantity=0, statistic=0
+        )
+        for key, exact in (("lower", law.ppf(place)), ("upper", law.ppf(place + 0.8))):
+            hits.append(
+                abs(float(row[key]) - exact) <= stats.t.ppf(0.975, 15) * float(row[f"mcse_{key}"])
+            )
+    assert 0.90 <= np.mean(hits) <= 0.995
+
+
+def laws(**families):
+    return {"schema": 1, "assumptions": families}
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """The logarithm of a normal with mass below 0, once through an expression, with queries."""
+    prior = laws(
+        x={"normal": {"mean": 1, "sd": 1}},
+        y={"expression": "log(x)"},
+        t={"varies": "query", "lognormal": {"median": 3, "sigma": 0.8}},
+    )
+    return un.simulate(un.build_problem(prior, model=lambda y, t: y * t), draws=512)
+
+
+class TestWhatDrawsCannotTell:
+    def test_a_chance_that_no_draw_shows_has_a_bound(self, tree, nested):
+        assert un.exceedance(tree, 1e9, "y") == (0, 3 / 2**14)
+        assert un.exceedance(tree, -1, "y") == (1, 3 / 2**14)
+        # One query may rest on no more than the queries of all chains.
+        assert un.exceedance(nested, 1e9, "y", "query") == (0, 3 / (16 * 256))
+        assert un.exceedance(nested, 1e9, "y", "typical") == (0, 3 / 2**13)
+        sentence = above_sentence(tree, "y", 1e9)
+        assert "below 0.018 % (fewer than 3 in 16384 draws, 95 %)" in sentence
+        assert "A chance of 1e-06 takes 3e+06 draws" in sentence
+
+    def test_what_is_certain_has_no_error(self):
+        prior = laws(x={"fixed": 2})
+        fixed = un.simulate(un.build_problem(prior, model=lambda x: x), draws=64)
+        assert un.exceedance(fixed, 3, "y") == (0, 0)
+        row = un.summarize(fixed, 0.99999).isel(quantity=0, statistic=0)
+        assert all(float(row[f"mcse_{key}"]) == 0 for key in ("median", "lower", "upper", "mean"))
+
+    def test_an_end_beyond_the_draws_is_marked(self, tree, nested):
+        for result in (tree, nested):
+            for kind in ("eti", "hdi"):
+                table = un.summarize(result, 1 - 1e-7, kind).sel(quantity="y")
+                assert np.isinf(table["mcse_lower"]).all()
+                assert np.isinf(table["mcse_upper"]).all()
+                (sentence,) = unknown_figures(table)
+                assert f"make {'1e+08' if kind == 'hdi' else '2e+08'} draws" in sentence
+            assert not unknown_figures(un.summarize(result, 0.9).sel(quantity="y"))
+
+    def test_nan_is_not_counted_as_below(self, broken):
+        share = stats.norm.cdf(-1)
+        for statistic in ("typical", "mean", "query"):
+            with pytest.raises(un.InputError, match=r"y is not a number for 1[56]\.\d+ %"):
+                un.exceedance(broken, 0.3, "y", statistic)
+        for scale in ("log", "linear"):
+            with pytest.raises(un.InputError, match="y is not a number for"):
+                un.share_per_query(broken, "y", scale)
+        with pytest.raises(un.InputError, match="y is not a number for"):
+            draws_where(broken, "y > 0.3", "typical")
+        assert "cannot be told" in above_sentence(broken, "y", 0.3)
+        missing = [row.not_a_number for row in chances(broken, "y", 0.3)]
+        assert missing == pytest.approx([share] * 3, abs=0.01)
+        table = un.summarize_scenarios({"one": broken, "same": broken}, quantity="y")
+        assert np.isnan(table["chance_above"]).all()
+        assert np.isnan(un.summarize(broken)["mcse_median"]).all()
+
+    def test_a_warning_names_the_input_that_causes_it(self, broken):
+        assert re.search(r"for example at .*x = -\d", broken.attrs["warnings"])
+
+    def test_a_mean_that_the_tail_rules_is_marked(self):
+        prior = laws(a={"lognormal": {"median": 1, "sigma": 20}})
+        row = un.simulate(un.build_problem(prior, model=lambda a: a), draws=2**13)
+        table = un.summarize(row).sel(quantity="y")
+        assert np.isinf(table["mcse_mean"]).all()
+        assert np.isinf(table["mcse_sd"]).all()
+        assert np.isfinite(table["mcse_median"]).all()
+        assert "the mean of y is ruled by a few draws" in unknown_figures(table)[0]
+
+    def test_a_mean_over_queries_that_the_tail_rules_is_marked(self):
+        prior = laws(
+            a={"lognormal": {"median": 2, "sigma": 0.5}},
+            t={"varies": "query", "lognormal": {"median": 3, "sigma": 6}},
+        )
+        found = un.simulate(un.build_problem(prior, model=lambda a, t: a * t), draws=512)
+        table = un.summarize(found).sel(quantity="y")
+        for key in ("mean", "median", "lower", "upper"):
+            assert np.isinf(table[f"mcse_{key}"].sel(statistic="mean"))
+            assert np.isfinite(table[f"mcse_{key}"].sel(statistic="typical"))
+        assert un.exceedance(found, 10, "y", "mean")[1] == np.inf
+        assert un.share_per_query(found, "y", "linear")[1] == np.inf
+        assert un.share_per_query(found, "y")[1] < 0.01
+
+    @pytest.mark.parametrize(
+        ("weight", "known"), [(1e-6, False), (0.2, True)], ids=["a chance of 1e-6", "common"]
+    )
+    def test_a_mean_that_comes_from_a_chance_no_draw_meets_is_marked(self, weight, known):
+        prior = laws(x={"choice": {"options": [1, 1e9], "weights": [1 - weight, weight]}})
+        problem = un.build_problem(prior, model=lambda x: x)
+        for found in (un.simulate(problem, draws=512), un.stream(problem, draws=2**12)):
+            assert np.isfinite(un.summarize(found)["mcse_mean"]).all() == known
+
+    def test_declared_moments_that_do_not_exist_are_not_believed(self):
+        prior = laws(x={"beta": {"alpha": 0.9, "beta": 5}})
+        found = un.simulate(un.build_problem(prior, model=lambda x: 1 / x), draws=64)
+        assert np.isinf(un.summarize(found)["mcse_mean"]).all()
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", pytest.param("frontier-moe", marks=pytest.mark.slow)])
+def test_shipped_files_are_not_ruled_by_their_tails(name):
+    tree = un.simulate(un.build_problem(name, evidence=[]))
+    assert not unknown_figures(un.summarize(tree, 0.99).sel(quantity="energy_wh"))

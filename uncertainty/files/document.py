@@ -1,0 +1,417 @@
+"""One YAML text (or Python mapping) with the place of each of its keys: the one door to ruamel."""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, StringMark
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    Event,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+)
+from ruamel.yaml.parser import RoundTripParser
+
+from uncertainty.errors import Fault, InputError
+from uncertainty.files.library import Place
+
+if TYPE_CHECKING:
+    from ruamel.yaml.error import MarkedYAMLError
+
+
+_DEEPEST_guard = 20
+_MOST = 100_000
+_DIGITS = 4000
+"""Python reads no whole number of more than 4300; that a value is finite is checked later."""
+_WHOLE = re.compile(r"[-+]?(?:0[xo])?[0-9a-fA-F_]+")
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUTHS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+
+
+class RefusedYAMLError(MarkedYAMLError):
+    """YAML that is well formed, but asks for something that a data file does not need."""
+
+
+@dataclass
+class _Open:
+    """A mapping or list that has begun."""
+
+    anchor: str | None
+    start: int
+    is_mapping: bool
+    nodes: int = 0
+
+
+@dataclass
+class _Guard:
+    """Counts what the text stands for with its aliases written out."""
+
+    total: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    open: list[_Open] = field(default_factory=list)
+
+    def see(self, event: Event) -> str:
+        """Take one event in; gives what is wrong with it."""
+        wrong = next(self._wrong(event), "") if isinstance(event, NodeEvent) else ""
+        if wrong:
+            return wrong
+        if isinstance(event, AliasEvent):
+            self.total += self.sizes.get(str(event.anchor), 1)
+        elif isinstance(event, CollectionStartEvent):
+            self.total += 1
+            is_mapping = isinstance(event, MappingStartEvent)
+            self.open.append(_Open(event.anchor, self.total, is_mapping))
+        elif isinstance(event, ScalarEvent):
+            self.total += 1
+            self._remember(event.anchor, self.total - 1)
+        elif isinstance(event, CollectionEndEvent):
+            done = self.open.pop()
+            self._remember(done.anchor, done.start - 1)
+        if len(self.open) > _DEEPEST_guard:
+            return f"is nested more than {_DEEPEST_guard} levels deep"
+        if self.total > _MOST:
+            return f"stands for more than {_MOST:,} values with its aliases written out"
+        return ""
+
+    def _wrong(self, event: NodeEvent) -> Iterator[str]:
+        tag = getattr(event, "tag", None)  # one that the text states
+        if tag is not None:
+            yield f"tags are not allowed (got {tag}); write the plain value"
+        if self.open:
+            self.open[-1].nodes += 1
+            if self.open[-1].is_mapping and self.open[-1].nodes % 2:
+                yield from _wrong_key(event)
+        if isinstance(event, AliasEvent):
+            if any(above.anchor == event.anchor for above in self.open):
+                yield f"the alias *{event.anchor} stands inside itself"
+        elif isinstance(event, ScalarEvent):
+            yield from _wrong_scalar(event)
+
+    def _remember(self, anchor: str | None, start: int) -> None:
+        if anchor is not None:
+            self.sizes[anchor] = self.total - start
+
+
+def _wrong_key(event: NodeEvent) -> Iterator[str]:
+    if isinstance(event, CollectionStartEvent):
+        kind = "mapping" if isinstance(event, MappingStartEvent) else "list"
+        yield f"a key must be a name (got a {kind})"
+    if isinstance(event, AliasEvent):
+        yield f"a key must be written out (got the alias *{event.anchor})"
+    if isinstance(event, ScalarEvent) and event.style is None:
+        if event.value in _NULLS:
+            got = repr(event.value) if event.value else "nothing"
+            yield f"a key must be a name (got {got}, which YAML reads as no value)"
+        elif event.value in _TRUTHS:
+            yield f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
+
+
+def _wrong_scalar(event: ScalarEvent) -> Iterator[str]:
+    """Find what YAML would fail on, and what escapes in quotes bring in."""
+    text = event.value
+    if event.style is None and len(text) > _DIGITS and _WHOLE.fullmatch(text):
+        yield f"a number of {len(text):,} digits is too large (got {text[:20]}...)"
+    found = acting_character(text) if event.style == '"' else None  # only these have escapes
+    if found:
+        yield found[1]
+
+
+def guarded() -> YAML:
+    """Give a reader of YAML 1.2 that refuses what a prior file never needs.
+
+    It raises `RefusedYAMLError` at the first tag, alias, depth, key, number or character that is
+    not allowed, before anything is built.
+    """
+    watch = _Guard()
+
+    class Parser(RoundTripParser):
+        def get_event(self) -> Event:
+            event: Event = super().get_event()
+            problem = watch.see(event)
+            if problem:
+                raise RefusedYAMLError(problem=problem, problem_mark=event.start_mark)
+            return event
+
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Parser = Parser
+    return yaml
+
+
+def refuse_characters(text: str) -> None:
+    """Refuse a text with a character that acts, comments included, at its line and column.
+
+    Raises
+    ------
+    RefusedYAMLError
+    """
+    found = acting_character(text)
+    if found:
+        place, problem = found
+        line = text.count("\n", 0, place)
+        column = place - (text.rfind("\n", 0, place) + 1)
+        mark = StringMark("", place, line, column, text, place)
+        raise RefusedYAMLError(problem=problem, problem_mark=mark)
+
+
+# Controls but for tab and line break; separators that are line breaks to some; embeddings,
+# overrides and isolates of direction ("Trojan source", CVE-2021-42574); lone surrogates.
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def acting_character(text: str) -> tuple[int, str] | None:
+    r"""Find the first character that acts: its place, and a sentence.
+
+    Examples
+    --------
+    >>> acting_character("a\x1b[2J")
+    (1, 'has the control character U+001B; take it out')
+    """
+    found = _ACTING.search(text)
+    if found is None:
+        return None
+    code = ord(found[0])
+    kind = "half a character" if 0xD800 <= code < 0xE000 else "the control character"
+    return found.start(), f"has {kind} U+{code:04X}; take it out"
+
+
+def acting_texts(
+    data: object, keys: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Find the texts of built-in containers that have such a character: keys and sentence."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            if found := acting_character(str(key)):
+                yield keys, f"the key {key!a:.60} {found[1]}"
+            yield from acting_texts(value, (*keys, key))
+    elif isinstance(data, list):
+        for place, item in enumerate(data):
+            yield from acting_texts(item, (*keys, place))
+    elif isinstance(data, str) and (found := acting_character(data)):
+        yield keys, found[1]
+
+
+Key: TypeAlias = str | int
+Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
+_LARGEST = 1_000_000
+_DEEPEST = 30
+"""Levels of a mapping given in a call; files are held to fewer as they are parsed."""
+_BITS = 4096
+_HINTS = {
+    "'\\t'": " (a tab: indent with spaces)",
+    "'@'": "; put the text in quotes",
+    "'`'": "; put the text in quotes",
+    "'%'": "; put the text in quotes",
+    "mapping values are not allowed": "; put a text with ': ' in it in quotes",
+    "expected a single document": "; a second '---' begins another document: keep one",
+}
+"""What helps with the errors of YAML that people meet most."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one input says and where it says it.
+
+    Attributes
+    ----------
+    label : str
+        How faults name it: a path, or ``<given>`` and the like.
+    data : Plain
+        Built-in containers and scalars only.
+    text : str
+        The text as read; empty for a mapping.
+    nodes : object
+        The parsed YAML with positions; None for a mapping.
+    place : Place
+        Where the names of other files in it are looked up.
+    path : Path or None
+        The file, absolute; None for a mapping.
+    """
+
+    label: str
+    data: Plain
+    text: str = ""
+    nodes: object = field(default=None, repr=False, compare=False)
+    place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
+    path: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the text, hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def fault(self, keys: Sequence[Key], message: str) -> Fault:
+        """Make a fault at the place of `keys`, or of the nearest key above that is there."""
+        line, column = _position(self.nodes, keys)
+        dotted = ".".join(str(key) for key in keys)
+        return Fault(self.label, line, column, dotted, message)
+
+
+def _position(node: object, keys: Sequence[Key]) -> tuple[int, int]:
+    if node is None:
+        return 0, 0
+    place = (0, 0)
+    for key in keys:
+        step = _step(node, key)
+        if step is None:
+            break
+        place, node = step
+    return place[0] + 1, place[1] + 1
+
+
+def _step(node: object, key: Key) -> tuple[tuple[int, int], object] | None:
+    """Go down by one key: where it stands, and what it holds."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(node, CommentedMap):
+        own = key if key in node else next((k for k in node if str(k) == key), None)
+        if own is None or own not in (node.lc.data or {}):
+            return None  # absent, or merged in from elsewhere
+        return node.lc.key(own), node[own]
+    if isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+        return node.lc.item(key), node[key]
+    return None
+
+
+class NotPlainError(ValueError):
+    """Data that a document cannot hold; `keys` lead to it."""
+
+    def __init__(self, keys: tuple[Key, ...], message: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
+    """Copy into built-in types; a value of any other type becomes its text."""
+    if len(keys) > _DEEPEST:
+        raise NotPlainError(keys[:1], f"is nested more than {_DEEPEST} levels deep")
+    if isinstance(node, str):
+        return str(node)
+    if isinstance(node, Mapping):
+        plain: dict[str, Plain] = {}
+        for key, value in node.items():
+            if str(key) in plain:
+                text = f"{str(key)!r} stands twice in one mapping, as a number and as a text"
+                raise NotPlainError((*keys, key), text)
+            plain[str(key)] = to_plain(value, (*keys, str(key)))
+        return plain
+    if isinstance(node, Sequence):
+        return [to_plain(item, (*keys, place)) for place, item in enumerate(node)]
+    if node is None or isinstance(node, bool | int):
+        small = not isinstance(node, int) or node.bit_length() < _BITS
+        return node if small else math.inf  # Python writes no more than 4300 digits out
+    return float(node) if isinstance(node, Real) else str(node)
+
+
+def parse_yaml(text: str) -> object:
+    """Parse YAML 1.2 with positions, without tags and within limits.
+
+    Raises
+    ------
+    ruamel.yaml.error.YAMLError
+        Where it is not YAML, or more than a prior file needs.
+    """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    refuse_characters(text)
+    try:
+        return guarded().load(text)
+    except YAMLError:
+        raise
+    except Exception as error:  # odd texts end in any error inside the library
+        raise MarkedYAMLError(problem=f"{type(error).__name__}: {error}") from error
+
+
+def wrap_mapping(data: Mapping[str, object], label: str, place: Place) -> Document:
+    """Treat a Python mapping as a document without lines.
+
+    Raises
+    ------
+    InputError
+        If it holds what no file could: a mapping inside itself, one key twice.
+    """
+    try:
+        return Document(label, to_plain(data), place=place)
+    except NotPlainError as error:
+        field = ".".join(map(str, error.keys))
+        raise InputError([Fault(label, 0, 0, field, str(error))]) from error
+
+
+def text_faults(document: Document) -> list[Fault]:
+    """Find texts of a Python mapping that act on who reads them; in a file, parsing has."""
+    if document.nodes is not None:
+        return []
+    return [document.fault(keys, message) for keys, message in acting_texts(document.data)]
+
+
+def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
+    """Read one YAML file; what cannot be read or parsed comes back as faults."""
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    text, faults = _read_text(path, label)
+    if text is None:
+        return None, faults
+    try:
+        nodes = parse_yaml(text)
+    except MarkedYAMLError as error:
+        return None, [_syntax_fault(error, label)]
+    except YAMLError as error:
+        return None, [Fault(label, 1, 1, "", f"not YAML: {_first_line(str(error))}")]
+    if not isinstance(nodes, Mapping):
+        got = "is empty: it must be" if nodes is None else "must be"
+        return None, [Fault(label, 1, 1, "", f"{got} a mapping that begins with 'schema: 1'")]
+    try:
+        return Document(label, to_plain(nodes), text, nodes, place, path.resolve()), []
+    except NotPlainError as error:
+        line, column = _position(nodes, error.keys)
+        return None, [Fault(label, line, column, ".".join(map(str, error.keys)), str(error))]
+
+
+def _read_text(path: Path, label: str) -> tuple[str | None, list[Fault]]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
+    except OSError as error:
+        return None, [Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")]
+    if len(raw) > _LARGEST:
+        return None, [Fault(label, 1, 1, "", f"is larger than {_LARGEST:,} bytes")]
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        column = len(before) - (before.rfind(b"\n") + 1) + 1
+        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        return None, [Fault(label, before.count(b"\n") + 1, column, "", message)]
+    return text.replace("\r\n", "\n").replace("\r", "\n"), []
+
+
+def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
+    from ruamel.yaml.constructor import DuplicateKeyError
+
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    problem = _first_line(str(error.problem or error))
+    if isinstance(error, RefusedYAMLError):
+        return Fault(label, line, column, "", problem)
+    if isinstance(error, DuplicateKeyError):
+        key = problem.split('"')[1] if '"' in problem else problem
+        return Fault(label, line, column, key, "the key stands twice in one mapping; keep one")
+    hint = next((hint for part, hint in _HINTS.items() if part in f"{error.context} {problem}"), "")
+    if mark and mark.buffer:
+        before = mark.buffer.splitlines()[mark.line : mark.line + 1]
+        if before and re.search(r"\w:[{\[]", before[0][: mark.column + 1]):
+            hint = "; put a space after each ':'"
+    return Fault(label, line, column, "", f"not YAML: {problem}{hint}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "unreadable"

@@ -1,0 +1,409 @@
+"""Evidence files: measured rows, and how a measurement differs from what a model gives."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
+
+from uncertainty.errors import Fault, nearest
+from uncertainty.files.catalogue import KINDS, expand
+from uncertainty.files.conversion import Inherited, convert
+from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
+from uncertainty.files.layers import Layer
+from uncertainty.files.library import Place, find_file, missing_file, shipped_folder, shown_path
+from uncertainty.files.priors import Priors, Stated, expanded, given_layer, layer_of, wrong_format
+from uncertainty.files.schema import (
+    AssumptionEntry,
+    MeasurementEntry,
+    ModelEntry,
+    Name,
+    RandomEffectEntry,
+)
+from uncertainty.files.validation import validate
+from uncertainty.files.values import Quantity, Scalar, parse_value
+
+OBSERVED = ("value", "at_least", "at_most")
+"""Columns that hold what was measured: the value, or its limits where it was censored."""
+
+
+Cell: TypeAlias = float | str | None
+
+
+def _cell(raw: object) -> Cell:
+    if raw is None or isinstance(raw, str):
+        return raw
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        text = f"must be a number, a text or empty (got {raw!r:.60})"
+        raise PydanticCustomError("cell", "{text}", {"text": text})
+    try:
+        return float(raw)
+    except OverflowError:
+        return math.inf  # where it is used it must be finite
+
+
+CellEntry = Annotated[
+    float | str | None,
+    PlainValidator(_cell),
+    WithJsonSchema({"type": ["number", "string", "null"]}),
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement at its own conditions.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the file, from 0.
+    conditions : mapping of str to float
+        Inputs that it states, in canonical units.
+    observed : mapping of str to number
+        Under names of `OBSERVED`.
+    group, boundary : str
+    """
+
+    number: int
+    conditions: Mapping[str, float]
+    observed: Mapping[str, Scalar]
+    group: str = ""
+    boundary: str = ""
+
+
+def row_fault(document: Document, at: tuple[Key, ...], name: str, message: str) -> Fault:
+    """Make a fault at the cell of a row that stands in the column `name`."""
+    fault = document.fault((*at, name), message)
+    columns = document.data.get("columns") if isinstance(document.data, dict) else None
+    if at[:1] == ("rows",) and isinstance(columns, list) and name in columns:
+        cell = document.fault((*at, columns.index(name)), message)
+        return replace(fault, line=cell.line, column=cell.column)
+    return fault
+
+
+def group_of_row(cell: object) -> str:
+    """Name a group as its cell does; 1 and 1.0 are the same."""
+    return f"{cell:g}" if isinstance(cell, float | int) else str(cell)
+
+
+def read_observed(
+    document: Document, at: tuple[Key, ...], cells: Mapping[str, Cell]
+) -> tuple[dict[str, Scalar], list[Fault]]:
+    """Read what was measured: a value, or one or two limits."""
+    found, faults = dict[str, Scalar](), list[Fault]()
+    for name in OBSERVED:
+        if cells.get(name) is not None:
+            try:
+                found[name] = parse_value(cells[name])
+            except PydanticCustomError as error:
+                faults.append(row_fault(document, at, name, error.message()))
+    for name, value in found.items():
+        if not isinstance(value, float | Quantity):
+            faults.append(row_fault(document, at, name, f"must be a number (got {value!r})"))
+    if not found and not faults:
+        faults.append(document.fault(at, f"needs one of {', '.join(OBSERVED)}"))
+    if "value" in found and len(found) > 1:
+        faults.append(document.fault(at, "has a value, so it can have no limit"))
+    return found, faults
+
+
+def read_conditions(
+    document: Document,
+    at: tuple[Key, ...],
+    cells: Mapping[str, Cell],
+    below: tuple[Mapping[str, Cell], ...],
+) -> tuple[dict[str, float], list[Fault]]:
+    """Turn the conditions of a row into numbers, catalogue names and units included."""
+    merged = {**(below[0] if below else {}), **cells}
+    if not merged:
+        return {}, []
+    layer, complaints = given_layer(merged, document.place, document.label)
+    expansion = expand([layer])
+    faults = [
+        row_fault(document, at, fault.field.split(".")[0], fault.message)
+        for fault in (*complaints, *expansion.faults)
+    ]
+    found = dict[str, float]()
+    for part in expansion.layers:
+        for name, entry in part.entries.items():
+            assumption, problems = convert(name, 0, entry, part, Inherited())
+            faults += [row_fault(document, at, name, message) for _, message in problems]
+            value = (
+                assumption.law.fields[0][1] if assumption.law and assumption.law.fields else None
+            )
+            if isinstance(value, float):
+                found[name] = value
+            else:
+                faults.append(row_fault(document, at, name, f"must be a number (got {value!s})"))
+    return found, faults
+
+
+def conditions_of(
+    given: Mapping[str, object], place: Place
+) -> tuple[dict[str, float], list[Fault]]:
+    """Turn conditions given in a call, catalogue names and units included, into numbers."""
+    document = wrap_mapping(given, "<rows>", place)
+    assert isinstance(document.data, dict)
+    return read_conditions(document, (), {k: _cell(v) for k, v in document.data.items()}, ())
+
+
+MULTIPLYING = frozenset({"lognormal", "log_student_t"})
+"""Families of errors of the logarithm."""
+_OWN = (*OBSERVED, "boundary")
+
+
+class EvidenceFile(MeasurementEntry):
+    """An evidence file."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="format version")
+    title: str | None = Field(None, description="what was measured, for people")
+    model: ModelEntry | None = Field(None, description="the energy model that gives the output")
+    assumptions: dict[Name, AssumptionEntry] = Field(
+        default_factory=dict, description="those that the error needs, where the priors state none"
+    )
+    conditions: dict[str, CellEntry] = Field(
+        default_factory=dict, description="what holds in every row, as columns would say it"
+    )
+    columns: tuple[str, ...] = Field(min_length=1, description="names of the cells of a row")
+    rows: tuple[tuple[CellEntry, ...], ...] = Field(min_length=1)
+    source: str | None = Field(None, description="a key of sources.bib")
+    note: str | None = Field(None, description="how it was measured")
+
+    @field_validator("random_effect")
+    @classmethod
+    def _names_its_groups(cls, effect: RandomEffectEntry | None) -> RandomEffectEntry | None:
+        if effect is not None and effect.column is None:
+            text = "name the column of the groups"
+            raise PydanticCustomError("column", "{text}", {"text": text})
+        return effect
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How what is measured differs from what a model gives.
+
+    Attributes
+    ----------
+    observes : str
+        An output of the model.
+    boundary, statistic : str
+        Where it was measured; ``query``, ``median`` or ``mean`` of the queries.
+    family : str
+        Of the error: ``lognormal``, ``normal``, ``student_t`` or ``log_student_t``.
+    parameters : mapping of str to number or name
+        Of the error, as written.
+    effect_sd, discrepancy : number or name, optional
+        Spread of what rows of one group share; what all rows share.
+    column : str
+        The column that names the groups; empty where there is none.
+    """
+
+    observes: str
+    boundary: str
+    statistic: str
+    family: str
+    parameters: Mapping[str, Scalar]
+    effect_sd: Scalar | None = None
+    discrepancy: Scalar | None = None
+    column: str = ""
+
+    @property
+    def multiplies(self) -> bool:
+        """True where the error is one of the logarithm."""
+        return self.family in MULTIPLYING
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One evidence file, or the statement of a prior file on how measurements differ from it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, without its suffix.
+    document : Document
+        Where it stands; `at` are the keys of the measurement in it.
+    model : str or mapping
+        Energy model that gives the output; empty for that of the problem.
+    layer : Layer or None
+        Assumptions that it brings along.
+    rows : tuple of Row
+    columns : tuple of (keys, name)
+        Inputs, as named by columns and common conditions, and where.
+    faults : tuple of Fault
+    """
+
+    name: str
+    document: Document
+    measurement: Measurement | None = None
+    model: str | Mapping[str, object] = ""
+    layer: Layer | None = None
+    rows: tuple[Row, ...] = ()
+    columns: tuple[tuple[tuple[Key, ...], str], ...] = ()
+    source: str = ""
+    title: str = ""
+    faults: tuple[Fault, ...] = ()
+    at: tuple[Key, ...] = field(default=())
+
+    @classmethod
+    def wrong(cls, message: str) -> "Evidence":
+        """Stand for evidence that could not be read."""
+        nowhere = Document("<evidence>", None)
+        return cls("", nowhere, faults=(Fault("<evidence>", 0, 0, "", message),))
+
+    def fault(self, message: str, *keys: Key) -> Fault:
+        """Make a fault inside the statement."""
+        if keys[:1] == ("rows",) and len(keys) > 2:
+            return row_fault(self.document, keys[:2], str(keys[2]), message)
+        return self.document.fault((*self.at, *keys), message)
+
+
+def measurement_of(entry: MeasurementEntry) -> Measurement:
+    """Take over a checked entry."""
+    family, stated = entry.error.stated()
+    effect = entry.random_effect
+    return Measurement(
+        observes=entry.observes,
+        boundary=entry.boundary or "",
+        statistic=entry.statistic,
+        family=family,
+        parameters=stated,
+        effect_sd=effect.sd if effect else None,
+        discrepancy=entry.discrepancy,
+        column=(effect.column or "") if effect else "",
+    )
+
+
+def stated_evidence(priors: Priors) -> tuple[Evidence, ...]:
+    """Read the evidence that a prior file names."""
+    return tuple(_stated(item) for item in priors.evidence)
+
+
+def _stated(item: Stated) -> Evidence:
+    assert isinstance(item.what, str | Mapping)
+    found = read_evidence(item.what, item.document.place)
+    if found.document.data is None and found.faults:  # no such file: the fault is in this one
+        placed = (item.document.fault(item.keys, found.faults[0].message),)
+        return replace(
+            found, faults=placed if found.faults[0].path == "<evidence>" else found.faults
+        )
+    return found
+
+
+def stated_measurement(priors: Priors) -> Evidence | None:
+    """Give the measurement that a prior file states, as evidence without rows."""
+    item = priors.measurement
+    if item is None:
+        return None
+    assert isinstance(item.what, MeasurementEntry)
+    found = measurement_of(item.what)
+    return Evidence("measurement", item.document, found, at=item.keys)
+
+
+def evidence_names() -> list[str]:
+    """Name the shipped evidence.
+
+    Examples
+    --------
+    >>> "mlenergy-chat" in evidence_names()
+    True
+    """
+    return sorted(path.stem for path in (shipped_folder() / "evidence").glob("*.yaml"))
+
+
+def read_evidence(source: str | Mapping[str, object], place: Place) -> Evidence:
+    """Read evidence: a path from `place`, the name of a shipped file, or a mapping.
+
+    What is wrong with it is in its `faults`.
+    """
+    if isinstance(source, Mapping):
+        return _from_document(wrap_mapping(source, "<evidence>", place), "evidence")
+    path = find_evidence(source, place)
+    if path is not None:
+        return _read(path, place.of(path), path.stat().st_mtime_ns)
+    why = missing_file(source, place)
+    hint = nearest(source, evidence_names()) * why.startswith("no such")
+    return Evidence.wrong(why + hint)
+
+
+def find_evidence(name: str, place: Place) -> Path | None:
+    """Find an evidence file: a path from `place`, or the name of one in a folder `evidence/`."""
+    names = (name, f"{name}.yaml", f"evidence/{name}.yaml")
+    found = (find_file(name, place) for name in names)
+    return next((path for path in found if path is not None), None)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, place: Place, _changed: int) -> Evidence:
+    document, faults = read_document(path, shown_path(path), place)
+    if document is None:
+        return Evidence(path.stem, Document(shown_path(path), None), faults=tuple(faults))
+    return _from_document(document, path.stem)
+
+
+def _from_document(document: Document, name: str) -> Evidence:
+    data = expanded(document.data)
+    wrong = wrong_format(document, data)
+    found, faults = (None, [wrong]) if wrong else validate(EvidenceFile, data, document)
+    if found is None:
+        return Evidence(name, document, faults=tuple(faults))
+    _, problems = read_conditions(document, ("conditions",), found.conditions, ())
+    rows, faults = [], [*problems]
+    for number, cells in enumerate(found.rows):
+        if len(cells) != len(found.columns):
+            text = f"must have {len(found.columns)} cells, as columns has (got {len(cells)})"
+            faults.append(document.fault(("rows", number), text))
+            continue
+        row, complaints = _row(
+            document, found, number, dict(zip(found.columns, cells, strict=True))
+        )
+        rows.append(row)
+        faults += complaints
+    faults += [
+        document.fault(("columns", i), f"{column!r} stands twice")
+        for i, column in enumerate(found.columns)
+        if column in found.columns[:i]
+    ]
+    return Evidence(
+        name=name,
+        document=document,
+        measurement=measurement_of(found),
+        model=found.model or "",
+        layer=layer_of(document, ("assumptions",), data) if found.assumptions else None,
+        rows=tuple(rows),
+        columns=tuple(_inputs(found)),
+        source=found.source or "",
+        title=found.title or "",
+        faults=(*faults, *text_faults(document)),
+    )
+
+
+def _inputs(found: EvidenceFile) -> Iterator[tuple[tuple[Key, ...], str]]:
+    """Name the inputs that the file gives values to."""
+    grouping = found.random_effect.column if found.random_effect else None
+    stated: list[tuple[tuple[Key, ...], str]] = [
+        *((("columns", i), name) for i, name in enumerate(found.columns)),
+        *((("conditions", name), name) for name in found.conditions),
+    ]
+    yield from (pair for pair in stated if pair[1] not in (*_OWN, *KINDS, grouping))
+
+
+def _row(
+    document: Document, file: EvidenceFile, number: int, cells: dict[str, Cell]
+) -> tuple[Row, list[Fault]]:
+    at: tuple[Key, ...] = ("rows", number)
+    grouping = file.random_effect.column if file.random_effect else None
+    observed, faults = read_observed(document, at, cells)
+    group = cells.pop(grouping, None) if grouping else None
+    if grouping and group is None:
+        faults.append(row_fault(document, at, grouping, "names no group"))
+    boundary = cells.pop("boundary", None)
+    inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
+    conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
+    named = "" if group is None else group_of_row(group)
+    row = Row(number, conditions, observed, named, str(boundary or ""))
+    return row, [*faults, *complaints]

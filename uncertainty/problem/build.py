@@ -1,0 +1,391 @@
+"""The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from jax import Array
+
+from uncertainty.arrays import in_float64
+from uncertainty.energy import EnergyModel
+from uncertainty.errors import Fault, InputError, nearest
+from uncertainty.files import (
+    Assumption,
+    InputFile,
+    Priors,
+    file_of_function,
+    given_layer,
+    load_priors,
+    resolve,
+)
+from uncertainty.inputs import Output
+from uncertainty.problem.checks import (
+    cautions,
+    central_inputs,
+    default_notices,
+    fit_faults,
+    name_clashes,
+    probe_moments,
+    undefined,
+    unused_notices,
+)
+from uncertainty.problem.evaluation import each_point, evaluate_point
+from uncertainty.problem.evidence import EvidenceLike, Observed, observations_of, observe
+from uncertainty.problem.joint import Joint, build_joint
+from uncertainty.problem.likelihood import Observation
+from uncertainty.problem.models import (
+    ModelLike,
+    choose_model,
+    declared_plain,
+    form_layer,
+    outputs_of,
+    require_finite,
+)
+
+Arguments: TypeAlias = tuple[
+    Priors,
+    ModelLike | None,
+    Mapping[str, object] | None,
+    str | None,
+    EvidenceLike | Sequence[EvidenceLike] | None,
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A question ready to be sampled.
+
+    Attributes
+    ----------
+    priors : Priors
+        Where it came from.
+    assumptions : mapping of str to Assumption
+        After all layers, by name, in file order.
+    joint : Joint
+        The map from scores to inputs.
+    model : EnergyModel
+        The map from inputs to outputs.
+    outputs : mapping of str to Output
+        What the model gives.
+    notices : tuple of Fault
+        What is worth knowing before believing a result.
+    cautions : tuple of Fault
+        Those of them to be said before the answer: what was set in vain, what looks like a slip.
+    lost_means : mapping of str to str
+        Outputs whose mean does not exist under these assumptions, with the reason.
+    rarest : mapping of str to float
+        By output: the smallest chance that makes half of its mean (see `probe_moments`).
+    scenario : str
+        Name of the scenario; empty for none.
+    given : mapping of str to object
+        Assumptions fixed or replaced in the call.
+    observed : Observed
+        The evidence as read; `observations` is the same, compiled.
+    observations : tuple of Observation
+        Measurements to learn from; one without rows says how measurements differ.
+    recipe : mapping or None
+        Arguments of `build_problem` that make it again; None where a file does not hold them all.
+    arguments : tuple or None
+        Those of `build_problem`, the priors read.
+    """
+
+    priors: Priors
+    assumptions: Mapping[str, Assumption]
+    joint: Joint
+    model: EnergyModel
+    outputs: Mapping[str, Output]
+    notices: tuple[Fault, ...] = ()
+    cautions: tuple[Fault, ...] = ()
+    lost_means: Mapping[str, str] | None = None
+    rarest: Mapping[str, float] | None = None
+    scenario: str = ""
+    given: Mapping[str, object] = field(default_factory=dict)
+    observed: Observed = field(default_factory=Observed)
+    observations: tuple[Observation, ...] = ()
+    recipe: Mapping[str, object] | None = None
+    arguments: "Arguments | None" = None
+
+    def __repr__(self) -> str:
+        uncertain = sum(node.uncertain for node in self.joint.nodes)
+        return (
+            f"<Problem {self.priors.label}: {self.model.name}, {uncertain} uncertain assumptions>"
+        )
+
+    @property
+    def varies(self) -> bool:
+        """True where something varies from query to query."""
+        return bool(self.joint.coordinates(varies=True))
+
+    @property
+    def used(self) -> frozenset[str]:
+        """Names that the model, another assumption or evidence uses."""
+        needs = (name for item in self.assumptions.values() for name in item.needs)
+        return frozenset([*self.model.used(self.assumptions), *needs, *self.observed.used])
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Names that the outputs follow from, and what is correlated with one of these."""
+        return self.joint.behind(self.model.used(node.name for node in self.joint.nodes))
+
+    @cached_property
+    def new_system(self) -> "Problem":
+        """The same for a system that was not measured: its energies have an effect of their own."""
+        if not self.has_evidence or self.arguments is None:
+            return self
+        return in_float64(_build)(*self.arguments, new_system=True)
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        """The files that all of it was read from: each once."""
+        layers = [*self.priors.layers, *(item.layer for item in self.assumptions.values())]
+        documents = [layer.document for layer in layers]
+        documents += [item.document for item in self.observed.evidence]
+        found = [
+            *(InputFile(item.path, item.label, item.sha256) for item in documents if item.path),
+            *(file for item in self.assumptions.values() if item.law for file in item.law.files()),
+        ]
+        stated = self.arguments[1] if self.arguments else None
+        own = file_of_function(stated) if callable(stated) else None
+        return tuple({file.path: file for file in [*found, *([own] if own else [])]}.values())
+
+    @property
+    def has_evidence(self) -> bool:
+        """True where there are measurements to learn from."""
+        return any(item.count for item in self.observations)
+
+    def quantity(self, name: str | None = None) -> str:
+        """Choose an output: the one named, the only one, or ``energy_wh``.
+
+        Raises
+        ------
+        InputError
+            If there is no such output, or several and none named.
+        """
+        names = list(self.outputs)
+        only = names[0] if len(names) == 1 else "energy_wh"
+        chosen = only if name is None else name
+        if chosen in names:
+            return chosen
+        if name is None:
+            message = f"name one of the outputs of {self.model.name}: {', '.join(names)}"
+        else:
+            message = f"{self.model.name} has no output {name!r}{nearest(name, names)}"
+        raise InputError.of("<quantity>", message)
+
+    @in_float64
+    def central(self) -> dict[str, float]:
+        """Outputs at the central assumptions: every assumption at its median.
+
+        Examples
+        --------
+        >>> build_problem("gpt-4o").central()["energy_wh"] > 0
+        True
+        """
+        return dict(self._central)
+
+    @cached_property
+    def _central(self) -> Mapping[str, float]:
+        scores = {node.name: np.zeros(1) for node in self.joint.nodes if node.uncertain}
+        outputs = each_point(self.joint, self.model, scores)[1]
+        return {name: float(values[0]) for name, values in outputs.items()}
+
+    def numpyro_model(self) -> Callable[[], dict[str, Array]]:
+        """Give the same joint prior and model as a numpyro model.
+
+        Returns
+        -------
+        callable
+            Samples one site ``<name>_score`` (standard normal) for each uncertain assumption;
+            every assumption and every output is a deterministic site under its own name (an
+            output goes before an assumption of the same name). One draw is one query. It computes
+            in whatever precision JAX is set to.
+
+        Examples
+        --------
+        >>> import jax
+        >>> from numpyro.infer import Predictive
+        >>> model = build_problem("gpt-4o").numpyro_model()
+        >>> Predictive(model, num_samples=3)(jax.random.key(0))["energy_wh"].shape
+        (3,)
+        """
+        import numpyro
+        from numpyro.distributions import Normal
+
+        def model() -> dict[str, Array]:
+            scores = {
+                node.name: numpyro.sample(f"{node.name}_score", Normal(0.0, 1.0))
+                for node in sorted(self.joint.nodes, key=lambda node: node.index)
+                if node.uncertain
+            }
+            inputs, outputs = evaluate_point(self.joint, self.model, scores)
+            for name, value in {**inputs, **outputs}.items():
+                numpyro.deterministic(name, value)
+            return outputs
+
+        return model
+
+
+@in_float64
+def build_problem(
+    priors: Priors | str | Mapping[str, object],
+    model: ModelLike | None = None,
+    given: Mapping[str, object] | None = None,
+    scenario: str | None = None,
+    evidence: EvidenceLike | Sequence[EvidenceLike] | None = None,
+    vectorized: bool | None = None,
+) -> Problem:
+    """Check assumptions against a model and make them ready to be sampled.
+
+    Parameters
+    ----------
+    priors : Priors, str or mapping
+        From `load_priors`, or what `load_priors` takes.
+    model : str, mapping or callable, optional
+        A name in ``ENERGY_MODELS``; ``{"fleet": name}``; ``{"ensemble": {name: weight, ...}}``,
+        whose choice becomes the assumption ``model_form``; or any function of named inputs in
+        `jax.numpy` that gives a scalar or a mapping of named scalars. The file's own model
+        where not given.
+    given : mapping, optional
+        Assumptions fixed or replaced: a number, a string with a unit, or a mapping as in a file;
+        ``hardware``, ``precision`` and ``llm`` take names of the catalogues.
+    scenario : str, optional
+        A scenario of the file.
+    evidence : str, mapping or sequence of these, optional
+        Evidence files: paths, names of shipped ones, or mappings of the same shape. Those that
+        the file names where not given; none where empty.
+    vectorized : bool, optional
+        False for a function in plain Python (NumPy, SciPy, a table): it is called with floats,
+        once for each draw, and is learned from by importance sampling. Where not given, the
+        function's own attribute ``vectorized``, if it has one; else it is in `jax.numpy`.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    InputError
+        With every fault of the files, of `given` and of their fit to the model.
+
+    Examples
+    --------
+    >>> problem = build_problem("gpt-4o", given={"output_tokens": 500, "gpu_power_w": "0.7 kW"})
+    >>> problem.model.name
+    'flops'
+    >>> build_problem("gpt-4o", given={"pue_excess": {"normal": {"mean": 0, "sd": -1}}})
+    Traceback (most recent call last):
+    ...
+    uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
+    """
+    priors = priors if isinstance(priors, Priors) else load_priors(priors)
+    arguments = (priors, declared_plain(model, vectorized), given, scenario, evidence)
+    built = _build(*arguments, new_system=False)
+    return replace(built, recipe=_recipe(*arguments), arguments=arguments)
+
+
+def _build(
+    priors: Priors,
+    model: ModelLike | None,
+    given: Mapping[str, object] | None,
+    scenario: str | None,
+    evidence: EvidenceLike | Sequence[EvidenceLike] | None,
+    *,
+    new_system: bool,
+) -> Problem:
+    choice, faults = choose_model(priors, model)
+    later = [layer for name, layer in priors.scenarios.items() if name == scenario]
+    later.append(given_layer(given or {}, priors.place)[0])
+    observed = observe(priors, evidence, choice, later, new_system=new_system)
+    added = [*form_layer(choice, priors), *observed.layers]
+    resolution = resolve(priors, given or {}, scenario, added)
+    if not priors.readable:
+        raise InputError(resolution.faults)
+    chosen = observed.choice.model if observed.choice else None
+    altered = bool(given or scenario or model is not None or evidence is not None)
+    faults += [*observed.faults, *resolution.faults]
+    faults += fit_faults(resolution, chosen, priors, altered, observed.used)
+    if faults or chosen is None:
+        raise InputError(faults)
+    joint, failures = build_joint(resolution.assumptions, resolution.correlations)
+    by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
+    if failures:
+        raise InputError(
+            by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
+        )
+    chosen, outputs = outputs_of(joint, chosen)
+    observed = replace(
+        observed,
+        models=tuple(
+            m if m is None or m.outputs else replace(m, version=chosen.version)
+            for m in observed.models
+        ),
+    )
+    observations, misfits = observations_of(observed, joint, by_name)
+    late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name), *misfits]
+    if model is None:  # the file's own, of whose outputs it speaks
+        late += [
+            item.fault(
+                f"no output {item.solved_for!r}{nearest(item.solved_for, outputs)}", "solved_for"
+            )
+            for item in by_name.values()
+            if item.solved_for and item.solved_for not in outputs
+        ]
+    if late:
+        raise InputError(late)
+    require_finite(joint, chosen)
+    problem = Problem(priors, by_name, joint, chosen, outputs)
+    problem = replace(problem, observed=observed, observations=observations)
+    problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
+    central = central_inputs(joint, chosen)
+    first = cautions(resolution, chosen, priors, observed.used, central)
+    problem = replace(problem, cautions=tuple(first))
+    notices = [
+        *resolution.notices,
+        *unused_notices(resolution, chosen, priors, altered, observed.used),
+        *default_notices(resolution, chosen, priors),
+    ]
+    return _with_notices(problem, notices)
+
+
+def _recipe(
+    priors: Priors,
+    model: ModelLike | None,
+    given: Mapping[str, object] | None,
+    scenario: str | None,
+    evidence: object,
+) -> dict[str, object] | None:
+    told = {
+        "priors": priors.label,
+        "model": model,
+        "given": given,
+        "scenario": scenario,
+        "evidence": evidence,
+        "allow_outside": priors.place.root is None or None,
+    }
+    kept = {key: value for key, value in told.items() if value is not None}
+    if callable(model) or priors.document is None or not priors.document.text:
+        return None
+    try:
+        json.dumps(kept)
+    except TypeError:
+        return None
+    return kept
+
+
+def _family(assumption: Assumption) -> str:
+    return assumption.law.family if assumption.law else "expression"
+
+
+def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
+    # The parts of a shipped model's energy share its moments: one notice serves for all.
+    names = ["energy_wh"] if problem.model.outputs else list(problem.outputs)
+    # Probing tails takes some hundred calls for each assumption: too many for plain Python.
+    probed = problem.model.plain is None
+    found, rarest = probe_moments(problem.joint, problem.model, names) if probed else ([], {})
+    notices += [problem.assumptions[item.name].fault(item.message) for item in found]
+    lost = {item.quantity: item.message for item in found if item.mean}
+    later = sorted({*notices} - {*problem.cautions})
+    return replace(problem, notices=(*problem.cautions, *later), lost_means=lost, rarest=rarest)

@@ -1,0 +1,393 @@
+"""Measured rows to their log likelihood, at a point of the road."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import log_ndtr
+from jax.scipy.stats.norm import logpdf
+from jax.typing import ArrayLike
+
+from uncertainty.arrays import Floats
+from uncertainty.distributions import FAMILIES, CompiledLaw, Kernel, Params, Values
+from uncertainty.energy import EFFECTS, EnergyModel
+from uncertainty.files import MULTIPLYING
+from uncertainty.inputs import ALTERNATIVES
+from uncertainty.problem.joint import Joint, Scores
+
+Effects: TypeAlias = tuple[Array, ...]
+_STATIC = {"static": True}
+_CENTERS = {
+    "lognormal": "normal",
+    "normal": "normal",
+    "student_t": "student_t",
+    "log_student_t": "student_t",
+}
+_PLACES = {"normal": "mean", "student_t": "loc"}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Rows:
+    """Rows that state the same inputs.
+
+    Attributes
+    ----------
+    known : dict of str to array
+        What they state, shape (n,) each.
+    low, high : array
+        Limits of what was measured on the error's scale, shape (n,); equal where it was a value.
+    group : array of int
+        Which of the observation's groups, shape (n,).
+    places : tuple of int
+        Their places among all rows of the observation.
+    averaged : bool
+        True where something that varies per query is left open.
+    censored : bool
+        True where limits were measured, no values.
+    """
+
+    known: dict[str, ArrayLike]
+    low: ArrayLike
+    high: ArrayLike
+    group: ArrayLike
+    places: tuple[int, ...] = field(metadata=_STATIC)
+    averaged: bool = field(default=False, metadata=_STATIC)
+    censored: bool = field(default=False, metadata=_STATIC)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Observation:
+    """Measurements of one output.
+
+    Attributes
+    ----------
+    name, observes : str
+        Of the evidence, and the output.
+    statistic : str
+        ``query``, or ``median`` or ``mean`` of the queries.
+    family : str
+        Of the error.
+    model : EnergyModel
+    parameters : CompiledLaw
+        Of the error, numbers or names.
+    sd, discrepancy : CompiledLaw, optional
+        Spread between groups, and the error that all rows share: the argument ``value``.
+    groups : tuple of str
+    rows : tuple of Rows
+    """
+
+    name: str = field(metadata=_STATIC)
+    observes: str = field(metadata=_STATIC)
+    statistic: str = field(metadata=_STATIC)
+    family: str = field(metadata=_STATIC)
+    model: EnergyModel = field(metadata=_STATIC)
+    parameters: CompiledLaw
+    sd: CompiledLaw | None = None
+    discrepancy: CompiledLaw | None = None
+    groups: tuple[str, ...] = field(default=(), metadata=_STATIC)
+    rows: tuple[Rows, ...] = ()
+
+    @property
+    def multiplies(self) -> bool:
+        """True where the error is one of the logarithm."""
+        return self.family in MULTIPLYING
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return sum(len(part.places) for part in self.rows)
+
+    def observed(self) -> dict[str, Floats]:
+        """What was measured, shape (rows,): the values, and limits where there are any."""
+        low, high = np.empty(self.count), np.empty(self.count)
+        for part in self.rows:
+            low[[*part.places]], high[[*part.places]] = part.low, part.high
+        low, high = (np.exp(low), np.exp(high)) if self.multiplies else (low, high)
+        found = {self.name: np.where(low == high, low, np.nan)}
+        if (low != high).any():
+            found |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
+        return found
+
+    def located(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
+        """Output at each row with each query, on the error's scale: shape (n, m)."""
+        stated = {name: jnp.asarray(column) for name, column in rows.known.items()}
+        replaced = {*replaced_by(stated), *EFFECTS}
+
+        def output(known: Values, query: Scores) -> Array:
+            inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
+            kept = {name: value for name, value in inputs.items() if name not in replaced}
+            return self.model(kept)[self.observes]
+
+        one = {name: column[:1] for name, column in queries.items()}
+        over_queries = jax.vmap(output, (None, 0)) if queries else lambda k, q: output(k, q)[None]
+        over_rows = jax.vmap(over_queries, (0, None), axis_size=len(rows.places))
+        found = over_rows(stated, queries if rows.averaged else one)
+        return jnp.log(found) if self.multiplies else found
+
+    def shift(self, values: Values, effects: Array, group: ArrayLike) -> Array:
+        """What a group, and all rows, differ by from the model: shape of `group`."""
+        own = (
+            jnp.asarray(effects)[jnp.asarray(group)] if self.groups else jnp.zeros(np.shape(group))
+        )
+        return _value(self.sd, values) * own + _value(self.discrepancy, values)
+
+    def guide(self, values: Values, centers: Sequence[Array]) -> tuple[Array, Array]:
+        """Mean and sd of each group's score given all else, were every error normal: (groups,).
+
+        Measured against these, the score of a group is standard normal whatever the spread of the
+        groups: exactly so with normal errors, nearly so with Student's t. Rows that are limits
+        say nothing here.
+        """
+        spread, shared = _value(self.sd, values), _value(self.discrepancy, values)
+        variance = self._variance(values)
+        known = pull = jnp.zeros(len(self.groups))
+        for part, center in zip(self.rows, centers, strict=True):
+            if not part.censored:
+                weight = 1 / (variance + center.var(1))
+                apart = jnp.asarray(part.low) - center.mean(1) - shared
+                known = known.at[jnp.asarray(part.group)].add(weight)
+                pull = pull.at[jnp.asarray(part.group)].add(weight * apart)
+        precision = 1 + spread**2 * known
+        return spread * pull / precision, precision**-0.5
+
+    def _variance(self, values: Values) -> Array:
+        """Variance of a normal error; of Student's t the one that tells as much of its center."""
+        stated = self.parameters.fields(values)
+        if "df" not in stated:
+            return jnp.asarray(stated["sigma" if self.multiplies else "sd"]) ** 2
+        # Fisher information of a location: (df + 1) / (df + 3) / scale^2.
+        return (stated["df"] + 3) / (stated["df"] + 1) * stated["scale"] ** 2
+
+    def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
+        """What the model gives for each part of the rows, on the error's scale: shape (n, m).
+
+        m is 1 for a statistic of queries. Scores are independent ones, shape () each, those of
+        queries too; `queries` are those over which is averaged, shape (m,) each.
+        """
+        return tuple(self._centers(joint, part, scores, queries) for part in self.rows)
+
+    def at(
+        self,
+        values: Values,
+        centers: Sequence[Array],
+        effects: Array,
+        noise: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Log likelihood of each row, and a measurement that the model would give.
+
+        Parameters
+        ----------
+        values : mapping of str to array
+            Every assumption, shape () each.
+        centers : sequence of array
+            From `centers`.
+        effects : array
+            Standard normal score of each group, shape (groups,).
+        noise : array, optional
+            Uniform numbers from 0 to 1 for new errors, shape (rows, 3).
+
+        Returns
+        -------
+        log_likelihood, replicate : array
+            Log densities (of a censored row: log probability), and values (0 without `noise`);
+            shape (rows,).
+        """
+        error = self.error(values)
+        densities, drawn = list[Array](), list[Array]()
+        for part, center in zip(self.rows, centers, strict=True):
+            shifted = center + self.shift(values, effects, part.group)[:, None]
+            each = self._density(error, part, shifted)
+            densities.append(jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1]))
+            if noise is not None:
+                own = noise[jnp.asarray(part.places)]
+                query = jnp.floor(own[:, 2] * shifted.shape[1]).astype(int)
+                of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
+                drawn.append(of_query + self.noise(values, own[:, :2]))
+        found = self._in_order(densities)
+        new = self._in_order(drawn) if drawn else jnp.zeros(self.count)
+        return found, jnp.exp(new) if self.multiplies else new
+
+    def _in_order(self, parts: Sequence[Array]) -> Array:
+        """Put numbers of the parts of the rows in the order of the rows."""
+        places = [place for part in self.rows for place in part.places]
+        joined = jnp.concatenate(parts) if parts else jnp.zeros(0)
+        if places == sorted(places):  # slopes of a gather are a scatter, which is slow
+            return joined
+        return joined[jnp.asarray(np.argsort(places))]
+
+    def _centers(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
+        """Give what the error is centered on: shape (n, m), m = 1 for a statistic of queries."""
+        found = self.located(joint, rows, scores, queries)
+        if self.statistic == "median":
+            return jnp.median(found, axis=1, keepdims=True)
+        if self.statistic == "mean" and self.multiplies:
+            return jax.nn.logsumexp(found, axis=1, keepdims=True) - jnp.log(found.shape[1])
+        return found.mean(1, keepdims=True) if self.statistic == "mean" else found
+
+    def error(self, values: Values) -> Params:
+        """Parameters of the error around 0."""
+        family = _CENTERS[self.family]
+        stated = self.parameters.fields(values)
+        named = {"sd": stated["sigma"]} if "sigma" in stated else stated
+        return FAMILIES[family].parameters({**named, _PLACES[family]: jnp.zeros(())})
+
+    def noise(self, values: Values, uniform: Array) -> Array:
+        """Errors of single measurements, from pairs of uniform numbers of shape (..., 2).
+
+        Notes
+        -----
+        Box and Muller (1958); for Student's t Bailey (1994), Mathematics of Computation 62, 779.
+        """
+        stated = self.parameters.fields(values)
+        first, second = uniform[..., 0], uniform[..., 1]
+        turn, logarithm = jnp.cos(2 * jnp.pi * second), jnp.log(first)
+        if "df" not in stated:
+            return stated["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
+        df = stated["df"]
+        return stated["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
+
+    def _density(self, error: Params, rows: Rows, centers: Array) -> Array:
+        kernel = FAMILIES[_CENTERS[self.family]]
+        low, high = (jnp.asarray(ends)[:, None] for ends in (rows.low, rows.high))
+        if not rows.censored:  # the density of the value itself, not of its logarithm
+            return kernel.log_density(error, low - centers) - low * self.multiplies
+        below, above = (_score(kernel, error, end, centers) for end in (low, high))
+        return _log_between(below, above)
+
+
+_FAR = 40.0
+"""Score beyond which nothing lies in 64 bits."""
+
+
+def _score(kernel: Kernel, error: Params, end: Array, centers: Array) -> Array:
+    """Score of a limit; where there is none, the farthest."""
+    none = jnp.isinf(end)
+    found = kernel.score(error, jnp.where(none, 0.0, end) - centers)
+    return jnp.where(none, jnp.sign(end) * _FAR, jnp.clip(found, -_FAR, _FAR))
+
+
+def _log_between(low: Array, high: Array) -> Array:
+    """Log probability between two scores, from the side where it does not cancel."""
+    flip = low > 0
+    below, above = jnp.where(flip, -high, low), jnp.where(flip, -low, high)
+    some = above > below
+    upper, lower = log_ndtr(jnp.where(some, above, 1.0)), log_ndtr(jnp.where(some, below, 0.0))
+    return jnp.where(some, upper + jnp.log1p(-jnp.exp(lower - upper)), -jnp.inf)
+
+
+def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
+    """Names that say in another way what a row states."""
+    first, second = (frozenset(names) for names in ALTERNATIVES)
+    return (second if first & known.keys() else frozenset()) | (
+        first if second & known.keys() else frozenset()
+    )
+
+
+def _value(law: CompiledLaw | None, values: Values) -> Array:
+    return jnp.zeros(()) if law is None else law.fields(values)["value"]
+
+
+def zero_scores(joint: Joint) -> dict[str, Array]:
+    """Score 0 of every coordinate: for those that evidence cannot move."""
+    return {node.name: jnp.zeros(()) for node in joint.nodes if node.uncertain}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Target:
+    """The posterior as a density over one vector of standard normal scores.
+
+    Attributes
+    ----------
+    joint : Joint
+    observations : tuple of Observation
+    queries : dict of str to array
+        Points over which per-query inputs are averaged, shape (m,) each.
+    names : tuple of str
+        Coordinates in the order of the vector; after them the groups of each observation.
+    guided : bool
+        True where the scores of groups are measured against `Observation.guide`: the posterior of
+        a spread and of what it spreads is a funnel else, or a bent ridge.
+    """
+
+    joint: Joint
+    observations: tuple[Observation, ...]
+    queries: Mapping[str, ArrayLike]
+    names: tuple[str, ...] = field(metadata=_STATIC)
+    guided: bool = field(default=False, metadata=_STATIC)
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return len(self.names) + sum(len(item.groups) for item in self.observations)
+
+    def split(self, z: Array) -> tuple[dict[str, Array], Effects]:
+        """Scores by name, and those of the groups of each observation."""
+        scores = {**zero_scores(self.joint), **dict(zip(self.names, z, strict=False))}
+        effects, start = [], len(self.names)
+        for item in self.observations:
+            effects.append(z[start : start + len(item.groups)])
+            start += len(item.groups)
+        return scores, tuple(effects)
+
+    def at(self, z: Array, noise: Array | None = None) -> "At":
+        """Evaluate all observations; `noise` is that of all their rows."""
+        scores, effects = self.split(z)
+        queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
+        values = self.joint.inputs(self.joint.correlate(scores))
+        rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
+        expected = list[Array]()
+        for item, own in zip(self.observations, effects, strict=True):
+            centers, effect = item.centers(self.joint, scores, queries), own
+            if self.guided and item.groups:
+                mean, sd = item.guide(values, centers)
+                effect = mean + sd * own
+                volume += (logpdf(effect) - logpdf(own) + jnp.log(sd)).sum()
+            errors = None if noise is None else noise[start : start + item.count]
+            rows.append(item.at(values, centers, effect, errors))
+            expected.append(item.at(values, centers, own, errors)[1])
+            plain.append(effect)
+            start += item.count
+        return At(tuple(rows), tuple(expected), jnp.concatenate(plain), volume)
+
+    @property
+    def count(self) -> int:
+        """Number of rows of all observations."""
+        return sum(item.count for item in self.observations)
+
+    def log_density(self, z: Array) -> Array:
+        """Log density of the posterior at `z`, but for a constant; minus infinity for none."""
+        found = self.at(z)
+        total = sum((rows.sum() for rows, _ in found.rows), logpdf(z).sum() + found.volume)
+        return jnp.where(jnp.isnan(total), -jnp.inf, total)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class At:
+    """A target at one point.
+
+    Attributes
+    ----------
+    rows : tuple of (array, array)
+        `Observation.at` of each observation.
+    expected : tuple of array
+        The same measurements with effects that know nothing of what was measured: of points of the
+        prior, what it expects.
+    plain : array
+        The vector with plain scores of groups.
+    volume : array
+        What the log density gains, beside the likelihood, over that of a standard normal vector:
+        0 where the scores of groups are plain.
+    """
+
+    rows: tuple[tuple[Array, Array], ...]
+    expected: tuple[Array, ...]
+    plain: Array
+    volume: Array

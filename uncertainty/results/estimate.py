@@ -1,0 +1,452 @@
+"""Array kernels: quantiles, intervals and their standard errors. No labels, no files.
+
+Arrays of draws have shape (chain, draw). A chain is one independent randomization, so the spread
+of an estimate between chains is its standard error, whatever the dependence within a chain.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from uncertainty.arrays import Floats, Integers
+from uncertainty.results.health import LIGHT, RULED, Tail, tail_of
+from uncertainty.results.sketch import Ogive, unit_near
+
+Kind: TypeAlias = Literal["eti", "hdi"]
+Side: TypeAlias = Literal["left", "right"]
+Estimate: TypeAlias = tuple[float, float]
+"""A number and its standard error."""
+
+NONE = 3.0
+"""Rule of three: of what has not been seen in n draws, the chance is below 3/n, with 95 %."""
+FEW = 10
+"""With fewer draws of an event, chains that agree may do so by chance."""
+_LITTLE = 0.01  # of a mean: a tail that adds less does not rule it
+_FARTHEST = 8  # standard errors, from 16 chains: Student's t is as far out once in a million
+_REACH = 0.2  # of the way to the nearer end: over this far a density is taken to be even,
+_WITHIN = 5  # or over as many draws, where these are fewer
+_SPACINGS = 10  # a spacing of draws is 10 times the usual one with a chance of exp(-10)
+_RESAMPLES = 50
+_SIDES: tuple[Side, Side] = ("left", "right")
+
+QUERY_STATISTICS = ("typical", "mean", "sd", "log_mean", "log_sd")
+"""What is kept of the queries of one epistemic draw."""
+
+
+def _levels() -> Floats:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(np.linspace(-5.5, 5.5, 1101)))
+
+
+LEVELS = _levels()
+"""Probabilities at which a quantile function is kept: even steps of the normal score."""
+
+
+def query_statistics(values: Floats) -> Floats:
+    """Reduce queries, the last axis, to `QUERY_STATISTICS`: shape (..., 5).
+
+    Logarithms are NaN where a value is not above 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.where(values > 0, values, np.nan))
+        columns = (
+            np.median(values, -1),
+            values.mean(-1),
+            values.std(-1),
+            logs.mean(-1),
+            logs.std(-1),
+        )
+    return np.stack(columns, -1)
+
+
+def quantile(values: Floats, probabilities: Floats | float) -> Floats:
+    """Quantiles along the last axis (Hazen's definition, plotting position (i - 1/2)/n).
+
+    Where values repeat, as they do in a discrete distribution, one that occurs is given.
+
+    Parameters
+    ----------
+    values : array
+        Shape (..., n).
+    probabilities : float or array
+        Broadcast against the leading axes of `values`: one probability a row.
+
+    Returns
+    -------
+    array
+        The broadcast shape; NaN where a row holds NaN.
+    """
+    ordered = np.sort(values, axis=-1)
+    below, above, share = _places(np.asarray(probabilities), ordered.shape[-1])
+    shape = np.broadcast_shapes(below.shape, ordered.shape[:-1])
+    rows = np.broadcast_to(ordered, (*shape, ordered.shape[-1]))
+    before, low, high, after = (
+        np.take_along_axis(rows, np.broadcast_to(place, shape)[..., None], -1)[..., 0]
+        for place in (
+            np.maximum(below - 1, 0),
+            below,
+            above,
+            np.minimum(above + 1, rows.shape[-1] - 1),
+        )
+    )
+    found = _between(
+        low,
+        high,
+        share,
+        ((before == low) & (below > 0)) | ((high == after) & (above < rows.shape[-1] - 1)),
+    )
+    # NaN sorts last: a row that holds one has no quantiles.
+    return np.where(np.isnan(ordered[..., -1]), np.nan, found)
+
+
+def _between(low: Floats, high: Floats, share: Floats, tied: Floats) -> Floats:
+    """Interpolate, but where values repeat: between two atoms lies nothing that can occur."""
+    with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
+        smooth = low * (1 - share) + high * share
+    return np.where(low == high, low, np.where(tied, np.where(share < 0.5, low, high), smooth))
+
+
+def _places(probabilities: Floats, count: int) -> tuple[Integers, Integers, Floats]:
+    """Order statistics on both sides of each probability, and the share of the upper one."""
+    place = np.clip(probabilities * count - 0.5, 0, count - 1)
+    below = np.floor(place).astype(np.int64)
+    return below, np.minimum(below + 1, count - 1), place - below
+
+
+def quantile_function(values: Floats) -> Floats:
+    """Quantiles of all values at `LEVELS`."""
+    return quantile(values.ravel(), LEVELS)
+
+
+def standard_error(estimates: Floats) -> Floats:
+    """Standard error of the mean of one estimate a chain, along the first axis."""
+    chains = len(estimates)
+    if chains < 2:
+        return np.full(np.shape(estimates)[1:], np.nan)
+    return np.asarray(np.std(estimates, axis=0, ddof=1) / np.sqrt(chains))
+
+
+def from_chains(draws: Floats, estimator: Callable[[Floats], Floats]) -> Estimate:
+    """Estimate from all draws together, with the standard error from the chains apart.
+
+    `estimator` reduces the last axis of an array of shape (rows, n).
+    """
+    return float(estimator(draws.reshape(1, -1))[0]), float(standard_error(estimator(draws)))
+
+
+def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
+    """Mean and standard deviation of all draws (chain, draw), with their standard errors.
+
+    Notes
+    -----
+    Where the tail rules, the chains agree on what they have all not seen. With a tail of shape k
+    the error of a mean cannot be known for k of 0.7 or more (Vehtari et al. 2024), and a standard
+    deviation not where k may be 1/2: the error is infinite. Below that, and where a standard error
+    of k is in doubt, it is at least what the largest draw, and all beyond it, should add to the
+    mean, or to the mean of squares; and where ten times the largest draw is next to nothing beside
+    the mean, that is its error.
+    """
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.abs(draws).max(initial=0.0)))
+    even = draws / unit
+    mean, sd = (from_chains(even, f) for f in (lambda x: x.mean(-1), lambda x: x.std(-1)))
+    if np.isfinite(draws).all():
+        mean, sd = with_tail(mean, sd, tail_of(even))
+    return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
+
+
+def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
+    """Mean and standard deviation, with what their tail leaves unseen in their errors."""
+    if (2 * tail.upper >= LIGHT or tail.wide) and sd[0] > 0:
+        # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
+        exists = 2 * tail.upper < 1
+        sd = (
+            sd[0],
+            max(sd[1], tail.unseen_root * (tail.unseen_root / sd[0]) / 2) if exists else np.inf,
+        )
+    if tail.upper < LIGHT and not tail.wide:
+        return mean, sd
+    error = max(mean[1], tail.unseen)
+    if tail.lower >= RULED:
+        most = FEW * tail.largest
+        error = max(mean[1], most) if most < _LITTLE * abs(mean[0]) else np.inf
+    return (mean[0], error), sd
+
+
+@dataclass(frozen=True)
+class Control:
+    """A variable that follows the draws and is known better than they are.
+
+    Attributes
+    ----------
+    draws : array
+        At the same points as the draws, shape (chain, draw).
+    functions : array
+        Its quantiles at `LEVELS` from many more points, shape (chain, level).
+    """
+
+    draws: Floats
+    functions: Floats
+
+    def excess(self, probability: float) -> tuple[Floats, Floats]:
+        """Whether each draw is below the control's quantile, and each chain's excess of these."""
+        target = float(np.interp(probability, LEVELS, self.functions.mean(0)))
+        below = (self.draws <= target).astype(np.float64)
+        known = np.array([np.interp(target, function, LEVELS) for function in self.functions])
+        return below, below.mean(1) - known
+
+
+def chance_estimate(shares: Floats, number: float, count: float | None = None) -> Estimate:
+    """Chance of an event from the share of it in each chain, with its standard error.
+
+    Parameters
+    ----------
+    shares : array
+        Shape (chain,).
+    number : float
+        Independent draws in all chains together; infinite where nothing is uncertain.
+    count : float, optional
+        Draws in all, with those that share a point, where there are such.
+
+    Notes
+    -----
+    An event that never happens, or always does, has an error of 3 / number: it then holds with
+    95 % that the chance is less than that (the rule of three). Of a rare event the chains may agree
+    by chance, so the error is at least that of a count: Gehrels (1986), Astrophys. J. 303, 336,
+    eq. (7). How many are counted is read from the spread of the chains, because draws that share a
+    point count as one.
+    """
+    chance = float(shares.mean())
+    rare = min(chance, 1 - chance)
+    if rare < 1e-12:  # nothing but rounding
+        return chance, NONE / number
+    # Stratified chains may agree to the last count; a count still hides a point's place in it.
+    hidden = np.sqrt(len(shares) / 12) / (count or number)
+    error = max(float(standard_error(shares)), hidden)
+    counted = (rare / error) ** 2 if error > 0 else np.inf
+    if counted < FEW:
+        error = max(error, rare * (1 + np.sqrt(counted + 0.75)) / counted)
+    return chance, error
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One distribution from several chains.
+
+    Attributes
+    ----------
+    quantile : callable
+        Quantiles of all chains together.
+    shares : callable
+        Each chain's share below a value, and at or below it, of shape (chain,) each.
+    number : float
+        Independent draws in all chains together; infinite where nothing is uncertain.
+    count : float
+        Draws in all, with those that share a point.
+    """
+
+    quantile: Callable[[Floats], Floats]
+    shares: Callable[[float], tuple[Floats, Floats]]
+    number: float
+    count: float
+
+
+def pooled_quantile(pool: Pool, probability: float) -> Estimate:
+    """Quantile of all chains together with its standard error.
+
+    Notes
+    -----
+    The error is found in probability and carried over by the quantile function: how well the share
+    of draws below the value is known, and which values lie that far away in probability. (The
+    quantiles of the chains apart would add the coarseness of each.)
+
+    - Where the density is smooth that is the error over the density.
+    - In a gap, and where values repeat, it reaches the next value that occurs, if that is one or
+      two standard errors away, and less of it further away: it is 0 for a discrete value that no
+      other can be taken for.
+    - Of a quantile beyond the draws nothing is known: the error is infinite.
+    """
+    tail = min(probability, 1 - probability)
+    found = float(pool.quantile(np.array([probability]))[0])
+    if not pool.count * tail >= NONE:
+        return found, np.inf if pool.number < np.inf else 0.0
+    below, upto = pool.shares(found)
+    errors = np.array(
+        [
+            -chance_estimate(below, pool.number, pool.count)[1],
+            chance_estimate(upto, pool.number, pool.count)[1],
+        ]
+    )
+    resolved = probability + errors
+    beyond = resolved[0] < 0.5 / pool.count or resolved[1] > 1 - 0.5 / pool.count
+    if beyond and pool.count * tail >= FEW:  # many draws, but of hardly any points
+        return found, np.inf
+    # Values that lie 1, 2, ... standard errors away, to both sides.
+    steps = np.arange(1, _FARTHEST + 1)
+    away = np.clip(probability + np.multiply.outer(steps, errors), 0, 1)
+    parts = np.maximum(steps - 1, 1)
+    reach = tail * float(np.clip(_WITHIN / (pool.number * tail), _REACH, 0.9))
+    ends = pool.quantile(probability + np.array([-reach, reach]))
+    with np.errstate(invalid="ignore"):  # infinite draws have their own warning
+        sides = np.abs(pool.quantile(away) - found).max(1)
+        slopes = np.abs(ends - found) / reach
+        if upto.mean() - below.mean() > 1.5 / pool.number:  # more than one draw: a value with mass
+            return found, float((sides / parts).max())
+        error = np.abs(errors).max()
+        smooth = error * float(ends[1] - ends[0]) / (2 * reach)
+        # A few draws lie unevenly by chance, and a density may double; a gap is wider than that,
+        # as seen from its other side.
+        gap = sides > slopes.min() * (2 * steps * error + _SPACINGS / pool.number)
+        gap &= (steps * error <= reach) | (steps == 1)
+        return found, max(smooth, float(np.where(gap, sides / parts, 0.0).max()))
+
+
+def quantile_estimate(
+    draws: Floats, probability: float, control: Control | None = None, number: float | None = None
+) -> Estimate:
+    """Quantile of all draws (chain, draw) with its standard error, as in `pooled_quantile`.
+
+    Parameters
+    ----------
+    draws : array
+        Shape (chain, draw).
+    probability : float
+    control : Control, optional
+        The probability at which the draws are read is moved by as much of the control's excess as
+        the two have in common.
+    number : float, optional
+        Independent draws, where that is not all of them.
+
+    Notes
+    -----
+    Control variates: Hesterberg and Nelson (1998), Control variates for probability and quantile
+    estimation, Manag. Sci. 44; Gorodetsky et al. (2020), Approximate control variates, J. Comput.
+    Phys. 408.
+    """
+    flat, own = np.sort(draws, axis=None), float(number or draws.size)
+    if np.isnan(flat[-1]):
+        return np.nan, np.nan
+    moved, excess = probability, np.zeros(len(draws))
+    if control:
+        below, apart = control.excess(probability)
+        inside = (draws <= quantile(flat, probability)).astype(np.float64)
+        variance = below.var()
+        common = ((inside - inside.mean()) * (below - below.mean())).mean()
+        excess = apart * (common / variance if variance > 0 else 0.0)
+        moved = float(np.clip(probability + excess.mean(), 0, 1))
+
+    def shares(value: float) -> tuple[Floats, Floats]:
+        centered = excess - excess.mean()
+        return (draws < value).mean(1) - centered, (draws <= value).mean(1) - centered
+
+    return pooled_quantile(Pool(lambda p: quantile(flat, p), shares, own, own), moved)
+
+
+def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None) -> Estimate:
+    """Quantile of all chains of a sketch together, with its standard error.
+
+    As in `pooled_quantile`, and what the bin hides is part of the error.
+    """
+    count = ogive.number * len(ogive.below)
+    pool = Pool(ogive.quantile, ogive.shares, number or count, count)
+    found, error = pooled_quantile(pool, probability)
+    return found, float(np.hypot(error, ogive.hidden(probability)))
+
+
+def shortest_interval(
+    draws: Floats, prob: float, number: float | None = None
+) -> tuple[Estimate, Estimate]:
+    """Ends of the shortest interval that holds `prob` of all draws, with standard errors.
+
+    The ends wander where the density is flat, and one may lie far out in a tail, so that a chain by
+    itself says little: the errors are those of the bootstrap over whole chains. Where less than a
+    few independent draws (`number` in all) lie outside, nothing is known of the ends.
+    """
+    ends = _shortest(draws.reshape(1, -1), prob)[0]
+    if not (number or draws.size) * (1 - prob) >= NONE:
+        return (float(ends[0]), np.inf), (float(ends[1]), np.inf)
+    chosen = np.random.default_rng(len(draws)).integers(0, len(draws), (_RESAMPLES, len(draws)))
+    found = np.concatenate([_shortest(draws[rows].reshape(1, -1), prob) for rows in chosen])
+    errors = found.std(0) * np.sqrt(len(draws) / max(len(draws) - 1, 1))
+    return (float(ends[0]), float(errors[0])), (float(ends[1]), float(errors[1]))
+
+
+def shortest_of_functions(
+    functions: Floats, prob: float, number: float
+) -> tuple[Estimate, Estimate]:
+    """As `shortest_interval`, of chains given by their quantiles at `LEVELS`."""
+    whole = pool_of_functions(functions, number, number).quantile(LEVELS)
+    ends = interval_of_function(whole, prob, "hdi")
+    each = np.array([interval_of_function(function, prob, "hdi") for function in functions])
+    errors = standard_error(each) if number * (1 - prob) >= NONE else np.full(2, np.inf)
+    return (float(ends[0]), float(errors[0])), (float(ends[1]), float(errors[1]))
+
+
+def _shortest(values: Floats, prob: float) -> Floats:
+    from arviz_stats.base import array_stats
+
+    return np.asarray(array_stats.hdi(values, prob=prob, axis=-1))
+
+
+def interval_of_function(function: Floats, prob: float, kind: Kind) -> Floats:
+    """Interval of a distribution given by its quantiles at `LEVELS`."""
+    low = np.array([(1 - prob) / 2]) if kind == "eti" else LEVELS[1 - prob >= LEVELS]
+    ends = np.stack([np.interp(low, LEVELS, function), np.interp(low + prob, LEVELS, function)])
+    return np.asarray(ends[:, np.argmin(ends[1] - ends[0])])
+
+
+def pool_of_functions(functions: Floats, number: float, count: float) -> Pool:
+    """Pool chains that are given by their quantiles at `LEVELS`, shape (chain, level)."""
+    edges = np.unique(functions)
+    sides = [np.stack([_share(f, edges, side) for f in functions]) for side in _SIDES]
+    # The share rises on the way to each edge, and at once where values repeat.
+    levels = np.stack([side.mean(0) for side in sides], -1).ravel()
+    values = np.repeat(edges, 2)
+
+    def shares(value: float) -> tuple[Floats, Floats]:
+        at = np.array([value])
+        below, upto = (np.concatenate([_share(f, at, s) for f in functions]) for s in _SIDES)
+        return below, upto
+
+    return Pool(lambda p: np.interp(p, levels, values), shares, number, count)
+
+
+def _share(function: Floats, values: Floats, side: Side) -> Floats:
+    """Share below each value (left), or at or below it (right), of a quantile function."""
+    place = np.searchsorted(function, values, side)
+    low, high = np.maximum(place - 1, 0), np.minimum(place, len(function) - 1)
+    width = np.where(high > low, function[high] - function[low], 1.0)
+    part = LEVELS[low] + (LEVELS[high] - LEVELS[low]) * (values - function[low]) / width
+    return np.where(place == 0, 0.0, np.where(place == len(function), 1.0, part))
+
+
+def exceedance_of_functions(
+    functions: Floats, threshold: float, number: float, count: float
+) -> Estimate:
+    """Chance of more than a threshold, from chains' quantiles at `LEVELS`, shape (chain, level).
+
+    Next to a gap, or to a value with mass, the chance is known to the step between two levels only.
+    """
+    at = np.array([threshold])
+    shares = np.concatenate([_share(function, at, "right") for function in functions])
+    chance, error = chance_estimate(1 - shares, number, count)
+    coarse = float(np.mean([_coarse_step(function, threshold) for function in functions]))
+    return chance, float(np.hypot(error, coarse))
+
+
+def _coarse_step(function: Floats, value: float) -> float:
+    """Standard error from where in the step between two levels the share of a value lies."""
+    last = len(function) - 1
+    place = int(np.searchsorted(function, value, "right"))
+    if place in (0, last + 1):
+        return 0.0
+    low = place - 1
+    before, own, after = (
+        function[min(i + 1, last)] - function[max(i, 0)] for i in (low - 1, low, low + 1)
+    )
+    # Even a steep tail makes a step less than twice the steps on both its sides.
+    even = own <= 2 * min(before, after)
+    return 0.0 if even else float(LEVELS[place] - LEVELS[low]) / np.sqrt(3)
