@@ -5,6 +5,7 @@ import random
 import pytest
 
 import uncertainty as un
+from uncertainty.files.document import parse_yaml, to_plain, yaml_text
 from uncertainty.files.evidence import read_evidence
 from uncertainty.files.library import Place, shipped_folder
 from uncertainty.files.resolve import resolve
@@ -128,3 +129,28 @@ def test_mutated_files_end_in_located_faults_and_nothing_else(tmp_path):
             faults = resolve(un.load_priors(path), {}, None).faults
         own = [fault for fault in faults if fault.path == str(path)]
         assert all(fault.line and fault.column for fault in own), path.read_text()
+
+
+def test_what_is_written_reads_back_the_same():
+    data = {
+        "schema": 1,
+        "title": "One: of # two\nlines, é 'x' \"y\" \\ e",
+        "assumptions": {
+            "a": {"quantiles": {"0": -1.5e-7, "0.05": 1e11, "1": 123456789.125}, "note": "null"},
+            "b": {"fixed": 1 / 3, "unit": "1", "note": f"{'long text ' * 30}: end "},
+            "yes": {"fixed": "yes", "basis": None},
+            "e": {"fixed": 1e-300, "note": "1e3"},
+        },
+        "evidence": [],
+        "scenarios": {"empty": {}},
+        "rows": [[None, 1.0, "x, y"], ["~", True, 1e22]],
+    }
+    text = yaml_text(data, "Head", {("assumptions", "yes"): "\nabove", ("rows",): ""})
+    plain = to_plain(parse_yaml(text))
+    levels = plain["assumptions"]["a"].pop("quantiles")
+    quantiles = data["assumptions"]["a"].pop("quantiles")
+    assert {float(k): v for k, v in levels.items()} == {float(k): v for k, v in quantiles.items()}
+    assert plain == data
+    assert text.startswith("# Head\nschema: 1\n")
+    assert "\n\n  # above\n  yes: {fixed: yes, basis: null}\n" in text
+    assert max(map(len, text.splitlines())) < 110

@@ -4,7 +4,7 @@ from uncertainty.files.assumptions import Assumption, Correlation, Law, Number, 
 from uncertainty.files.catalogue import KINDS, catalogue
 from uncertainty.files.claims import Claim, Term, Today, read_ledger
 from uncertainty.files.correlations import correlation_matrix
-from uncertainty.files.document import Key, parse_yaml
+from uncertainty.files.document import Key, parse_yaml, yaml_text
 from uncertainty.files.evidence import (
     MULTIPLYING,
     Evidence,
@@ -87,4 +87,5 @@ __all__ = [
     "starting_file",
     "stated_evidence",
     "stated_measurement",
+    "yaml_text",
 ]

@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from io import StringIO
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,7 +28,8 @@ from uncertainty.errors import Fault, InputError
 from uncertainty.files.library import Place
 
 if TYPE_CHECKING:
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.nodes import ScalarNode
+    from ruamel.yaml.representer import RoundTripRepresenter
 
 
 _DEEPEST_guard = 20
@@ -206,6 +209,9 @@ _LARGEST = 1_000_000
 _DEEPEST = 30
 """Levels of a mapping given in a call; files are held to fewer as they are parsed."""
 _BITS = 4096
+_NUMBER_KEY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE]-?[0-9]+)?")
+_WIDTH = 96  # of a line that is written
+_SHORT = 40  # characters of a value that may share its line with others
 _HINTS = {
     "'\\t'": " (a tab: indent with spaces)",
     "'@'": "; put the text in quotes",
@@ -415,3 +421,84 @@ def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
 
 def _first_line(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else "unreadable"
+
+
+def _write_float(representer: "RoundTripRepresenter", value: float) -> "ScalarNode":
+    """Write a float so that it reads back the same: 300, 0.25, 1.5e11."""
+    exact = Decimal(repr(value)).normalize()  # the shortest digits that are this float
+    text = f"{exact:f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{exact:e}"
+    kind = "int" if text.lstrip("-").isdigit() else "float"  # what it reads as needs no tag
+    return representer.represent_scalar(f"tag:yaml.org,2002:{kind}", text.replace("e+", "e"))
+
+
+def yaml_text(
+    data: Mapping[str, object],
+    head: str = "",
+    comments: Mapping[tuple[Key, ...], str] | None = None,
+) -> str:
+    """Write a mapping as YAML that reads back the same, by ruamel's round trip.
+
+    A list or mapping of a few short values stands on one line, any other one on several.
+
+    Parameters
+    ----------
+    data : mapping
+        Values, lists and mappings; other types become their texts.
+    head : str
+        Comment above all, without its ``#``.
+    comments : mapping, optional
+        Comments by the keys that lead to what they stand above; an empty one is an empty line.
+
+    Examples
+    --------
+    >>> print(yaml_text({"x": {"low": 1e-9, "high": 2e11}}, "Mine.", {("x",): "in bytes"}))
+    # Mine.
+    # in bytes
+    x: {low: 1e-9, high: 2e11}
+    <BLANKLINE>
+    """
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Representer(RoundTripRepresenter):
+        pass
+
+    Representer.add_representer(float, _write_float)
+    # ruamel writes nothing, which inside a flow list is an error.
+    Representer.add_representer(
+        type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+
+    def commented(node: Plain, keys: tuple[Key, ...]) -> object:
+        if not isinstance(node, dict | list):
+            return node
+        result: CommentedMap | CommentedSeq
+        if isinstance(node, dict):
+            # A probability is a number: a text that looks like one would be put in quotes.
+            result = CommentedMap(
+                (float(key) if _NUMBER_KEY.fullmatch(key) else key, commented(value, (*keys, key)))
+                for key, value in node.items()
+            )
+        else:
+            result = CommentedSeq(commented(item, (*keys, i)) for i, item in enumerate(node))
+        items = [*(node.values() if isinstance(node, dict) else node)]
+        short = all(not isinstance(x, dict | list) and len(str(x)) <= _SHORT for x in items)
+        if keys and short:
+            result.fa.set_flow_style()
+        for key in node if isinstance(node, dict) else ():
+            text = (comments or {}).get((*keys, key))
+            if text is not None:
+                result.yaml_set_comment_before_after_key(key, text, indent=2 * len(keys))
+        return result
+
+    root = commented(to_plain(data), ())
+    assert isinstance(root, CommentedMap)
+    if head:
+        root.yaml_set_start_comment(head)
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Representer = Representer
+    yaml.width = _WIDTH
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = StringIO()
+    yaml.dump(root, stream)
+    return stream.getvalue()

@@ -1,25 +1,18 @@
 """A commented file to start from: what a prior file says with all that it builds on."""
 
-import json
 import os
-import re
-import textwrap
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from uncertainty.files.catalogue import KINDS, catalogue
-from uncertainty.files.document import Plain, to_plain
+from uncertainty.files.document import Key, Plain, to_plain, yaml_text
 from uncertainty.files.evidence import find_evidence
 from uncertainty.files.layers import Layer
 from uncertainty.files.library import Place, find_file, shipped_folder, source_keys
 from uncertainty.files.priors import Priors
 from uncertainty.inputs import ALTERNATIVES, INPUTS
 
-_KEPT = ("unit", "varies", "group")
-_WIDTH = 96
-_PLAIN = re.compile(r"[A-Za-z]([A-Za-z0-9 _./()%+*-]*[A-Za-z0-9_.)%])?")
-_PLAIN_ALONE = re.compile(r"[A-Za-z][^:#\n]*[^\s:#]")
-_RESERVED = {"true", "false", "null", "yes", "no", "on", "off", "nan", "inf"}
+_INHERITED = ("unit", "varies", "group")  # keys that an entry takes over from the layer below
 _HEAD = """\
 # {title}: a file to start from.
 # It says the same as {label}, with all that it builds on.
@@ -50,25 +43,50 @@ def starting_file(
         the place of a copy beside it.
     """
     files = _Files((target or Path.cwd() / "x.yaml").absolute())
-    own = priors.layers[-1].written
-    merged = _merged(priors.layers, files)
+    merged = _merged(priors, files)
     files.add_citations(priors)
-    entries = {k: v for k, v in merged.items() if k in KINDS or k in used or k in own}
-    lines = [
-        _HEAD.format(
-            title=" ".join(priors.title.split()), label=priors.label, model=priors.model or "flops"
-        ),
-        "schema: 1",
-        f"title: {_scalar(priors.title)}",
-        *([f"model: {_flow(to_plain(priors.model), alone=True)}"] if priors.model else []),
-        *_measured(priors, files),
-        "assumptions:",
+    written = priors.layers[-1].written
+    assumptions = {k: v for k, v in merged.items() if k in KINDS or k in used or k in written}
+    known = {*assumptions, *used, *KINDS}
+    scenarios: dict[str, Plain] = {
+        # A change of what has been replaced says nothing, and would look like a misspelt name.
+        scenario: {
+            name: files.moved(entry, layer.document.place)
+            for name, entry in _entries(layer).items()
+            if name in known
+        }
+        for scenario, layer in priors.scenarios.items()
+    }
+    evidence: list[Plain] = [
+        files.named(item.what, find_evidence(item.what, item.document.place))
+        if isinstance(item.what, str)
+        else files.moved(to_plain(item.what), item.document.place)
+        for item in priors.evidence
     ]
-    for name, entry in entries.items():
-        lines += [*_comment(name, entry), *_entry(name, entry, "  ")]
-    lines += _correlations(priors.layers, entries)
-    lines += _scenarios(priors.scenarios, {*entries, *used, *KINDS}, files)
-    return "\n".join(lines) + "\n", files.copies
+    measurement = priors.measurement.document.data if priors.measurement else None
+    assert measurement is None or isinstance(measurement, dict)
+    data: dict[str, Plain] = {
+        "model": to_plain(priors.model),
+        "evidence": evidence,
+        "warnings": to_plain(priors.warnings),
+        "measurement": measurement["measurement"] if measurement else None,
+        "assumptions": assumptions,
+        "correlations": _correlations(priors, assumptions),
+        "scenarios": scenarios,
+    }
+    data = {key: value for key, value in data.items() if value or key == "assumptions"}
+    comments: dict[tuple[Key, ...], str] = {
+        ("assumptions", name): _comment(name, entry) for name, entry in assumptions.items()
+    }
+    comments["correlations",] = (
+        "\nSpearman's rank correlation of two assumptions that depend on no other."
+    )
+    comments["scenarios",] = (
+        "\nNamed changes: uncertainty run FILE --scenario NAME (all: side by side)."
+    )
+    title = " ".join(priors.title.split())
+    head = _HEAD.format(title=title, label=priors.label, model=priors.model or "flops")
+    return yaml_text({"schema": 1, "title": priors.title, **data}, head, comments), files.copies
 
 
 class _Files:
@@ -85,12 +103,12 @@ class _Files:
             return name
         if self.place.reaches(path):
             return Path(os.path.relpath(path.resolve(), self.target.parent.resolve())).as_posix()
-        return self._copied(path).name
+        return self.copied(path).name
 
-    def _copied(self, path: Path) -> Path:
+    def copied(self, path: Path) -> Path:
+        """Choose the place of a copy beside the new file."""
         copy = self.target.parent / path.name
-        taken = {*self.copies.values()} - {self.copies.get(path.resolve())}
-        if copy in taken:
+        if copy in {*self.copies.values()} - {self.copies.get(path.resolve())}:
             copy = self.target.parent / f"{path.parent.name}-{path.name}"
         self.copies[path.resolve()] = copy
         return copy
@@ -115,151 +133,68 @@ class _Files:
         lacking = used - source_keys(self.place)
         for place in (layer.document.place for layer in layers):
             if lacking & source_keys(place):
-                self._copied(place.folder / "sources.bib")
+                self.copied(place.folder / "sources.bib")
 
 
-def _measured(priors: Priors, files: _Files) -> Iterator[str]:
-    """Give the evidence, and say how measurements differ from the model."""
-    items = [
-        files.named(item.what, find_evidence(item.what, item.document.place))
-        if isinstance(item.what, str)
-        else files.moved(to_plain(item.what), item.document.place)
-        for item in priors.evidence
-    ]
-    if items:
-        yield f"evidence: {_flow(to_plain(items))}"
-    if priors.warnings:
-        yield f"warnings: {_flow(to_plain(priors.warnings))}"
-    data = priors.measurement.document.data if priors.measurement else None
-    if isinstance(data, dict):
-        yield f"measurement: {_flow(data['measurement'])}"
-
-
-def _stated(layer: Layer) -> dict[str, Plain]:
-    found = layer.document.data
+def _entries(layer: Layer) -> dict[str, Plain]:
+    """Give what a layer states, as written."""
+    entries = layer.document.data
     for key in layer.at:
-        found = found.get(str(key)) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        entries = entries.get(str(key)) if isinstance(entries, dict) else None
+    return entries if isinstance(entries, dict) else {}
 
 
-def _merged(layers: Sequence[Layer], files: _Files) -> dict[str, Plain]:
+def _merged(priors: Priors, files: _Files) -> dict[str, Plain]:
     """Give the topmost statement of each name, in the order in which names first stand."""
     merged: dict[str, Plain] = {}
-    for layer in layers:
-        stated = _stated(layer)
-        for name in [*_replaced(stated, layer, merged)]:
+    for layer in priors.layers:
+        entries = _entries(layer)
+        # A layer takes names away from those below: by a bundle, or where it says the same in
+        # another way.
+        replaced = {
+            name
+            for kind, names in layer.bundles.items()
+            for bundle in (catalogue(kind).get(name) for name in names)
+            for name in (bundle.assumptions if bundle else ())
+        }
+        if layer.bundles.keys() & {"hardware", "precision"} and "hardware" in {**merged, **entries}:
+            replaced.add("peak_flops")
+        for group in ALTERNATIVES:
+            if set(group) & entries.keys():
+                replaced |= {name for other in ALTERNATIVES if other != group for name in other}
+        for name in replaced:
             merged.pop(name, None)
-        for name, entry in stated.items():
+        for name, entry in entries.items():
             moved = files.moved(entry, layer.document.place)
             if name not in KINDS and not isinstance(moved, dict):
                 moved = {"fixed": moved}  # so that the unit of the layer below can stand beside it
-            merged[name] = _inherit(moved, merged.get(name))
+            below = merged.get(name)
+            if isinstance(moved, dict) and isinstance(below, dict):
+                kept = {k: below[k] for k in _INHERITED if k in below and k not in moved}
+                moved = {**moved, **kept}
+            merged[name] = moved
     return merged
 
 
-def _replaced(
-    stated: Mapping[str, Plain], layer: Layer, below: Mapping[str, Plain]
-) -> Iterator[str]:
-    """Names that a layer takes away from those below: by a bundle, or said in another way."""
-    if layer.bundles.keys() & {"hardware", "precision"} and "hardware" in {**below, **stated}:
-        yield "peak_flops"
-    for kind, names in layer.bundles.items():
-        for bundle in (catalogue(kind).get(name) for name in names):
-            yield from bundle.assumptions if bundle else ()
-    for group in ALTERNATIVES:
-        if set(group) & stated.keys():
-            yield from (name for other in ALTERNATIVES if other != group for name in other)
-
-
-def _inherit(entry: Plain, below: Plain) -> Plain:
-    if not isinstance(entry, dict) or not isinstance(below, dict):
-        return entry
-    return {**entry, **{k: below[k] for k in _KEPT if k in below and k not in entry}}
-
-
-def _comment(name: str, entry: Plain) -> list[str]:
+def _comment(name: str, entry: Plain) -> str:
     if name in KINDS:
         text = f"a name of the catalogue: uncertainty list {'models' if name == 'llm' else name}"
     elif name in INPUTS:
         text = INPUTS[name].meaning
     else:
-        return [""]
+        return ""
     per_query = ", for each query anew" if isinstance(entry, dict) and "varies" in entry else ""
-    return ["", f"  # {name}: {text}{per_query}"]
+    return f"\n{name}: {text}{per_query}"
 
 
-def _entry(name: str, entry: Plain, indent: str) -> list[str]:
-    if not isinstance(entry, dict):
-        return [f"{indent}{name}: {_scalar(entry)}"]
-    lines = [f"{indent}{name}:"]
-    for key, value in entry.items():
-        inner = f"{indent}  {key}:"
-        if isinstance(value, str) and len(inner) + len(value) > _WIDTH and "\n" not in value:
-            wrapped = textwrap.wrap(
-                value, _WIDTH - len(indent) - 4, break_long_words=False, break_on_hyphens=False
-            )
-            lines += [f"{inner} >-", *(f"{indent}    {line}" for line in wrapped)]
-        elif key == "mixture" and isinstance(value, list):
-            lines += [inner, *(f"{indent}    - {_flow(part)}" for part in value)]
-        else:
-            lines.append(f"{inner} {_flow(value, alone=True)}")
-    return lines
-
-
-def _correlations(layers: Sequence[Layer], entries: Mapping[str, Plain]) -> Iterator[str]:
-    data = [layer.document.data for layer in layers]
-    lists = [d.get("correlations") for d in data if isinstance(d, dict)]
-    items = [item for found in lists if isinstance(found, list) for item in found]
-    latest: dict[str, Plain] = {}
-    for item in items:
-        pair = item.get("between") if isinstance(item, dict) else None
-        if isinstance(pair, list) and {str(name) for name in pair} <= entries.keys():
-            latest[" ".join(sorted(str(name) for name in pair))] = item
-    if latest:
-        yield "\n# Spearman's rank correlation of two assumptions that depend on no other."
-        yield "correlations:"
-    for item in latest.values():
-        yield f"  - {_flow(item)}"
-
-
-def _scenarios(
-    scenarios: Mapping[str, Layer], known: Collection[str], files: _Files
-) -> Iterator[str]:
-    if scenarios:
-        yield "\n# Named changes: uncertainty run FILE --scenario NAME (all: side by side)."
-        yield "scenarios:"
-    for name, layer in scenarios.items():
-        # A change of what has been replaced says nothing, and would look like a misspelt name.
-        changes = {k: v for k, v in _stated(layer).items() if k in known}
-        yield f"  {name}:" if changes else f"  {name}: {{}}"
-        for key, entry in changes.items():
-            yield from _entry(key, files.moved(entry, layer.document.place), "    ")
-
-
-def _flow(value: Plain, *, alone: bool = False) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return _scalar(value, flow=not alone)
-
-
-def _scalar(value: Plain, *, flow: bool = False) -> str:
-    """Write a scalar, with quotes where it would read back as something else."""
-    if isinstance(value, float):
-        return _number(value)
-    if not isinstance(value, str):
-        return "null" if value is None else str(value).lower()
-    plain = _PLAIN if flow else _PLAIN_ALONE
-    if plain.fullmatch(value) and value.lower() not in _RESERVED:
-        return value
-    return json.dumps(value, ensure_ascii=False)  # which YAML reads as it is
-
-
-def _number(value: float) -> str:
-    """Write a number so that it reads back the same, large and small ones with an exponent."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return repr(value).removesuffix(".0")
-    digits = next(n for n in range(1, 18) if float(f"{value:.{n}e}") == value)
-    mantissa, exponent = f"{value:.{digits}e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
+def _correlations(priors: Priors, known: Collection[str]) -> list[Plain]:
+    """Give the last statement on each pair of the names kept."""
+    latest: dict[frozenset[str], Plain] = {}
+    for layer in priors.layers:
+        data = layer.document.data
+        items = data.get("correlations") if isinstance(data, dict) else None
+        for item in items if isinstance(items, list) else ():
+            pair = item.get("between") if isinstance(item, dict) else None
+            if isinstance(pair, list) and {str(name) for name in pair} <= {*known}:
+                latest[frozenset(map(str, pair))] = item
+    return list(latest.values())
