@@ -15,10 +15,14 @@ from markdown_it import MarkdownIt
 import uncertainty as un
 from uncertainty.cli.show import complain, say, table
 from uncertainty.errors import InputError, one_line
-from uncertainty.report.figures.comparison import plot_scenarios, plot_sweep
-from uncertainty.report.figures.posterior import plot_fit
-from uncertainty.report.figures.ranking import plot_rank_chances, plot_ranking
+from uncertainty.report.figures.draws import plot_fit
 from uncertainty.report.figures.style import one_axes, plain_numbers
+from uncertainty.report.figures.tables import (
+    plot_rank_chances,
+    plot_ranking,
+    plot_scenarios,
+    plot_sweep,
+)
 from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.markdown import bullets, heading, paragraph, table_text
 

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.typing import HashableList
 
 
-_LABEL_WIDTH = 32
+_LABEL_WIDTH = 32  # characters of the name of an input: a third of the width of a figure
 _TITLE_WIDTH = 90
+# What a log axis is labeled with in each decade: the coarsest that gives enough numbers.
+_SUBS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10)))
+_LABELS = 4  # an axis with fewer numbers cannot be read between them
 _LETTERS_PER_INCH = 5.5  # ten fit, but axes begin to the right of their own labels
 Color: TypeAlias = tuple[float, float, float]
 STATISTIC_LABELS: Mapping[str, str] = {
@@ -71,10 +74,6 @@ def curves() -> Iterator[tuple[Color, str]]:
         yield palette[i % len(palette)], styles[(i + i // len(palette)) % len(styles)]
 
 
-_SUBS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10)))
-_LABELS = 4  # an axis with fewer numbers cannot be read between them
-
-
 def plain_numbers(axes: "Axes", which: str = "x") -> None:
     """Label an axis with plain numbers; a log axis gets as many as it takes to read it."""
     from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
@@ -110,16 +109,17 @@ def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
     >>> label.splitlines()
     ['compute cap + bandwidth cap +', 'static power fraction']
     """
-    # A space that does not break keeps each name on one line.
-    unbroken = (_few(one_line(str(name))).replace("_", "\u00a0") for name in names)
-    wrapped = (fill(label, _LABEL_WIDTH, break_long_words=False) for label in unbroken)
-    return [label.replace("\u00a0", " ") for label in wrapped]
-
-
-def _few(name: str) -> str:
-    """Of many inputs ranked together the first two, and how many more: the table has them all."""
-    first, *others = name.split(" + ")
-    return f"{first} + {others[0]} + {len(others) - 1} more" if len(others) > 2 else name
+    labels = []
+    for name in names:
+        # Of many inputs ranked together the first two: the table has them all.
+        label = one_line(str(name))
+        first, *others = label.split(" + ")
+        if len(others) > 2:
+            label = f"{first} + {others[0]} + {len(others) - 1} more"
+        # A space that does not break keeps each name on one line.
+        wrapped = fill(label.replace("_", "\u00a0"), _LABEL_WIDTH, break_long_words=False)
+        labels.append(wrapped.replace("\u00a0", " "))
+    return labels
 
 
 def row_height(labels: Sequence[str]) -> float:
@@ -172,13 +172,13 @@ def heat_map(
     values: np.ndarray,
     rows: Sequence[str],
     columns: Sequence[str],
-    told: str,
+    number: str,
     label: str,
 ) -> None:
     """Draw a table of numbers as shades, each number in its cell; NaN stays empty."""
     import seaborn as sns
 
-    words = [["" if np.isnan(x) else told.format(x) for x in line] for line in values]
+    words = [["" if np.isnan(x) else number.format(x) for x in line] for line in values]
     with plain_text():  # seaborn draws the figure to see whether labels meet
         sns.heatmap(
             values,

@@ -1,0 +1,295 @@
+"""Figures of tables: rankings, results side by side, a range of one input, a ratio explained."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle, pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from uncertainty.errors import one_line
+from uncertainty.report.figures.style import (
+    STATISTIC_LABELS,
+    Color,
+    colors,
+    curves,
+    heat_map,
+    input_labels,
+    legend_above,
+    name_figure,
+    not_drawn,
+    one_axes,
+    plain_numbers,
+    quantity_label,
+    row_height,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST = 15  # inputs drawn: more are not legible on a page, and the last of them hardly matter
+_LETTER = 0.011  # of the width of a bar, for one letter of a name inside it
+_WIDE = 8.0  # largest over smallest value, above which a linear axis hides the small ones
+_LONGEST = 34  # characters of the name of a side; its end tells files of one folder apart
+
+_ESTIMATES: Mapping[str, Mapping[str, str]] = {
+    "sobol": {"total": "total share", "first_order": "first-order share"},
+    "shapley": {"shapley": "Shapley share"},
+    "value": {"narrowing": "width of the interval", "variance_reduction": "variance"},
+    "derivative": {"total_bound": "bound of the total share, from slopes"},
+    "correlation": {
+        "rank_correlation": "rank correlation",
+        "partial_rank_correlation": "partial, all other inputs given",
+    },
+    "delta": {"delta": "Borgonovo's delta"},
+    "pawn": {"pawn": "mean Kolmogorov-Smirnov distance"},
+    "prior": {"prior": "change for twice the power"},
+}
+_MEANING: Mapping[str, str] = {
+    "sobol": "Share of the variance of",
+    "shapley": "Share of the variance of",
+    "value": "Share expected to go, were the input known, of",
+    "derivative": "Mean squared slope over the variance of",
+    "correlation": "Correlation of ranks with",
+    "delta": "Share of the density moved, of",
+    "pawn": "Distance of distributions of",
+    "prior": "Power scaling of the posterior of",
+}
+
+
+def plot_ranking(ranking: xr.Dataset) -> "Figure":
+    """Draw a ranking: bars with standard errors, the largest on top."""
+    left, ranking = len(ranking["input"]) - _MOST, ranking.isel(input=slice(_MOST))
+    names = input_labels(ranking["input"].values)
+    figure, axes = one_axes(8, 1.4 + row_height(names) * len(names))
+    facts, palette, rows = ranking.attrs, colors(), np.arange(len(names))
+    if "swing" in ranking:
+        middle = float(ranking["center"])
+        for i, end in enumerate(("low", "high")):
+            axes.barh(
+                rows, np.asarray(ranking[end].values) - middle, left=middle, color=palette[i],
+                label=f"input at {('P5', 'P95')[i]}",
+            )  # fmt: skip
+        if facts["scale"] == "log":
+            axes.set_xscale("log")
+            plain_numbers(axes)
+        units = f" ({facts['units']})" if facts.get("units") else ""
+        axes.set_xlabel(f"{facts['quantity']}, {STATISTIC_LABELS[str(facts['statistic'])]}{units}")
+    else:
+        keys = _ESTIMATES[str(facts["method"])]
+        height = 0.76 / len(keys)
+        for i, (key, label) in enumerate(keys.items()):
+            axes.barh(
+                rows + height * (i - (len(keys) - 1) / 2), np.asarray(ranking[key].values), height,
+                xerr=np.asarray(ranking[f"{key}_se"].values), color=palette[i], label=label,
+                error_kw={"lw": 1.2},
+            )  # fmt: skip
+        axes.set_xlabel(f"{_MEANING[str(facts['method'])]} {_ranked(facts)}")
+    legend_above(axes)
+    axes.set_yticks(rows, names)
+    axes.invert_yaxis()
+    name_figure(figure, facts)
+    not_drawn(axes, left)
+    return figure
+
+
+def _ranked(facts: Mapping[str, object]) -> str:
+    """The quantity on its scale, and the statistic."""
+    scale = "log " if facts["scale"] == "log" else ""
+    return f"{scale}{facts['quantity']}, {STATISTIC_LABELS[str(facts['statistic'])]}"
+
+
+def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
+    """Draw the shares of each ranking as one bar; what first-order shares leave is interactions.
+
+    Parameters
+    ----------
+    rankings : sequence of Dataset
+        By ``shapley`` or ``sobol``.
+    """
+    shades: dict[str, Color] = {}  # an input has one color in all of them
+    for ranking in rankings:
+        for name, color in zip(ranking["input"].values, cycle(colors()), strict=False):
+            shades.setdefault(str(name), color)
+    figure, axes = one_axes(9, 1.6 + 0.9 * len(rankings))
+    for row, ranking in enumerate(rankings):
+        left, key = 0.0, "shapley" if "shapley" in ranking else "first_order"
+        for name in map(str, ranking["input"].values):
+            # An estimate may lie below 0, by its error.
+            share = max(float(ranking[key].sel(input=name)), 0.0)
+            axes.barh(row, share, 0.6, left, color=shades[name], edgecolor="white")
+            first, *others = name.split(" + ")
+            more = [f"{len(others)} more"] if len(others) > 1 else others
+            words = "\n+ ".join([first, *more]).replace("_", "\n")
+            width = _LETTER * max(len(line) for line in words.split("\n"))
+            if width < share and left + share <= 1:
+                axes.text(left + share / 2, row, words, ha="center", va="center", fontsize=8)
+            left += share
+        if left < 1:
+            axes.barh(row, 1 - left, 0.6, left, color="0.85", edgecolor="white")
+    labels = {"shapley": "Shapley", "sobol": "Sobol', first order\n(gray: interactions)"}
+    axes.set_yticks(range(len(rankings)), [labels[str(r.attrs["method"])] for r in rankings])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"Share of the variance of {_ranked(rankings[0].attrs)}")
+    axes.set_xlim(0, 1)
+    name_figure(figure, rankings[0].attrs)
+    return figure
+
+
+def plot_rank_chances(ranking: xr.Dataset) -> "Figure":
+    """Draw how the order could change: the chance of each input to hold each rank."""
+    left = ranking.sizes["input"] - _MOST
+    ranking = ranking.isel(input=slice(_MOST), position=slice(_MOST))
+    names = input_labels(ranking["input"].values)
+    size = len(names)
+    figure, axes = one_axes(3.2 + 0.55 * size, 1.6 + row_height(names) * size)
+    chances = 100 * np.asarray(ranking["rank_probability"].values)
+    heat_map(axes, chances, names, [str(i + 1) for i in range(size)], "{:.0f}", "Chance (%)")
+    axes.set_xlabel(f"Rank by {ranking.attrs['method']}")
+    name_figure(figure, ranking.attrs)
+    not_drawn(axes, left)
+    return figure
+
+
+def plot_interactions(ranking: xr.Dataset) -> "Figure":
+    """Draw second-order shares of all pairs; those below two standard errors stay empty."""
+    left = ranking.sizes["input"] - _MOST
+    ranking = ranking.isel(input=slice(_MOST), other=slice(_MOST))
+    names = input_labels(ranking["input"].values)
+    size, row = len(names), row_height(names)
+    figure, axes = one_axes(4.0 + max(0.62, row) * size, 2.6 + 1.1 * row * size)
+    values, errors = (np.asarray(ranking[f"second_order{end}"].values) for end in ("", "_se"))
+    # Each pair once, below the diagonal.
+    established = np.tril(np.abs(values) > 2 * errors, -1)
+    scale = "log " if ranking.attrs["scale"] == "log" else ""
+    label = f"Share of the variance of {scale}{ranking.attrs['quantity']} (%)"
+    heat_map(axes, np.where(established, 100 * values, np.nan), names, names, "{:.2f}", label)
+    axes.tick_params(axis="x", rotation=90)
+    name_figure(figure, ranking.attrs)
+    not_drawn(axes, left)
+    return figure
+
+
+def plot_scenarios(table: xr.Dataset) -> "Figure":
+    """Draw the interval and median of each statistic in each scenario.
+
+    Parameters
+    ----------
+    table : Dataset
+        From `summarize_scenarios`.
+    """
+    scenarios = [str(name) for name in table["scenario"].values]
+    statistics = [str(name) for name in table["statistic"].values]
+    figure, axes = one_axes(9, 1.8 + 0.75 * len(scenarios))
+    for i, (statistic, color) in enumerate(zip(statistics, colors(), strict=False)):
+        rows = np.arange(len(scenarios)) + 0.24 * (i - (len(statistics) - 1) / 2)
+        part = table.sel(statistic=statistic)
+        low, middle, high = (np.asarray(part[key].values) for key in ("lower", "median", "upper"))
+        axes.hlines(rows, low, high, color=color, linewidth=5, alpha=0.55)
+        label = STATISTIC_LABELS[statistic] if len(statistics) > 1 else "every query"
+        axes.plot(middle, rows, "o", color=color, markeredgecolor="white", label=label)
+    if float(table["lower"].min()) > 0:
+        axes.set_xscale("log")
+        plain_numbers(axes)
+    axes.set_yticks(range(len(scenarios)), input_labels(scenarios))
+    axes.invert_yaxis()
+    prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
+    label = quantity_label(table["median"], str(table.attrs["quantity"]))
+    axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
+    legend_above(axes, len(statistics))
+    name_figure(figure, table.attrs)
+    return figure
+
+
+def plot_sweep(
+    tables: Mapping[str, xr.Dataset],
+    quantity: str,
+    marks: Mapping[str, float] | None = None,
+) -> "Figure":
+    """Draw one quantity along one input; log axes where the range is wide.
+
+    Parameters
+    ----------
+    tables : mapping of str to Dataset
+        From `sweep`, all over one input, by label.
+    quantity : str
+    marks : mapping of str to float, optional
+        Places on the input's axis, by label.
+    """
+    parts = {label: table.sel(quantity=quantity) for label, table in tables.items()}
+    first = next(iter(parts.values()))
+    [name] = [str(dim) for dim in first["median"].dims]
+    figure, axes = one_axes(8.5, 5)
+    for (color, style), (label, part) in zip(curves(), parts.items(), strict=False):
+        x, low, high = (np.asarray(part[key].values) for key in (name, "lower", "upper"))
+        axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+        axes.plot(
+            x, part["median"].values, "o", linestyle=style, color=color, markersize=4,
+            label=one_line(label),
+        )  # fmt: skip
+    for style, (label, place) in zip(cycle((":", "--", "-.")), (marks or {}).items(), strict=False):
+        axes.axvline(place, color="0.3", linestyle=style, linewidth=1.4, label=one_line(label))
+    values = np.concatenate([part[name].values for part in parts.values()])
+    if values.min() > 0 and values.max() > _WIDE * values.min():
+        axes.set_xscale("log")
+        plain_numbers(axes)
+    if min(float(part["lower"].min()) for part in parts.values()) > 0:
+        axes.set_yscale("log")
+        plain_numbers(axes, "y")
+    unit = str(first[name].attrs.get("units", ""))
+    axes.set_xlabel(name.replace("_", " ").capitalize() + (f" ({unit})" if unit else ""))
+    facts = first.attrs
+    meaning, units = (str(first[key].item()) for key in ("meaning", "units"))
+    words = (meaning or quantity.replace("_", " ")).capitalize()
+    boundary = str(first["boundary"].item()).replace("_", " ")
+    axes.set_ylabel(
+        f"{words}{f', {boundary} boundary' if boundary else ''}"
+        f"{f' ({units})' if units not in ('', '1') else ''}\n{facts['statistic']} query"
+        f"{', ' + facts['group'] if 'group' in facts else ''}: median and "
+        f"{100 * float(facts['prob']):g} % interval"
+    )
+    legend_above(axes, 2)
+    return figure
+
+
+def plot_waterfall(table: xr.Dataset) -> "Figure":
+    """Draw the way from one estimate to the other, each assumption a step on a log axis.
+
+    Parameters
+    ----------
+    table : Dataset
+        From `explain`.
+    """
+    names = [
+        f"{label} (solved for)" if solved else label  # what follows from the answer is no cause
+        for label, solved in zip(
+            input_labels(table["input"].values), table["solved"].values, strict=True
+        )
+    ]
+    first, last = (float(value) for value in table["value"].values)
+    ends = first * np.exp(np.concatenate([[0.0], np.cumsum(table["contribution"].values)]))
+    figure, axes = one_axes(9, 2.0 + 0.5 * (len(names) + 2))
+    up, down, whole = (colors()[i] for i in (1, 0, 7))
+    for row, (start, end) in enumerate(pairwise(ends), 1):
+        color = up if end > start else down
+        axes.barh(row, end - start, left=start, color=color, height=0.62)
+        axes.vlines(end, row - 0.31, row + 1.0, color="0.5", linewidth=0.8)
+        axes.annotate(
+            f"×{end / start:.3g}", (max(start, end), row), (5, 0),
+            textcoords="offset points", va="center",
+        )  # fmt: skip
+    for row, value in ((0, first), (len(names) + 1, last)):
+        axes.plot(value, row, "D", color=whole, markersize=8)
+        axes.annotate(f"{value:.3g}", (value, row), (8, 0), textcoords="offset points", va="center")
+    sides = [one_line(str(side))[-_LONGEST:] for side in table["side"].values]
+    axes.set_yticks(range(len(names) + 2), [sides[0], *names, sides[1]])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    room = max(ends.max() / ends.min(), 2.0) ** 0.12  # for the numbers beside the bars
+    axes.set_xlim(ends.min() / room, ends.max() * room)
+    plain_numbers(axes)
+    facts = table.attrs
+    place = f", {facts['boundary']} boundary" if facts["boundary"] else ""
+    unit = f" ({facts['units']})" if facts["units"] else ""
+    axes.set_xlabel(f"{facts['quantity']}, median of the {facts['statistic']} query{place}{unit}")
+    return figure
