@@ -456,6 +456,7 @@ def test_lists(run):
     assert run("list", "model")[0] == 2
     assert run("list", "priors", "flops")[0] == 2
     assert json.loads(run("list", "schema")[1])["required"] == ["schema"]
+    assert "observes" in json.loads(run("list", "schema", "evidence")[1])["required"]
 
 
 def test_init_writes_a_file_that_passes_check(run, tmp_path):

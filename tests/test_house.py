@@ -17,6 +17,7 @@ DOORS = {
     "ruamel": {"files"},
     "pydantic": {"files"},
     "pydantic_core": {"files"},
+    "hatchling": {"files"},
     "pint": {"units"},
     "matplotlib": {"report"},
     "seaborn": {"report"},

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from uncertainty.files.library import shipped_folder, shipped_names
+from uncertainty.files import json_schemas, shipped_folder, shipped_names
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """
 import json, sys
 import uncertainty
-from uncertainty.spec import load_priors, shipped_folder, shipped_names
+from uncertainty.files import load_priors, shipped_folder, shipped_names
 
 def told(file):
     found = load_priors(file)
@@ -73,7 +73,10 @@ def test_every_shipped_file_by_name_and_by_path_from_a_wheel(installed, tmp_path
     assert {name: hashes for name, (_, hashes) in found["of a clone"].items()} == texts
 
 
-def test_the_wheel_ships_every_file_of_the_priors(installed):
+def test_the_wheel_ships_every_file_of_the_priors_and_their_schemas(installed):
     shipped = installed / "uncertainty" / "priors"
+    schemas = {Path("schema.json"), Path("evidence/schema.json"), Path("catalogue/schema.json")}
     names = {p.relative_to(shipped_folder()) for p in shipped_folder().rglob("*") if p.is_file()}
-    assert {p.relative_to(shipped) for p in shipped.rglob("*") if p.is_file()} == names
+    assert {p.relative_to(shipped) for p in shipped.rglob("*") if p.is_file()} == names | schemas
+    texts = [(shipped / name).read_text() for name in ("schema.json", "evidence/schema.json")]
+    assert [json.loads(text) for text in texts] == [*json_schemas().values()][:2]

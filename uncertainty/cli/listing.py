@@ -9,7 +9,7 @@ import typer
 
 from uncertainty.cli.options import AsJson, Debug
 from uncertainty.cli.show import print_json, table
-from uncertainty.errors import InputError
+from uncertainty.errors import InputError, require_known
 
 if TYPE_CHECKING:
     from uncertainty.energy import EnergyModel
@@ -33,18 +33,25 @@ class What(StrEnum):
 
 
 Wanted = Annotated[What, typer.Argument(help="What to list.")]
-Name = Annotated[str | None, typer.Argument(help="With model: the energy model, such as flops.")]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        help="With model: the energy model, such as flops. With schema: prior (where not given), "
+        "evidence or catalogue."
+    ),
+]
 
 
 def list_(what: Wanted, name: Name = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """List shipped priors, hardware, precisions, models or sources; explain one energy model.
 
-    `schema` prints the JSON Schema of prior files, for editors.
+    `schema` prints the JSON Schema of prior files (or of evidence or catalogues), for editors.
     """
     if what is What.schema:
-        from uncertainty.files import prior_schema
+        from uncertainty.files import json_schemas
 
-        print_json(prior_schema())
+        schemas = json_schemas()
+        print_json(schemas[require_known("schema", name or "prior", schemas)])
         return
     if (what is What.model) != (name is not None):
         text = "write: uncertainty list model NAME (uncertainty list models names them)"

@@ -18,7 +18,7 @@ from uncertainty.files.evidence import (
 )
 from uncertainty.files.expressions import Expression, names_in, parse_expression
 from uncertainty.files.functions import LOADED_AS, file_of_function, model_of_text
-from uncertainty.files.json_schema import prior_schema
+from uncertainty.files.json_schema import json_schemas
 from uncertainty.files.layers import Layer
 from uncertainty.files.library import (
     InputFile,
@@ -70,12 +70,12 @@ __all__ = [
     "given_layer",
     "group_of_row",
     "hint_for_number",
+    "json_schemas",
     "load_priors",
     "model_of_text",
     "names_in",
     "parse_expression",
     "parse_yaml",
-    "prior_schema",
     "read_evidence",
     "read_ledger",
     "resolve",
