@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal, norm
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
-from uncertainty.inference.importance import weigh_prior
+from uncertainty.inference.samplers import weigh_prior
 from uncertainty.inference.target import target_of
 from uncertainty.results.health import ess_bulk
 

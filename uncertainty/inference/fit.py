@@ -1,18 +1,47 @@
-"""How well prior and posterior fit the measurements, and which model fits them best."""
+"""How well prior and posterior fit the measurements, and what would explain a misfit."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import InputError
-from uncertainty.inference.predict import expected_rows
-from uncertainty.inference.surprise import surprise_of, tails_of
+from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
+from uncertainty.inference.target import batches_at, coordinates_of, whole_target
 from uncertainty.problem import Observation, Problem
-from uncertainty.results import PROBS, leave_one_out, score
+from uncertainty.results import NONE, PROBS, leave_one_out, score
+from uncertainty.sampling import QUERIES, normal_scores
 
-_UNRELIABLE = 0.7  # Pareto k
+_UNRELIABLE = 0.7
+"""Pareto k of a row above which the posterior without it cannot be had by weights."""
+_NUMBERS, _FEWEST = 2**23, 2**10
+"""Expected measurements that are drawn at most, but for as many of each row."""
+_SURPRISING = 0.001
+"""Probability in the prior's tails below which it did not expect a measurement."""
+_CERTAIN = math.log(1e6)
+"""Log odds of a mistaken unit against none, above which there is nothing else to learn."""
+_WORTH_SAYING = math.log(1e3)
+"""Log odds of a mistake above which it is named though no row by itself is surprising."""
+_RIVAL = math.log(20)
+"""How much less likely, in log odds, than the best cause another may be and still be named."""
+_ERRORS = 2.0
+"""Standard deviations that mended rows may lie off and a cause still be named."""
+_LITTLE = 1e-3
+"""Share of the median that stands for draws at or below 0, which have no logarithm."""
+_MOST = 200
+"""Rows that are looked at together, evenly spread: the matrix of all would be too large."""
+
+_UNITS = {
+    1e3: ("mJ were entered as J, or Wh as kWh", "J were entered as mJ, or kWh as Wh"),
+    3600.0: ("J were entered as Wh", "Wh were entered as J"),
+    1e6: ("J were entered as MJ", "MJ were entered as J"),
+    3.6e6: ("J were entered as kWh", "kWh were entered as J"),
+}
+"""What is too high, and too low, by a factor."""
+_ADVICE = ": compare unit, boundary and conditions with the model's, or widen the prior"
 
 
 def check_fit(tree: xr.DataTree) -> xr.Dataset:
@@ -53,9 +82,14 @@ def check_fit(tree: xr.DataTree) -> xr.Dataset:
     True
     """
     _require_posterior(tree)
-    names = [str(name) for name in tree["log_likelihood"].data_vars]
-    tables = [_of_evidence(tree, name) for name in names]
-    return xr.concat(tables, xr.DataArray(names, dims="evidence", name="evidence"))
+    tables = dict[str, xr.Dataset]()
+    for name in map(str, tree["log_likelihood"].data_vars):
+        observed = np.asarray(tree["observed_data"][name].values)
+        replicates = np.asarray(tree["posterior_predictive"][name].values)
+        scored = _scored(replicates.reshape(-1, len(observed)), observed)
+        densities = np.asarray(tree["log_likelihood"][name].values)
+        tables[name] = scored.assign(_left_out(densities)[0])
+    return _by_evidence(tables)
 
 
 def _require_posterior(tree: xr.DataTree) -> None:
@@ -63,11 +97,9 @@ def _require_posterior(tree: xr.DataTree) -> None:
         raise InputError.of("<result>", "has no posterior to check: use infer")
 
 
-def _of_evidence(tree: xr.DataTree, name: str) -> xr.Dataset:
-    observed = np.asarray(tree["observed_data"][name].values)
-    replicates = np.asarray(tree["posterior_predictive"][name].values)
-    own = _scored(replicates.reshape(-1, len(observed)), observed)
-    return own.assign(_left_out(np.asarray(tree["log_likelihood"][name].values)))
+def _by_evidence(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    names = xr.DataArray([*tables], dims="evidence", name="evidence")
+    return xr.concat([*tables.values()], names)
 
 
 def _scored(replicates: Floats, observed: Floats) -> xr.Dataset:
@@ -77,11 +109,12 @@ def _scored(replicates: Floats, observed: Floats) -> xr.Dataset:
         unknown = xr.DataArray([np.nan] * len(PROBS), {"prob": list(PROBS)}, "prob")
         return xr.Dataset({"log_rmse": np.nan, "bias": np.nan, "coverage": unknown, "rows": 0.0})
     draws = xr.DataArray(replicates[:, measured], dims=("sample", "row"))
-    own = score(draws, observed[measured])[["log_rmse", "bias", "coverage"]]
-    return own.assign(rows=float(measured.sum()))
+    scores = score(draws, observed[measured])[["log_rmse", "bias", "coverage"]]
+    return scores.assign(rows=float(measured.sum()))
 
 
-def _left_out(log_likelihood: Floats) -> dict[str, float]:
+def _left_out(log_likelihood: Floats) -> tuple[dict[str, float], Floats]:
+    """Figures of leaving each row out, and the log density of each where it is."""
     elpd, k, parameters = leave_one_out(log_likelihood)
     return {
         "elpd_loo": float(elpd.sum()),
@@ -89,7 +122,7 @@ def _left_out(log_likelihood: Floats) -> dict[str, float]:
         "p_loo": float(parameters.sum()),
         "worst_k": float(k.max()),
         "rows_above": float((k > _UNRELIABLE).sum()),
-    }
+    }, elpd
 
 
 def _error_of_sum(values: Floats) -> float:
@@ -138,28 +171,7 @@ def compare_fits(fits: Mapping[str, xr.DataTree]) -> xr.Dataset:
     """
     for tree in fits.values():
         _require_posterior(tree)
-    _require_same_rows(fits)
-    densities = {name: _all_rows(tree) for name, tree in fits.items()}
-    each = {name: leave_one_out(found)[0] for name, found in densities.items()}
-    ordered = sorted(each, key=lambda name: -each[name].sum())
-    worse = [each[name] - each[ordered[0]] for name in ordered]
-    columns = [_left_out(densities[name]) for name in ordered]
-    found = {key: ("fit", [column[key] for column in columns]) for key in columns[0]}
-    differences = {
-        "elpd_difference": ("fit", [float(one.sum()) for one in worse]),
-        "elpd_difference_se": ("fit", [_error_of_sum(one) for one in worse]),
-    }
-    return xr.Dataset({**found, **differences}, {"fit": ordered})
-
-
-def _all_rows(tree: xr.DataTree) -> Floats:
-    """Log likelihood of the rows of all evidence, shape (chain, draw, row)."""
-    groups = tree["log_likelihood"].data_vars
-    return np.concatenate([np.asarray(groups[name].values) for name in sorted(groups)], -1)
-
-
-def _require_same_rows(fits: Mapping[str, xr.DataTree]) -> None:
-    """Log densities compare only where they are of the same numbers."""
+    # Log densities compare only where they are of the same numbers.
     first, *others = fits
     for name in others:
         one, other = (fits[key]["observed_data"].dataset for key in (first, name))
@@ -169,8 +181,24 @@ def _require_same_rows(fits: Mapping[str, xr.DataTree]) -> None:
             raise InputError.of(
                 "<fits>", f"{name} was learned from other measurements than {first}: give the same"
             ) from error
+    figures, each = dict[str, dict[str, float]](), dict[str, Floats]()
+    for name, tree in fits.items():
+        groups = tree["log_likelihood"].data_vars
+        rows = [np.asarray(groups[key].values) for key in sorted(groups)]
+        figures[name], each[name] = _left_out(np.concatenate(rows, -1))
+    ordered = sorted(each, key=lambda name: -each[name].sum())
+    for name in ordered:
+        worse = each[name] - each[ordered[0]]
+        figures[name] |= {
+            "elpd_difference": float(worse.sum()),
+            "elpd_difference_se": _error_of_sum(worse),
+        }
+    keys = figures[ordered[0]]
+    columns = {key: ("fit", [figures[name][key] for name in ordered]) for key in keys}
+    return xr.Dataset(columns, {"fit": ordered})
 
 
+@in_float64
 def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
     """Check whether a prior expects the measurements, before it learns from them.
 
@@ -199,7 +227,7 @@ def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
     Notes
     -----
     A prior predictive check: Gelman et al. (2013), Bayesian Data Analysis, section 6. A wide prior
-    covers more than its probability, and that is no fault; a measurement in its far tails means
+    covers more than its probability, and that is not a fault; a measurement in its far tails means
     that prior, model, unit or conditions are wrong.
 
     Examples
@@ -208,25 +236,239 @@ def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
     >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}}}
     >>> evidence = {"schema": 1, "observes": "y", "error": {"lognormal": {"sigma": 0.2}},
     ...             "columns": ["value"], "rows": [[2.0], [900]]}
-    >>> found = check_prior(un.build_problem(prior, model=lambda x: x, evidence=evidence))
-    >>> int(found["farthest"][0]), float(found["tail"][0])
+    >>> expected = check_prior(un.build_problem(prior, model=lambda x: x, evidence=evidence))
+    >>> int(expected["farthest"][0]), float(expected["tail"][0])
     (2, 0.0)
     """
-    items = [item for item in problem.observations if item.count]
-    if not items:
+    observations = tuple(item for item in problem.observations if item.count)
+    if not observations:
         text = "there is no evidence to check: name some in the file, or give some"
         raise InputError.of("<evidence>", text)
-    expected = expected_rows(problem, seed)
-    tables = [_expected(expected[item.name], item) for item in items]
-    names = [item.name for item in items]
-    return xr.concat(tables, xr.DataArray(names, dims="evidence", name="evidence"))
+    plain = any(item.model.plain for item in observations)
+    count = sum(item.count for item in observations)
+    number = PLAIN_DRAWS if plain else max(min(2 * DRAWS, _NUMBERS // count), _FEWEST)
+    target = whole_target(problem, observations, QUERIES, seed)
+    places = coordinates_of(target)
+    points = normal_scores(places, number, seed=seed, randomization=0)
+    columns = [points[name] for name in places]
+    z = np.stack(columns, -1) if columns else np.zeros((number, 0))
+    batches = [batch.expected for batch in batches_at(target, z, seed)]
+    tables = dict[str, xr.Dataset]()
+    for item, parts in zip(observations, zip(*batches, strict=True), strict=True):
+        draws = np.concatenate(parts)[:number]
+        tails, errors = tails_of(draws, item)
+        farthest = int(tails.argmin())
+        surprise = surprise_of(draws, item)
+        tables[item.name] = _scored(draws, item.observed()[item.name]).assign(
+            tail=tails[farthest],
+            tail_se=errors[farthest],
+            farthest=farthest + 1.0,
+            rows_outside=float(len(surprise.rows)),
+            factor=surprise.factor,
+            surprise=surprise.text,
+        )
+    return _by_evidence(tables)
 
 
-def _expected(draws: Floats, item: Observation) -> xr.Dataset:
-    tails, errors = tails_of(draws, item)
-    place = int(tails.argmin())
-    surprise = surprise_of(draws, item)
-    told = {"tail": tails[place], "tail_se": errors[place], "farthest": place + 1.0}
-    told |= {"rows_outside": float(len(surprise.rows)), "factor": surprise.factor}
-    told |= {"surprise": surprise.text}
-    return _scored(draws, item.observed()[item.name]).assign(told)
+def tails_of(draws: Floats, item: Observation) -> tuple[Floats, Floats]:
+    """Probability in `draws` (sample, row) of what was measured or is farther out; its error."""
+    observed = item.observed()
+    values = observed[item.name]
+    low, high = (observed.get(f"{item.name}_{end}", values) for end in ("at_least", "at_most"))
+    below, inside = (draws < values).mean(0), ((low <= draws) & (draws <= high)).mean(0)
+    limited = np.isnan(values)
+    share = np.where(limited, inside, np.minimum(below, 1 - below))
+    sides = np.where(limited, 1, 2)
+    errors = np.sqrt(share * (1 - share) / len(draws))
+    # Of what no draw shows, or every one, the error is the bound that holds.
+    return sides * share, sides * np.where(errors > 0, errors, NONE / len(draws))
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """What is surprising about the rows of an evidence.
+
+    Attributes
+    ----------
+    text : str
+        A sentence; empty where nothing is.
+    mistaken : bool
+        True where a mistaken unit is all but certain.
+    factor : float
+        Of what was measured over what the prior expects of those rows, given the others.
+    rows : tuple of int
+        The places of the rows, from 0.
+    """
+
+    text: str
+    mistaken: bool
+    factor: float
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake of whoever entered rows.
+
+    Attributes
+    ----------
+    shift : array
+        What it adds to the logarithm of each row.
+    text : str
+        It was ``as if ...``.
+    of_units : bool
+    """
+
+    shift: Floats
+    text: str
+    of_units: bool = False
+
+    def __str__(self) -> str:
+        factors = np.exp(np.abs(self.shift))
+        low, high = (number_text(float(end)) for end in (factors.min(), factors.max()))
+        return f"as if {self.text} ({low if low == high else f'{low} to {high}'} times)"
+
+
+def surprise_of(draws: Floats, item: Observation) -> Surprise:
+    """Look for rows in the far tails of `draws` (sample, row), and for what would explain them.
+
+    Notes
+    -----
+    A cause is judged by the odds, under the joint predictive distribution of the logarithms, of
+    rows that are mended against rows as they are; it is taken for normal.
+    """
+    tails, values = tails_of(draws, item)[0], item.observed()[item.name]
+    odd = np.flatnonzero(tails < _SURPRISING)
+    middle = np.median(draws, 0)
+    # An error that adds leaves some draws at or below 0, which stand for little.
+    logs = np.log(np.maximum(draws, _LITTLE * np.where(middle > 0, middle, np.nan)))
+    measured = np.log(np.where(values > 0, values, np.nan))
+    usable = np.flatnonzero(np.isfinite(measured) & np.isfinite(logs).all(0))
+    usable = usable[:: -(-len(usable) // _MOST) or 1]
+    if not len(usable):
+        text = _where(item, odd, tails, math.nan) if len(odd) else ""
+        return Surprise(text and text + _ADVICE, False, math.nan, tuple(odd.tolist()))
+    residual = measured[usable] - logs[:, usable].mean(0)
+    covariance = np.atleast_2d(np.cov(logs[:, usable].T))
+    # As many draws as rows may leave it singular: a trifle on the diagonal.
+    covariance += 1e-9 * np.trace(covariance) / len(usable) * np.eye(len(usable))
+    among, every = np.isin(usable, odd), np.ones(len(usable), bool)
+    explained = list[tuple[float, Cause, np.ndarray]]()
+    for mask in [among, every] if among.any() and not among.all() else [every]:
+        rest, spread = _given_others(residual, mask, covariance)
+        for cause in (replace(cause, shift=cause.shift[usable]) for cause in causes_of(item)):
+            # Once they are mended, the mean of the rows is where it should be.
+            off = abs((rest - cause.shift[mask]).sum())
+            if off < _ERRORS * math.sqrt(max(spread.sum(), 0.0)):
+                mended = residual - np.where(mask, cause.shift, 0.0)
+                solved = np.linalg.solve(covariance, np.stack([residual, mended], -1))
+                odds = float(residual @ solved[:, 0] - mended @ solved[:, 1]) / 2
+                explained.append((odds, cause, mask))
+    explained.sort(key=lambda each: -each[0])
+    best = explained[0][0] if explained else -math.inf
+    if best < _WORTH_SAYING and not len(odd):
+        return Surprise("", False, 1.0, ())
+    mask = explained[0][2] if best >= _WORTH_SAYING else among if among.any() else every
+    factor = float(np.exp(np.median(_given_others(residual, mask, covariance)[0])))
+    if best < _WORTH_SAYING:
+        text = _where(item, odd, tails, factor) + _ADVICE
+        return Surprise(text, False, factor, tuple(odd.tolist()))
+    # Rows of which some were left out of the matrix are all named, where all are surprising.
+    rows = odd if mask is among or among.all() else usable[mask]
+    rivals = [str(cause) for odds, cause, m in explained if m is mask and odds > best - _RIVAL]
+    text = f"{_where(item, rows, tails, factor)}: {'; or '.join(rivals)}"
+    certain = explained[0][1].of_units and best > _CERTAIN
+    return Surprise(text, certain, factor, tuple(rows.tolist()))
+
+
+def _given_others(residual: Floats, mask: np.ndarray, covariance: Floats) -> tuple[Floats, Floats]:
+    """Residuals of some rows given the others, and their covariance."""
+    rest, spread = residual[mask], covariance[np.ix_(mask, mask)]
+    if not mask.all():
+        between = covariance[np.ix_(mask, ~mask)]
+        gain = np.linalg.solve(covariance[np.ix_(~mask, ~mask)], between.T).T
+        rest, spread = rest - gain @ residual[~mask], spread - gain @ between.T
+    return rest, spread
+
+
+def causes_of(item: Observation) -> Iterator[Cause]:
+    """List the usual mistakes, each with what it does to the logarithm of each row."""
+    one = np.ones(item.count)
+    for factor, texts in _UNITS.items():
+        for sign, text in zip((1, -1), texts, strict=True):
+            yield Cause(sign * math.log(factor) * one, text, of_units=True)
+    # What rows state of an input, 0 where nothing: shape (rows,).
+    boards, given, written = np.zeros((3, item.count))
+    for part in item.rows:
+        for column, name in (
+            (boards, "gpu_count"),
+            (given, "input_tokens"),
+            (written, "output_tokens"),
+        ):
+            column[[*part.places]] = part.known.get(name, 0.0)
+    boards = np.maximum(boards, 1.0)
+    if (boards > 1).any():
+        yield Cause(-np.log(boards), "one GPU were counted in place of all")
+        yield Cause(np.log(boards), "all GPUs were counted once more for each")
+    else:
+        for count in (2, 4, 8):
+            yield Cause(-math.log(count) * one, f"one of {count} GPUs were counted")
+            yield Cause(math.log(count) * one, f"{count} GPUs were counted in place of one")
+    tokens = np.log(np.where(written > 1, written, 1.0))
+    if "per_output_token" in item.observes:
+        both = (given > 0) & (written > 0)
+        if both.any():
+            share = np.where(both, (given + written) / np.where(both, written, 1.0), 1.0)
+            text = "energy per token of input and output were entered as that per output token"
+            yield Cause(-np.log(share), text)
+        if (written > 1).any():
+            yield Cause(tokens, "the energy of a query were entered as that of an output token")
+    elif "energy" in item.observes and (written > 1).any():
+        yield Cause(-tokens, "the energy of an output token were entered as that of a query")
+
+
+def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) -> str:
+    """Say which rows lie where, and how far off."""
+    few = f"where the prior expects fewer than {_SURPRISING:g} of measurements"
+    if len(rows) == 1 and tails[rows[0]] < _SURPRISING:
+        text = f"row {rows[0] + 1} of {item.name} lies {few}"
+    elif (tails[rows] < _SURPRISING).all():
+        text = f"{_numbered(rows)} of {item.name} lie {few} each"
+    else:
+        text = f"{_numbered(rows)} of {item.name} lie together where the prior hardly expects them"
+    if not math.isfinite(factor):
+        return text
+    times = (
+        f"{number_text(factor)} times" if factor >= 1 else f"{number_text(1 / factor)} times below"
+    )
+    return f"{text}, {times} what it expects"
+
+
+def number_text(value: float) -> str:
+    """Write a factor as people do.
+
+    Examples
+    --------
+    >>> number_text(3.6e6), number_text(3600.0), number_text(2.875)
+    ('3.6e6', '3600', '2.9')
+    """
+    if value >= 1e4:
+        return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace(".0e", "e")
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _numbered(places: Sequence[int] | np.ndarray) -> str:
+    """Name rows from 1, stretches by their ends.
+
+    Examples
+    --------
+    >>> _numbered([0, 1, 2, 6])
+    'rows 1-3, 7'
+    """
+    numbers = [int(place) + 1 for place in places]
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    both = zip(starts, ends, strict=True)
+    ranges = [f"{low}" if low == high else f"{low}-{high}" for low, high in both]
+    more = f" and {len(ranges) - 10} more" if len(ranges) > 10 else ""
+    return f"{'rows' if len(numbers) > 1 else 'row'} {', '.join(ranges[:10])}{more}"

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -11,35 +11,39 @@ import numpy as np
 
 from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import Fault, InputError, check_count, check_seed
-from uncertainty.inference.importance import (
+from uncertainty.files import Evidence
+from uncertainty.inference.fit import surprise_of
+from uncertainty.inference.posterior import Posterior, lay_out
+from uncertainty.inference.samplers import (
+    FEWEST,
+    RELIABLE,
+    Progress,
     Weighted,
-    by_weights,
+    compiling,
     disagreements,
     more_weights,
-    prior_points,
+    run_chains,
+    systematic,
+    unhealthy,
     unreliable,
     weigh_prior,
 )
-from uncertainty.inference.nuts import Chains, Progress, compiling, run_chains
-from uncertainty.inference.posterior import Posterior, lay_out
-from uncertainty.inference.surprise import surprise_of
-from uncertainty.inference.target import RowsAt, has_slopes, labels_of, rows_at, target_of
-from uncertainty.problem import Problem, Target
-from uncertainty.results import BATCHES, bfmi, ess_bulk, ess_tail, r_hat
-from uncertainty.sampling import QUERIES, remember, simulate
+from uncertainty.inference.target import has_slopes, learns, rows_at, target_of
+from uncertainty.problem import EvidenceLike, Problem, Target, build_problem
+from uncertainty.results import BATCHES, ess_bulk, smoothed_weights, warnings_of
+from uncertainty.sampling import QUERIES, problem_of, remember, simulate
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
+_ANSWER_DRAWS = 4000
+"""Of each chain of `answer`: its steps cost little beside compiling them."""
 _PRIOR_DRAWS = 2**13
 _ACCEPT = (0.9, 0.95, 0.99)
 """Shares of steps accepted, tried in order until no step diverges."""
 _MOST = 2**20
 """Draws of a chain, chains, steps and queries beyond this would fill any memory."""
-_WORST_R_HAT = 1.01
-_FEWEST_EFFECTIVE = 100  # for each chain
-_LEAST_BFMI = 0.3
 
 
 @in_float64
@@ -74,7 +78,7 @@ def infer(
         Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
         0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
     progress : callable, optional
-        Called with the steps done and those wanted.
+        Called with the steps done and those to do.
 
     Returns
     -------
@@ -124,155 +128,219 @@ def infer(
     if target_accept is not None and not 0 < target_accept < 1:
         text = f"must lie between 0 and 1 (got {target_accept:g})"
         raise InputError.of("<target_accept>", text)
-    accepts = _ACCEPT if target_accept is None else (target_accept,)
     system = problem.new_system
     slopes = has_slopes(system)
     target = target_of(system, queries, seed, jumps=not slopes)
     guided = replace(target, guided=True)
-    if slopes:
+    if slopes:  # compiling takes longest, so it begins first
         sampler = compiling(guided, chains, warmup)
     weighted = weigh_prior(guided, seed, None if slopes else chains * draws)
-    starts = _starts(weighted, prior_points(guided, seed, weighted.z.shape[1]), chains)
+    possible = np.flatnonzero(np.isfinite(weighted.log_weight.ravel()))
+    if len(possible) < chains:
+        text = "no draw of the prior makes the measurements possible: compare units and conditions"
+        raise InputError.of("<evidence>", text)
     surprises = _surprises(problem, target, weighted)
-    own = _PRIOR_DRAWS if slopes else weighted.log_weight.size
-    prior = simulate(problem, prior_draws or own, seed, queries=queries)
+    beside = prior_draws or (_PRIOR_DRAWS if slopes else weighted.log_weight.size)
+    prior = simulate(problem, beside, seed, queries=queries)
     if slopes:
-        run = partial(
-            run_chains,
-            sampler.result(),
-            guided,
-            starts=starts,
-            draws=draws,
-            warmup=warmup,
-            seed=seed,
-            progress=progress,
-        )
-        found = _learned(run, target, weighted, accepts, (chains, draws), seed)
+        # Points of a net lie far apart, as starting points should.
+        starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
+        accepts = _ACCEPT if target_accept is None else (target_accept,)
+        run = partial(run_chains, sampler.result(), guided, starts, draws, warmup, seed)
+        run = partial(run, progress=progress)
+        posterior = _by_chains(run, target, weighted, accepts, (chains, draws), seed)
     else:
-        found = _by_weights(target, weighted, (chains, draws), seed, "the model has no slopes")
-    posterior = Posterior(system, target, found.chains, found.rows, seed)
-    tree = lay_out(posterior, prior, found.weighted, found.doubts, queries)
+        why = "the model has no slopes"
+        posterior = _by_weights(target, weighted, (chains, draws), seed, why)
+    tree = lay_out(posterior, system, prior, queries, seed)
     notices = [*json.loads(tree.attrs["notices"]), *surprises]
-    facts = {"sampler": found.sampler, "notices": json.dumps(notices)}
+    facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     tree.attrs |= {**remember(problem), **facts}
     return tree
 
 
 def _surprises(problem: Problem, target: Target, weighted: Weighted) -> list[str]:
-    """Say which measurements the prior did not expect.
-
-    Raises
-    ------
-    InputError
-        If a unit is mistaken, all but certainly.
-    """
-    read = {item.name: item for item in problem.observed.evidence}
-    faults, found = list[Fault](), list[str]()
+    """Say which measurements the prior did not expect; refuse what is a mistaken unit for sure."""
+    evidence = {item.name: item for item in problem.observed.evidence}
+    faults, texts = list[Fault](), list[str]()
     for item, draws in zip(target.observations, weighted.expected, strict=True):
         surprise = surprise_of(draws, item)
         if surprise.mistaken:
             text = f"{surprise.text}; mend the unit, or widen the prior if they are right"
-            faults.append(read[item.name].fault(text, "rows", surprise.rows[0]))
+            faults.append(evidence[item.name].fault(text, "rows", surprise.rows[0]))
         elif surprise.text:
-            found.append(surprise.text)
+            texts.append(surprise.text)
     if faults:
         raise InputError(faults)
-    return found
+    return texts
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Draws with plain scores of groups, and whether they can be trusted.
-
-    Attributes
-    ----------
-    sampler : str
-        ``nuts``, or why the draws are of importance sampling.
-    """
-
-    chains: Chains
-    rows: RowsAt
-    weighted: Weighted
-    doubts: Sequence[str]
-    sampler: str = "nuts"
-
-
-def _learned(
-    run: Callable[..., Chains],
+def _by_chains(
+    run: Callable[..., tuple[Floats, dict[str, np.ndarray]]],
     target: Target,
     weighted: Weighted,
     accepts: Sequence[float],
     shape: tuple[int, int],
     seed: int,
-) -> _Found:
+) -> Posterior:
     """Run chains; where they are not healthy, weights that are stand in, else smaller steps."""
     guided = replace(target, guided=True)
-    # Who asks for one acceptance asks for chains.
-    wanted = math.prod(shape) if len(accepts) > 1 else 0
-    stand_in = cache(lambda: more_weights(guided, weighted, wanted, seed))
+    # Who asks for one acceptance asks for chains: no draws then for which weights may stand in.
+    needed = math.prod(shape) if len(accepts) > 1 else 0
+    stand_in = cache(lambda: more_weights(guided, weighted, needed, seed))
     for accept in accepts:
-        chains = run(accept=accept, last=accept == accepts[-1])
-        divergent = int(chains.stats["diverging"].sum())
+        z, stats = run(accept=accept, last=accept == accepts[-1])
+        divergent = int(stats["diverging"].sum())
         if not divergent or (other := stand_in()) is not None:
             break
     if divergent and other is not None:
         why = f"{divergent} steps of the chains diverged"
         return _by_weights(target, other, shape, seed, why)
-    rows = rows_at(guided, chains.z.reshape(-1, target.size), seed)
-    chains = replace(chains, z=rows.z.reshape(chains.z.shape))
-    doubts = [*_unhealthy(target, chains)]
+    at = rows_at(guided, z.reshape(-1, target.size), seed)
+    posterior = Posterior(target, at, shape[0], stats, weighted, [])
+    doubts = [*unhealthy(target, posterior.z, stats)]
     if doubts and (other := stand_in()) is not None:
         return _by_weights(target, other, shape, seed, f"of chains, {doubts[0].split(': ')[0]}")
     if weighted.reliable:
-        doubts += disagreements(target, weighted, chains.z)
-    return _Found(chains, rows, weighted, doubts)
+        doubts += disagreements(target, weighted, posterior.z)
+    return replace(posterior, doubts=doubts)
 
 
 def _by_weights(
     target: Target, weighted: Weighted, shape: tuple[int, int], seed: int, why: str
-) -> _Found:
-    chains = by_weights(weighted, *shape, seed)
-    rows = rows_at(target, chains.z.reshape(-1, target.size), seed)
-    return _Found(chains, rows, weighted, [*unreliable(weighted)], why)
+) -> Posterior:
+    """Draws of equal weight, as many as are effective and at most as were asked for."""
+    chains, draws = shape
+    parts = chains * BATCHES
+    count = max(int(min(weighted.smoothed.effective, chains * draws)) // parts, 1) * parts
+    at = rows_at(target, weighted.resampled(count, seed), seed)
+    return Posterior(target, at, chains, {}, weighted, [*unreliable(weighted)], why)
 
 
-def _starts(weighted: Weighted, points: Floats, chains: int) -> Floats:
-    """Take points of the prior at which the evidence is possible, far apart as they are."""
-    possible = np.isfinite(weighted.log_weight.ravel())
-    if possible.sum() < chains:
-        text = "no draw of the prior makes the measurements possible: compare units and conditions"
-        raise InputError.of("<evidence>", text)
-    return points.reshape(-1, points.shape[-1])[np.flatnonzero(possible)[:chains]]
+def answer(
+    problem: Problem, draws: int | None = None, seed: int = 0, progress: Progress | None = None
+) -> "xr.DataTree":
+    """Draw what is quoted: the posterior where evidence bears on a problem, else the prior.
+
+    Parameters
+    ----------
+    problem : Problem
+    draws : int, optional
+        Of the prior, as in `simulate`; where there is a posterior it has 4 chains of 4000.
+    seed : int
+    progress : callable, optional
+        As in `infer`.
+    """
+    if learns(problem):
+        return infer(problem, _ANSWER_DRAWS, seed=seed, prior_draws=draws, progress=progress)
+    tree = simulate(problem, draws, seed)
+    if problem.has_evidence:
+        where = f"{problem.scenario}: " if problem.scenario else ""
+        text = f"{where}this is the prior alone: all that the measurements bear on is fixed"
+        tree.attrs["notices"] = json.dumps([text, *json.loads(str(tree.attrs["notices"]))])
+    return tree
 
 
-def _unhealthy(target: Target, chains: Chains) -> Iterator[str]:
-    """Say what is wrong with the chains, and what to do."""
-    count = chains.z.shape[0]
-    draws = dict(zip(labels_of(target), np.moveaxis(chains.z, -1, 0), strict=True))
-    apart = {name: r_hat(own) for name, own in draws.items()}
-    worst = max(apart, key=lambda name: apart[name])
-    if not apart[worst] <= _WORST_R_HAT:
-        yield (
-            f"chains disagree on {worst} (R-hat {apart[worst]:.3f}, over {_WORST_R_HAT}): "
-            "run longer, or look for two solutions that the evidence cannot tell apart"
-        )
-    for kind, measure in (("bulk", ess_bulk), ("tail", ess_tail)):
-        effective = {name: measure(own) for name, own in draws.items()}
-        least = min(effective, key=lambda name: effective[name])
-        if not effective[least] >= _FEWEST_EFFECTIVE * count:
-            yield (
-                f"{least} has {effective[least]:.0f} effective draws ({kind}; "
-                f"{_FEWEST_EFFECTIVE * count} are wanted): run with more draws"
-            )
-    divergent = int(chains.stats["diverging"].sum())
-    if divergent:
-        yield (
-            f"{divergent} divergent steps: part of the posterior may not have been reached; give "
-            "the spreads narrower priors, or run with a higher target acceptance"
-        )
-    missing = float(bfmi(chains.stats["energy"]).min())
-    if not missing >= _LEAST_BFMI:
-        yield (
-            f"the energy hardly moves (BFMI {missing:.2f}, under {_LEAST_BFMI}): tails may not "
-            "have been reached; give the spreads narrower priors"
-        )
+@in_float64
+def update(
+    tree: "xr.DataTree",
+    evidence: EvidenceLike | Sequence[EvidenceLike],
+    *,
+    seed: int = 0,
+    queries: int = QUERIES,
+) -> "xr.DataTree":
+    """Update a posterior on more evidence.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        From `infer`, saved and loaded or not.
+    evidence : str, mapping or sequence of these
+        As `build_problem` takes it; what the posterior knows already is not to be given again.
+    seed : int
+    queries : int
+        As in `infer`.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `infer` gives it, on all evidence. Attribute ``updated_by`` says how: ``weights``, where
+        the draws could be trusted and weighed by the new rows (Pareto k below 0.7 and 400
+        effective draws; there are as many draws then as are effective), or ``refit``.
+
+    Raises
+    ------
+    InputError
+        If there is no posterior, or the evidence is at fault.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> prior = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}}}
+    >>> rows = {"schema": 1, "observes": "y", "error": {"lognormal": {"sigma": 1}},
+    ...         "columns": ["value"], "rows": [[2.0]]}
+    >>> tree = un.infer(un.build_problem(prior, model=lambda x: x, evidence=rows))
+    >>> update(tree, {**rows, "rows": [[3.0]]}).attrs["updated_by"]
+    'weights'
+    """
+    if "posterior" not in tree.children:
+        raise InputError.of("<result>", "has no posterior to update: use infer")
+    before = problem_of(tree)
+    assert before.arguments is not None
+    priors, model, given, scenario, _ = before.arguments
+    known = [item for item in before.observed.evidence if item.rows]
+    more = [evidence] if isinstance(evidence, str | Mapping | Evidence) else [*evidence]
+    problem = build_problem(priors, model, given, scenario, [*known, *more])
+    system = problem.new_system
+    slopes = has_slopes(system)
+    target = target_of(system, queries, seed, jumps=not slopes)
+    chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
+    z = _points(tree, target, seed)
+    # The draws know the rows of before: what is new weighs them.
+    new = [np.asarray(rows).sum(1) for rows, _ in rows_at(target, z, seed).rows[len(known) :]]
+    total = np.sum(new, axis=0)
+    weights = smoothed_weights(np.where(np.isnan(total), -np.inf, total))
+    # Draws of a chain depend on each other: their weights count as many as are independent.
+    least = min(ess_bulk(z[:, i].reshape(chains, -1)) for i in range(target.size))
+    effective = weights.effective * min(1.0, least / len(z))
+    if warnings_of(tree) or weights.k >= RELIABLE or effective < FEWEST:
+        if not slopes:  # fewer draws are left than points were weighted
+            draws = max(draws, int(tree.attrs["draws"]) // chains)
+        result = infer(problem, draws, chains, seed, queries=queries)
+        result.attrs["updated_by"] = "refit"
+        return result
+    parts = chains * BATCHES
+    chosen = systematic(weights.weights, int(effective) // parts * parts, seed)
+    stats = {
+        str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
+        for name, values in tree["sample_stats"].data_vars.items()
+        if name not in ("lp", "energy")  # of the density, which is another one now
+    }
+    prior = simulate(problem, int(tree.attrs["draws"]), int(tree.attrs["seed"]), queries=queries)
+    weighted = weigh_prior(replace(target, guided=True), seed)
+    posterior = Posterior(target, rows_at(target, z[chosen], seed), chains, stats, weighted, [])
+    if weighted.reliable:
+        doubts = [*disagreements(target, weighted, posterior.z)]
+        posterior = replace(posterior, doubts=doubts)
+    result = lay_out(posterior, system, prior, queries, seed)
+    result.attrs |= {**remember(problem), "updated_by": "weights"}
+    return result
+
+
+def _points(tree: "xr.DataTree", target: Target, seed: int) -> Floats:
+    """Draws of the posterior as points of the new target; what it did not know is drawn."""
+    known = tree["unconstrained_posterior"].dataset
+    count = int(tree.attrs["posterior_chains"]) * int(tree.attrs["posterior_draws"])
+    rng = np.random.default_rng([seed, 2])
+    columns = [
+        np.asarray(known[name].values).ravel() if name in known else rng.standard_normal(count)
+        for name in target.names
+    ]
+    for item in target.observations:
+        name = f"{item.name}_effect"
+        effects = np.asarray(known[name].values) if name in known else None
+        columns += [
+            rng.standard_normal(count) if effects is None else effects[..., i].ravel()
+            for i in range(len(item.groups))
+        ]
+    return np.stack(columns, -1)

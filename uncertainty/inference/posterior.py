@@ -1,135 +1,60 @@
-"""The draws of a posterior, laid out beside its prior."""
+"""Draws of a posterior, laid out beside its prior; and those of another problem to go with them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.arrays import Floats
-from uncertainty.files import Evidence
-from uncertainty.inference.importance import Weighted
-from uncertainty.inference.nuts import Chains
-from uncertainty.inference.paired import batches_of, drawn_scores
-from uncertainty.inference.target import Open, RowsAt, open_names
-from uncertainty.problem import Columns, Joint, Observation, Problem, Target, each_point
-from uncertainty.results import LEVELS, QUERY_STATISTICS, with_posterior
-from uncertainty.sampling import labels, nested
+from uncertainty.arrays import Floats, in_float64
+from uncertainty.inference.samplers import Weighted
+from uncertainty.inference.target import open_inputs
+from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
+from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, with_posterior
+from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores
 
 if TYPE_CHECKING:
     import xarray as xr
 
-
-Labelled: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
-"""Arrays with their dimensions, by name."""
 
 _CHAINS = ("chain", "draw")
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Draws of a posterior with all that follows from them.
+    """Draws of a posterior, and whether they can be trusted.
 
     Attributes
     ----------
-    problem : Problem
-        For a system that was not measured.
     target : Target
-    chains : Chains
-    rows : RowsAt
-        At each draw, in order.
-    seed : int
+    at : At
+        The target at each draw, chain after chain.
+    chains : int
+    stats : dict of str to array
+        Of the sampler at each draw, shape (chain, draw), by ArviZ's names.
+    weighted : Weighted
+        The same posterior by weights.
+    doubts : sequence of str
+    sampler : str
+        ``nuts``, or why the draws are of importance sampling.
     """
 
-    problem: Problem
     target: Target
-    chains: Chains
-    rows: RowsAt
-    seed: int
+    at: At
+    chains: int
+    stats: Mapping[str, np.ndarray]
+    weighted: Weighted
+    doubts: Sequence[str]
+    sampler: str = "nuts"
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Chains and draws of each."""
-        chains, draws, _ = self.chains.z.shape
-        return chains, draws
-
-    @cached_property
-    def scores(self) -> Columns:
-        """Scores of every coordinate, shape (chain * draw,): what evidence cannot move is drawn."""
-        columns = np.moveaxis(self.chains.z, -1, 0).reshape(self.target.size, -1)
-        own = dict(zip(self.target.names, columns, strict=False))
-        return drawn_scores(self.problem, own, self.chains.z[..., 0].size, self.seed)
-
-    @cached_property
-    def points(self) -> tuple[Columns, Columns]:
-        """Inputs and outputs, one query for each draw."""
-        return each_point(self.problem.joint, self.problem.model, self.scores)
-
-    def by_chain(self, columns: Mapping[str, np.ndarray]) -> Labelled:
-        """Columns of shape (chain * draw,) with their dimensions."""
-        return {name: (_CHAINS, column.reshape(self.shape)) for name, column in columns.items()}
-
-    def groups(self) -> dict[str, Labelled]:
-        """Everything but what varies per query."""
-        inputs, outputs = self.points
-        densities = _log_priors(self.problem.joint, self.scores)
-        plain = {name: np.asarray(column) for name, column in densities.items()}
-        found: dict[str, Labelled] = {
-            "posterior": self.by_chain({name: inputs[name] for name in self.problem.assumptions}),
-            "posterior_predictive": self.by_chain(
-                {name: outputs[name] for name in self.problem.outputs}
-            ),
-            "log_prior": self.by_chain(plain),
-            "log_likelihood": {},
-            "observed_data": {},
-            "sample_stats": {k: (_CHAINS, v) for k, v in self.chains.stats.items()},
-            "unconstrained_posterior": self.by_chain(self.scores),
-        }
-        start = len(self.target.names)
-        for number, item in enumerate(self.target.observations):
-            row = f"{item.name}_row"
-            dims, shape = (*_CHAINS, row), (*self.shape, item.count)
-            densities_of_rows = self.rows.log_likelihood[number].reshape(shape)
-            found["log_likelihood"][item.name] = dims, densities_of_rows
-            replicates = self.rows.replicate[number].reshape(shape)
-            found["posterior_predictive"][item.name] = dims, replicates
-            found["observed_data"] |= {k: ((row,), v) for k, v in item.observed().items()}
-            for group, labelled in self._effects(item, start).items():
-                found[group][f"{item.name}_effect"] = labelled
-            start += len(item.groups)
-        return found
-
-    def _effects(self, item: Observation, start: int) -> Labelled:
-        """What each group differs by, its score and its log prior."""
-        if not item.groups or item.sd is None:
-            return {}
-        dims = (*_CHAINS, f"{item.name}_group")
-        z = self.chains.z[:, :, start : start + len(item.groups)]
-        named = {name: jnp.asarray(values) for name, values in self.points[0].items()}
-        spread = np.asarray(item.sd.fields(named)["value"], np.float64)
-        sd = np.broadcast_to(spread, z[..., 0].size).reshape(*self.shape, 1)
-        density = -0.5 * z**2 - 0.5 * np.log(2 * np.pi) - np.log(sd)
-        return {
-            "posterior": (dims, z * sd),
-            "unconstrained_posterior": (dims, z),
-            "log_prior": (dims, density),
-        }
-
-    def coords(self) -> dict[str, Sequence[str] | Sequence[int] | Floats]:
-        """Coordinates of rows, groups and statistics."""
-        found: dict[str, Sequence[str] | Sequence[int] | Floats] = {
-            "statistic": QUERY_STATISTICS,
-            "level": LEVELS,
-        }
-        for item in self.target.observations:
-            found[f"{item.name}_row"] = list(range(item.count))
-            found[f"{item.name}_group"] = list(item.groups)
-        return found
+    def z(self) -> Floats:
+        """Standard normal scores, plain ones of groups: shape (chain, draw, size)."""
+        return np.asarray(self.at.plain).reshape(self.chains, -1, self.target.size)
 
 
 @jax.jit
@@ -138,57 +63,166 @@ def _log_priors(joint: Joint, scores: dict[str, Array]) -> dict[str, Array]:
 
 
 def lay_out(
-    posterior: Posterior,
-    prior: "xr.DataTree",
-    weighted: Weighted,
-    doubts: Sequence[str],
-    queries: int,
+    posterior: Posterior, problem: Problem, prior: "xr.DataTree", queries: int, seed: int
 ) -> "xr.DataTree":
-    """Put a posterior beside its prior; `doubts` join the warnings of the result."""
-    problem, groups = posterior.problem, posterior.groups()
-    warnings = [*json.loads(prior.attrs["warnings"]), *doubts]
+    """Put a posterior beside its prior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    problem : Problem
+        For a system that was not measured.
+    prior : xarray.DataTree
+        From `simulate`.
+    queries, seed : int
+        Of what varies per query.
+    """
+    z, target, joint = posterior.z, posterior.target, problem.joint
+    shape = z.shape[:2]
+    columns = np.moveaxis(z, -1, 0).reshape(target.size, -1)
+    known = dict(zip(target.names, columns, strict=False))
+    scores = _every_score(problem, known, z[..., 0].size, seed)
+    inputs, outputs = each_point(joint, problem.model, scores)
+
+    def by_chain(
+        columns: Mapping[str, Floats | Array],
+    ) -> dict[str, tuple[Sequence[str], np.ndarray]]:
+        return {n: (_CHAINS, np.asarray(column).reshape(shape)) for n, column in columns.items()}
+
+    groups: dict[str, dict[str, tuple[Sequence[str], np.ndarray]]] = {
+        "posterior": by_chain({name: inputs[name] for name in problem.assumptions}),
+        "posterior_predictive": by_chain({name: outputs[name] for name in problem.outputs}),
+        "log_prior": by_chain(_log_priors(joint, scores)),
+        "log_likelihood": {},
+        "observed_data": {},
+        "sample_stats": {name: (_CHAINS, column) for name, column in posterior.stats.items()},
+        "unconstrained_posterior": by_chain(scores),
+    }
+    coords: dict[str, Sequence[str] | Sequence[int] | Floats] = {
+        "statistic": QUERY_STATISTICS,
+        "level": LEVELS,
+    }
+    start = len(target.names)
+    for item, (densities, replicates) in zip(target.observations, posterior.at.rows, strict=True):
+        row, group = f"{item.name}_row", f"{item.name}_group"
+        coords |= {row: list(range(item.count)), group: list(item.groups)}
+        for kind, rows in (("log_likelihood", densities), ("posterior_predictive", replicates)):
+            groups[kind][item.name] = (*_CHAINS, row), np.asarray(rows).reshape(*shape, -1)
+        groups["observed_data"] |= {name: ((row,), v) for name, v in item.observed().items()}
+        if item.groups and item.sd is not None:
+            effects = z[:, :, start : start + len(item.groups)]
+            start += len(item.groups)
+            spread = item.sd.fields({name: jnp.asarray(v) for name, v in inputs.items()})["value"]
+            sd = np.broadcast_to(np.asarray(spread, np.float64), shape[0] * shape[1])
+            sd = sd.reshape(*shape, 1)
+            density = -0.5 * effects**2 - 0.5 * np.log(2 * np.pi) - np.log(sd)
+            for kind, values in (
+                ("posterior", effects * sd),
+                ("unconstrained_posterior", effects),
+                ("log_prior", density),
+            ):
+                groups[kind][f"{item.name}_effect"] = (*_CHAINS, group), values
+    warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
     if problem.varies:
-        chains, _ = posterior.shape
-        batches = batches_of(problem, posterior.scores, chains, queries, posterior.seed)
-        reduced = nested(problem, batches, posterior.seed, "posterior")
+        batches = _stretches(problem, scores, shape[0], queries, seed)
+        reduced = nested(problem, batches, seed, "posterior")
         warnings += [f"posterior: {text}" for text in reduced.tally.warnings(problem)]
-        for name, columns in reduced.groups.items():
-            whole = name.endswith("_statistics")
+        for kind, reductions in reduced.groups.items():
+            whole = kind.endswith("_statistics")
             dims = (*_CHAINS, "statistic") if whole else ("batch", "level")
-            lead = posterior.shape if whole else (-1,)
-            groups[name] = {k: (dims, v.reshape(*lead, v.shape[-1])) for k, v in columns.items()}
-    facts = {**_facts(posterior, weighted), "warnings": json.dumps(warnings)}
-    return with_posterior(prior, groups, labels(problem), facts, posterior.coords())
-
-
-def _facts(posterior: Posterior, weighted: Weighted) -> dict[str, str | int | float]:
-    evidence, error = weighted.log_evidence
-    known = {"log_evidence": evidence, "log_evidence_se": error} if weighted.reliable else {}
-    problem = posterior.problem
-    items = zip(problem.observed.evidence, problem.observations, strict=True)
-    told = [_told(item, open_names(problem.joint, own)) for item, own in items if item.rows]
-    chains, draws = posterior.shape
-    return {
-        "posterior_chains": chains,
-        "posterior_draws": draws,
-        "evidence": json.dumps(told),
-        "updated": json.dumps(list(posterior.target.names)),
+            lead = shape if whole else (-1,)
+            groups[kind] = {n: (dims, v.reshape(*lead, v.shape[-1])) for n, v in reductions.items()}
+    weighted = posterior.weighted
+    facts: dict[str, str | int | float] = {
+        "posterior_chains": shape[0],
+        "posterior_draws": shape[1],
+        "evidence": json.dumps(_evidence(problem)),
+        "updated": json.dumps(list(target.names)),
         "pareto_k": weighted.smoothed.k,
-        **known,
+        "warnings": json.dumps(warnings),
     }
+    if weighted.reliable:
+        facts["log_evidence"], facts["log_evidence_se"] = weighted.log_evidence
+    return with_posterior(prior, groups, labels(problem), facts, coords)
 
 
-def _told(item: Evidence, left_open: Iterable[Open]) -> dict[str, object]:
-    stated = item.measurement
+def _evidence(problem: Problem) -> list[dict[str, object]]:
+    """Describe what was learned from, so that a result needs no file to be reported."""
+    return [
+        {
+            "name": item.name,
+            "title": item.title,
+            "source": item.source,
+            "sha256": item.document.sha256,
+            "path": item.document.label,
+            "text": item.document.text,
+            "observes": item.measurement.observes if item.measurement else "",
+            "boundary": item.measurement.boundary if item.measurement else "",
+            "rows": len(item.rows),
+            "open": open_inputs(problem.joint, compiled),
+        }
+        for item, compiled in zip(problem.observed.evidence, problem.observations, strict=True)
+        if item.rows
+    ]
+
+
+def _every_score(problem: Problem, known: Columns, count: int, seed: int) -> Columns:
+    """Scores of every coordinate: those not known are drawn by name, alike in any problem."""
+    joint = problem.joint
+    names = (*joint.coordinates(varies=False), *joint.coordinates(varies=True))
     return {
-        "name": item.name,
-        "title": item.title,
-        "source": item.source,
-        "sha256": item.document.sha256,
-        "path": item.document.label,
-        "text": item.document.text,
-        "observes": stated.observes if stated else "",
-        "boundary": stated.boundary if stated else "",
-        "rows": len(item.rows),
-        "open": [asdict(part) for part in left_open],
+        name: known[name]
+        if name in known
+        else np.random.default_rng([seed, *name.encode()]).standard_normal(count)
+        for name in names
     }
+
+
+def _stretches(
+    problem: Problem, scores: Columns, chains: int, queries: int, seed: int
+) -> list[Points]:
+    """Cut chains into stretches, each with queries of its own: their error shows between them."""
+    joint, count = problem.joint, chains * BATCHES
+    inner = joint.coordinates(varies=True)
+    parts = {name: scores[name].reshape(count, -1) for name in joint.coordinates(varies=False)}
+    size = len(next(iter(scores.values()))) // count
+    return [
+        Points(
+            {name: columns[number] for name, columns in parts.items()},
+            normal_scores(inner, queries, seed=seed, randomization=number),
+            size,
+        )
+        for number in range(count)
+    ]
+
+
+@in_float64
+def paired_draws(
+    problem: Problem, quantity: str, known: Columns, chains: int, draws: int, seed: int
+) -> dict[str, Floats]:
+    """Draws of each statistic at scores that a posterior of `chains` of `draws` shares by name.
+
+    Parameters
+    ----------
+    problem : Problem
+    quantity : str
+    known : mapping of str to array
+        Scores that are not drawn by name, shape (chains * draws,).
+    chains, draws, seed : int
+
+    Returns
+    -------
+    dict of str to array
+        By statistic, shape (chains * BATCHES, draws / BATCHES).
+    """
+    # Where nothing is uncertain, one column without a name still says how many draws there are.
+    scores = _every_score(problem, known, chains * draws, seed) or {"": np.zeros(chains * draws)}
+    shape = (chains * BATCHES, -1)
+    one = each_point(problem.joint, problem.model, scores)[1][quantity]
+    query = np.broadcast_to(one, chains * draws).reshape(shape)
+    if not problem.varies:
+        return dict.fromkeys(("typical", "mean", "query"), query)
+    points = _stretches(problem, scores, chains, QUERIES, seed)
+    kept = nested(problem, points, seed).groups["prior_statistics"][quantity]
+    typical, mean = (kept[..., place].reshape(shape) for place in (0, 1))
+    return {"typical": typical, "mean": mean, "query": query}

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -17,7 +17,7 @@ from uncertainty.distributions import CompiledLaw
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest, require_known
 from uncertainty.files import KINDS, Row, conditions_of, group_of_row
-from uncertainty.inference.target import batches_at, coordinates_of, rows_at, whole_target
+from uncertainty.inference.target import rows_at, whole_target
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Joint, Observation, Problem, replaced_by, rows_of
 from uncertainty.sampling import QUERIES, normal_scores, problem_of
@@ -31,13 +31,11 @@ RowsLike: TypeAlias = (
     "Sequence[Mapping[str, object] | pd.Series] | Mapping[str, object] | pd.DataFrame | pd.Series"
 )
 """Conditions: a list of rows, one row, a mapping of columns, or a table; a row is a mapping."""
-_NUMBERS, _FEWEST = 2**23, 2**10
-"""Expected measurements that are drawn at most, but for as many of each row."""
+DRAWS = 2**12
+PLAIN_DRAWS = 2**10
+"""Of a model in plain Python, each is a call of it for each row."""
 _BATCH = 2**10
 """Samples that are computed together."""
-_DRAWS = 2**12
-_PLAIN_DRAWS = 2**10
-"""Of a model in plain Python, each is a call of it for each row."""
 
 
 @in_float64
@@ -108,205 +106,48 @@ def predict(
         posterior = tree_or_problem["unconstrained_posterior"].dataset
     if quantity is not None and observes is not None:
         raise InputError.of("<quantity>", "give a quantity, or what was observed, not both")
-    chosen = None if quantity and not problem.observations else _chosen(problem, observes)
-    grouping = _grouping(problem, chosen) if chosen else ""
-    stated = read_rows(rows)
-    model = problem.model if quantity or chosen is None else chosen.model
-    conditions, groups = _conditions(problem, stated, grouping, model)
-    made = [
-        Row(i, own, {"value": 1.0}, group)
-        for i, (own, group) in enumerate(zip(conditions, groups, strict=True))
-    ]
+    observation, grouping = _observation(problem, observes, needed=quantity is None)
+    cells = read_rows(rows)
+    model = problem.model if quantity or observation is None else observation.model
+    conditions = _conditions(problem, cells, grouping, model)
     if quantity is not None:
         name = problem.quantity(quantity)
-        found = _outputs(problem, made, chosen, posterior, (name, statistic), seed)
+        draws = _outputs(problem, conditions, observation, posterior, (name, statistic), seed)
     else:
-        assert chosen is not None
-        name = chosen.observes
-        found = _measurements(problem, made, chosen, posterior, seed)
+        assert observation is not None
+        name = observation.observes
+        draws = _measurements(problem, conditions, observation, posterior, seed)
     output = problem.outputs.get(name)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
-    notices = json.dumps([*_unused(stated, model, problem, grouping)])
-    return xr.Dataset({name: (("sample", "row"), found, facts)}, attrs={"notices": notices})
-
-
-def _measurements(
-    problem: Problem,
-    made: Sequence[Row],
-    chosen: Observation,
-    posterior: "xr.Dataset | None",
-    seed: int,
-) -> Floats:
-    """Draw new measurements: shape (samples, rows)."""
-    names = list(dict.fromkeys([*chosen.groups, *(row.group for row in made)]))
-    parts = tuple(rows_of(made, [(0.0, 0.0)] * len(made), names, problem.joint, chosen.model))
-    observation = replace(chosen, groups=tuple(names) if chosen.sd else (), rows=parts)
-    target = whole_target(problem, (observation,), QUERIES, seed)
-    columns, known = _drawn(problem, chosen, posterior, seed)
-    rng, count = np.random.default_rng([seed, 1]), _count(columns, chosen.model)
-    effects = [
-        known[group] if group in known else rng.standard_normal(count)
-        for group in observation.groups
+    used = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
+    notices = [
+        f"{key}: is used by nothing in {model.name}{nearest(str(key), used)}"
+        for key in dict.fromkeys(key for row in cells for key in row)
+        if key not in used and not model.takes_all
     ]
-    both = [*columns.values(), *effects]
-    z = np.stack(both, -1) if both else np.zeros((count, 0))
-    return rows_at(target, z, seed).replicate[0]
+    variables = {name: (("sample", "row"), draws, facts)}
+    return xr.Dataset(variables, attrs={"notices": json.dumps(notices)})
 
 
-def _outputs(
-    problem: Problem,
-    made: Sequence[Row],
-    chosen: Observation | None,
-    posterior: "xr.Dataset | None",
-    wanted: tuple[str, str],
-    seed: int,
-) -> Floats:
-    """Draw an output at each row, with the effect of its system: shape (samples, rows)."""
-    system = problem.new_system
-    columns, known = _drawn(system, chosen, posterior, seed)
-    count = _count(columns, system.model)
-    rng = np.random.default_rng([seed, 1])
-    new = {row.group: rng.standard_normal(count) for row in made}
-    places = system.joint.coordinates(varies=True)
-    inner = normal_scores(places, QUERIES, seed=seed, randomization=0)
-    if wanted[1] == "query":
-        columns |= {name: rng.standard_normal(count) for name in places}
-        inner = {}
-    effect = EFFECTS[0] if EFFECTS[0] in columns else ""
-    found = np.empty((count, len(made)))
-    for number, row in enumerate(made):
-        own = dict(columns)
-        if effect:
-            own[effect] = known.get(row.group, new[row.group])
-        # What a measured system shares with all others is learned; of a new one it is not.
-        shared = chosen.discrepancy if chosen and row.group in known else None
-        found[:, number] = _at_row(system, row.conditions, own, inner, shared, wanted)
-    return found
-
-
-def _at_row(
-    system: Problem,
-    conditions: Mapping[str, float],
-    columns: Mapping[str, Floats],
-    inner: Mapping[str, Floats],
-    shared: CompiledLaw | None,
-    wanted: tuple[str, str],
-) -> Floats:
-    joint, model, count = system.joint, system.model, _count(columns, system.model)
-    behind = joint.behind(model.used(node.name for node in joint.nodes), conditions)
-    averaged = bool(behind & inner.keys())
-    queries = inner if averaged else {name: points[:1] for name, points in inner.items()}
-    padded = -(-count // _BATCH) * _BATCH
-    own = {name: np.pad(column, (0, padded - count), "edge") for name, column in columns.items()}
-    own = own or {"": np.zeros(padded)}
-    known = {name: np.asarray(value) for name, value in conditions.items()}
-    parts = [
-        _reduced(
-            joint,
-            shared,
-            known,
-            {name: column[i : i + _BATCH] for name, column in own.items()},
-            queries,
-            model=model,
-            wanted=wanted,
-        )
-        for i in range(0, padded, _BATCH)
-    ]
-    return np.concatenate([np.asarray(part) for part in parts])[:count]
-
-
-@partial(jax.jit, static_argnames=("model", "wanted"))
-def _reduced(
-    joint: Joint,
-    shared: CompiledLaw | None,
-    known: dict[str, Array],
-    scores: dict[str, Array],
-    queries: dict[str, Array],
-    *,
-    model: EnergyModel,
-    wanted: tuple[str, str],
-) -> Array:
-    """One statistic of one output at points (n,) under the same conditions."""
-    quantity, statistic = wanted
-
-    def value(point: dict[str, Array], query: dict[str, Array]) -> Array:
-        inputs = {**joint.inputs(joint.correlate({**point, **query}), known), **known}
-        if shared is not None:
-            inputs[EFFECTS[1]] = shared.fields(inputs)["value"]
-        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known)}
-        return model(kept)[quantity]
-
-    def one(point: dict[str, Array]) -> Array:
-        if not queries:
-            return value(point, {})
-        values = jax.vmap(value, (None, 0))(point, queries)
-        return jnp.median(values) if statistic == "typical" else values.mean()
-
-    return jax.vmap(one)(scores)
-
-
-def _count(columns: Mapping[str, Floats], model: EnergyModel) -> int:
-    """Number of samples."""
-    draws = _PLAIN_DRAWS if model.plain else _DRAWS
-    return next((len(column) for column in columns.values()), draws)
-
-
-def _drawn(
-    problem: Problem, chosen: Observation | None, posterior: "xr.Dataset | None", seed: int
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """Scores of what does not vary per query, and of groups that were measured."""
-    places = problem.joint.coordinates(varies=False)
-    if posterior is None:
-        draws = _PLAIN_DRAWS if problem.model.plain else _DRAWS
-        return dict(normal_scores(places, draws, seed=seed, randomization=0)), {}
-    columns: dict[str, Floats] = {
-        name: np.asarray(posterior[name].values).ravel() for name in places
-    }
-    if chosen is None:
-        return columns, {}
-    items = [x for x in problem.observations if x.observes == chosen.observes and x.count]
-    known: dict[str, Floats] = {
-        group: np.asarray(posterior[f"{item.name}_effect"].values)[..., i].ravel()
-        for item in sorted(items, key=lambda item: item.name == chosen.name)
-        for i, group in enumerate(item.groups)
-    }
-    return columns, known
-
-
-@in_float64
-def expected_rows(problem: Problem, seed: int = 0) -> dict[str, Floats]:
-    """Draw what the prior expects in the rows of each evidence: shape (draws, rows) each."""
-    observations = tuple(item for item in problem.observations if item.count)
-    plain = any(item.model.plain for item in observations)
-    count = sum(item.count for item in observations)
-    draws = _PLAIN_DRAWS if plain else max(min(2 * _DRAWS, _NUMBERS // count), _FEWEST)
-    target = whole_target(problem, observations, QUERIES, seed)
-    places = coordinates_of(target)
-    points = normal_scores(places, draws, seed=seed, randomization=0)
-    columns = [points[name] for name in places]
-    z = np.stack(columns, -1) if columns else np.zeros((draws, 0))
-    parts = [found.expected for found in batches_at(target, z, seed)]
-    drawn = [np.concatenate(own)[:draws] for own in zip(*parts, strict=True)]
-    return {item.name: own for item, own in zip(observations, drawn, strict=True)}
-
-
-def _chosen(problem: Problem, observes: str | None) -> Observation:
+def _observation(
+    problem: Problem, observes: str | None, *, needed: bool
+) -> tuple[Observation | None, str]:
+    """Choose how measurements differ from the model, and the column of its groups."""
     known = {item.observes: item for item in reversed(problem.observations)}
-    if observes is not None and observes in known:
-        return known[observes]
-    if observes is not None or not known:
+    if observes is not None and known and observes not in known:
+        text = f"{observes} is not observed; observed: {', '.join(known)}"
+        raise InputError.of("<observes>", text)
+    if not known:
+        if not needed:
+            return None, ""
         text = (
             "nothing says how measurements differ from the model: give evidence, or 'measurement'"
         )
-        told = f"{observes} is not observed; observed: {', '.join(known)}" if known else text
-        raise InputError.of("<observes>", told)
-    return problem.observations[0]
-
-
-def _grouping(problem: Problem, chosen: Observation) -> str:
+        raise InputError.of("<observes>", text)
+    chosen = problem.observations[0] if observes is None else known[observes]
     items = zip(problem.observations, problem.observed.evidence, strict=True)
-    stated = next(item.measurement for own, item in items if own is chosen)
-    return stated.column if stated else ""
+    measurement = next(item.measurement for compiled, item in items if compiled is chosen)
+    return chosen, measurement.column if measurement else ""
 
 
 def read_rows(rows: RowsLike) -> list[dict[str, object]]:
@@ -322,117 +163,201 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
     >>> read_rows({"a": [1, 2], "b": 3})
     [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
-    if hasattr(rows, "columns") and hasattr(rows, "to_dict"):  # a table, of pandas or alike
-        table = cast("pd.DataFrame", rows)
-        rows = {str(name): _filled(column.tolist()) for name, column in table.items()}
-    rows = _as_mapping(rows)
+    if hasattr(rows, "to_dict"):  # of pandas, which writes NaN for an empty cell
+        table = cast("pd.DataFrame", rows).astype(object)
+        table = table.where(table.notna(), None)
+        return list(table.to_dict("records")) if hasattr(rows, "columns") else [table.to_dict()]
     if isinstance(rows, Mapping):
         columns = {
-            str(name): np.asarray(v, object).tolist()
+            name: np.asarray(v, object).tolist()
             for name, v in rows.items()
             if isinstance(v, list | tuple) or getattr(v, "ndim", 0) == 1
         }
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
-            told = ", ".join(f"{name}: {len(column)}" for name, column in columns.items())
-            raise InputError.of("<rows>", f"columns must be of one length ({told})")
+            text = ", ".join(f"{name}: {len(column)}" for name, column in columns.items())
+            raise InputError.of("<rows>", f"columns must be of one length ({text})")
         count = lengths.pop() if lengths else 1
         return [
             {name: columns[name][i] if name in columns else v for name, v in rows.items()}
             for i in range(count)
         ]
-    wanted = "must be a list of mappings, a mapping of columns or a table"
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
-        raise InputError.of("<rows>", f"{wanted} (got {type(rows).__name__})")
-    found = [_as_mapping(row) for row in rows]
-    faults = [
-        Fault("<rows>", 0, 0, str(i), f"must be a mapping of names to values (got {kind})")
-        for i, kind in enumerate(type(row).__name__ for row in found)
-        if not isinstance(found[i], Mapping)
-    ]
+        text = "must be a list of mappings, a mapping of columns or a table"
+        raise InputError.of("<rows>", f"{text} (got {type(rows).__name__})")
+    faults, mappings = list[Fault](), list[dict[str, object]]()
+    for number, row in enumerate(rows):
+        if isinstance(row, Mapping):
+            mappings.append(dict(row))
+        elif hasattr(row, "to_dict") and not hasattr(row, "columns"):
+            mappings += read_rows(row)
+        else:
+            text = f"must be a mapping of names to values (got {type(row).__name__})"
+            faults.append(Fault("<rows>", 0, 0, str(number), text))
     if faults:
         raise InputError(faults)
-    return [dict(row) for row in found if isinstance(row, Mapping)]
-
-
-def _as_mapping(row: object) -> object:
-    """Turn one row of a table into a mapping."""
-    if hasattr(row, "index") and hasattr(row, "to_dict"):
-        series = cast("pd.Series", row)
-        return dict(zip(series.index, _filled(series.tolist()), strict=True))
-    return row
-
-
-def _filled(cells: Sequence[object]) -> list[object]:
-    """Give what pandas writes for an empty cell of numbers, NaN, as None."""
-    return [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in cells]
+    return mappings
 
 
 def _conditions(
     problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str, model: EnergyModel
-) -> tuple[list[dict[str, float]], list[str]]:
+) -> list[Row]:
     """Read the cells; a row without a group is one of its own."""
-    found, groups, faults = list[dict[str, float]](), list[str](), list[Fault]()
+    inputs = {*model.required, *model.optional} - {*EFFECTS}
+    known = {*INPUTS, *inputs, *problem.assumptions, *KINDS}
+    result, faults = list[Row](), list[Fault]()
     for number, row in enumerate(rows):
-        cells = {k: v for k, v in ((k, _plain(v)) for k, v in row.items()) if v is not None}
-        lost = [k for k, v in cells.items() if isinstance(v, float) and math.isnan(v)]
-        text = "is not a number (NaN); leave the name out where nothing is known"
-        faults += [Fault("<rows>", 0, 0, f"{number}.{name}", text) for name in lost]
-        given = {k: v for k, v in cells.items() if k != grouping and k not in lost}
-        own, complaints = _numbers(given, problem)
-        faults += [replace(fault, field=f"{number}.{fault.field}") for fault in complaints]
-        found.append(own)
-        group = cells.get(grouping)
-        groups.append(f"row {number}" if group is None else group_of_row(group))
-    faults += _misfits(found, model, problem)
-    if faults:
-        raise InputError(faults)
-    return found, groups
-
-
-def _misfits(
-    conditions: Sequence[Mapping[str, float]], model: EnergyModel, problem: Problem
-) -> Iterator[Fault]:
-    """Find names that nothing knows, and values where a shipped model has no meaning."""
-    own = {*model.required, *model.optional} - {*EFFECTS}
-    known = {*INPUTS, *own, *problem.assumptions, *KINDS}
-    for number, row in enumerate(conditions):
+        group, cells, wrong = f"row {number}", dict[str, object](), dict[object, str]()
         for name, value in row.items():
-            place = f"{number}.{name}"
+            numpy = isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0
+            cell = np.asarray(value).item() if numpy else value
+            if cell is None or type(cell).__name__ in {"NAType", "NaTType"}:
+                continue  # empty: of pandas, which has its own for texts and times
+            if isinstance(cell, float) and math.isnan(cell):
+                wrong[name] = "is not a number (NaN); leave the name out where nothing is known"
+            elif name == grouping:
+                group = group_of_row(cell)
+            elif not isinstance(name, str):
+                wrong[name] = "must have a name of text"
+            elif isinstance(cell, bool) or not isinstance(cell, int | float | str):
+                wrong[name] = f"must be a number or a text (got {cell!r:.60})"
+            else:
+                cells[name] = cell
+        conditions, unread = conditions_of(cells, problem.priors.place)
+        for name, value in conditions.items():
+            # Ranges are those of the shipped models' formulas; a user's own model has its own.
             text = INPUTS[name].impossible(value) if model.outputs and name in INPUTS else ""
             if name not in known and not model.takes_all:
                 text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
             if text:
-                yield Fault("<rows>", 0, 0, place, text)
+                wrong[name] = text
+        faults += [replace(fault, field=f"{number}.{fault.field}") for fault in unread]
+        faults += [Fault("<rows>", 0, 0, f"{number}.{name}", text) for name, text in wrong.items()]
+        result.append(Row(number, conditions, {"value": 1.0}, group))
+    if faults:
+        raise InputError(faults)
+    return result
 
 
-def _numbers(given: Mapping[str, object], problem: Problem) -> tuple[dict[str, float], list[Fault]]:
-    wrong = [
-        Fault("<rows>", 0, 0, str(name), f"must be a number or a text (got {value!r:.60})")
-        for name, value in given.items()
-        if isinstance(value, bool) or not isinstance(value, int | float | str)
-    ]
-    wrong += [
-        Fault("<rows>", 0, 0, str(name), "must have a name of text")
-        for name in given
-        if not isinstance(name, str)
-    ]
-    return ({}, wrong) if wrong else conditions_of(given, problem.priors.place)
+def _drawn(
+    problem: Problem, observation: Observation | None, posterior: "xr.Dataset | None", seed: int
+) -> tuple[dict[str, Floats], dict[str, Floats], int]:
+    """Scores of what does not vary per query, and of measured groups; the number of samples."""
+    places = problem.joint.coordinates(varies=False)
+    if posterior is None:
+        count = PLAIN_DRAWS if problem.model.plain else DRAWS
+        return normal_scores(places, count, seed=seed, randomization=0), {}, count
+    columns: dict[str, Floats] = {
+        name: np.asarray(posterior[name].values).ravel() for name in places
+    }
+    known = dict[str, Floats]()
+    if observation is not None:
+        items = [x for x in problem.observations if x.observes == observation.observes and x.count]
+        # The chosen one comes last: what it says of a group counts.
+        for item in sorted(items, key=lambda item: item.name == observation.name):
+            for i, group in enumerate(item.groups):
+                effects = np.asarray(posterior[f"{item.name}_effect"].values)
+                known[group] = effects[..., i].ravel()
+    return columns, known, posterior.sizes["chain"] * posterior.sizes["draw"]
 
 
-def _plain(cell: object) -> object:
-    """Give a cell as Python has it; None where it is empty."""
-    if isinstance(cell, np.generic | np.ndarray) and np.ndim(cell) == 0:
-        cell = cell.item()
-    # What pandas writes for an empty cell of text or of a time.
-    return None if type(cell).__name__ in {"NAType", "NaTType"} else cell
+def _measurements(
+    problem: Problem,
+    rows: Sequence[Row],
+    observation: Observation,
+    posterior: "xr.Dataset | None",
+    seed: int,
+) -> Floats:
+    """Draw new measurements: shape (samples, rows)."""
+    names = list(dict.fromkeys([*observation.groups, *(row.group for row in rows)]))
+    parts = rows_of(rows, [(0.0, 0.0)] * len(rows), names, problem.joint, observation.model)
+    groups = tuple(names) if observation.sd else ()
+    new = replace(observation, groups=groups, rows=tuple(parts))
+    target = whole_target(problem, (new,), QUERIES, seed)
+    columns, known, count = _drawn(problem, observation, posterior, seed)
+    rng = np.random.default_rng([seed, 1])
+    effects = [known[group] if group in known else rng.standard_normal(count) for group in groups]
+    both = [*columns.values(), *effects]
+    z = np.stack(both, -1) if both else np.zeros((count, 0))
+    return np.asarray(rows_at(target, z, seed).rows[0][1])
 
 
-def _unused(
-    rows: Sequence[Mapping[str, object]], model: EnergyModel, problem: Problem, grouping: str
-) -> Iterator[str]:
-    """Say which conditions nothing uses, as `build_problem` does of what is given."""
-    used = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        if name not in used and not model.takes_all:
-            yield f"{name}: is used by nothing in {model.name}{nearest(str(name), used)}"
+def _outputs(
+    problem: Problem,
+    rows: Sequence[Row],
+    observation: Observation | None,
+    posterior: "xr.Dataset | None",
+    asked: tuple[str, str],
+    seed: int,
+) -> Floats:
+    """Draw a statistic of an output at each row, with its system's effect: (samples, rows)."""
+    system = problem.new_system
+    joint, model = system.joint, system.model
+    columns, known, count = _drawn(system, observation, posterior, seed)
+    rng = np.random.default_rng([seed, 1])
+    new = {row.group: rng.standard_normal(count) for row in rows}
+    places = joint.coordinates(varies=True)
+    inner = normal_scores(places, QUERIES, seed=seed, randomization=0)
+    if asked[1] == "query":
+        columns |= {name: rng.standard_normal(count) for name in places}
+        inner = {}
+    effect = EFFECTS[0] if EFFECTS[0] in columns else ""
+    padded = -(-count // _BATCH) * _BATCH
+    result = np.empty((count, len(rows)))
+    for number, row in enumerate(rows):
+        if effect:
+            columns[effect] = known.get(row.group, new[row.group])
+        # What a measured system shares with all others is learned; of a new one it is not.
+        shared = observation.discrepancy if observation and row.group in known else None
+        behind = joint.behind(model.used(node.name for node in joint.nodes), row.conditions)
+        # Where the row states all that varies, one query stands for all.
+        last = None if behind & inner.keys() else 1
+        queries = {name: points[:last] for name, points in inner.items()}
+        # Batches of one size, the last filled up with its last sample, are compiled once.
+        filled = {n: np.pad(c, (0, padded - count), "edge") for n, c in columns.items()}
+        filled = filled or {"": np.zeros(padded)}
+        conditions = {name: np.asarray(value) for name, value in row.conditions.items()}
+        parts = [
+            _reduced(
+                joint,
+                shared,
+                conditions,
+                {name: column[i : i + _BATCH] for name, column in filled.items()},
+                queries,
+                model=model,
+                asked=asked,
+            )
+            for i in range(0, padded, _BATCH)
+        ]
+        result[:, number] = np.concatenate([np.asarray(part) for part in parts])[:count]
+    return result
+
+
+@partial(jax.jit, static_argnames=("model", "asked"))
+def _reduced(
+    joint: Joint,
+    shared: CompiledLaw | None,
+    known: dict[str, Array],
+    scores: dict[str, Array],
+    queries: dict[str, Array],
+    *,
+    model: EnergyModel,
+    asked: tuple[str, str],
+) -> Array:
+    """One statistic of one output at points (n,) under the same conditions."""
+    quantity, statistic = asked
+
+    def value(point: dict[str, Array], query: dict[str, Array]) -> Array:
+        inputs = {**joint.inputs(joint.correlate({**point, **query}), known), **known}
+        if shared is not None:
+            inputs[EFFECTS[1]] = shared.fields(inputs)["value"]
+        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known)}
+        return model(kept)[quantity]
+
+    def one(point: dict[str, Array]) -> Array:
+        if not queries:
+            return value(point, {})
+        values = jax.vmap(value, (None, 0))(point, queries)
+        return jnp.median(values) if statistic == "typical" else values.mean()
+
+    return jax.vmap(one)(scores)

@@ -1,7 +1,7 @@
-"""The posterior of a problem as a density, evaluated at many points."""
+"""The posterior of a problem as a density: over which unknowns, and what it is at many points."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax import Array
 
 from uncertainty.arrays import Floats
 from uncertainty.energy import EFFECTS
-from uncertainty.errors import Fault, InputError
+from uncertainty.errors import InputError
 from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
 from uncertainty.sampling import normal_scores
 
@@ -36,7 +36,15 @@ def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False)
     if not nodes:
         text = "the measurements can move nothing: all that they bear on is fixed"
         raise InputError.of("<evidence>", text)
-    steps = [] if jumps else list(_jumps(problem, nodes))
+    text = (
+        "takes separate values, and evidence bears on it: its posterior has no slope to "
+        "follow. Fix it (one run for each value), state it in every row, or smooth it"
+    )
+    steps = [
+        problem.assumptions[node.name].fault(text, node.law.family)
+        for node in nodes
+        if node.law is not None and node.law.jumps and not jumps
+    ]
     if steps:
         raise InputError(steps)
     ordered = sorted(nodes, key=lambda node: node.index)
@@ -74,38 +82,6 @@ def has_slopes(problem: Problem) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Open:
-    """What some rows of an evidence do not state and the observed output needs.
-
-    Attributes
-    ----------
-    rows : tuple of int
-        Their numbers, from 1.
-    shared : tuple of str
-        Uncertain and the same for all rows: evidence moves them.
-    averaged : tuple of str
-        They vary per query: each row is averaged over them.
-    """
-
-    rows: tuple[int, ...]
-    shared: tuple[str, ...]
-    averaged: tuple[str, ...]
-
-
-def open_names(joint: Joint, item: Observation) -> Iterator[Open]:
-    """Tell what each row leaves open, rows that leave the same open together."""
-    found = dict[tuple[tuple[str, ...], tuple[str, ...]], list[int]]()
-    names = _own_names(joint)
-    for part in item.rows:
-        behind = joint.behind(item.model.used(names), part.known)
-        kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
-        shared, averaged = (tuple(name for name in kind if name in behind) for kind in kinds)
-        found.setdefault((shared, averaged), []).extend(place + 1 for place in part.places)
-    for (shared, averaged), places in found.items():
-        yield Open(tuple(sorted(places)), shared, averaged)
-
-
 def learns(problem: Problem) -> bool:
     """Whether there is evidence, and anything that it can move."""
     return problem.has_evidence and bool(_movable(problem))
@@ -113,67 +89,48 @@ def learns(problem: Problem) -> bool:
 
 def _movable(problem: Problem) -> list[Node]:
     """Give the uncertain assumptions, the same for all queries, that evidence bears on."""
-    touched = _touched(problem)
-    return [n for n in problem.joint.nodes if n.name in touched and n.uncertain and not n.varies]
-
-
-def _touched(problem: Problem) -> frozenset[str]:
-    """Names whose scores may move the likelihood."""
-    joint, found = problem.joint, set[str]()
-    names = _own_names(joint)
+    joint, touched = problem.joint, set[str]()
     for item in problem.observations:
         laws = (item.parameters, item.sd, item.discrepancy)
-        found |= joint.behind(n for law in laws if law is not None for n in law.references)
+        touched |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
-            found |= joint.behind(item.model.used(names), part.known)
-    return frozenset(found)
+            touched |= _behind(joint, item, part.known)
+    return [n for n in joint.nodes if n.name in touched and n.uncertain and not n.varies]
 
 
-def _own_names(joint: Joint) -> list[str]:
-    """Names that a measured system has, not the effect of one that nobody measured."""
-    return [node.name for node in joint.nodes if node.name not in EFFECTS]
+def _behind(joint: Joint, item: Observation, conditions: Iterable[str]) -> frozenset[str]:
+    """Names whose scores may move what rows measure that state these conditions."""
+    # A measured system has a group's effect, not that of a system that nobody measured.
+    names = [node.name for node in joint.nodes if node.name not in EFFECTS]
+    return joint.behind(item.model.used(names), conditions)
 
 
-def _jumps(problem: Problem, nodes: Sequence[Node]) -> Iterator[Fault]:
-    for node in nodes:
-        if node.law is not None and node.law.jumps:
-            text = (
-                "takes separate values, and evidence bears on it: its posterior has no slope to "
-                "follow. Fix it (one run for each value), state it in every row, or smooth it"
-            )
-            yield problem.assumptions[node.name].fault(text, node.law.family)
+def open_inputs(joint: Joint, item: Observation) -> list[dict[str, list[int] | list[str]]]:
+    """List what rows leave open and the observed output needs, rows that leave the same together.
+
+    ``rows`` are numbers from 1. ``shared`` is uncertain and the same for all rows: evidence moves
+    it. ``averaged`` varies per query: each row is averaged over it.
+    """
+    kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
+    places = dict[tuple[tuple[str, ...], ...], list[int]]()
+    for part in item.rows:
+        behind = _behind(joint, item, part.known)
+        key = tuple(tuple(name for name in kind if name in behind) for kind in kinds)
+        places.setdefault(key, []).extend(place + 1 for place in part.places)
+    return [
+        {"rows": sorted(rows), "shared": [*shared], "averaged": [*averaged]}
+        for (shared, averaged), rows in places.items()
+    ]
 
 
 def coordinates_of(target: Target) -> dict[str, int]:
-    """Name each element of the vector, with a coordinate of its own."""
+    """Name each element of the vector, with the coordinate of its points."""
     places = target.joint.coordinates(varies=False)
+    # Groups are no assumptions: their coordinates come after those of all assumptions.
     after = 1 + max((node.index for node in target.joint.nodes), default=-1)
     groups = [f"{item.name}: {group}" for item in target.observations for group in item.groups]
-    own = {name: places[name] for name in target.names}
-    return own | {name: after + i for i, name in enumerate(groups)}
-
-
-def labels_of(target: Target) -> list[str]:
-    """Names of the elements of the vector."""
-    return list(coordinates_of(target))
-
-
-@dataclass(frozen=True)
-class RowsAt:
-    """What each observation's rows say at points: shape (points, rows) each.
-
-    Attributes
-    ----------
-    z : array
-        The points with plain scores of groups, shape (points, size).
-    volume : array
-        `At.volume`, shape (points,).
-    """
-
-    log_likelihood: tuple[Floats, ...]
-    replicate: tuple[Floats, ...]
-    z: Floats
-    volume: Floats
+    names = {name: places[name] for name in target.names}
+    return names | {name: after + i for i, name in enumerate(groups)}
 
 
 @jax.jit
@@ -181,21 +138,24 @@ def _batch(target: Target, z: Array, noise: Array) -> At:
     return jax.vmap(target.at)(z, noise)
 
 
-def rows_at(target: Target, z: Floats, seed: int) -> RowsAt:
-    """Evaluate the rows at points of shape (n, size), with new errors from `seed`."""
-    parts = [*batches_at(target, z, seed)]
-    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(z)], *parts)
-    densities, replicates = zip(*whole.rows, strict=True)
-    return RowsAt(densities, replicates, whole.plain, whole.volume)
-
-
 def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:
-    """Evaluate points in batches of one size; the last is filled up with its last point."""
+    """Evaluate points of shape (n, size) in batches of one size, with new errors from `seed`.
+
+    The last batch is filled up with its last point: one compilation serves all.
+    """
     size = _BATCH
     while size > 1 and size * target.count > _ROWS:
         size //= 2
     for number, start in enumerate(range(0, len(z), size)):
-        own = z[start : start + size]
+        points = z[start : start + size]
         noise = 1 - np.random.default_rng([seed, number]).random((size, target.count, 3))
-        found = _batch(target, np.pad(own, ((0, size - len(own)), (0, 0)), "edge"), noise)
-        yield jax.tree.map(np.asarray, found)
+        filled = np.pad(points, ((0, size - len(points)), (0, 0)), "edge")
+        yield jax.tree.map(np.asarray, _batch(target, filled, noise))
+
+
+def rows_at(target: Target, z: Floats, seed: int) -> At:
+    """Evaluate points of shape (n, size) as arrays whose first dimension is n."""
+    # What is expected without measurements is as large as the rows, and of use for the prior alone.
+    parts = [replace(part, expected=()) for part in batches_at(target, z, seed)]
+    whole: At = jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(z)], *parts)
+    return whole
