@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import gammaln, log_ndtr, ndtr
 
 from uncertainty.arrays import in_float64
-from uncertainty.distributions.laws import compile_law
+from uncertainty.distributions import compile_law
 from uncertainty.files.assumptions import Law
 
 Z = np.linspace(-6, 6, 601)

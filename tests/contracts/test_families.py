@@ -12,8 +12,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from uncertainty.arrays import in_float64
-from uncertainty.distributions.families import FAMILIES
-from uncertainty.distributions.laws import compile_law
+from uncertainty.distributions import FAMILIES, compile_law
 from uncertainty.files.assumptions import Law
 from uncertainty.files.families import FAMILY_CLASSES
 from uncertainty.files.values import Reference

@@ -10,7 +10,7 @@ from scipy.special import ndtr, ndtri
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
-from uncertainty.distributions.laws import compile_law
+from uncertainty.distributions import compile_law
 from uncertainty.files.assumptions import Law
 from uncertainty.files.values import Reference
 

@@ -1,71 +1,99 @@
-"""Quantile tables: a bent value over the normal score, cubic between points with exact slopes."""
+"""What a distribution family is, and what all families share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from statistics import NormalDist
 from typing import TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.nn import sigmoid
 from jax.scipy.special import ndtr, ndtri
-from jax.scipy.stats import norm
 
 from uncertainty.arrays import Floats
 
 Fields: TypeAlias = Mapping[str, Array]
 Params: TypeAlias = tuple[Array, ...]
 
+WHOLE_LINE: Floats = np.array([-np.inf, np.inf])
+HALF_LINE: Floats = np.array([0.0, np.inf])
 
-@dataclass(frozen=True)
-class Kernel:
-    """One distribution family over a standard normal score z; all functions are elementwise.
 
-    Attributes
+class Kernel(ABC):
+    """One distribution family over a standard normal score z; all functions are elementwise."""
+
+    @abstractmethod
+    def parameters(self, fields: Fields) -> Params:
+        """Turn any parametrization of the format into the one that is computed with."""
+
+    @abstractmethod
+    def quantile(self, params: Params, z: Array) -> Array:
+        """Value at a score, rising in it."""
+
+    @abstractmethod
+    def score(self, params: Params, x: Array) -> Array:
+        """Score of a value, the inverse where there is one; -inf and inf outside."""
+
+    @abstractmethod
+    def log_density(self, params: Params, x: Array) -> Array:
+        """Log density at a value; -inf outside and at an atom."""
+
+    @abstractmethod
+    def valid(self, params: Params) -> Array:
+        """Whether the law exists: parameters that name assumptions are known only in a draw."""
+
+    @abstractmethod
+    def breaks(self, params: Params) -> Floats:
+        """Both ends of the support and every jump or bend between them, ascending."""
+
+    def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
+        """Replace percentiles that need an iteration on the host by parameters."""
+        return dict(fields)
+
+    def table(self, params: Params) -> Floats | None:
+        """Tabulate the quantile function on the host, where it is slow; None elsewhere."""
+        return None
+
+    def look_up(self, params: Params, table: Array, z: Array) -> Array:
+        """Value at a score by the table."""
+        raise NotImplementedError
+
+
+class Exponentiated(Kernel):
+    """A positive quantity whose logarithm has another law.
+
+    Parameters
     ----------
-    parameters
-        Any parametrization of the format to the one computed with.
-    quantile
-        ``(parameters, z) -> x``, rising in z.
-    score
-        ``(parameters, x) -> z``, the inverse where there is one; -inf and inf outside.
-    log_density
-        ``(parameters, x) -> log p``; -inf outside and at an atom.
-    valid
-        ``(parameters) -> bool``: parameters that name assumptions are known only in a draw.
-    breaks
-        ``(parameters) -> points``, ascending, on the host: both ends of the support, and every
-        point between them where the distribution function jumps or bends.
-    solve
-        Host-side step for parametrizations that need an iteration, or None.
-    table
-        ``(parameters) -> coefficients`` on the host where `quantile` is slow, or None.
-    look_up
-        ``(parameters, coefficients, z) -> x``, with a table.
+    logarithm : Kernel
+        The law of the logarithm.
+    parameters : callable
+        Parametrizations of the quantity to the parameters of that law.
     """
 
-    parameters: Callable[[Fields], Params]
-    quantile: Callable[[Params, Array], Array]
-    score: Callable[[Params, Array], Array]
-    log_density: Callable[[Params, Array], Array]
-    valid: Callable[[Params], Array]
-    breaks: Callable[[Params], Floats]
-    solve: Callable[[Mapping[str, float]], dict[str, float]] | None = None
-    table: Callable[[Params], Floats] | None = None
-    look_up: Callable[[Params, Array, Array], Array] | None = None
+    def __init__(self, logarithm: Kernel, parameters: Callable[[Fields], Params]) -> None:
+        self.logarithm = logarithm
+        self.parametrize = parameters
 
+    def parameters(self, fields: Fields) -> Params:
+        return self.parametrize(fields)
 
-def whole_line(_: Params) -> Floats:
-    """Give the ends of all numbers."""
-    return np.array([-np.inf, np.inf])
+    def quantile(self, params: Params, z: Array) -> Array:
+        return jnp.exp(self.logarithm.quantile(params, z))
 
+    def score(self, params: Params, x: Array) -> Array:
+        inside = jnp.where(x > 0, x, 1.0)
+        return jnp.where(x > 0, self.logarithm.score(params, jnp.log(inside)), -jnp.inf)
 
-def half_line(_: Params) -> Floats:
-    """Give the ends of the positive numbers."""
-    return np.array([0.0, np.inf])
+    def log_density(self, params: Params, x: Array) -> Array:
+        y = jnp.log(jnp.where(x > 0, x, 1.0))
+        return jnp.where(x > 0, self.logarithm.log_density(params, y) - y, -jnp.inf)
+
+    def valid(self, params: Params) -> Array:
+        return self.logarithm.valid(params)
+
+    def breaks(self, params: Params) -> Floats:
+        return np.exp(self.logarithm.breaks(params))
 
 
 def tails(z: Array) -> tuple[Array, Array]:
@@ -106,14 +134,22 @@ def just_below(x: Array) -> Array:
     return x - lax.stop_gradient(step)
 
 
+def bisect(reached: Callable[[Array], Array], low: Array, high: Array, halvings: int) -> Array:
+    """Upper end of the interval in which `reached` turns true, halved so many times."""
+
+    def step(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        middle = (low + high) / 2
+        there = reached(middle)
+        return jnp.where(there, low, middle), jnp.where(there, middle, high)
+
+    end: Array = lax.fori_loop(0, halvings, step, (low, high))[1]
+    return end
+
+
 def percentiles_in(fields: Iterable[str]) -> list[tuple[float, str]]:
     """Give the probabilities of percentile keys, with the keys, ascending."""
     return sorted((int(key[1:]) / 100, key) for key in fields if key[1:].isdigit())
-
-
-def normal_score(probability: float) -> float:
-    """Score of a fixed probability, as a plain float."""
-    return NormalDist().inv_cdf(probability)
 
 
 def line_through(
@@ -125,90 +161,10 @@ def line_through(
     return bend(fields[low]) - slope * place(p), slope
 
 
+normal_score = NormalDist().inv_cdf
+"""Score of a fixed probability, as a plain float."""
+
+
 def within(low: Array, x: Array, high: Array, log_density: Array) -> Array:
     """Give a log density inside the ends, and -inf outside."""
     return jnp.where((low <= x) & (x <= high), log_density, -jnp.inf)
-
-
-def on_log(
-    score: Callable[[Params, Array], Array], log_density: Callable[[Params, Array], Array]
-) -> tuple[Callable[[Params, Array], Array], Callable[[Params, Array], Array]]:
-    """Score and log density of a positive quantity, from those of its logarithm."""
-
-    def score_of_value(params: Params, x: Array) -> Array:
-        inside = jnp.where(x > 0, x, 1.0)
-        return jnp.where(x > 0, score(params, jnp.log(inside)), -jnp.inf)
-
-    def log_density_of_value(params: Params, x: Array) -> Array:
-        y = jnp.log(jnp.where(x > 0, x, 1.0))
-        return jnp.where(x > 0, log_density(params, y) - y, -jnp.inf)
-
-    return score_of_value, log_density_of_value
-
-
-_CELLS = 3072
-_REACH = 12.0  # as far as the tails are probed for moments that do not exist
-GRID: Floats = np.linspace(-_REACH, _REACH, _CELLS + 1)
-"""Normal scores at which a table is exact."""
-_WITHIN = 6.0  # farther out SciPy's own inverses have fewer digits for large shapes
-_BEND = 0.1  # a cubic misses by about the cube of this, over 384, of what a cell rises
-LOG_ROOT_2PI = float(0.5 * np.log(2 * np.pi))
-
-
-def fill(values: Floats, log_slopes: Floats) -> Floats:
-    """Cubic coefficients in each cell, shape (cells, 4).
-
-    Parameters
-    ----------
-    values : array
-        At `GRID`, on a scale on which the quantile function is smooth.
-    log_slopes : array
-        Logarithm of their derivative in the score.
-    """
-    slope = np.exp(log_slopes) * (2 * _REACH / _CELLS)
-    rise, left, right = np.diff(values), slope[:-1], slope[1:]
-    return np.stack([values[:-1], left, 3 * rise - 2 * left - right, left + right - 2 * rise], 1)
-
-
-def resolved(table: Floats) -> bool:
-    """Whether slopes change little within each cell, so that a cubic is good to nine digits."""
-    _, left, square, cube = table[np.abs(GRID[:-1]) < _WITHIN].T
-    rise, right = left + square + cube, left + 2 * square + 3 * cube
-    near = (np.abs(left - rise) <= _BEND * rise) & (np.abs(right - rise) <= _BEND * rise)
-    return bool(near.all())
-
-
-def interpolate(table: Array, z: Array) -> Array:
-    """Value at the score `z`; the last cells go on beyond the ends."""
-    place = (z + _REACH) * (_CELLS / (2 * _REACH))
-    cell = jnp.clip(jnp.floor(place), 0, _CELLS - 1).astype(jnp.int32)
-    t = place - cell
-    c = table[cell]
-    return c[..., 0] + t * (c[..., 1] + t * (c[..., 2] + t * c[..., 3]))
-
-
-def with_exact_slope(
-    look_up: Callable[[Params, Array, Array], Array], log_density: Callable[[Params, Array], Array]
-) -> Callable[[Params, Array, Array], Array]:
-    """Differentiate a look-up as ``phi(z)/p(x)``; its parameters are numbers that stay as they are.
-
-    So densities on the natural scale are as exact as the formula, not as the table.
-    """
-
-    @jax.custom_jvp
-    def quantile(params: Params, table: Array, z: Array) -> Array:
-        return look_up(params, table, z)
-
-    @quantile.defjvp
-    def _(
-        primals: tuple[Params, Array, Array], tangents: tuple[Params, Array, Array]
-    ) -> tuple[Array, Array]:
-        params, table, z = primals
-        of_table = jax.jvp(partial(look_up, params, table), (z,), (jnp.ones_like(z),))
-        x, slope = of_table
-        exact = jnp.exp(norm.logpdf(z) - log_density(params, x))
-        # In 32 bits a large shape leaves no digits of the formula, and the table keeps its own.
-        usable = jnp.isfinite(exact) & (exact > 0) & (z.dtype == jnp.float64)
-        return x, jnp.where(usable, exact, slope) * tangents[2]
-
-    return quantile

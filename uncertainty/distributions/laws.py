@@ -1,32 +1,101 @@
-"""A stated law, compiled: its numbers are array leaves, so new numbers need no compilation."""
+"""A law, compiled: its numbers are array leaves, so new numbers need no compilation.
+
+Truncation and mixture wrap the kernels of the families; where that leaves no closed form, a table
+of the whole quantile function stands in.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.scipy.special import logsumexp
-from jax.scipy.stats import norm
 from jax.typing import ArrayLike
 from scipy import special
 
 from uncertainty.arrays import Floats
-from uncertainty.distributions.families import FAMILIES
-from uncertainty.distributions.inverse import Inverse, invert_density, invert_score
-from uncertainty.distributions.kernel import Fields, Params, just_below, resolved, score_of, tails
-from uncertainty.distributions.mixture import mixture_quantile, mixture_score
+from uncertainty.distributions.closed import CLOSED
+from uncertainty.distributions.kernel import Kernel, Params, just_below, score_of, tails
+from uncertainty.distributions.points import POINTS
+from uncertainty.distributions.special import SPECIAL
+from uncertainty.distributions.tables import (
+    Inverse,
+    exact_slope,
+    invert_density,
+    invert_score,
+    resolved,
+)
 from uncertainty.files import Law, Number, Reference
 
+FAMILIES: Mapping[str, Kernel] = MappingProxyType({**CLOSED, **SPECIAL, **POINTS})
+"""Kernels by the name that files use; mixtures are made of them."""
+
 Values: TypeAlias = Mapping[str, Array]
-_Tails: TypeAlias = tuple[Array, Array]
-_Cut: TypeAlias = tuple[Array, Array, _Tails, _Tails, Array]
+Cut: TypeAlias = tuple[Array, Array, tuple[Array, Array], tuple[Array, Array], Array]
+"""Scores of the ends of a truncation, both tails at each, and the probability between them."""
 _STATIC = {"static": True}
 _JUMPING = ("fixed", "choice", "empirical")
 """Families whose distribution function may jump: a column may hold one value many times."""
+_LEAST = 1e-280
+"""Probability below which its digits go; the density serves on."""
+_BENDS = 20_000
+"""Numbers of a mixture up to which it is tabulated: a long column has a bend at each value."""
+_OUTSIDE = 9.0
+"""Score beyond which a truncation leaves the part of a table that is dense enough."""
+_BATCH = 512
+"""Values that are evaluated together while a table is made: one compilation serves all."""
+_HALVINGS = 80
+"""Of the interval between the quantiles of the parts of a mixture, to the last digit."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Arguments:
+    """Named arguments, each a number or the name of an assumption.
+
+    Attributes
+    ----------
+    numbers : dict of str to array
+    names : tuple of (argument, place in its array, assumption)
+    """
+
+    numbers: dict[str, ArrayLike] = field(default_factory=dict)
+    names: tuple[tuple[str, tuple[int, ...], str], ...] = field(default=(), metadata=_STATIC)
+
+    @classmethod
+    def of(cls, **fields: Number | Sequence[Number]) -> "Arguments":
+        """Hold numbers, names and lists of these."""
+        numbers, names = dict[str, ArrayLike](), list[tuple[str, tuple[int, ...], str]]()
+        for key, value in fields.items():
+            single = isinstance(value, float | Reference)
+            items = [value] if isinstance(value, float | Reference) else list(value)
+            places = [() if single else (i,) for i in range(len(items))]
+            names += [
+                (key, place, str(item))
+                for place, item in zip(places, items, strict=True)
+                if isinstance(item, Reference)
+            ]
+            plain = np.array([0.0 if isinstance(item, Reference) else item for item in items])
+            if not (single and isinstance(value, Reference)):
+                numbers[key] = plain[0] if single else plain
+        return cls(numbers, tuple(names))
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Names of the assumptions among them."""
+        return frozenset(name for _, _, name in self.names)
+
+    def fields(self, values: Values) -> dict[str, Array]:
+        """Give every argument as a value."""
+        fields = {key: jnp.asarray(number) for key, number in self.numbers.items()}
+        for key, place, name in self.names:
+            fields[key] = fields[key].at[place].set(values[name]) if place else values[name]
+        return fields
 
 
 @jax.tree_util.register_dataclass
@@ -39,46 +108,42 @@ class CompiledLaw:
     Attributes
     ----------
     family : str
-        Name of the kernel, or ``mixture``, or ``pick``: one of `values` by the place of another.
-    numbers : dict of str to array
-        Parameters that are numbers, ``weights`` of a mixture in the order of its parts;
-        ``low`` and ``high`` of a truncation are `ends`.
-    names : tuple of (parameter, place in its array, assumption)
-        Parameters that are other assumptions.
+        Name of the kernel, or ``mixture``, or ``pick``: one of its values by the place of another.
+    arguments : Arguments
+        As stated, where one of them is another assumption; ``weights`` of a mixture.
+    params : tuple of array
+        Of the kernel, where all arguments are numbers.
+    ends : Arguments or None
+        ``low`` and ``high`` of a truncation.
     table : array or None
         Coefficients that stand in for a slow quantile function.
     cut : tuple of array, or None
-        What the truncation leaves, where that is the same in every draw: see `_cut_at`.
+        What the truncation leaves, where that is the same in every draw.
     inverse : Inverse or None
         Table of the whole quantile function, truncation included, that stands in for a mixture's
         and for that of a far tail.
     log_mass : array or None
         Logarithm of the probability that is left far out in a tail.
+    stacked : bool
+        True for arguments of several members.
     """
 
     family: str = field(metadata=_STATIC)
-    numbers: dict[str, ArrayLike] = field(default_factory=dict)
-    names: tuple[tuple[str, tuple[int, ...], str], ...] = field(default=(), metadata=_STATIC)
+    arguments: Arguments = field(default_factory=Arguments)
+    params: tuple[ArrayLike, ...] = ()
     parts: tuple["CompiledLaw", ...] = ()
-    ends: "CompiledLaw | None" = None
+    ends: Arguments | None = None
     table: ArrayLike | None = None
-    cut: "_Cut | None" = None
+    cut: Cut | None = None
     inverse: Inverse | None = None
     log_mass: ArrayLike | None = None
-
-    def fields(self, values: Values) -> dict[str, Array]:
-        """Give every parameter as a value."""
-        found = {key: jnp.asarray(number) for key, number in self.numbers.items()}
-        for key, place, name in self.names:
-            found[key] = found[key].at[place].set(values[name]) if place else values[name]
-        return found
+    stacked: bool = field(default=False, metadata=_STATIC)
 
     @property
     def references(self) -> frozenset[str]:
         """Names of the assumptions that the parameters name."""
-        inner = (*self.parts, *((self.ends,) if self.ends is not None else ()))
-        own = frozenset(name for _, _, name in self.names)
-        return own.union(*(part.references for part in inner))
+        ends = self.ends.references if self.ends is not None else frozenset[str]()
+        return self.arguments.references.union(ends, *(part.references for part in self.parts))
 
     @property
     def closed(self) -> bool:
@@ -98,180 +163,185 @@ class CompiledLaw:
         NaN where a parameter that names an assumption has a value it cannot have; parameters that
         are numbers were checked when the file was loaded.
         """
-        x = self._cut_quantile(z, values)
-        return x if self.closed else jnp.where(self.valid(values), x, jnp.nan)
-
-    def valid(self, values: Values) -> Array:
-        """Whether the law exists with the parameters of this draw."""
-        if not self.parts:
-            valid = FAMILIES[self.family].valid(self._params(self.fields(values)))
-        else:
-            weights = self.fields(values)["weights"]
-            valid = (weights >= 0).all() & (weights.sum() > 0)
-            valid &= self._members(values, lambda part, fields: part._valid_member(fields)).all()
-        return valid & (self.mass(values) > _LEAST) if self.ends is not None else valid
-
-    def _cut_quantile(self, z: Array, values: Values) -> Array:
         if self.inverse is not None:
-            return _look_up(self, z)
-        if self.ends is None:
-            return self._whole_quantile(z, values)
-        ends = self.ends.fields(values)
-        x = self._whole_quantile(self._inside(z, values), values)
-        # A table or a rounding may step over an end by its last digits.
-        return jnp.clip(x, ends.get("low"), ends.get("high"))
-
-    def _whole_quantile(self, z: Array, values: Values) -> Array:
-        if not self.parts:
-            return self._quantile_at(self.fields(values), self.table, z)
-        of_parts = self._quantiles_of_parts(z, values)
-        pairs = zip(self.parts, of_parts, strict=True)
-        jumps = [x for part, x in pairs if part.family in _JUMPING]
-        ends = jnp.concatenate(of_parts)
-        score = partial(self._whole_score, values=values)
-        return mixture_quantile(score, ends, jnp.concatenate([*jumps, ends[:0]]), z)
-
-    def _quantiles_of_parts(self, z: Array, values: Values) -> list[Array]:
-        return [
-            jax.vmap(partial(part._quantile_at, z=z))(
-                part.fields(values), jax.tree.map(jnp.asarray, part.table)
-            )
-            for part in self.parts
-        ]
-
-    def _quantile_at(self, fields: Fields, table: ArrayLike | None, z: Array) -> Array:
-        kernel, params = FAMILIES[self.family], self._params(fields)
-        if kernel.look_up is not None and table is not None:
-            return kernel.look_up(params, jnp.asarray(table), z)
-        return kernel.quantile(params, z)
+            return exact_slope(_at_inverse, _log_density, self, z)
+        if self.ends is not None:
+            _, _, below, above, width = self.cut_at(values)
+            lower, upper = tails(z)
+            # Both tails are sums of positive parts, so neither cancels.
+            z = score_of(below[0] + lower * width, above[1] + upper * width)
+        if self.parts:
+            x = self._mixture_quantile(z, values)
+        else:
+            table = jax.tree.map(jnp.asarray, self.table)
+            x = _kernel_quantile(self.family, self.kernel_params(values), table, z)
+        if self.ends is not None:
+            # A table or a rounding may step over an end by its last digits.
+            ends = self.ends.fields(values)
+            x = jnp.clip(x, ends.get("low"), ends.get("high"))
+        return x if self.closed else jnp.where(self.valid(values), x, jnp.nan)
 
     def score(self, x: Array, values: Values) -> Array:
         """Standard normal score of a value, truncation included."""
-        whole = self._whole_score(x, values)
+        whole = self.whole_score(x, values)
         if self.ends is None:
             return whole
-        low, high, below, above, width = self._cut_at(values)
-        inside = jnp.clip(whole, low, high)
-        lower, upper = tails(inside)
+        low, high, below, above, width = self.cut_at(values)
+        lower, upper = tails(jnp.clip(whole, low, high))
         share = jnp.where(low > 0, below[1] - upper, lower - below[0]) / width
         rest = jnp.where(low > 0, upper - above[1], above[0] - lower) / width
         return score_of(jnp.clip(share, 0.0, 1.0), jnp.clip(rest, 0.0, 1.0))
 
-    def _whole_score(self, x: Array, values: Values) -> Array:
-        def own(law: CompiledLaw, fields: Fields) -> Array:
-            return FAMILIES[law.family].score(law._params(fields), x)
-
-        if not self.parts:
-            return own(self, self.fields(values))
-        return mixture_score(self._shares(values), self._members(values, own))
-
     def log_density(self, x: Array, values: Values) -> Array:
         """Log density, truncation included; an atom adds nothing to it."""
-        whole = self._whole_density(x, values)
+        whole = self.whole_log_density(x, values)
         if self.ends is None:
             return whole
         ends = self.ends.fields(values)
         low, high = ends.get("low", -jnp.inf), ends.get("high", jnp.inf)
         left = jnp.log(self.mass(values)) if self.log_mass is None else jnp.asarray(self.log_mass)
-        scaled = whole - left
-        return jnp.where((low <= x) & (x <= high), scaled, -jnp.inf)
-
-    def _whole_density(self, x: Array, values: Values) -> Array:
-        def own(law: CompiledLaw, fields: Fields) -> Array:
-            return FAMILIES[law.family].log_density(law._params(fields), x)
-
-        if not self.parts:
-            return own(self, self.fields(values))
-        shares = self._shares(values).reshape(-1, *(1 for _ in jnp.shape(x)))
-        return logsumexp(self._members(values, own), axis=0, b=shares)
+        return jnp.where((low <= x) & (x <= high), whole - left, -jnp.inf)
 
     def mass(self, values: Values) -> Array:
         """Probability that a truncation leaves."""
-        return self._cut_at(values)[-1]
+        return self.cut_at(values)[-1]
 
-    def _params(self, fields: Fields) -> Params:
-        return FAMILIES[self.family].parameters(fields)
+    def valid(self, values: Values) -> Array:
+        """Whether the law exists with the parameters of this draw."""
+        if self.parts:
+            weights = self.arguments.fields(values)["weights"]
+            valid = (weights >= 0).all() & (weights.sum() > 0)
+            for part in self.parts:
+                valid &= jax.vmap(FAMILIES[part.family].valid)(part.kernel_params(values)).all()
+        else:
+            valid = FAMILIES[self.family].valid(self.kernel_params(values))
+        return valid & (self.mass(values) > _LEAST) if self.ends is not None else valid
 
-    def _valid_member(self, fields: Fields) -> Array:
-        return FAMILIES[self.family].valid(self._params(fields))
+    def kernel_params(self, values: Values) -> Params:
+        """Parameters of the kernel; those of a part of a mixture have an axis of members."""
+        if self.params:
+            return tuple(jnp.asarray(value) for value in self.params)
+        fields, parameters = self.arguments.fields(values), FAMILIES[self.family].parameters
+        return (jax.vmap(parameters) if self.stacked else parameters)(fields)
 
-    def _shares(self, values: Values) -> Array:
-        weights = self.fields(values)["weights"]
-        return weights / weights.sum()
-
-    def _members(self, values: Values, function: Callable[["CompiledLaw", Fields], Array]) -> Array:
-        """Result of a function for each member of a mixture, its parameters as `fields`.
-
-        Members of one family go together, so their number costs no compilation.
-        """
-        found = [jax.vmap(partial(function, part))(part.fields(values)) for part in self.parts]
-        return jnp.concatenate(found)
-
-    def _end_scores(self, values: Values) -> tuple[Array, Array]:
-        """Scores of the ends; an atom at the lower end stays inside."""
-        ends = self.ends.fields(values) if self.ends else {}
-        low = jnp.asarray(ends.get("low", -jnp.inf), float)
-        high = jnp.asarray(ends.get("high", jnp.inf), float)
-        # Both in one call: the score of a slow family is long to compile.
-        both = self._whole_score(jnp.stack([just_below(low), high]), values)
-        return (
-            jnp.where(jnp.isneginf(low), -jnp.inf, both[0]),
-            jnp.where(jnp.isposinf(high), jnp.inf, both[1]),
+    def whole_score(self, x: Array, values: Values) -> Array:
+        """Score without the truncation."""
+        if not self.parts:
+            return FAMILIES[self.family].score(self.kernel_params(values), x)
+        scores = jnp.concatenate(
+            [
+                jax.vmap(partial(FAMILIES[part.family].score, x=x))(part.kernel_params(values))
+                for part in self.parts
+            ]
         )
+        weights = self.arguments.fields(values)["weights"]
+        # Both tails are sums of the parts' tails, so neither loses digits.
+        below, above = (jnp.tensordot(weights / weights.sum(), tail, 1) for tail in tails(scores))
+        return score_of(below, above)
 
-    def _cut_at(self, values: Values) -> "_Cut":
-        """Scores of the ends, both tails at each, and the probability between them.
+    def whole_log_density(self, x: Array, values: Values) -> Array:
+        """Log density without the truncation."""
+        if not self.parts:
+            return FAMILIES[self.family].log_density(self.kernel_params(values), x)
+        densities = jnp.concatenate(
+            [
+                jax.vmap(partial(FAMILIES[part.family].log_density, x=x))(
+                    part.kernel_params(values)
+                )
+                for part in self.parts
+            ]
+        )
+        weights = self.arguments.fields(values)["weights"]
+        shares = (weights / weights.sum()).reshape(-1, *(1 for _ in jnp.shape(x)))
+        return logsumexp(densities, axis=0, b=shares)
 
-        The probability comes from the side where it is exact.
+    def quantiles_of_parts(self, z: Array, values: Values) -> list[Array]:
+        """Quantile of every member at one score, by part."""
+        return [
+            jax.vmap(partial(_kernel_quantile, part.family, z=z))(
+                part.kernel_params(values), jax.tree.map(jnp.asarray, part.table)
+            )
+            for part in self.parts
+        ]
+
+    def _mixture_quantile(self, z: Array, values: Values) -> Array:
+        """Quantile of a mixture: it lies between its parts' quantiles at the same score.
+
+        Atoms come out exactly; within a gap between the parts the quantile function jumps.
         """
+        of_parts = self.quantiles_of_parts(z, values)
+        ends = jnp.concatenate(of_parts)
+        score = partial(self.whole_score, values=values)
+        smooth = _invert(score, z, ends.min(), ends.max())
+        pairs = zip(self.parts, of_parts, strict=True)
+        jumping = [x for part, x in pairs if part.family in _JUMPING]
+        if not jumping:
+            return smooth
+        jumps = jnp.concatenate(jumping)
+        reached = score(jnp.stack([just_below(jumps), jumps])) >= z
+        # An atom is where the score jumps over z: it comes out to the last digit.
+        atom = jnp.where(reached[1] & ~reached[0], jumps, -jnp.inf).max()
+        return jnp.where(jnp.isfinite(atom), atom, smooth)
+
+    def cut_at(self, values: Values) -> Cut:
+        """What the truncation leaves; the probability comes from the side where it is exact."""
         if self.cut is not None:
             low, high, below, above, width = jax.tree.map(jnp.asarray, self.cut)
             return low, high, below, above, width
-        low, high = self._end_scores(values)
+        ends = self.ends.fields(values) if self.ends else {}
+        first = jnp.asarray(ends.get("low", -jnp.inf), float)
+        last = jnp.asarray(ends.get("high", jnp.inf), float)
+        # Just below the lower end, so that an atom there stays inside. Both in one call: the score
+        # of a slow family is long to compile.
+        both = self.whole_score(jnp.stack([just_below(first), last]), values)
+        low = jnp.where(jnp.isneginf(first), -jnp.inf, both[0])
+        high = jnp.where(jnp.isposinf(last), jnp.inf, both[1])
         below, above = tails(low), tails(high)
         width = jnp.where(low > 0, below[1] - above[1], above[0] - below[0])
         return low, high, below, above, width
 
-    def _inside(self, z: Array, values: Values) -> Array:
-        """Score within the ends: both tails are sums of positive parts, so neither cancels."""
-        _, _, below, above, width = self._cut_at(values)
-        lower, upper = tails(z)
-        return score_of(below[0] + lower * width, above[1] + upper * width)
+
+def _kernel_quantile(family: str, params: Params, table: Array | None, z: Array) -> Array:
+    kernel = FAMILIES[family]
+    return kernel.quantile(params, z) if table is None else kernel.look_up(params, table, z)
 
 
-@jax.custom_jvp
-def _look_up(law: CompiledLaw, z: Array) -> Array:
+def _at_inverse(law: CompiledLaw, z: Array) -> Array:
     assert law.inverse is not None
     return law.inverse.at(z)
 
 
-@_look_up.defjvp
-def _look_up_jvp(
-    primals: tuple[CompiledLaw, Array], tangents: tuple[CompiledLaw, Array]
-) -> tuple[Array, Array]:
-    """Differentiate as ``phi(z)/p(x)``, exactly; an atom has no slope."""
-    law, z = primals
-    assert law.inverse is not None
-    x, of_table = jax.jvp(law.inverse.at, (z,), (jnp.ones_like(z),))
-    exact = jnp.exp(norm.logpdf(z) - law.log_density(x, {}))
-    usable = (of_table > 0) & jnp.isfinite(exact) & (exact > 0) & (z.dtype == jnp.float64)
-    return x, jnp.where(usable, exact, of_table) * tangents[1]
+def _log_density(law: CompiledLaw, x: Array) -> Array:
+    return law.log_density(x, {})
 
 
-def arguments(fields: Mapping[str, Number]) -> CompiledLaw:
-    """Hold named arguments that are no law of their own."""
-    names = tuple((k, (), str(v)) for k, v in fields.items() if isinstance(v, Reference))
-    numbers: dict[str, ArrayLike] = {
-        k: np.float64(v) for k, v in fields.items() if not isinstance(v, Reference)
-    }
-    return CompiledLaw("arguments", numbers, names)
+def _invert(score: Callable[[Array], Array], z: Array, low: Array, high: Array) -> Array:
+    """Least x in [low, high] with ``score(x) >= z``; differentiated as an implicit function."""
 
+    def solve(_: Callable[[Array], Array], start: Array) -> Array:
+        def step(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            low, high = ends
+            product = low * high
+            # Geometric where both ends have one sign and lie far apart, else arithmetic.
+            far = (product > 0) & (jnp.abs(high) > 4 * jnp.abs(low))
+            geometric = jnp.sign(high) * jnp.sqrt(jnp.where(far, product, 1.0))
+            middle = jnp.where(far, geometric, low + (high - low) / 2)
+            reached = score(middle) >= z
+            return jnp.where(reached, low, middle), jnp.where(reached, middle, high)
 
-def _listed(key: str, numbers: Sequence[Number]) -> CompiledLaw:
-    """Hold one argument that is a list of numbers and names."""
-    names = tuple((key, (i,), str(v)) for i, v in enumerate(numbers) if isinstance(v, Reference))
-    plain = [0.0 if isinstance(v, Reference) else v for v in numbers]
-    return CompiledLaw("arguments", {key: np.asarray(plain, np.float64)}, names)
+        first = lax.stop_gradient(low)
+        # The upper end is returned, so that an atom there is exact.
+        end: Array = lax.fori_loop(0, _HALVINGS, step, (first, start))[1]
+        return jnp.where(score(first) >= z, first, end)
+
+    def tangent(linear: Callable[[Array], Array], y: Array) -> Array:
+        slope = linear(jnp.ones_like(y))
+        usable = jnp.isfinite(slope) & (slope > 0)
+        return jnp.where(usable, y / jnp.where(usable, slope, 1.0), 0.0)
+
+    start = lax.stop_gradient(high)
+    result: Array = lax.custom_root(lambda x: score(x) - z, start, solve, tangent)
+    return result
 
 
 def compile_law(law: Law, low: Number | None = None, high: Number | None = None) -> CompiledLaw:
@@ -282,96 +352,81 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     ValueError
         If no distribution of the family has the percentiles stated.
     """
-    ends = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
+    stated = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
+    ends = Arguments.of(**stated) if stated else None
     compiled = _mixture(law) if law.family == "mixture" else _single(law)
     if compiled.table is not None and not resolved(np.asarray(compiled.table)):
-        law = Law("mixture", weights=(1.0,), parts=(law,))  # points go where the bend is
-        compiled = _mixture(law)
-    if ends:
-        compiled = replace(compiled, ends=arguments(ends))
+        # A mixture of one: points go where the bend is.
+        compiled = _mixture(Law("mixture", weights=(1.0,), parts=(law,)))
+    compiled = replace(compiled, ends=ends)
     if not compiled.closed:
         return compiled
-    if law.family == "mixture" and _tabulated(compiled):
+    if compiled.parts and sum(np.size(x) for p in compiled.parts for x in p.params) <= _BENDS:
         return _inverted(compiled)
-    if ends:
+    if ends is not None:
         compiled = replace(compiled, cut=jax.tree.map(np.float64, _cut_of(compiled)))
         return _from_density(compiled) if _far(compiled) else compiled
     return compiled
 
 
-def _tabulated(law: CompiledLaw) -> bool:
-    """Whether a mixture is smooth enough for a table: a long column has a bend at each value."""
-    bends = sum(np.size(number) for part in law.parts for number in part.numbers.values())
-    return bends <= _BENDS
-
-
 def _single(law: Law) -> CompiledLaw:
+    """Compile a law of one family; percentiles are solved here, once."""
     if law.family == "pick":
-        return CompiledLaw("pick", {"values": np.asarray(law.data)})
-    kernel = FAMILIES[law.family]
+        return CompiledLaw("pick", params=(np.asarray(law.data),))
+    kernel, arguments = FAMILIES[law.family], Arguments.of(**dict(law.fields))
     if law.family == "choice" and law.data:
-        return CompiledLaw(
-            "choice", {"options": np.asarray(law.data), "weights": np.ones(len(law.data))}
-        )
-    if law.family == "choice":
-        options = _listed("options", [dict(part.fields)["value"] for part in law.parts])
-        weights = _listed("weights", law.weights)
-        names = (*options.names, *weights.names)
-        return CompiledLaw("choice", {**options.numbers, **weights.numbers}, names)
-    held = arguments(dict(law.fields))
-    numbers = held.numbers
-    if law.data:
-        numbers["values"] = np.sort(np.asarray(law.data))
-    if held.names:
-        return CompiledLaw(law.family, numbers, held.names)
-    if kernel.solve is not None:
-        solved = kernel.solve({key: float(np.asarray(v)) for key, v in numbers.items()})
+        arguments = Arguments.of(options=law.data, weights=[1.0] * len(law.data))
+    elif law.family == "choice":
+        options = [dict(part.fields)["value"] for part in law.parts]
+        arguments = Arguments.of(options=options, weights=law.weights)
+    elif law.data:
+        arguments = Arguments.of(values=sorted(law.data))
+    if arguments.names:
+        return CompiledLaw(law.family, arguments)
+    numbers = arguments.numbers
+    if not (law.data or law.parts):
+        solved = kernel.solve({key: float(np.asarray(x)) for key, x in numbers.items()})
         numbers = {key: np.float64(value) for key, value in solved.items()}
-    table = kernel.table(jax.jit(kernel.parameters)(numbers)) if kernel.table is not None else None
-    return CompiledLaw(law.family, numbers, (), table=table)
+    with jax.ensure_compile_time_eval():  # a law may be compiled where something is traced
+        params: Params = jax.jit(kernel.parameters)(numbers)
+    host = tuple(np.asarray(value) for value in params)
+    return CompiledLaw(law.family, params=host, table=kernel.table(params))
 
 
 def _mixture(law: Law) -> CompiledLaw:
-    """Put the members of one family, stated by the same numbers, together into one part."""
+    """Put the members of one family, stated by the same names, together into one part."""
     groups: dict[object, list[tuple[CompiledLaw, Number]]] = {}
     for part, weight in zip(law.parts, law.weights, strict=True):
         member = _single(part)
-        keys = {*member.numbers, *(key for key, _, _ in member.names)}
-        shapes = tuple((key, np.shape(member.numbers.get(key, 0.0))) for key in sorted(keys))
-        kind = (member.family, shapes, member.table is None)
+        shapes = tuple(np.shape(value) for value in member.params)
+        keys = {*member.arguments.numbers, *(key for key, _, _ in member.arguments.names)}
+        kind = (member.family, shapes, frozenset(keys), member.table is None)
         groups.setdefault(kind, []).append((member, weight))
-    weights = _listed("weights", [weight for group in groups.values() for _, weight in group])
-    parts = tuple(_stacked([member for member, _ in group]) for group in groups.values())
-    return CompiledLaw("mixture", weights.numbers, weights.names, parts)
+    weights = [weight for group in groups.values() for _, weight in group]
+    parts = tuple(stacked([member for member, _ in group]) for group in groups.values())
+    return CompiledLaw("mixture", Arguments.of(weights=weights), parts=parts)
 
 
-def _stacked(members: Sequence[CompiledLaw]) -> CompiledLaw:
-    keys = dict.fromkeys(key for m in members for key in (*m.numbers, *(n[0] for n in m.names)))
+def stacked(laws: Sequence[CompiledLaw]) -> CompiledLaw:
+    """Put laws of one kind together, along a first axis of all numbers."""
+    first = laws[0]
+    if first.closed:
+        stack: CompiledLaw = jax.tree.map(lambda *leaves: np.stack(leaves), *laws)
+        return stack
+    stated = [law.arguments for law in laws]
+    keys = dict.fromkeys(key for a in stated for key in (*a.numbers, *(n[0] for n in a.names)))
     numbers: dict[str, ArrayLike] = {
-        key: np.stack([np.asarray(m.numbers.get(key, 0.0), np.float64) for m in members])
+        key: np.stack([np.asarray(a.numbers.get(key, 0.0), np.float64) for a in stated])
         for key in keys
     }
-    names = tuple(
-        (key, (i, *place), name) for i, m in enumerate(members) for key, place, name in m.names
-    )
-    tables = [np.asarray(m.table) for m in members if m.table is not None]
-    return CompiledLaw(
-        members[0].family, numbers, names, table=np.stack(tables) if tables else None
-    )
+    names = tuple((key, (i, *at), name) for i, a in enumerate(stated) for key, at, name in a.names)
+    return CompiledLaw(first.family, Arguments(numbers, names), stacked=True)
 
 
 @jax.jit
-def _cut_of(law: CompiledLaw) -> _Cut:
+def _cut_of(law: CompiledLaw) -> Cut:
     """What a truncation leaves; laws of one kind share their compiled code."""
-    return law._cut_at({})
-
-
-_LEAST = 1e-280
-"""Probability below which its digits go; the density serves on."""
-_BENDS = 20_000
-_OUTSIDE = 9.0
-"""Score beyond which a truncation leaves the part of a table that is dense enough."""
-_BATCH = 512
+    return law.cut_at({})
 
 
 def _far(law: CompiledLaw) -> bool:
@@ -382,23 +437,34 @@ def _far(law: CompiledLaw) -> bool:
     return bool(outside or not width > _LEAST)
 
 
-@partial(jax.jit, static_argnums=0)
-def _params_of(family: str, numbers: dict[str, Array]) -> Params:
-    return jax.vmap(FAMILIES[family].parameters)(numbers)
-
-
 def _breaks(law: CompiledLaw) -> Floats:
     """Ends of the support, and where between them the law jumps or bends."""
-    found = list[Floats]()
-    for part in law.parts or (_stacked([law]),):
-        columns = [np.asarray(c) for c in _params_of(part.family, dict(part.numbers))]
-        found += [FAMILIES[part.family].breaks(own) for own in zip(*columns, strict=True)]
-    inner = np.unique(np.concatenate(found))
-    stated = law.ends.numbers if law.ends is not None else {}
-    low = max(float(np.asarray(stated.get("low", -np.inf))), inner[0])
-    high = min(float(np.asarray(stated.get("high", np.inf))), inner[-1])
+    breaks = list[Floats]()
+    for part in law.parts or (stacked([replace(law, ends=None, cut=None)]),):
+        columns = [np.asarray(column) for column in part.params]
+        members = zip(*columns, strict=True)
+        breaks += [FAMILIES[part.family].breaks(params) for params in members]
+    inner = np.unique(np.concatenate(breaks))
+    ends = law.ends.numbers if law.ends is not None else {}
+    low = max(float(np.asarray(ends.get("low", -np.inf))), inner[0])
+    high = min(float(np.asarray(ends.get("high", np.inf))), inner[-1])
     between = inner[(low < inner) & (inner < high)]
     return np.concatenate([[low], between, [high]][: None if low != high else -1])
+
+
+@jax.jit
+def _scores_and_densities(law: CompiledLaw, x: Array) -> tuple[Array, Array]:
+    return jax.vmap(lambda x: (law.whole_score(x, {}), law.whole_log_density(x, {})))(x)
+
+
+@jax.jit
+def _densities(law: CompiledLaw, x: Array) -> tuple[Array]:
+    return (jax.vmap(lambda x: law.whole_log_density(x, {}))(x),)
+
+
+@jax.jit
+def _starts(law: CompiledLaw, z: Array) -> Array:
+    return jax.vmap(lambda z: jnp.concatenate(law.quantiles_of_parts(z, {})))(z)
 
 
 def _in_batches(
@@ -414,24 +480,10 @@ def _in_batches(
     )
 
 
-@jax.jit
-def _scores_and_densities(law: CompiledLaw, x: Array) -> tuple[Array, Array]:
-    return jax.vmap(lambda x: (law._whole_score(x, {}), law._whole_density(x, {})))(x)
-
-
-@jax.jit
-def _densities(law: CompiledLaw, x: Array) -> tuple[Array]:
-    return (jax.vmap(lambda x: law._whole_density(x, {}))(x),)
-
-
-@jax.jit
-def _quantiles_of_parts(law: CompiledLaw, z: Array) -> Array:
-    return jax.vmap(lambda z: jnp.concatenate(law._quantiles_of_parts(z, {})))(z)
-
-
 def _inverted(law: CompiledLaw) -> CompiledLaw:
     """Give a mixture its table; its truncation is computed here, so one compilation serves all."""
-    starts = np.asarray(_quantiles_of_parts(law, np.linspace(-12.5, 12.5, 51))).ravel()
+    # From one tail to the other, half a score apart, as far as a table reaches.
+    starts = np.asarray(_starts(law, np.linspace(-12.5, 12.5, 51))).ravel()
     law = replace(law, parts=tuple(replace(part, table=None) for part in law.parts))
     whole, breaks = replace(law, ends=None), _breaks(law)
 
@@ -461,16 +513,17 @@ def _inverted(law: CompiledLaw) -> CompiledLaw:
         share = above[0] - upper if scores[0] > 0 else lower - below[0]
         rest = upper - above[1] if scores[0] > 0 else below[1] - lower
         share, rest = np.clip(share / width, 0.0, 1.0), np.clip(rest / width, 0.0, 1.0)
-        found = np.where(share < rest, special.ndtri(share), -special.ndtri(rest))
-        return found, density - np.log(width)
+        score = np.where(share < rest, special.ndtri(share), -special.ndtri(rest))
+        return score, density - np.log(width)
 
     return replace(law, inverse=invert_score(evaluate_inside, breaks, starts))
 
 
 def _from_density(law: CompiledLaw) -> CompiledLaw:
+    """Give a tail that a truncation leaves its table, where there is anything left."""
     plain = replace(law, parts=tuple(replace(part, table=None) for part in law.parts), table=None)
     low, high = _breaks(law)[[0, -1]]
     if not low < high:
         return law
-    found = invert_density(lambda x: _in_batches(_densities, plain, x)[0], low, high)
-    return law if found is None else replace(plain, inverse=found[0], log_mass=found[1])
+    inverse = invert_density(lambda x: _in_batches(_densities, plain, x)[0], low, high)
+    return law if inverse is None else replace(plain, inverse=inverse[0], log_mass=inverse[1])

@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.distributions import CompiledLaw
+from uncertainty.distributions import Arguments
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest, require_known
 from uncertainty.files import KINDS, Row, conditions_of, group_of_row
@@ -336,7 +336,7 @@ def _outputs(
 @partial(jax.jit, static_argnames=("model", "asked"))
 def _reduced(
     joint: Joint,
-    shared: CompiledLaw | None,
+    shared: Arguments | None,
     known: dict[str, Array],
     scores: dict[str, Array],
     queries: dict[str, Array],

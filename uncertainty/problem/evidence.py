@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from uncertainty.distributions import CompiledLaw, arguments
+from uncertainty.distributions import Arguments
 from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, failure_text, with_error
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import (
@@ -376,14 +376,14 @@ def _observation(
         model=model,
         sd=_argument(parameters.pop("effect_sd", None)),
         discrepancy=_argument(parameters.pop("discrepancy", None)),
-        parameters=arguments(parameters),
+        parameters=Arguments.of(**parameters),
         groups=groups,
         rows=tuple(parts),
     ), [*faults, *complaints]
 
 
-def _argument(value: float | Reference | None) -> CompiledLaw | None:
-    return None if value is None else arguments({"value": value})
+def _argument(value: float | Reference | None) -> Arguments | None:
+    return None if value is None else Arguments.of(value=value)
 
 
 def _plain(value: Scalar, unit: str) -> float | Reference:

@@ -58,10 +58,10 @@ class Node:
         """Value at its own score, given the values of what it needs."""
         if self.expression is not None:
             found = evaluate(self.expression, values)
-            return found if self.law is None else _picked(self.law.fields(values)["values"], found)
+            return found if self.law is None else _picked(self.law.kernel_params(values)[0], found)
         assert self.law is not None
         if not self.uncertain:
-            return self.law.fields(values)["value"]
+            return self.law.kernel_params(values)[0]
         return self.law.quantile(scores[self.name], values)
 
 

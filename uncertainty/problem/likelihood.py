@@ -13,7 +13,7 @@ from jax.scipy.stats.norm import logpdf
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats
-from uncertainty.distributions import FAMILIES, CompiledLaw, Kernel, Params, Values
+from uncertainty.distributions import FAMILIES, Arguments, Kernel, Params, Values
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.files import MULTIPLYING
 from uncertainty.inputs import ALTERNATIVES
@@ -74,9 +74,9 @@ class Observation:
     family : str
         Of the error.
     model : EnergyModel
-    parameters : CompiledLaw
+    parameters : Arguments
         Of the error, numbers or names.
-    sd, discrepancy : CompiledLaw, optional
+    sd, discrepancy : Arguments, optional
         Spread between groups, and the error that all rows share: the argument ``value``.
     groups : tuple of str
     rows : tuple of Rows
@@ -87,9 +87,9 @@ class Observation:
     statistic: str = field(metadata=_STATIC)
     family: str = field(metadata=_STATIC)
     model: EnergyModel = field(metadata=_STATIC)
-    parameters: CompiledLaw
-    sd: CompiledLaw | None = None
-    discrepancy: CompiledLaw | None = None
+    parameters: Arguments
+    sd: Arguments | None = None
+    discrepancy: Arguments | None = None
     groups: tuple[str, ...] = field(default=(), metadata=_STATIC)
     rows: tuple[Rows, ...] = ()
 
@@ -289,7 +289,7 @@ def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
     )
 
 
-def _value(law: CompiledLaw | None, values: Values) -> Array:
+def _value(law: Arguments | None, values: Values) -> Array:
     return jnp.zeros(()) if law is None else law.fields(values)["value"]
 
 
