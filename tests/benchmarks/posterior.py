@@ -101,7 +101,7 @@ JOBS = {"uncertainty": of_uncertainty, "PyMC with nutpie": of_nutpie}
 
 def in_process(name):
     """Seconds of a first and a second call, with the least effective draws of the first."""
-    from uncertainty.results.health import ess_bulk
+    from uncertainty.results.estimate import ess_bulk
 
     run, taken, effective = JOBS[name](), [], []
     for seed in range(2):

@@ -9,7 +9,7 @@ import pytest
 import uncertainty as un
 from uncertainty.inference import export as exporting
 from uncertainty.inference.export import may_be_written
-from uncertainty.results.health import ess_bulk
+from uncertainty.results.estimate import ess_bulk
 from uncertainty.sampling import description as recall
 
 TEXT = """schema: 1

@@ -11,7 +11,7 @@ import uncertainty as un
 from uncertainty.arrays import in_float64
 from uncertainty.inference.samplers import weigh_prior
 from uncertainty.inference.target import target_of
-from uncertainty.results.health import ess_bulk
+from uncertainty.results.estimate import ess_bulk
 
 SIGMAS = {"a": 0.8, "b": 0.6, "c": 0.5}
 ERROR, BETWEEN = 0.3, 0.4

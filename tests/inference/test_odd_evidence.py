@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import uncertainty as un
 from uncertainty.report.fit import fit_sentences
-from uncertainty.results.health import ess_bulk, leave_one_out, smoothed_weights
+from uncertainty.results.estimate import ess_bulk, leave_one_out, smoothed_weights
 
 slow = pytest.mark.slow  # posteriors of many programs
 

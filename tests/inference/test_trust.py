@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chisquare
 
 import uncertainty as un
-from uncertainty.results.health import ess_bulk
+from uncertainty.results.estimate import ess_bulk
 
 FITS = int(os.environ.get("CALIBRATION_FITS", "60"))
 RANKS = 20

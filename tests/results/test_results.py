@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import uncertainty as un
+from uncertainty.results import check_tree
 
 
 @pytest.fixture(scope="module")
@@ -154,44 +155,76 @@ def test_a_whole_file_that_is_no_result_is_refused_in_a_sentence(tmp_path):
 WRONG = [3.5, "[", "[[]]", '{"a": {}}']
 
 
-def test_every_attribute_is_there_and_of_its_type_or_named(small, tmp_path):
+def refused(tree, match):
+    """Neither kept, nor reported: in a sentence."""
+    with pytest.raises(un.InputError, match=match):
+        check_tree(tree)
+
+
+def test_every_attribute_is_there_and_of_its_type_or_named(small):
     """Each odd value is taken, where it may stand, or refused in a sentence that names it."""
     needed = ["title", "notices", "warnings", "versions", "prior_files", "seed", "priors_sha256"]
     for name in needed:
         odd = small.copy()
         del odd.attrs[name]
-        with pytest.raises(un.InputError, match=f"attribute '{name}' is missing"):
-            un.load(un.save(odd, tmp_path / "x.nc"))
-    for name in [*needed, "draws", "queries", "recipe", "problem"]:
+        refused(odd, f"attribute '{name}' is missing")
+    optional = ["recipe", "problem", "evidence", "lost_means", "rarest", "pareto_k", "sampler"]
+    for name in [*needed, "draws", "queries", *optional]:
         for value in WRONG:
-            text = name in ("title", "priors_sha256", "problem") and isinstance(value, str)
+            text = name in ("title", "priors_sha256", "problem", "sampler")
             odd = small.copy()
             odd.attrs[name] = value
-            path = un.save(odd, tmp_path / "x.nc")
-            if text:
-                un.load(path)
-                continue
-            with pytest.raises(un.InputError, match=f"attribute '{name}' must be"):
-                un.load(path)
+            if (text and isinstance(value, str)) or (name == "pareto_k" and value == 3.5):
+                check_tree(odd)
+            else:
+                refused(odd, f"attribute '{name}' must be a")
 
 
-def test_missing_groups_and_odd_arrays_are_named(small, tmp_path):
-    def refused(change, match):
+@pytest.mark.parametrize(("name", "value"), [("units", 1.0), ("quoted", "often"), ("law", None)])
+def test_labels_of_variables_are_texts(small, name, value):
+    odd = small.copy()
+    odd["central"]["y"].attrs[name] = value
+    refused(odd, f"attribute '{name}' of /central/y must be a")
+
+
+@pytest.mark.parametrize("name", ["versions", "notices", "seed"])
+def test_a_spoiled_result_is_neither_saved_nor_reported(small, tmp_path, name):
+    missing, wrong = small.copy(), small.copy()
+    del missing.attrs[name]
+    wrong.attrs[name] = "["
+    for odd in (missing, wrong):
+        for write in (un.save, un.write_report, un.write_assumptions, un.write_provenance):
+            with pytest.raises(un.InputError, match=f"attribute '{name}' (is missing|must be)"):
+                write(odd, tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_loaded_is_checked_as_what_is_saved(small, tmp_path, monkeypatch):
+    odd = small.copy()
+    del odd.attrs["seed"]
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr("uncertainty.results.tree.check_tree", lambda tree: None)
+        path = un.save(odd, tmp_path / "x.nc")
+    with pytest.raises(un.InputError, match=r"x\.nc: .* attribute 'seed' is missing"):
+        un.load(path)
+
+
+def test_missing_groups_and_odd_arrays_are_named(small):
+    def changed(change, match):
         odd = small.copy()
         change(odd)
-        with pytest.raises(un.InputError, match=match):
-            un.load(un.save(odd, tmp_path / "x.nc"))
+        refused(odd, match)
 
-    refused(lambda t: t.children["central"].orphan(), "group 'central' is missing")
-    refused(lambda t: t.children["prior"].orphan(), "group 'prior' is missing")
-    refused(lambda t: t["central"].__delitem__("y"), "central/y is missing")
-    refused(lambda t: t["prior_predictive"].__delitem__("y"), "prior_predictive/y is missing")
+    changed(lambda t: t.children["central"].orphan(), "group 'central' is missing")
+    changed(lambda t: t.children["prior"].orphan(), "group 'prior' is missing")
+    changed(lambda t: t["central"].__delitem__("y"), "central/y is missing")
+    changed(lambda t: t["prior_predictive"].__delitem__("y"), "prior_predictive/y is missing")
     words = xr.DataArray([["a"] * 4] * 16, dims=("chain", "draw"))
-    refused(lambda t: t["prior_predictive"].update({"y": words}), "must hold numbers")
+    changed(lambda t: t["prior_predictive"].update({"y": words}), "must hold numbers")
     turned = small["prior_predictive"]["y"].T
-    refused(lambda t: t["prior_predictive"].update({"y": turned}), "the dimensions chain")
-    refused(lambda t: t.attrs.update(result_format=0), "has format 0, and this version reads 1")
-    refused(lambda t: t.attrs.update(inference_library="other"), "not written by uncertainty")
+    changed(lambda t: t["prior_predictive"].update({"y": turned}), "the dimensions chain")
+    changed(lambda t: t.attrs.update(result_format=0), "has format 0, and this version reads 1")
+    changed(lambda t: t.attrs.update(inference_library="other"), "not written by uncertainty")
 
 
 def test_inputs_that_are_no_numbers_are_not_ranked(small):
@@ -230,23 +263,28 @@ def every_kind(lognormals):
 )
 def test_a_sealed_result_that_contradicts_itself_is_refused(every_kind, kind, tmp_path):
     whole = every_kind[kind]
-    assert un.load(un.save(whole, tmp_path / "x.nc")).identical(whole)
+    assert un.load(un.save(whole, tmp_path / "x.nc")).identical(whole)  # all of it is kept
     counts = ["draws", "queries", "randomizations", "posterior_chains", "posterior_draws"]
     for name in counts:
-        for value in (10**9, 0, -1)[: 1 if kind == "learned" else 3] if name in whole.attrs else ():
+        for value in (10**9, 0, -1) if name in whole.attrs else ():
             if name == "queries" and value > 0 and kind != "stream":
                 continue  # kept nowhere else, and any number may be
             odd = whole.copy()
             odd.attrs[name] = value
-            with pytest.raises(un.InputError, match=f"attributes? .*{name}'"):
-                un.load(un.save(odd, tmp_path / "x.nc"))
+            refused(odd, f"attributes? .*{name}'")
     for group, node in whole.children.items():
-        for dim in ("chain", "draw", "level", "statistic", "moment"):
-            if node.sizes.get(dim, 0) > 1 and "sketch" not in group:
+        for dim in (str(dim) for dim in node.sizes):
+            # How many of these there are is nobody else's matter.
+            if node.sizes[dim] > 1 and dim not in ("place", "behind", "scale", "input"):
                 odd = whole.copy()
                 odd[group] = node.to_dataset().isel({dim: slice(1)})
-                with pytest.raises(un.InputError, match="must|is not the number|there are"):
-                    un.load(un.save(odd, tmp_path / "x.nc"))
+                refused(odd, "must|is not the number|there are|not what")
+        needed = {"y", "y_edges", "y_moments", "evidence", *(["a"] if kind == "learned" else [])}
+        if group not in ("prior_exceedance", "sample_stats"):
+            for name in needed & {*map(str, node.data_vars)}:
+                odd = whole.copy()
+                odd[group] = node.to_dataset().drop_vars(name)
+                refused(odd, f"{group}/{name} is missing")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -262,9 +300,8 @@ def test_what_is_not_finite_is_refused_or_said(every_kind, kind, value, tmp_path
                 continue
             odd = whole.copy(deep=True)
             odd[group].dataset.variables[name].values.reshape(-1)[:1] = value
-            path = un.save(odd, tmp_path / "x.nc")
             try:
-                loaded = un.load(path)
+                loaded = un.load(un.save(odd, tmp_path / "x.nc"))
                 table = un.summarize(loaded)
                 if group == "prior_predictive" and kind == "flat":
                     row = table.sel(quantity="y", statistic="query")

@@ -11,7 +11,7 @@ from scipy.stats import t
 
 import uncertainty as un
 from uncertainty.results.estimate import ogive_quantile
-from uncertainty.results.sketched import _ogive
+from uncertainty.results.summary import ogive_of
 from uncertainty.sampling import blocks, planning
 
 LEVELS = (0.05, 0.5, 0.95)
@@ -88,7 +88,7 @@ def test_intervals_of_quantiles_cover_over_200_seeds(six):
 
 
 def test_the_tails_are_right_to_one_in_a_million(six):
-    ogive = _ogive(un.stream(six, 3 * 10**7), "y", "query")
+    ogive = ogive_of(un.stream(six, 3 * 10**7), "y", "query")
     for p in (1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6):
         found, error = ogive_quantile(ogive, p)
         assert abs(found - exact_quantile(p)) < 4 * error
@@ -96,7 +96,7 @@ def test_the_tails_are_right_to_one_in_a_million(six):
 
 
 def test_what_lies_beyond_the_data_has_no_standard_error(product):
-    ogive = _ogive(un.stream(product, 2**10), "y", "query")
+    ogive = ogive_of(un.stream(product, 2**10), "y", "query")
     assert ogive_quantile(ogive, 1e-6)[1] == np.inf
     assert np.isfinite(ogive_quantile(ogive, 1e-2)[1])
 

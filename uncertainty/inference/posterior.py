@@ -14,7 +14,7 @@ from uncertainty.arrays import Floats, in_float64
 from uncertainty.inference.samplers import Weighted
 from uncertainty.inference.target import open_inputs
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
-from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, with_posterior
+from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree
 from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def lay_out(
     }
     if weighted.reliable:
         facts["log_evidence"], facts["log_evidence_se"] = weighted.log_evidence
-    return with_posterior(prior, groups, labels(problem), facts, coords)
+    return build_tree(groups, labels(problem), facts, coords, prior)
 
 
 def _evidence(problem: Problem) -> list[dict[str, object]]:

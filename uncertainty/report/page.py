@@ -37,7 +37,14 @@ from uncertainty.report.text import (
     headline,
     split_sentence,
 )
-from uncertainty.results import STATISTICS, draws_of, is_nested, main_quantity, summarize
+from uncertainty.results import (
+    STATISTICS,
+    check_tree,
+    draws_of,
+    is_nested,
+    main_quantity,
+    summarize,
+)
 from uncertainty.sampling import summarize_inputs
 from uncertainty.writing import write_text
 
@@ -87,6 +94,7 @@ def write_report(
     >>> "report.md" in names
     True
     """
+    check_tree(tree)
     folder = Path(folder)
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
     quantity = main_quantity(tree, quantity if quantity is not None else ranked)
@@ -132,6 +140,7 @@ def write_assumptions(
     ...     [path.name for path in write_assumptions(tree, folder)]
     ['assumptions.svg', 'assumptions.png']
     """
+    check_tree(tree)
     quantity = main_quantity(tree, quantity)
     summary, draws = headline(tree, quantity, (0.5, prob)), _draws_by_statistic(tree, quantity)
     inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}

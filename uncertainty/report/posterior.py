@@ -16,6 +16,7 @@ from uncertainty.report.text import Headline, figure_with_error, headline
 from uncertainty.results import (
     Group,
     batched,
+    check_tree,
     draws_of,
     ess_bulk,
     ess_tail,
@@ -155,6 +156,7 @@ def write_posterior(
     ...     [path.name for path in write_posterior(tree, folder)][:3]
     ['posterior.csv', 'updated.svg', 'updated.png']
     """
+    check_tree(tree)
     folder, quantity = Path(folder), main_quantity(tree, quantity)
     written = [write_csv(folder / "posterior.csv", posterior_table(tree))]
     prior, posterior = (_draws(tree, quantity, group) for group in _GROUPS)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.report.text import Headline, citation_sentence, doubts
-from uncertainty.results import STATISTICS, chances, group_of, summarize
+from uncertainty.results import STATISTICS, chances, check_tree, group_of, summarize
 from uncertainty.sampling import summarize_inputs, width_notices
 from uncertainty.writing import json_text, write_text
 
@@ -136,6 +136,8 @@ def write_provenance(
     ...     write_provenance(tree, folder, "mine.py").name
     'provenance.json'
     """
+    if isinstance(result, xr.DataTree):
+        check_tree(result)
     facts = {key: result.attrs[key] for key in ("priors", "priors_sha256", "seed", "versions")}
     told = json_text({**facts, "script": script}, indent=1)
     return write_text(Path(folder) / "provenance.json", told)

@@ -12,7 +12,14 @@ from uncertainty.report.files import write_csv, write_figure
 from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
 from uncertainty.report.record import add_chances, provenance_lines
 from uncertainty.report.text import chance_text, figure_with_error
-from uncertainty.results import STATISTICS, Chance, chances, unknown_figures, warnings_of
+from uncertainty.results import (
+    STATISTICS,
+    Chance,
+    chances,
+    check_tree,
+    unknown_figures,
+    warnings_of,
+)
 from uncertainty.writing import write_text
 
 
@@ -149,6 +156,8 @@ def write_scenarios(
     True
     """
     folder = Path(folder)
+    for tree in trees.values():
+        check_tree(tree)
     if table is None:
         table = summarize_scenarios(trees, prob, quantity=quantity)
     flat = table.reset_coords(drop=True).to_dataframe().reset_index()

@@ -19,6 +19,7 @@ from uncertainty.results import (
     is_nested,
     quoted_statistic,
     share_not_a_number,
+    share_not_finite,
     share_per_query,
     summarize,
     unknown_figures,
@@ -134,8 +135,16 @@ def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
     figures = (text for table in summary.tables for text in unknown_figures(table))
     found = [*warnings_of(tree), *dict.fromkeys(figures)]
     if not found and not np.isfinite(summary.tables[0]["sd"]).all():
-        found.append(f"some draws of {summary.quantity} are not finite: mend the model or inputs")
+        found.append(f"{_not_finite(tree, summary.quantity)}: mend the model or its inputs")
     return found
+
+
+def _not_finite(tree: xr.DataTree, quantity: str) -> str:
+    share = share_not_finite(tree, quantity)
+    # Finite values may still have squares that float64 does not hold.
+    return f"{quantity} is " + (
+        f"not finite for {100 * share:.3g} % of the draws" if share else "too large to be squared"
+    )
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
@@ -143,7 +152,7 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     row = summary.tables[0].sel(statistic=summary.quoted)
     central = float(tree["central"][summary.quantity])
     if not math.isfinite(float(row["sd"])):
-        return f"Some draws of {summary.quantity} are not finite, so it has no mean and no spread."
+        return f"{_not_finite(tree, summary.quantity)}, so it has no mean and no spread."
     if not float(row["sd"]):
         return f"Nothing is uncertain here: the model gives {summary.told(central)}."
     subject = f"the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else "the result"

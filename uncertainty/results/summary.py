@@ -2,55 +2,189 @@
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError, check_threshold, require_known
-from uncertainty.results.draws import (
-    STATISTICS,
-    Group,
-    chains_of,
-    draws_of,
-    group_of,
-    independent_draws,
-    of_queries,
-    share_not_a_number,
-)
 from uncertainty.results.estimate import (
     FEW,
+    LEVELS,
     NONE,
     Control,
     Estimate,
     Kind,
     chance_estimate,
+    ess_bulk,
+    ess_tail,
     exceedance_of_functions,
+    interval_of_function,
     mean_and_sd,
+    ogive_quantile,
     pool_of_functions,
     pooled_quantile,
     quantile_estimate,
+    r_hat,
     shortest_interval,
     shortest_of_functions,
     standard_error,
+    tail_of,
+    with_tail,
 )
-from uncertainty.results.health import ess_bulk, ess_tail, r_hat
-from uncertainty.results.sketched import (
-    chances_above,
-    describe_sketch,
-    is_nested,
-    numbers_of,
-    share_of_variances,
-)
-from uncertainty.results.tree import is_streamed
+from uncertainty.results.sketch import Ogive, unit_near
+from uncertainty.results.tree import BATCHES, MOMENTS, STATISTICS, is_nested, is_streamed
+
+Group: TypeAlias = Literal["prior", "posterior"]
+"""Which draws of a result are meant."""
 
 LOG_SHARE = ("log_share_per_query", "log_share_per_query_se")
 """Attributes of a stream of one output, where the share was found beside it."""
 
 _FIGURES = ("mean", "median", "lower", "upper")
+_EVEN = 2**12  # quantiles that stand in for the draws of a stream
+_TAIL = 2**17  # quantiles of a stream that show the shape of a tail
+
+
+def main_quantity(tree: xr.DataTree, name: object = None) -> str:
+    """Choose the output to speak of: the one named, else ``energy_wh`` or the first.
+
+    Raises
+    ------
+    InputError
+        If the result has no such output.
+    """
+    names = [str(name) for name in tree["central"].data_vars]
+    if name is not None:
+        return require_known("quantity", str(name), names)
+    return "energy_wh" if "energy_wh" in names else names[0]
+
+
+def group_of(tree: xr.DataTree, group: Group | None = None) -> Group:
+    """Choose the draws that are meant: the posterior where there is one.
+
+    Raises
+    ------
+    InputError
+        If a posterior is asked for and there is none.
+    """
+    if group is not None:
+        require_known("group", group, ("prior", "posterior"))
+    learned = "posterior" in tree.children
+    if group == "posterior" and not learned:
+        raise InputError.of("<group>", "the result has no posterior: use infer")
+    return group or ("posterior" if learned else "prior")
+
+
+def quoted_statistic(tree: xr.DataTree, quantity: str) -> str:
+    """The statistic that is quoted: a total follows the mean query, all else the typical one."""
+    return str(tree["central"][quantity].attrs.get("quoted", STATISTICS[0]))
+
+
+def draws_of(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> Floats:
+    """Draws of a statistic, shape (chain, draw): independent randomizations.
+
+    Quarters of the chains of a posterior stand in for these. A streamed result has no draws:
+    quantiles at even steps of probability stand in, as one chain.
+    """
+    require_known("statistic", statistic, STATISTICS)
+    if is_streamed(tree):
+        return ogive_of(tree, quantity, statistic).quantile((np.arange(_EVEN) + 0.5) / _EVEN)[None]
+    return batched(_chains(tree, quantity, statistic, group_of(tree, group)), tree, group)
+
+
+def _chains(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> Floats:
+    """Draws of a statistic as they were made, shape (chain, draw)."""
+    if statistic == "query" or not is_nested(tree):
+        return np.asarray(tree[f"{group}_predictive"][quantity].values)
+    return np.asarray(tree[f"{group}_statistics"][quantity].sel(statistic=statistic).values)
+
+
+def batched(draws: Floats, tree: xr.DataTree, group: Group | None = None) -> Floats:
+    """Quarters of chains in place of chains, where they are those of a posterior."""
+    if group_of(tree, group) == "prior":
+        return draws
+    return draws.reshape(len(draws) * BATCHES, -1)
+
+
+def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> float:
+    """Independent draws that a figure rests on; infinite where nothing is uncertain.
+
+    Those of a Markov chain count as many as are effective. Each of the queries of a chain serves
+    all its draws, so of one query there are no more than these.
+    """
+    inputs = tree[group].dataset.data_vars.values()
+    if all(np.ptp(np.asarray(values, np.float64)) == 0 for values in inputs):
+        return np.inf
+    chains = _chains(tree, quantity, statistic, group)
+    number = float(chains.size)
+    if group == "posterior" and np.isfinite(chains).all():
+        number = min(number, ess_bulk(chains), ess_tail(chains))
+    if statistic == "query" and is_nested(tree):
+        number = min(number, float(tree.attrs["queries"]) * len(batched(chains, tree, group)))
+    return number
+
+
+def share_not_a_number(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> float:
+    """Share of the draws that is NaN: of these no one can say whether they exceed anything.
+
+    A stream does not tell them from infinite ones.
+    """
+    if is_streamed(tree):
+        moments = _moments(tree, quantity, statistic)
+        return float(moments["not_finite"].sum() / moments["number"].sum())
+    which = group_of(tree, group)
+    missing = float(np.isnan(_chains(tree, quantity, statistic, which)).mean())
+    if statistic == "query" and is_nested(tree):  # the one query of a draw may be a lucky one
+        missing = missing or share_not_a_number(tree, quantity, "mean", which)
+    return missing
+
+
+def share_not_finite(tree: xr.DataTree, quantity: str) -> float:
+    """Share of the draws that is NaN or infinite, of whichever statistic has most of them."""
+    shares = [
+        share_not_a_number(tree, quantity, statistic)
+        if is_streamed(tree)
+        else float((~np.isfinite(_chains(tree, quantity, statistic, group_of(tree)))).mean())
+        for statistic in STATISTICS
+    ]
+    return max(shares)
+
+
+def _sketched(tree: xr.DataTree, group: str, name: str, statistic: str) -> np.ndarray:
+    """One statistic of a variable; all three are one where nothing varies per query."""
+    # Variables are read without their labels: xarray's selection costs more than the figures.
+    variables = tree[group].dataset.variables
+    names = list(variables["statistic"].values)
+    place = names.index(statistic if statistic in names else "query")
+    return np.asarray(variables[name].values[place])
+
+
+def _moments(tree: xr.DataTree, quantity: str, statistic: str) -> dict[str, Floats]:
+    """Each of `MOMENTS` of each chain."""
+    values = _sketched(tree, "prior_sketch", f"{quantity}_moments", statistic)
+    names = tree["prior_sketch"].dataset.variables["moment"].values.tolist()
+    return {name: values[:, names.index(name)] for name in MOMENTS}
+
+
+def ogive_of(tree: xr.DataTree, quantity: str, statistic: str) -> Ogive:
+    """Cumulative shares of a streamed result."""
+    variables, grain = tree["prior_sketch"].dataset.variables, f"{quantity}_grain"
+    edges = variables[f"{quantity}_edges"]
+    return Ogive.of_counts(
+        _sketched(tree, "prior_sketch", f"{quantity}_edges", statistic)
+        if edges.ndim > 1  # each statistic has its own
+        else edges.values,
+        _sketched(tree, "prior_sketch", quantity, statistic),
+        float(_sketched(tree, "prior_sketch", grain, statistic)) if grain in variables else 0.0,
+    )
 
 
 def summarize(
@@ -111,7 +245,9 @@ def summarize(
     >>> bool(row.lower < row["median"] < row.upper)
     True
     """
-    _check_interval(prob, kind)
+    if not 0 < prob < 1:
+        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    require_known("kind", kind, ("eti", "hdi"))
     names = [main_quantity(tree, name) for name in quantities or tree["central"].data_vars]
     # Where nothing varies per query the three statistics are one.
     chosen = STATISTICS if is_nested(tree) else ("query",) * len(STATISTICS)
@@ -125,44 +261,136 @@ def summarize(
         "statistic": list(STATISTICS),
         "units": ("quantity", [central[name].attrs.get("units", "") for name in names]),
     }
-    dims, interval = (
-        ("quantity", "statistic"),
-        {
-            "coverage_probability": prob,
-            "coverage_interval": kind,
-        },
-    )
-    told = dict.fromkeys(("lower", "upper"), interval)
+    interval = {"coverage_probability": prob, "coverage_interval": kind}
     table = {
-        key: (dims, np.array([[row[key] for row in line] for line in rows]), told.get(key))
+        key: (
+            ("quantity", "statistic"),
+            np.array([[row[key] for row in line] for line in rows]),
+            interval if key in ("lower", "upper") else None,
+        )
         for key in rows[0][0]
     }
     return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
 
 
-def _check_interval(prob: float, kind: str) -> None:
-    if not 0 < prob < 1:
-        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
-    require_known("kind", kind, ("eti", "hdi"))
-
-
 def _describe(
     tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind, group: Group
 ) -> dict[str, float]:
+    """Every figure of one statistic of one quantity, with its error."""
     if is_streamed(tree):
-        found = describe_sketch(tree, quantity, statistic, prob, kind)
+        figures = _describe_sketch(tree, quantity, statistic, prob, kind)
     elif statistic == "query" and is_nested(tree):
-        found = _describe_queries(tree, quantity, prob, kind, group)
+        figures = _describe_queries(tree, quantity, prob, kind, group)
     else:
-        control = _control(tree, quantity) if group == "prior" else None
-        draws = draws_of(tree, quantity, statistic, group)
-        number = independent_draws(tree, quantity, statistic, group)
-        found = _describe_draws(draws, prob, kind, control, number)
-    for key in _unknown(tree, quantity, statistic, group, found):
-        found[key] = found[key][0], np.inf
-    values = {key: value for key, (value, _) in found.items()}
-    errors = {f"mcse_{key}": error for key, (_, error) in found.items()}
-    return {**values, **errors, **_health(tree, quantity, statistic, group)}
+        figures = _describe_draws(tree, quantity, statistic, prob, kind, group)
+    for key in _unknown(tree, quantity, statistic, group, figures):
+        figures[key] = figures[key][0], np.inf
+    found = {key: value for key, (value, _) in figures.items()}
+    found |= {f"mcse_{key}": error for key, (_, error) in figures.items()}
+    if group == "posterior":
+        chains = _chains(tree, quantity, statistic, group)
+        found |= {
+            "ess_bulk": ess_bulk(chains),
+            "ess_tail": ess_tail(chains),
+            "r_hat": r_hat(chains),
+        }
+    return found
+
+
+def _describe_draws(
+    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind, group: Group
+) -> dict[str, Estimate]:
+    control = None
+    if group == "prior" and is_nested(tree) and "prior_control" in tree.children:
+        # Outputs with queries at their medians follow the typical and the mean query.
+        functions = np.asarray(tree["prior_control_quantiles"][quantity].values)
+        if np.isfinite(functions).all():
+            control = Control(np.asarray(tree["prior_control"][quantity].values), functions)
+    draws = draws_of(tree, quantity, statistic, group)
+    number = independent_draws(tree, quantity, statistic, group)
+    mean, sd = mean_and_sd(draws)
+    median = quantile_estimate(draws, 0.5, control, number)
+    if kind == "hdi":
+        lower, upper = shortest_interval(draws, prob, number)
+    else:
+        tails = ((1 - prob) / 2, (1 + prob) / 2)
+        lower, upper = (quantile_estimate(draws, p, control, number) for p in tails)
+    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+
+
+def _describe_queries(
+    tree: xr.DataTree, quantity: str, prob: float, kind: Kind, group: Group
+) -> dict[str, Estimate]:
+    """Summarize all queries of all draws, from their quantile functions and exact moments."""
+    means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
+    functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
+    number = independent_draws(tree, quantity, "query", group)
+    pairs = independent_draws(tree, quantity, "typical", group) * float(tree.attrs["queries"])
+    pool = pool_of_functions(functions, number, pairs)
+    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
+    mean, sd_of_means = mean_and_sd(means)
+    # A standard deviation is no better known than that of the means, or than those that it is of.
+    known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
+    each = np.sqrt((sds**2).mean(1) + means.var(1))
+    sd = pooled_sd, float(standard_error(each)) if known else np.inf
+    if kind == "hdi":
+        lower, upper = shortest_of_functions(functions, prob, number)
+    else:
+        lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
+    median = pooled_quantile(pool, 0.5)
+    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+
+
+def _of_queries(
+    tree: xr.DataTree, quantity: str, names: Sequence[str], group: Group
+) -> list[Floats]:
+    """Statistics of the queries of each draw, shape (chain, draw) each."""
+    kept = tree[f"{group}_statistics"][quantity]
+    return [batched(np.asarray(kept.sel(statistic=n).values), tree, group) for n in names]
+
+
+def _describe_sketch(
+    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
+) -> dict[str, Estimate]:
+    """Summarize from a sketch and moments; no quantiles where a value is not finite."""
+    moments = _moments(tree, quantity, statistic)
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.max([np.abs(moments["mean"]), moments["sd"]])))
+    means, sds = moments["mean"] / unit, moments["sd"] / unit
+    mean = unit * float(means.mean()), unit * float(standard_error(means))
+    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
+    sd = unit * pooled_sd, unit * float(standard_error(sds))
+    if moments["not_finite"].any():
+        lost = np.nan, np.nan
+        return {"mean": mean, "sd": sd, "median": lost, "lower": lost, "upper": lost}
+    ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
+    seen = int(min(count, _TAIL))
+    tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
+    # More draws have seen more of it.
+    unseen = tail.unseen * (count / seen) ** (tail.upper - 1)
+    mean, sd = with_tail(mean, sd, replace(tail, unseen=unseen))
+    median = ogive_quantile(ogive, 0.5, number)
+    if kind == "eti":
+        lower, upper = (ogive_quantile(ogive, p, number) for p in ((1 - prob) / 2, (1 + prob) / 2))
+    else:
+        ends = interval_of_function(ogive.quantile(LEVELS), prob, kind)
+        each = [interval_of_function(f, prob, kind) for f in ogive.functions(LEVELS)]
+        hidden = [ogive.hidden(float(ogive.shares(end)[1].mean())) for end in ends]
+        errors = np.hypot(standard_error(np.array(each)), hidden)
+        errors = errors if number * (1 - prob) >= NONE else np.full(2, np.inf)
+        lower, upper = zip(ends.tolist(), errors.tolist(), strict=True)
+    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+
+
+def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
+    """Independent draws that a figure of a stream rests on, and draws in all.
+
+    Each of the queries of a chain serves all its draws.
+    """
+    draws, queries = float(tree.attrs["draws"]), float(tree.attrs["queries"])
+    if statistic != "query" or not is_nested(tree):
+        return draws, draws
+    return min(draws, queries * float(tree.attrs["randomizations"])), draws * queries
 
 
 def _unknown(
@@ -179,9 +407,7 @@ def _unknown(
     return ("mean", "sd") if lost or unseen else ()
 
 
-def unknown_figures(
-    table: xr.Dataset, shown: Sequence[str] = ("mean", "median", "lower", "upper")
-) -> list[str]:
+def unknown_figures(table: xr.Dataset, shown: Sequence[str] = _FIGURES) -> list[str]:
     """Say which figures of one quantity the draws cannot give, and what to do.
 
     Parameters
@@ -220,61 +446,6 @@ def unknown_figures(
         need = f"make {FEW / outside:.1g} draws or more, or ask for a narrower interval"
         found.append(f"{text} the draws show: {need}")
     return found
-
-
-def _health(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> dict[str, float]:
-    """How well the chains of a posterior have mixed."""
-    if group == "prior":
-        return {}
-    chains = chains_of(tree, quantity, statistic, group)
-    return {"ess_bulk": ess_bulk(chains), "ess_tail": ess_tail(chains), "r_hat": r_hat(chains)}
-
-
-def _control(tree: xr.DataTree, quantity: str) -> Control | None:
-    """Outputs with queries at their medians: they follow the typical and the mean query."""
-    if not is_nested(tree) or "prior_control" not in tree.children:
-        return None
-    groups = ("prior_control", "prior_control_quantiles")
-    draws, functions = (np.asarray(tree[group][quantity].values) for group in groups)
-    return Control(draws, functions) if np.isfinite(functions).all() else None
-
-
-def _describe_draws(
-    draws: Floats, prob: float, kind: Kind, control: Control | None, number: float
-) -> dict[str, Estimate]:
-    mean, sd = mean_and_sd(draws)
-    found = {"mean": mean, "sd": sd, "median": quantile_estimate(draws, 0.5, control, number)}
-    if kind == "hdi":
-        ends = shortest_interval(draws, prob, number)
-        return found | dict(zip(("lower", "upper"), ends, strict=True))
-    tails = (("lower", (1 - prob) / 2), ("upper", (1 + prob) / 2))
-    return found | {key: quantile_estimate(draws, p, control, number) for key, p in tails}
-
-
-def _describe_queries(
-    tree: xr.DataTree, quantity: str, prob: float, kind: Kind, group: Group
-) -> dict[str, Estimate]:
-    """Summarize all queries of all draws, from their quantile functions and exact moments."""
-    means, sds = of_queries(tree, quantity, ("mean", "sd"), group)
-    functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
-    number = independent_draws(tree, quantity, "query", group)
-    pairs = independent_draws(tree, quantity, "typical", group) * float(tree.attrs["queries"])
-    pool = pool_of_functions(functions, number, pairs)
-    variance = (sds**2).mean(1) + means.var(1)
-    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
-    mean, sd_of_means = mean_and_sd(means)
-    # A standard deviation is no better known than that of the means, or than those that it is of.
-    known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
-    found = {
-        "mean": mean,
-        "sd": (pooled_sd, float(standard_error(np.sqrt(variance))) if known else np.inf),
-        "median": pooled_quantile(pool, 0.5),
-    }
-    if kind == "hdi":
-        ends = shortest_of_functions(functions, prob, number)
-        return found | dict(zip(("lower", "upper"), ends, strict=True))
-    tails = (("lower", (1 - prob) / 2), ("upper", (1 + prob) / 2))
-    return found | {key: pooled_quantile(pool, p) for key, p in tails}
 
 
 def exceedance(
@@ -325,8 +496,8 @@ def exceedance(
         text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
         raise InputError.of("<exceedance>", f"{text}: mend the model, or its inputs")
     if is_streamed(tree):
-        each, hidden = chances_above(tree, threshold, quantity, statistic)
-        chance, error = chance_estimate(each, *numbers_of(tree, statistic))
+        each, hidden = _shares_above(tree, threshold, quantity, statistic)
+        chance, error = chance_estimate(each, *_numbers(tree, statistic))
         return chance, float(np.hypot(error, hidden))
     number = independent_draws(tree, quantity, statistic, which)
     if statistic == "query" and is_nested(tree):
@@ -340,18 +511,20 @@ def exceedance(
     return chance, np.inf if unknown else error
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Of the logarithm (or the value) over queries, for each draw: shape (chain, draw)."""
+def _shares_above(
+    tree: xr.DataTree, threshold: float, quantity: str, statistic: str
+) -> tuple[Floats, float]:
+    """Share of each chain above a threshold, and how far a bin may hide the share of all.
 
-    means: Floats
-    sds: Floats
-
-    def share(self) -> Floats:
-        """Share of the variance that is within a draw, for each chain."""
-        within, between = (self.sds**2).mean(-1), self.means.var(-1)
-        total = within + between
-        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
+    As counted where it was named beforehand, else read from the sketch.
+    """
+    if "prior_exceedance" in tree.children:
+        limits = tree["prior_exceedance"].dataset.variables.get(f"{quantity}_threshold")
+        if limits is not None and threshold in limits.values:
+            shares = _sketched(tree, "prior_exceedance", quantity, statistic)
+            return np.asarray(shares[:, limits.values.tolist().index(threshold)]), 0.0
+    ogive = ogive_of(tree, quantity, statistic)
+    return np.asarray(1 - ogive.shares(threshold)[1]), ogive.hidden_share(threshold)
 
 
 class Chance(NamedTuple):
@@ -417,37 +590,27 @@ def share_per_query(
     require_known("scale", scale, ("log", "linear"))
     missing = share_not_a_number(tree, quantity, "mean", group)
     if missing:
-        text = (
-            f"is not a number for {100 * missing:.3g} % of the draws, so its variance has no parts"
-        )
-        raise InputError.of(
-            "<share_per_query>", f"{quantity} {text}: mend the model, or its inputs"
-        )
+        text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
+        advice = "so its variance has no parts: mend the model, or its inputs"
+        raise InputError.of("<share_per_query>", f"{text}, {advice}")
     if not is_nested(tree):
         return 0.0, 0.0
     if is_streamed(tree) and scale == "log":
         kept = [float(tree.attrs.get(key, np.nan)) for key in LOG_SHARE]
         return kept[0], kept[1]
     if is_streamed(tree):
-        return share_of_variances(tree, quantity)
+        between, total = (_moments(tree, quantity, s)["variance"] for s in ("mean", "query"))
+        pooled = float(1 - between.mean() / total.mean())
+        return pooled, float(standard_error(1 - between / total))
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    means, sds = of_queries(tree, quantity, names, group_of(tree, group))
-    pooled = float(_Moments(means.ravel(), sds.ravel()).share())
-    error = float(standard_error(_Moments(means, sds).share()))
+    means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+
+    def share(means: Floats, sds: Floats) -> Floats:
+        within, between = (sds**2).mean(-1), means.var(-1)
+        total = within + between
+        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
+
     # A variance is a mean of squares: where the tail rules it, no one knows its parts.
     ruled = any(np.isinf(mean_and_sd(values)[0][1]) for values in (means**2, sds**2))
-    return pooled, np.inf if ruled and scale == "linear" else error
-
-
-def main_quantity(tree: xr.DataTree, name: object = None) -> str:
-    """Choose the output to speak of: the one named, else ``energy_wh`` or the first.
-
-    Raises
-    ------
-    InputError
-        If the result has no such output.
-    """
-    names = [str(name) for name in tree["central"].data_vars]
-    if name is not None:
-        return require_known("quantity", str(name), names)
-    return "energy_wh" if "energy_wh" in names else names[0]
+    error = np.inf if ruled and scale == "linear" else float(standard_error(share(means, sds)))
+    return float(share(means.ravel(), sds.ravel())), error

@@ -155,15 +155,15 @@ def simulate(
         "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
         **description(problem, [*few, *load_notices(problem, inputs)]),
     }
-    return build_tree(
-        inputs=_by_chain({name: inputs[name] for name in problem.assumptions}, count),
-        outputs=_by_chain({name: outputs[name] for name in problem.outputs}, count),
-        central=problem.central(),
-        labels=labels(problem),
-        attributes=provenance(**facts),
-        nested={**reduced.groups, **_control(problem, count, seed)} if problem.varies else None,
-        coords={"statistic": QUERY_STATISTICS, "level": LEVELS},
-    )
+    groups: dict[str, Mapping[str, Floats | float]] = {
+        "prior": _by_chain({name: inputs[name] for name in problem.assumptions}, count),
+        "prior_predictive": _by_chain({name: outputs[name] for name in problem.outputs}, count),
+        "central": problem.central(),
+        **reduced.groups,
+        **(_control(problem, count, seed) if problem.varies else {}),
+    }
+    coords = {"statistic": QUERY_STATISTICS, "level": LEVELS.tolist()}
+    return build_tree(groups, labels(problem), provenance(**facts), coords)
 
 
 def _points_per_chain(problem: Problem, draws: int | None) -> int:

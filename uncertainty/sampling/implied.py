@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from uncertainty.errors import InputError
 from uncertainty.results import quantile_estimate
 
 WIDEST = 1e4
@@ -24,6 +25,11 @@ def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
         Variables ``p5``, ``median``, ``p95`` and ``mcse_p5`` and so on, over ``input``; coordinates
         ``units`` and ``law``.
 
+    Raises
+    ------
+    InputError
+        If it is a streamed result that has kept no inputs.
+
     Examples
     --------
     >>> import uncertainty as un
@@ -31,6 +37,9 @@ def summarize_inputs(tree: xr.DataTree) -> xr.Dataset:
     >>> "output_tokens" in summarize_inputs(tree)["input"]
     True
     """
+    if "prior" not in tree.children:
+        text = "a streamed result keeps no inputs: make the stream with sample=4096"
+        raise InputError.of("<result>", text)
     names = [str(name) for name in tree["prior"].data_vars]
     rows = [dict(_percentiles(tree, name)) for name in names]
     attributes = [tree["prior"][name].attrs for name in names]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from uncertainty.problem import Problem, each_point
-from uncertainty.results import MOMENTS, provenance, streamed_tree
+from uncertainty.results import MOMENTS, build_tree, provenance
 from uncertainty.sampling.description import (
     MEANINGLESS,
     description,
@@ -66,9 +66,8 @@ def stream_tree(
         "prior_sketch": _sketched(totals),
         **_asked_for(problem, totals, wanted),
     }
-    return streamed_tree(
-        {name: group for name, group in groups.items() if group},
-        central,
+    return build_tree(
+        {"central": central, **{name: group for name, group in groups.items() if group}},
         labels(problem),
         provenance(**facts),
         {
