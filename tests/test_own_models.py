@@ -155,7 +155,7 @@ def test_a_model_reads_what_it_reads_when_the_problem_is_built():
     ],
 )
 def test_a_file_that_gives_no_model_is_refused_at_its_line(tmp_path, text, name, message):
-    from uncertainty.files.functions import model_of_text
+    from uncertainty.files import model_of_text
 
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(un.InputError, match=message):

@@ -10,7 +10,7 @@ from scipy.special import gammaln, log_ndtr, ndtr
 
 from uncertainty.arrays import in_float64
 from uncertainty.distributions import compile_law
-from uncertainty.files.assumptions import Law
+from uncertainty.files import Law
 
 Z = np.linspace(-6, 6, 601)
 BELOW, ABOVE = ndtr(Z), ndtr(-Z)

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 import uncertainty as un
 from uncertainty.arrays import in_float64
 from uncertainty.distributions import compile_law
-from uncertainty.files.assumptions import Law
+from uncertainty.files import Law
 
 P = np.concatenate([[1e-9, 1e-4], np.linspace(0.005, 0.995, 199), [1 - 1e-4, 1 - 1e-9]])
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from uncertainty.arrays import in_float64
 from uncertainty.distributions import FAMILIES, compile_law
-from uncertainty.files.assumptions import Law
+from uncertainty.files import Law
 
 U = np.concatenate([[1e-6, 1e-3], np.linspace(0.01, 0.99, 60), [0.999, 1 - 1e-6]])
 examples = partial(settings, deadline=None, derandomize=True, phases=[Phase.generate])

@@ -11,8 +11,7 @@ from scipy.special import ndtr, ndtri
 import uncertainty as un
 from uncertainty.arrays import in_float64
 from uncertainty.distributions import compile_law
-from uncertainty.files.assumptions import Law
-from uncertainty.files.values import Reference
+from uncertainty.files import Law, Reference
 
 P = np.concatenate([[1e-9, 1e-3], np.linspace(0.005, 0.995, 199), [0.999, 1 - 1e-9]])
 

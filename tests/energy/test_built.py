@@ -137,7 +137,7 @@ def test_a_model_that_cannot_be_built_is_a_fault(stated, message):
 
 
 def test_a_model_is_read_from_a_command():
-    from uncertainty.files.functions import model_of_text
+    from uncertainty.files import model_of_text
 
     assert compose(model_of_text("{fleet: {ensemble: {flops: 1, roofline: 1}}}"))[0].weights == {
         "flops": 0.5,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uncertainty.arrays import in_float64
-from uncertainty.files.expressions import FUNCTIONS, ExpressionError, names_in, parse_expression
+from uncertainty.files.assumptions import FUNCTIONS, ExpressionError, names_in, parse_expression
 from uncertainty.problem.joint import evaluate
 
 NAMES = {"a": 2.5, "b": 0.5}

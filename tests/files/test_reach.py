@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.files import data
+from uncertainty.files import library as data
 from uncertainty.files.library import shipped_folder, shipped_names
 
 MODEL = {"model": lambda **inputs: inputs["x"]}

@@ -5,10 +5,10 @@ import random
 import pytest
 
 import uncertainty as un
+from uncertainty.files import given_layer, resolve
 from uncertainty.files.document import parse_yaml, to_plain, yaml_text
 from uncertainty.files.evidence import read_evidence
 from uncertainty.files.library import Place, shipped_folder
-from uncertainty.files.resolve import resolve
 
 HEAD = "schema: 1\nassumptions:\n  x:\n"
 ANCHOR = "schema: 1\ntitle: &a One\nassumptions:\n"
@@ -126,7 +126,8 @@ def test_mutated_files_end_in_located_faults_and_nothing_else(tmp_path):
         if name.startswith("evidence"):
             faults = read_evidence(str(path), Place(tmp_path, tmp_path)).faults
         else:
-            faults = resolve(un.load_priors(path), {}, None).faults
+            priors = un.load_priors(path)
+            faults = resolve(priors, given_layer({}, priors.place), None).faults
         own = [fault for fault in faults if fault.path == str(path)]
         assert all(fault.line and fault.column for fault in own), path.read_text()
 

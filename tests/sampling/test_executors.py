@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.files.functions import load_function
+from uncertainty.files.library import load_function
 from uncertainty.sampling import blocks
 
 DRAWS = 2**18

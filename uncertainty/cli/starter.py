@@ -59,8 +59,8 @@ def init(
 def _faults(file: Path) -> tuple[Fault, ...]:
     """Find what is wrong with a file that was written: it must say the same as its source."""
     from uncertainty import load_priors
-    from uncertainty.files import resolve, stated_evidence
+    from uncertainty.files import given_layer, resolve, stated_evidence
 
     priors = load_priors(file)
     evidence = (fault for item in stated_evidence(priors) for fault in item.faults)
-    return (*resolve(priors, {}, None).faults, *evidence)
+    return (*resolve(priors, given_layer({}, priors.place), None).faults, *evidence)

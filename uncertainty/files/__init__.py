@@ -1,10 +1,26 @@
 """What the user wrote: files to frozen objects; the only room that reads them."""
 
-from uncertainty.files.assumptions import Assumption, Correlation, Law, Number, Resolution
+from uncertainty.files.assumptions import (
+    Assumption,
+    Correlation,
+    Expression,
+    Law,
+    Layer,
+    Number,
+    Resolution,
+    names_in,
+    parse_expression,
+)
 from uncertainty.files.catalogue import KINDS, catalogue
-from uncertainty.files.claims import Claim, Term, Today, read_ledger
-from uncertainty.files.correlations import correlation_matrix
 from uncertainty.files.document import Key, parse_yaml, yaml_text
+from uncertainty.files.entries import (
+    NO_NAME,
+    AssumptionEntry,
+    Claim,
+    Term,
+    Today,
+    read_ledger,
+)
 from uncertainty.files.evidence import (
     MULTIPLYING,
     Evidence,
@@ -16,13 +32,13 @@ from uncertainty.files.evidence import (
     stated_evidence,
     stated_measurement,
 )
-from uncertainty.files.expressions import Expression, names_in, parse_expression
-from uncertainty.files.functions import LOADED_AS, file_of_function, model_of_text
+from uncertainty.files.families import Reference, Scalar, hint_for_number
 from uncertainty.files.json_schema import json_schemas
-from uncertainty.files.layers import Layer
 from uncertainty.files.library import (
+    LOADED_AS,
     InputFile,
     Place,
+    file_of_function,
     find_file,
     shipped_folder,
     shipped_names,
@@ -30,11 +46,16 @@ from uncertainty.files.library import (
     source_keys,
     sources,
 )
-from uncertainty.files.priors import GIVEN, Priors, given_layer, load_priors
-from uncertainty.files.resolve import resolve
-from uncertainty.files.schema import NO_NAME, AssumptionEntry
+from uncertainty.files.priors import (
+    GIVEN,
+    Priors,
+    correlation_matrix,
+    given_layer,
+    load_priors,
+    model_of_text,
+    resolve,
+)
 from uncertainty.files.starter import starting_file
-from uncertainty.files.values import Reference, Scalar, hint_for_number
 
 __all__ = [
     "GIVEN",

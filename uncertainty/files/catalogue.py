@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Literal, overload
 
 from uncertainty.errors import Fault, nearest
+from uncertainty.files.assumptions import Layer
 from uncertainty.files.document import Document, Plain, read_document
-from uncertainty.files.layers import Layer
-from uncertainty.files.library import Place, shipped_folder, shown_path
-from uncertainty.files.schema import (
+from uncertainty.files.entries import (
     AssumptionEntry,
     CatalogueEntry,
     CatalogueFile,
     Hardware,
     Picked,
     Precision,
+    validate,
 )
-from uncertainty.files.validation import validate
+from uncertainty.files.library import Place, shipped_folder, shown_path
 
 _FORMATS = ("bf16", "fp16")  # computed in where no precision is named
 _FILES = {"hardware": "hardware.yaml", "precision": "hardware.yaml", "llm": "models.yaml"}
@@ -43,16 +43,16 @@ class Expansion:
     faults, notices : tuple of Fault
     missing : frozenset of str
         Names that unknown bundles would have given: that they are not there is no second fault.
-    lacking : tuple of (str, Fault)
+    lacking : mapping of str to Fault
         Names that only some of the bundles chosen among have, and nothing else states.
     """
 
     layers: tuple[Layer, ...]
     names: tuple[str, ...]
-    faults: tuple[Fault, ...] = ()
-    notices: tuple[Fault, ...] = ()
-    missing: frozenset[str] = frozenset()
-    lacking: tuple[tuple[str, Fault], ...] = ()
+    faults: tuple[Fault, ...]
+    notices: tuple[Fault, ...]
+    missing: frozenset[str]
+    lacking: Mapping[str, Fault]
 
 
 def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, list[Fault]]:
@@ -65,10 +65,10 @@ def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, l
 
 @lru_cache(maxsize=4)
 def _shipped(file: str) -> tuple[Document, CatalogueFile]:
-    document, found, faults = read_catalogue(shipped_folder() / "catalogue" / file)
-    if document is None or found is None:
+    document, entry, faults = read_catalogue(shipped_folder() / "catalogue" / file)
+    if document is None or entry is None:
         raise RuntimeError(f"the shipped catalogue is broken: {faults[0]}")
-    return document, found
+    return document, entry
 
 
 @overload
@@ -89,43 +89,56 @@ def catalogue(kind: str) -> Mapping[str, CatalogueEntry]:
     return entries
 
 
+def choice_of(kind: str) -> str:
+    """Name the assumption that says which of several catalogue names holds: its number, from 0."""
+    return f"{kind}_choice"
+
+
 def expand(layers: Sequence[Layer]) -> Expansion:
     """Put the layers of bundles below the layers that name them."""
-    faults = [fault for layer in layers for fault in _unknown(layer)]
+    result, names, missing = list[Layer](), list[str](), set[str]()
+    faults, notices, lacking = list[Fault](), list[Fault](), dict[str, Fault]()
     known = [
         {kind: names for kind, names in layer.bundles.items() if set(names) <= {*catalogue(kind)}}
         for layer in layers
     ]
     last = {kind: i for i, bundles in enumerate(known) for kind in bundles}
-    result, names, lacking = list[Layer](), list[str](), list[tuple[str, Fault]]()
+    replaced = dict[str, str]()
     for i, layer in enumerate(layers):
         names += _names(layer, known[i])
-        for kind, chosen in known[i].items():
-            if last[kind] == i:
+        shown = {kind: " or ".join(chosen) for kind, chosen in layer.bundles.items()}
+        for kind, chosen in layer.bundles.items():
+            if kind in replaced:
+                text = f"overrides {replaced[kind]} -> {shown[kind]}"
+                notices.append(layer.fault(kind, (), text))
+            if kind not in known[i]:
+                for name in chosen:
+                    if name not in catalogue(kind):
+                        hint = nearest(name, catalogue(kind))
+                        text = f"{name!r} is no {kind} of the catalogue{hint}"
+                        faults.append(layer.fault(kind, (), text))
+                missing.update(*(entry.assumptions for entry in catalogue(kind).values()))
+                missing.update(["peak_flops"] if kind == "hardware" else [])
+            elif last[kind] == i:
                 result.append(_bundle(kind, chosen))
-                stated = {name for later in layers[i:] for name in later.stated}
-                lacking += [pair for pair in _lacking(layer, kind, chosen) if pair[0] not in stated]
+                later = {name for above in layers[i:] for name in above.stated}
+                lacking |= {k: v for k, v in _lacking(layer, kind, chosen) if k not in later}
+        replaced |= shown
         if "hardware" in last and i == max(last["hardware"], last.get("precision", -1)):
-            peak, missing = _peak(layer, {kind: known[at][kind] for kind, at in last.items()})
-            result += [peak] if peak else []
-            faults += missing
+            peak = _peak(layer, {kind: known[at][kind] for kind, at in last.items()})
+            if isinstance(peak, Fault):
+                faults.append(peak)
+            else:
+                result.append(peak)
         result.append(layer)
     return Expansion(
         tuple(result),
         tuple(dict.fromkeys(names)),
         tuple(faults),
-        (*_told(layers),),
-        frozenset(name for layer in layers for name in _missing(layer)),
-        tuple(lacking),
+        tuple(notices),
+        frozenset(missing),
+        lacking,
     )
-
-
-def _missing(layer: Layer) -> Iterator[str]:
-    for kind, names in layer.bundles.items():
-        if not set(names) <= {*catalogue(kind)}:
-            for entry in catalogue(kind).values():
-                yield from entry.assumptions
-            yield from ["peak_flops"] if kind == "hardware" else []
 
 
 def _names(layer: Layer, known: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
@@ -141,90 +154,59 @@ def _names(layer: Layer, known: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
             yield choice_of(name)
 
 
-def _unknown(layer: Layer) -> Iterator[Fault]:
-    for kind, names in layer.bundles.items():
-        for name in names:
-            if name not in catalogue(kind):
-                text = f"{name!r} is no {kind} of the catalogue{nearest(name, catalogue(kind))}"
-                yield layer.fault(kind, (), text)
-
-
 def _bundle(kind: str, names: tuple[str, ...]) -> Layer:
     document = _shipped(_FILES[kind])[0]
-    own = [catalogue(kind)[name].assumptions for name in names]
-    common = [key for key in own[0] if all(key in other for other in own)]
-    entries = {key: _picked(choice_of(kind), [other[key] for other in own]) for key in common}
+    first, *others = [catalogue(kind)[name].assumptions for name in names]
+    entries = {
+        key: _picked(choice_of(kind), [entry, *(other[key] for other in others)])
+        for key, entry in first.items()
+        if all(key in other for other in others)
+    }
     return Layer(document, (kind, names[0], "assumptions"), entries, tuple(entries), bundle=True)
 
 
 def _lacking(layer: Layer, kind: str, names: tuple[str, ...]) -> Iterator[tuple[str, Fault]]:
     """Yield the inputs that some of the names chosen among have, and others do not."""
-    own = {name: catalogue(kind)[name].assumptions for name in names}
-    for key in sorted({key for entries in own.values() for key in entries}):
-        without = ", ".join(name for name, entries in own.items() if key not in entries)
+    entries = {name: catalogue(kind)[name].assumptions for name in names}
+    for key in sorted({key for assumptions in entries.values() for key in assumptions}):
+        without = ", ".join(name for name, others in entries.items() if key not in others)
         if without:
             text = f"the catalogue has no {key} of {without}; state {key}, or leave them out"
             yield key, layer.fault(kind, (), text)
 
 
-def choice_of(kind: str) -> str:
-    """Name the assumption that says which of several catalogue names holds: its number, from 0."""
-    return f"{kind}_choice"
-
-
 def _picked(place: str, entries: Sequence[AssumptionEntry]) -> AssumptionEntry:
     """Let an expression pick one of several numbers."""
-    if len(entries) == 1:
-        return entries[0]
     first = entries[0]
-    return Picked(
-        expression=place,
-        numbers=tuple(_number(entry) for entry in entries),
-        unit=first.unit,
-        source=first.source,
-        basis=first.basis,
-    )
+    if len(entries) == 1:
+        return first
+    numbers = tuple(entry.fixed for entry in entries)
+    facts = {"unit": first.unit, "source": first.source, "basis": first.basis}
+    return Picked(expression=place, numbers=numbers, **facts)
 
 
-def _number(entry: AssumptionEntry) -> float:
-    assert isinstance(entry.fixed, float)  # the numbers of catalogues that may be chosen from are
-    return entry.fixed
-
-
-def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> tuple[Layer | None, list[Fault]]:
+def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> Layer | Fault:
     """Peak of the hardware in the first format of the precision that it has."""
-    wanted = [catalogue("precision")[name].formats for name in chosen.get("precision", ())]
+    formats = [catalogue("precision")[name].formats for name in chosen.get("precision", ())]
     peaks = []
     for name in chosen["hardware"]:
         known = catalogue("hardware")[name].peak_flops
-        for formats in wanted or [_FORMATS]:
-            best = next((own for own in formats if own in known), None)
+        for usable in formats or [_FORMATS]:
+            best = next((key for key in usable if key in known), None)
             if best is None:
                 kind = "precision" if "precision" in layer.bundles else "hardware"
-                text = (
-                    f"{name!r} computes in {', '.join(known)}, and {', '.join(formats)} is wanted"
-                )
-                return None, [layer.fault(kind, (), text)]
+                text = f"{name!r} computes in {', '.join(known)}, and {', '.join(usable)} is wanted"
+                return layer.fault(kind, (), text)
             peaks.append(known[best])
     places = [
         choice_of(kind) for kind in ("hardware", "precision") if len(chosen.get(kind, "")) > 1
     ]
-    place = f"{places[0]} * {len(wanted)} + {places[1]}" if len(places) > 1 else "".join(places)
+    # The peaks stand in rows of one accelerator each.
+    place = f"{places[0]} * {len(formats)} + {places[1]}" if len(places) > 1 else "".join(places)
     document = _shipped(_FILES["hardware"])[0]
-    entries = {"peak_flops": _picked(place, peaks)}
     at = ("hardware", chosen["hardware"][0])
-    return Layer(document, at, entries, (*entries,), bundle=True), []
-
-
-def _told(layers: Sequence[Layer]) -> Iterator[Fault]:
-    """Report the bundles that a later layer replaces."""
-    seen = dict[str, str]()
-    for layer in layers:
-        told = {kind: " or ".join(names) for kind, names in layer.bundles.items()}
-        for kind, name in told.items():
-            if kind in seen:
-                yield layer.fault(kind, (), f"overrides {seen[kind]} -> {name}")
-        seen.update(told)
+    entries = {"peak_flops": _picked(place, peaks)}
+    return Layer(document, at, entries, (*entries,), bundle=True)
 
 
 def take_bundles(
@@ -232,33 +214,22 @@ def take_bundles(
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, Plain]]:
     """Split what a layer states into catalogue names and assumptions.
 
-    A choice of names leaves the choice itself as an assumption.
+    A catalogue name is a string, ``fixed``, or a ``choice`` of names; a choice leaves the number
+    of the name that holds as an assumption, with all else that was said of it.
     """
-    names = {kind: _chosen(entries[kind]) for kind in _FILES if kind in entries}
-    bundles = {kind: found for kind, found in names.items() if found}
-    rest = {name: entry for name, entry in entries.items() if name not in bundles}
-    for kind, found in bundles.items():
-        if len(found) > 1:
-            rest[choice_of(kind)] = _choice(entries[kind], len(found))
+    bundles, rest = dict[str, tuple[str, ...]](), dict(entries)
+    for kind in KINDS:
+        entry = entries.get(kind)
+        if isinstance(entry, dict) and list(entry) == ["fixed"]:
+            entry = entry["fixed"]
+        choice = entry.get("choice") if isinstance(entry, dict) else None
+        options = choice.get("options") if isinstance(choice, dict) else [entry]
+        names = options if isinstance(options, list) else []
+        if not names or not all(isinstance(name, str) for name in names):
+            continue
+        bundles[kind] = tuple(str(name) for name in names)
+        del rest[kind]
+        if isinstance(entry, dict) and isinstance(choice, dict) and len(names) > 1:
+            numbers: list[Plain] = [*range(len(names))]
+            rest[choice_of(kind)] = {**entry, "choice": {**choice, "options": numbers}}
     return bundles, rest
-
-
-def _chosen(entry: Plain) -> tuple[str, ...]:
-    """Catalogue names that an entry is: a string, ``fixed``, or a ``choice`` of names."""
-    stated = entry
-    if isinstance(entry, dict) and list(entry) == ["fixed"]:
-        stated = entry["fixed"]
-    if isinstance(stated, str):
-        return (stated,)
-    choice = stated.get("choice") if isinstance(stated, dict) else None
-    options = choice.get("options") if isinstance(choice, dict) else None
-    names = [name for name in options if isinstance(name, str)] if isinstance(options, list) else []
-    return tuple(names) if isinstance(options, list) and len(names) == len(options) else ()
-
-
-def _choice(entry: Plain, count: int) -> Plain:
-    """State which name holds by its number; all else that was said of the choice stays."""
-    assert isinstance(entry, dict)
-    law = entry["choice"]
-    assert isinstance(law, dict)
-    return {**entry, "choice": {**law, "options": [*range(count)]}}

@@ -1,7 +1,7 @@
 """Evidence files: measured rows, and how a measurement differs from what a model gives."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,21 +11,20 @@ from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault, nearest
+from uncertainty.files.assumptions import Layer, convert
 from uncertainty.files.catalogue import KINDS, expand
-from uncertainty.files.conversion import Inherited, convert
 from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
-from uncertainty.files.layers import Layer
-from uncertainty.files.library import Place, find_file, missing_file, shipped_folder, shown_path
-from uncertainty.files.priors import Priors, Stated, expanded, given_layer, layer_of, wrong_format
-from uncertainty.files.schema import (
+from uncertainty.files.entries import (
     AssumptionEntry,
     MeasurementEntry,
     ModelEntry,
     Name,
     RandomEffectEntry,
+    validate,
 )
-from uncertainty.files.validation import validate
-from uncertainty.files.values import Quantity, Scalar, parse_value
+from uncertainty.files.families import Quantity, Scalar, parse_value, refusal
+from uncertainty.files.library import Place, find_file, missing_file, shipped_folder, shown_path
+from uncertainty.files.priors import Priors, given_layer, read_layer, wrong_format
 
 OBSERVED = ("value", "at_least", "at_most")
 """Columns that hold what was measured: the value, or its limits where it was censored."""
@@ -39,7 +38,7 @@ def _cell(raw: object) -> Cell:
         return raw
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         text = f"must be a number, a text or empty (got {raw!r:.60})"
-        raise PydanticCustomError("cell", "{text}", {"text": text})
+        raise refusal("cell", text)
     try:
         return float(raw)
     except OverflowError:
@@ -94,21 +93,21 @@ def read_observed(
     document: Document, at: tuple[Key, ...], cells: Mapping[str, Cell]
 ) -> tuple[dict[str, Scalar], list[Fault]]:
     """Read what was measured: a value, or one or two limits."""
-    found, faults = dict[str, Scalar](), list[Fault]()
+    observed, faults = dict[str, Scalar](), list[Fault]()
     for name in OBSERVED:
         if cells.get(name) is not None:
             try:
-                found[name] = parse_value(cells[name])
+                observed[name] = parse_value(cells[name])
             except PydanticCustomError as error:
                 faults.append(row_fault(document, at, name, error.message()))
-    for name, value in found.items():
+    for name, value in observed.items():
         if not isinstance(value, float | Quantity):
             faults.append(row_fault(document, at, name, f"must be a number (got {value!r})"))
-    if not found and not faults:
+    if not observed and not faults:
         faults.append(document.fault(at, f"needs one of {', '.join(OBSERVED)}"))
-    if "value" in found and len(found) > 1:
+    if "value" in observed and len(observed) > 1:
         faults.append(document.fault(at, "has a value, so it can have no limit"))
-    return found, faults
+    return observed, faults
 
 
 def read_conditions(
@@ -121,25 +120,24 @@ def read_conditions(
     merged = {**(below[0] if below else {}), **cells}
     if not merged:
         return {}, []
-    layer, complaints = given_layer(merged, document.place, document.label)
+    layer = given_layer(merged, document.place, document.label)
     expansion = expand([layer])
     faults = [
         row_fault(document, at, fault.field.split(".")[0], fault.message)
-        for fault in (*complaints, *expansion.faults)
+        for fault in (*layer.faults, *expansion.faults)
     ]
-    found = dict[str, float]()
+    numbers = dict[str, float]()
     for part in expansion.layers:
         for name, entry in part.entries.items():
-            assumption, problems = convert(name, 0, entry, part, Inherited())
-            faults += [row_fault(document, at, name, message) for _, message in problems]
-            value = (
-                assumption.law.fields[0][1] if assumption.law and assumption.law.fields else None
-            )
+            assumption, complaints = convert(name, 0, entry, part)
+            faults += [row_fault(document, at, name, fault.message) for fault in complaints]
+            law = assumption.law
+            value = law.fields[0][1] if law is not None and law.fields else None
             if isinstance(value, float):
-                found[name] = value
+                numbers[name] = value
             else:
                 faults.append(row_fault(document, at, name, f"must be a number (got {value!s})"))
-    return found, faults
+    return numbers, faults
 
 
 def conditions_of(
@@ -153,7 +151,6 @@ def conditions_of(
 
 MULTIPLYING = frozenset({"lognormal", "log_student_t"})
 """Families of errors of the logarithm."""
-_OWN = (*OBSERVED, "boundary")
 
 
 class EvidenceFile(MeasurementEntry):
@@ -178,7 +175,7 @@ class EvidenceFile(MeasurementEntry):
     def _names_its_groups(cls, effect: RandomEffectEntry | None) -> RandomEffectEntry | None:
         if effect is not None and effect.column is None:
             text = "name the column of the groups"
-            raise PydanticCustomError("column", "{text}", {"text": text})
+            raise refusal("column", text)
         return effect
 
 
@@ -264,14 +261,14 @@ class Evidence:
 
 def measurement_of(entry: MeasurementEntry) -> Measurement:
     """Take over a checked entry."""
-    family, stated = entry.error.stated()
+    family, parameters = entry.error.parameters()
     effect = entry.random_effect
     return Measurement(
         observes=entry.observes,
         boundary=entry.boundary or "",
         statistic=entry.statistic,
         family=family,
-        parameters=stated,
+        parameters=parameters,
         effect_sd=effect.sd if effect else None,
         discrepancy=entry.discrepancy,
         column=(effect.column or "") if effect else "",
@@ -280,18 +277,17 @@ def measurement_of(entry: MeasurementEntry) -> Measurement:
 
 def stated_evidence(priors: Priors) -> tuple[Evidence, ...]:
     """Read the evidence that a prior file names."""
-    return tuple(_stated(item) for item in priors.evidence)
-
-
-def _stated(item: Stated) -> Evidence:
-    assert isinstance(item.what, str | Mapping)
-    found = read_evidence(item.what, item.document.place)
-    if found.document.data is None and found.faults:  # no such file: the fault is in this one
-        placed = (item.document.fault(item.keys, found.faults[0].message),)
-        return replace(
-            found, faults=placed if found.faults[0].path == "<evidence>" else found.faults
-        )
-    return found
+    result = []
+    for item in priors.evidence:
+        assert isinstance(item.what, str | Mapping)
+        evidence = read_evidence(item.what, item.document.place)
+        missing = evidence.document.data is None and evidence.faults
+        if missing and evidence.faults[0].path == "<evidence>":
+            # No such file: the fault is in the one that names it.
+            fault = item.document.fault(item.keys, evidence.faults[0].message)
+            evidence = replace(evidence, faults=(fault,))
+        result.append(evidence)
+    return tuple(result)
 
 
 def stated_measurement(priors: Priors) -> Evidence | None:
@@ -300,8 +296,7 @@ def stated_measurement(priors: Priors) -> Evidence | None:
     if item is None:
         return None
     assert isinstance(item.what, MeasurementEntry)
-    found = measurement_of(item.what)
-    return Evidence("measurement", item.document, found, at=item.keys)
+    return Evidence("measurement", item.document, measurement_of(item.what), at=item.keys)
 
 
 def evidence_names() -> list[str]:
@@ -332,11 +327,13 @@ def read_evidence(source: str | Mapping[str, object], place: Place) -> Evidence:
 
 def find_evidence(name: str, place: Place) -> Path | None:
     """Find an evidence file: a path from `place`, or the name of one in a folder `evidence/`."""
-    names = (name, f"{name}.yaml", f"evidence/{name}.yaml")
-    found = (find_file(name, place) for name in names)
-    return next((path for path in found if path is not None), None)
+    for candidate in (name, f"{name}.yaml", f"evidence/{name}.yaml"):
+        if path := find_file(candidate, place):
+            return path
+    return None
 
 
+# A fleet's problem asks for the same file many times.
 @lru_cache(maxsize=32)
 def _read(path: Path, place: Place, _changed: int) -> Evidence:
     document, faults = read_document(path, shown_path(path), place)
@@ -346,64 +343,59 @@ def _read(path: Path, place: Place, _changed: int) -> Evidence:
 
 
 def _from_document(document: Document, name: str) -> Evidence:
-    data = expanded(document.data)
-    wrong = wrong_format(document, data)
-    found, faults = (None, [wrong]) if wrong else validate(EvidenceFile, data, document)
-    if found is None:
+    wrong = wrong_format(document)
+    if wrong:
+        return Evidence(name, document, faults=(wrong,))
+    assert isinstance(document.data, dict)
+    frame, layer = dict(document.data), None
+    if isinstance(frame.get("assumptions"), dict):
+        layer = read_layer(document, ("assumptions",), frame["assumptions"])
+        # Their names are checked with the frame, and each entry once, by the layer.
+        frame["assumptions"] = {name: {"fixed": 0} for name in layer.stated}
+    file, faults = validate(EvidenceFile, frame, document)
+    faults += layer.faults if layer else ()
+    if file is None or faults:
         return Evidence(name, document, faults=tuple(faults))
-    _, problems = read_conditions(document, ("conditions",), found.conditions, ())
-    rows, faults = [], [*problems]
-    for number, cells in enumerate(found.rows):
-        if len(cells) != len(found.columns):
-            text = f"must have {len(found.columns)} cells, as columns has (got {len(cells)})"
-            faults.append(document.fault(("rows", number), text))
+    grouping = file.random_effect.column if file.random_effect else None
+    faults = read_conditions(document, ("conditions",), file.conditions, ())[1]
+    rows = []
+    for number, values in enumerate(file.rows):
+        at: tuple[Key, ...] = ("rows", number)
+        if len(values) != len(file.columns):
+            text = f"must have {len(file.columns)} cells, as columns has (got {len(values)})"
+            faults.append(document.fault(at, text))
             continue
-        row, complaints = _row(
-            document, found, number, dict(zip(found.columns, cells, strict=True))
-        )
-        rows.append(row)
+        cells = dict(zip(file.columns, values, strict=True))
+        observed, complaints = read_observed(document, at, cells)
         faults += complaints
+        group = cells.pop(grouping, None) if grouping else None
+        if grouping and group is None:
+            faults.append(row_fault(document, at, grouping, "names no group"))
+        boundary = cells.pop("boundary", None)
+        inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
+        conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
+        faults += complaints
+        label = "" if group is None else group_of_row(group)
+        rows.append(Row(number, conditions, observed, label, str(boundary or "")))
     faults += [
         document.fault(("columns", i), f"{column!r} stands twice")
-        for i, column in enumerate(found.columns)
-        if column in found.columns[:i]
+        for i, column in enumerate(file.columns)
+        if column in file.columns[:i]
     ]
+    named: list[tuple[tuple[Key, ...], str]] = [
+        *((("columns", i), column) for i, column in enumerate(file.columns)),
+        *((("conditions", column), column) for column in file.conditions),
+    ]
+    others = (*OBSERVED, "boundary", *KINDS, grouping)
     return Evidence(
         name=name,
         document=document,
-        measurement=measurement_of(found),
-        model=found.model or "",
-        layer=layer_of(document, ("assumptions",), data) if found.assumptions else None,
+        measurement=measurement_of(file),
+        model=file.model or "",
+        layer=layer if layer and layer.stated else None,
         rows=tuple(rows),
-        columns=tuple(_inputs(found)),
-        source=found.source or "",
-        title=found.title or "",
+        columns=tuple(pair for pair in named if pair[1] not in others),
+        source=file.source or "",
+        title=file.title or "",
         faults=(*faults, *text_faults(document)),
     )
-
-
-def _inputs(found: EvidenceFile) -> Iterator[tuple[tuple[Key, ...], str]]:
-    """Name the inputs that the file gives values to."""
-    grouping = found.random_effect.column if found.random_effect else None
-    stated: list[tuple[tuple[Key, ...], str]] = [
-        *((("columns", i), name) for i, name in enumerate(found.columns)),
-        *((("conditions", name), name) for name in found.conditions),
-    ]
-    yield from (pair for pair in stated if pair[1] not in (*_OWN, *KINDS, grouping))
-
-
-def _row(
-    document: Document, file: EvidenceFile, number: int, cells: dict[str, Cell]
-) -> tuple[Row, list[Fault]]:
-    at: tuple[Key, ...] = ("rows", number)
-    grouping = file.random_effect.column if file.random_effect else None
-    observed, faults = read_observed(document, at, cells)
-    group = cells.pop(grouping, None) if grouping else None
-    if grouping and group is None:
-        faults.append(row_fault(document, at, grouping, "names no group"))
-    boundary = cells.pop("boundary", None)
-    inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
-    conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
-    named = "" if group is None else group_of_row(group)
-    row = Row(number, conditions, observed, named, str(boundary or ""))
-    return row, [*faults, *complaints]

@@ -1,23 +1,241 @@
-"""The distribution families as a file states them.
+"""Numbers and distributions as a file writes them: one row of a table for each family.
 
-What they compute lives in `uncertainty.distributions`; a test keeps the two lists equal.
+What the families compute lives in `uncertainty.distributions`; a test keeps the two lists equal.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations, pairwise
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from numbers import Real
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from uncertainty.files.values import TEXT_SCHEMA, NonNegative, Positive, Scalar, Value
+_MAGNITUDES = {
+    **dict.fromkeys(["k", "thousand"], 3),
+    **dict.fromkeys(["M", "mn", "mio", "million", "millions"], 6),
+    **dict.fromkeys(["G", "B", "b", "bn", "mrd", "billion", "billions"], 9),
+    **dict.fromkeys(["T", "tn", "trillion", "trillions"], 12),
+}
+# Byte and bit; where these do not convert, the hint of a billion goes with the fault.
+_ALSO_UNITS = frozenset({"B", "b"})
+# Minus, dash, signs of multiplication and spaces as they come out of a text processor.
+_KEYBOARD = {"\u2212": "-", "\u2013": "-", "\u00d7": "*", "\u00b7": "*"} | dict.fromkeys(
+    ["\u2009", "\u202f", "\u00a0"], " "
+)
+_N = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 
-PERCENTILES = ("p1", "p5", "p10", "p25", "p50", "p75", "p90", "p95", "p99")
-Numbers: TypeAlias = Mapping[str, float]
-Complaint: TypeAlias = tuple[str, str]
-JsonSchema: TypeAlias = JsonValue
+
+def _separators(match: re.Match[str]) -> str:
+    number = re.sub(r"[ ,'_]", "", match[1]) + (match[2] or "")
+    decimal = f", or {match[1].replace(',', '.')}" if match[1].count(",") == 1 else ""
+    return f"write it without separators: {number}{decimal}{match[3] or ''}"
+
+
+# What a text looks like, the first that fits, and what to write for it.
+_MEANT: dict[str, str | Callable[[re.Match[str]], str]] = {
+    rf"{_N}\s*(?:±|\+/-|\+-)\s*{_N}\s*(%?).*": lambda match: (
+        f"a spread is {{normal: {{mean: {match[1]}, "
+        f"sd: {(float(match[1]) / 100 if match[3] else 1) * float(match[2]):g}}}}}"
+    ),
+    rf"{_N}\s*(?:-|to|\.\.+|…)\s*{_N}\b.*": (
+        r"a range is {uniform: {low: \1, high: \2}} or {lognormal: {p5: \1, p95: \2}}"
+    ),
+    rf"(?:[~≈∼≤≥]|[<>]=?|about|approx\.?|approximately|around|ca\.?|circa)\s*{_N}.*": (
+        r"an estimate is a distribution, such as {lognormal: {median: \1, sigma: 0.3}}"
+    ),
+    r"([-+]?\d{1,3}(?:[ ,'_]\d{3})+)(\.\d+)?(\s\D.*)?": _separators,
+    r"([-+]?\d+),(\d+)(\s.*)?": r"write a decimal with a point: \1.\2\3",
+    rf"{_N}\s*[xX*]\s*10\s*(?:\^|\*\*)\s*\+?(-?\d+)(\s.*)?": r"write \1e\2\3",
+    r"[\d\s.eE()+*/^-]*\d\s*[-+*/^(][\d\s.eE()+*/^-]*": lambda match: (
+        f"arithmetic is {{expression: {match[0].replace('^', '**')}}}"
+    ),
+    r"\s*[{\[].*\w:[{\[].*": "put a space after each ':'",
+}
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What looks like an exponent belongs to the number (2e6/30 is not 2 in units of e6/30), and "to"
+# and "x" are not units (3 to 5, 5x10^3).
+_QUANTITY = re.compile(
+    r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\s*[eE]\s*[-+]?\d)"
+    r"\s*((?!to\s|[xX]\s*\d)[A-Za-z%µμ°].*?)?\s*"
+)
+_NOT_FINITE = frozenset({"nan", "inf", "infinity"})
+_LONGEST = 200  # characters of a text that may hold a number: patterns backtrack
+LARGEST = 1e300
+"""Of a number, and its inverse the smallest but 0: beyond, sums and tails leave float64."""
+
+
+def hint_for_number(text: str) -> str:
+    """Say how to write what a text means, where that can be guessed; else nothing.
+
+    Examples
+    --------
+    >>> hint_for_number("1.2±0.05")
+    'a spread is {normal: {mean: 1.2, sd: 0.05}}'
+    >>> hint_for_number("0,28")
+    'write a decimal with a point: 0.28'
+    >>> hint_for_number("3-5")
+    'a range is {uniform: {low: 3, high: 5}} or {lognormal: {p5: 3, p95: 5}}'
+    >>> hint_for_number("2e6/30")
+    'arithmetic is {expression: 2e6/30}'
+    """
+    plain = "".join(_KEYBOARD.get(letter, letter) for letter in text).strip()
+    for pattern, hint in _MEANT.items():
+        if match := re.fullmatch(pattern, plain, re.IGNORECASE):
+            return match.expand(hint) if isinstance(hint, str) else hint(match)
+    if plain != text and re.fullmatch(rf"{_N}(\s.*)?", plain):
+        return f"write {plain} with the minus and the space of the keyboard"
+    return ""
+
+
+def hint_for_unit(number: float, unit: str) -> str:
+    """Say how to write a number of thousands or billions, where a unit is one of these.
+
+    Examples
+    --------
+    >>> hint_for_unit(200, "billion")
+    'write 2e11'
+    >>> hint_for_unit(0.7, "kW")
+    ''
+    """
+    first, _, rest = unit.partition(" ")
+    power = _MAGNITUDES.get(first if len(first) == 1 else first.lower())
+    if power is None:
+        return ""
+    shown = f"write {number * 10**power:g}".replace("e+", "e").replace("e0", "e")
+    return shown + f" {rest}".rstrip()
+
+
+class Reference(str):
+    """The name of another assumption, standing where a number could."""
+
+
+class Quantity(NamedTuple):
+    """A number with the unit it was written in."""
+
+    number: float
+    unit: str
+
+
+Scalar: TypeAlias = float | Quantity | Reference
+
+
+def is_name(text: str) -> bool:
+    """Say whether `text` can name an assumption."""
+    return NAME.fullmatch(text) is not None
+
+
+def refusal(code: str, text: str) -> PydanticCustomError:
+    """Make an error whose text may have braces in it."""
+    return PydanticCustomError(code, "{text}", {"text": text})
+
+
+def _finite(number: float, got: object) -> float:
+    if not math.isfinite(number):
+        raise refusal("finite", f"must be a finite number (got {got})")
+    if abs(number) > LARGEST or 0 < abs(number) < 1 / LARGEST:
+        side = ("large", "at most", "1e300") if abs(number) > 1 else ("small", "at least", "1e-300")
+        text = "is too {} to compute with: {} {} in size (got {})".format(*side, got)
+        raise refusal("range", text)
+    return number
+
+
+def _not_a_value(got: str, hint: str = "") -> PydanticCustomError:
+    text = "must be a number, a number with a unit ('700 W') or the name of an assumption"
+    return refusal("value", f"{text} (got {got})" + (f"; {hint}" if hint else ""))
+
+
+def parse_value(raw: object) -> Scalar:
+    """Read one scalar.
+
+    Examples
+    --------
+    >>> parse_value("0.7 kW")
+    Quantity(number=0.7, unit='kW')
+    >>> parse_value(3)
+    3.0
+    >>> parse_value("output_tokens_median")
+    'output_tokens_median'
+    """
+    if isinstance(raw, Real) and not isinstance(raw, bool):
+        try:
+            number = float(raw)
+        except OverflowError:
+            number = math.inf
+        return _finite(number, str(raw)[:60])
+    if raw is None:
+        raise _not_a_value("nothing")
+    if not isinstance(raw, str):
+        pair = isinstance(raw, list | tuple) and len(raw) == 2
+        listed = "a range is {uniform: {low: ..., high: ...}}; " * pair
+        hint = listed + "a list of values is {choice: {options: [...]}}"
+        raise _not_a_value(repr(raw)[:60], hint if isinstance(raw, list | tuple) else "")
+    if is_name(raw):
+        return Reference(raw) if raw.lower() not in _NOT_FINITE else _finite(math.nan, raw)
+    match = _QUANTITY.fullmatch(raw) if len(raw) <= _LONGEST else None
+    if match is None:
+        hint = hint_for_number(raw) if len(raw) <= _LONGEST else ""
+        raise _not_a_value(repr(raw[:60]), hint)
+    number, unit = _finite(float(match[1]), raw), match[2]
+    magnitude = hint_for_unit(number, unit) if unit else ""
+    if magnitude and unit not in _ALSO_UNITS:
+        raise _not_a_value(repr(raw), magnitude)
+    return Quantity(number, unit) if unit else number
+
+
+def _positive(value: Scalar) -> Scalar:
+    number = value.number if isinstance(value, Quantity) else value
+    if isinstance(number, float) and number <= 0:
+        raise refusal("positive", f"must be greater than 0 (got {number:g})")
+    return value
+
+
+def _non_negative(value: Scalar) -> Scalar:
+    number = value.number if isinstance(value, Quantity) else value
+    if isinstance(number, float) and number < 0:
+        raise refusal("non_negative", f"must not be negative (got {number:g})")
+    return value
+
+
+_WRITTEN = f"^({NAME.pattern}|{_QUANTITY.pattern})$"
+TEXT_SCHEMA: dict[str, JsonValue] = {"type": ["number", "string"], "pattern": _WRITTEN}
+"""JSON Schema of a scalar."""
+# JSON Schema constrains a bare number; one with a unit is left to the validator.
+_UNSIGNED = {**TEXT_SCHEMA, "pattern": _WRITTEN.replace("[-+]?(?:", "[+]?(?:", 1)}
+
+Value = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    WithJsonSchema(TEXT_SCHEMA),
+]
+Positive = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    AfterValidator(_positive),
+    WithJsonSchema({**_UNSIGNED, "exclusiveMinimum": 0}),
+]
+NonNegative = Annotated[
+    float | Quantity | Reference,
+    PlainValidator(parse_value),
+    AfterValidator(_non_negative),
+    WithJsonSchema({**_UNSIGNED, "minimum": 0}),
+]
 
 
 def limited(least: int, most: int) -> tuple[BeforeValidator, FieldInfo]:
@@ -25,8 +243,7 @@ def limited(least: int, most: int) -> tuple[BeforeValidator, FieldInfo]:
 
     def check(items: object) -> object:
         if isinstance(items, list | tuple) and not least <= len(items) <= most:
-            text = f"must have {least} to {most} items (got {len(items)})"
-            raise PydanticCustomError("length", "{text}", {"text": text})
+            raise refusal("length", f"must have {least} to {most} items (got {len(items)})")
         return items
 
     bounds: dict[str, JsonValue] = {"minItems": least, "maxItems": most}
@@ -39,409 +256,364 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-def _add_forms(schema: dict[str, JsonSchema], kind: type["Family"]) -> None:
-    schema.update(kind.form_schema())
+PERCENTILES = {
+    "p1": "1st percentile",
+    "p5": "5th percentile",
+    "p10": "10th percentile",
+    "p25": "25th percentile",
+    "p50": "median",
+    "p75": "75th percentile",
+    "p90": "90th percentile",
+    "p95": "95th percentile",
+    "p99": "99th percentile",
+}
+_LEVEL = re.compile(r"0|1|[01]\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE]-[0-9]+")
+_MOST_LEVELS = 200
 
 
-class Family(Strict):
-    """One distribution family as written in a file.
+@dataclass(frozen=True)
+class Family:
+    """One row of the table: how a file states a family.
 
     Attributes
     ----------
-    forms
-        Each way to state it: the keys that go together.
-    optional
+    meaning : str
+        A sentence, for editors.
+    keys : mapping of str to (type, str)
+        The keys but for percentiles, each with what it may be and what it means.
+    forms : tuple of tuple of str
+        Each way to state the family: the keys that go together.
+    optional : tuple of str
         Keys that may stand beside any of them.
-    percentiles
+    percentiles : int
         How many percentiles state it; 0 where they cannot.
-    beside
+    beside : tuple of str
         Keys that must stand beside percentiles.
-    plain
+    positive : bool
+        True where its values are above 0.
+    plain : tuple of str
         Keys that carry no unit.
-    ascending
+    ascending : tuple of str
         Keys whose numbers must not fall; the first must lie below the last.
-    solved
+    solved : bool
         True where percentiles are solved for when a file is loaded, so must be numbers.
     """
 
-    model_config = ConfigDict(json_schema_extra=_add_forms)
-    forms: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    optional: ClassVar[tuple[str, ...]] = ()
-    percentiles: ClassVar[int] = 0
-    beside: ClassVar[tuple[str, ...]] = ()
-    plain: ClassVar[frozenset[str]] = frozenset()
-    ascending: ClassVar[tuple[str, ...]] = ()
-    solved: ClassVar[bool] = False
+    meaning: str
+    keys: Mapping[str, tuple[object, str]]
+    forms: tuple[tuple[str, ...], ...]
+    optional: tuple[str, ...] = ()
+    percentiles: int = 0
+    beside: tuple[str, ...] = ()
+    positive: bool = False
+    plain: tuple[str, ...] = ()
+    ascending: tuple[str, ...] = ()
+    solved: bool = False
 
-    def stated(self) -> dict[str, Scalar]:
-        """Give the keys that the file states."""
-        return {
-            key: getattr(self, key)
-            for key in type(self).model_fields
-            if key in self.model_fields_set
-        }
+    @property
+    def hint(self) -> str:
+        """How the family is stated."""
+        forms = [" and ".join(form) for form in self.forms]
+        if self.percentiles == 1:
+            forms.append("one percentile such as p50")
+        if self.percentiles == 2:
+            forms.append("".join(f"{key} and " for key in self.beside) + _TWO_PERCENTILES)
+        return "give " + ", or ".join(forms)
 
-    @model_validator(mode="after")
-    def _one_form(self) -> "Family":
-        keys = set(self.stated()) - set(self.optional)
-        if not any(keys == set(form) for form in self.every_form()):
-            raise PydanticCustomError("form", "{text}", {"text": self._complaint(keys)})
-        return self
-
-    def _complaint(self, keys: set[str]) -> str:
-        """Say what is wanted; of a form that is begun, what is missing."""
+    def wrong_form(self, keys: set[str]) -> str:
+        """Say what is wrong with the keys that state it, if anything: exactly one form."""
+        keys = keys - set(self.optional)
+        forms = {frozenset(form) for form in self.forms}
+        if self.percentiles:
+            chosen = combinations(PERCENTILES, self.percentiles)
+            forms |= {frozenset([*self.beside, *levels]) for levels in chosen}
+        if keys in forms:
+            return ""
         missing = [set(form) - keys for form in self.forms if keys and keys < set(form)]
         lacking = f"{' and '.join(sorted(missing[0]))} is missing: " if len(missing) == 1 else ""
         got = f" (got {' and '.join(sorted(keys))})" if keys and not lacking else ""
-        return lacking + self.wanted() + got
+        return lacking + self.hint + got
 
-    @classmethod
-    def every_form(cls) -> Iterator[tuple[str, ...]]:
-        """Yield each set of keys that states the family."""
-        yield from cls.forms
-        if cls.percentiles:
-            chosen = combinations(PERCENTILES, cls.percentiles)
-            yield from ((*cls.beside, *keys) for keys in chosen)
-
-    @classmethod
-    def wanted(cls) -> str:
-        """Say how the family is stated."""
-        forms = [" and ".join(form) for form in cls.forms]
-        beside = "".join(f"{key} and " for key in cls.beside)
-        if cls.percentiles == 1:
-            forms.append("one percentile such as p50")
-        if cls.percentiles == 2:
-            forms.append(f"{beside}two percentiles such as p5 and p95")
-        return "give " + ", or ".join(forms)
-
-    @classmethod
-    def form_schema(cls) -> dict[str, JsonSchema]:
-        """JSON Schema of the forms: exactly one, with any optional keys."""
-        forms = list[JsonSchema]()
-        for form in cls.forms:
-            names: list[JsonSchema] = [*form, *cls.optional]
+    def form_schema(self) -> list[JsonValue]:
+        """JSON Schema of the forms, each with any optional keys."""
+        forms = list[JsonValue]()
+        for form in self.forms:
+            names: list[JsonValue] = [*form, *self.optional]
             forms.append({"required": [*form], "propertyNames": {"enum": names}})
-        if cls.percentiles:
-            forms += (cls._percentile_schema(kept) for kept in _subsets(cls.optional))
-        return {"anyOf": forms} if forms else {}
-
-    @classmethod
-    def _percentile_schema(cls, kept: tuple[str, ...]) -> JsonSchema:
-        """Percentiles with exactly these optional keys, told by their number."""
-        others = [*cls.beside, *kept]
-        count = cls.percentiles + len(others)
-        return {
-            "required": [*others],
-            "propertyNames": {"enum": [*PERCENTILES, *others]},
-            "minProperties": count,
-            "maxProperties": count,
-        }
-
-    def complaints(self, numbers: Numbers) -> Iterator[Complaint]:
-        """Say what is wrong with the numbers, all in one unit: (key, sentence) pairs."""
-        order = [key for key in (*self.ascending, *PERCENTILES) if key in numbers]
-        for lower, upper in pairwise(order):
-            if numbers[lower] > numbers[upper]:
-                yield upper, below(lower, upper, numbers)
-        if len(order) > 1 and numbers[order[0]] == numbers[order[-1]]:
-            yield order[-1], below(order[0], order[-1], numbers)
+        for size in range(len(self.optional) + 1) if self.percentiles else ():
+            for kept in combinations(self.optional, size):
+                # Percentiles with exactly these optional keys, told by their number.
+                others = [*self.beside, *kept]
+                count = self.percentiles + len(others)
+                bounds: dict[str, JsonValue] = {"minProperties": count, "maxProperties": count}
+                allowed: JsonValue = {"enum": [*PERCENTILES, *others]}
+                forms.append({"required": [*others], "propertyNames": allowed, **bounds})
+        return forms
 
 
-def _subsets(keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for size in range(len(keys) + 1):
-        yield from combinations(keys, size)
+_TWO_PERCENTILES = "two percentiles such as p5 and p95"
+_LOW_HIGH = {"low": (Value, "lower end"), "high": (Value, "upper end")}
+_LOW_MODE_HIGH = {
+    "low": (Value, "least value"),
+    "mode": (Value, "most likely value"),
+    "high": (Value, "greatest value"),
+}
+
+FAMILIES: dict[str, Family] = {
+    "uniform": Family(
+        "Equally likely anywhere between two ends.",
+        _LOW_HIGH,
+        forms=(("low", "high"),),
+        percentiles=2,
+        ascending=("low", "high"),
+    ),
+    "loguniform": Family(
+        "Its logarithm is equally likely anywhere between two positive ends.",
+        {"low": (Positive, "lower end, above 0"), "high": (Positive, "upper end")},
+        forms=(("low", "high"),),
+        percentiles=2,
+        positive=True,
+        ascending=("low", "high"),
+    ),
+    "normal": Family(
+        "The bell curve.",
+        {"mean": (Value, "mean and median"), "sd": (Positive, "standard deviation")},
+        forms=(("mean", "sd"),),
+        percentiles=2,
+    ),
+    "lognormal": Family(
+        "A positive quantity whose logarithm is normal; `median` and `mean` differ.",
+        {
+            "median": (Positive, "median (not the mean)"),
+            "sigma": (Positive, "standard deviation of the natural logarithm"),
+            "mean": (Positive, "mean (not the median)"),
+            "sd": (Positive, "standard deviation"),
+        },
+        forms=(("median", "sigma"), ("mean", "sd")),
+        percentiles=2,
+        positive=True,
+        plain=("sigma",),
+    ),
+    "beta": Family(
+        "A share between `low` and `high` (0 and 1 unless given).",
+        {
+            "alpha": (Positive, "first shape"),
+            "beta": (Positive, "second shape"),
+            "mean": (Value, "mean"),
+            "sd": (Positive, "standard deviation"),
+            "low": (Value, "lower end, 0 unless given"),
+            "high": (Value, "upper end, 1 unless given"),
+        },
+        forms=(("alpha", "beta"), ("mean", "sd")),
+        optional=("low", "high"),
+        percentiles=2,
+        plain=("alpha", "beta"),
+        solved=True,
+    ),
+    "gamma": Family(
+        "A positive quantity whose tail falls like an exponential's.",
+        {
+            "shape": (Positive, "shape; (mean/sd)^2"),
+            "scale": (Positive, "scale; sd^2/mean"),
+            "mean": (Positive, "mean"),
+            "sd": (Positive, "standard deviation"),
+        },
+        forms=(("shape", "scale"), ("mean", "sd")),
+        percentiles=2,
+        positive=True,
+        plain=("shape",),
+        solved=True,
+    ),
+    "student_t": Family(
+        "A bell with heavy tails; below 2 degrees of freedom it has no variance, at 1 no mean.",
+        {
+            "df": (Positive, "degrees of freedom"),
+            "loc": (Value, "median"),
+            "scale": (Positive, "scale, which is not the standard deviation"),
+        },
+        forms=(("df", "loc", "scale"),),
+        percentiles=2,
+        beside=("df",),
+        plain=("df",),
+        solved=True,
+    ),
+    "exponential": Family(
+        "A positive quantity with no memory; one number states it.",
+        {"mean": (Positive, "mean and standard deviation")},
+        forms=(("mean",),),
+        percentiles=1,
+        positive=True,
+    ),
+    "weibull": Family(
+        "A positive quantity; its tail falls faster than an exponential's above shape 1.",
+        {"shape": (Positive, "shape"), "scale": (Positive, "scale: the 63rd percentile")},
+        forms=(("shape", "scale"),),
+        percentiles=2,
+        positive=True,
+        plain=("shape",),
+    ),
+    "triangular": Family(
+        "A straight rise from `low` to `mode` and a straight fall to `high`.",
+        _LOW_MODE_HIGH,
+        forms=(("low", "mode", "high"),),
+        ascending=("low", "mode", "high"),
+    ),
+    "pert": Family(
+        "A smooth bump between `low` and `high`: a beta whose mean is (low + 4 mode + high)/6.",
+        _LOW_MODE_HIGH,
+        forms=(("low", "mode", "high"),),
+        ascending=("low", "mode", "high"),
+    ),
+    "arcsine": Family(
+        "Between two ends, and most likely near either: a beta with both shapes 1/2.",
+        _LOW_HIGH,
+        forms=(("low", "high"),),
+        percentiles=2,
+        ascending=("low", "high"),
+    ),
+    # Any probabilities as keys: beyond the outermost ones it goes on like a normal; with an end
+    # stated as the quantile of 0 or 1 like a lognormal towards that end, with two logit-normal.
+    "quantiles": Family("A smooth distribution through elicited quantiles.", {}, forms=()),
+    "empirical": Family(
+        "The values of one column of a CSV file, straight between the sorted values.",
+        {
+            "file": (str, "a CSV file with a header, looked for from this file's folder"),
+            "column": (str, "name of the column; its values carry the assumption's unit"),
+            "rows": (
+                Literal["file"] | None,
+                "one row for all columns of the file; drawn one by one unless given",
+            ),
+        },
+        forms=(("file", "column"),),
+        optional=("rows",),
+    ),
+    "choice": Family(
+        "One of several listed values.",
+        {
+            "options": (Annotated[tuple[Value, ...], *limited(1, 1000)], "the values"),
+            "weights": (tuple[NonNegative, ...] | None, "relative, equal unless given"),
+        },
+        forms=(("options",),),
+        optional=("weights",),
+        plain=("weights",),
+    ),
+}
+"""Families that a file states as a mapping of keys."""
+
+FAMILY_KEYS = ("fixed", *FAMILIES, "mixture", "expression")
+"""Every key that states what an assumption is."""
 
 
-def below(lower: str, upper: str, numbers: Numbers) -> str:
-    """Say that one number must lie above another."""
-    return f"must be greater than {lower} = {numbers[lower]:g} (got {numbers[upper]:g})"
+class Distribution(Strict):
+    """A family as one entry states it; a class for each row of the table is made below."""
 
-
-class WithPercentiles(Family):
-    """A family that two percentiles can state."""
-
-    percentiles = 2
-    p1: Value = Field(0.0, description="1st percentile")
-    p5: Value = Field(0.0, description="5th percentile")
-    p10: Value = Field(0.0, description="10th percentile")
-    p25: Value = Field(0.0, description="25th percentile")
-    p50: Value = Field(0.0, description="median")
-    p75: Value = Field(0.0, description="75th percentile")
-    p90: Value = Field(0.0, description="90th percentile")
-    p95: Value = Field(0.0, description="95th percentile")
-    p99: Value = Field(0.0, description="99th percentile")
-
-
-class PositiveSupport(Family):
-    """A family of positive values only, that two percentiles can state."""
-
-    percentiles = 2
-    p1: Positive = Field(1.0, description="1st percentile")
-    p5: Positive = Field(1.0, description="5th percentile")
-    p10: Positive = Field(1.0, description="10th percentile")
-    p25: Positive = Field(1.0, description="25th percentile")
-    p50: Positive = Field(1.0, description="median")
-    p75: Positive = Field(1.0, description="75th percentile")
-    p90: Positive = Field(1.0, description="90th percentile")
-    p95: Positive = Field(1.0, description="95th percentile")
-    p99: Positive = Field(1.0, description="99th percentile")
-
-
-class Uniform(WithPercentiles):
-    """Equally likely anywhere between two ends."""
-
-    forms = (("low", "high"),)
-    ascending = ("low", "high")
-    low: Value = Field(0.0, description="lower end")
-    high: Value = Field(1.0, description="upper end")
-
-
-class LogUniform(PositiveSupport):
-    """Its logarithm is equally likely anywhere between two positive ends."""
-
-    forms = (("low", "high"),)
-    ascending = ("low", "high")
-    low: Positive = Field(1.0, description="lower end, above 0")
-    high: Positive = Field(1.0, description="upper end")
-
-
-class Normal(WithPercentiles):
-    """The bell curve."""
-
-    forms = (("mean", "sd"),)
-    mean: Value = Field(0.0, description="mean and median")
-    sd: Positive = Field(1.0, description="standard deviation")
-
-
-class LogNormal(PositiveSupport):
-    """A positive quantity whose logarithm is normal; `median` and `mean` differ."""
-
-    forms = (("median", "sigma"), ("mean", "sd"))
-    plain = frozenset({"sigma"})
-    median: Positive = Field(1.0, description="median (not the mean)")
-    sigma: Positive = Field(1.0, description="standard deviation of the natural logarithm")
-    mean: Positive = Field(1.0, description="mean (not the median)")
-    sd: Positive = Field(1.0, description="standard deviation")
-
-
-class Beta(WithPercentiles):
-    """A share between `low` and `high` (0 and 1 unless given)."""
-
-    forms = (("alpha", "beta"), ("mean", "sd"))
-    optional = ("low", "high")
-    plain = frozenset({"alpha", "beta"})
-    solved = True
-    alpha: Positive = Field(1.0, description="first shape")
-    beta: Positive = Field(1.0, description="second shape")
-    mean: Value = Field(0.5, description="mean")
-    sd: Positive = Field(0.1, description="standard deviation")
-    low: Value = Field(0.0, description="lower end, 0 unless given")
-    high: Value = Field(1.0, description="upper end, 1 unless given")
-
-    def complaints(self, numbers: Numbers) -> Iterator[Complaint]:
-        """Add the limits of mean, sd and percentiles between the ends."""
-        ends = {key: numbers[key] for key in ("low", "high") if key in numbers}
-        low, high = ends.get("low", 0.0), ends.get("high", 1.0)
-        yield from super().complaints(numbers)
-        if low >= high:
-            yield "high", f"must be greater than low = {low:g} (got {high:g})"
-            return
-        for key in ("mean", *PERCENTILES):
-            if key in numbers and not low < numbers[key] < high:
-                yield key, f"must lie between {low:g} and {high:g} (got {numbers[key]:g})"
-        if {"mean", "sd"} <= numbers.keys() and low < numbers["mean"] < high:
-            most = ((numbers["mean"] - low) * (high - numbers["mean"])) ** 0.5
-            if numbers["sd"] >= most:
-                yield "sd", f"must be less than {most:.4g} for this mean (got {numbers['sd']:g})"
-
-
-class Triangular(Family):
-    """A straight rise from `low` to `mode` and a straight fall to `high`."""
-
-    forms = (("low", "mode", "high"),)
-    ascending = ("low", "mode", "high")
-    low: Value = Field(0.0, description="least value")
-    mode: Value = Field(0.5, description="most likely value")
-    high: Value = Field(1.0, description="greatest value")
-
-
-class Pert(Triangular):
-    """A smooth bump between `low` and `high`: a beta whose mean is (low + 4 mode + high)/6."""
-
-
-class Gamma(PositiveSupport):
-    """A positive quantity whose tail falls like an exponential's."""
-
-    forms = (("shape", "scale"), ("mean", "sd"))
-    plain = frozenset({"shape"})
-    solved = True
-    shape: Positive = Field(1.0, description="shape; (mean/sd)^2")
-    scale: Positive = Field(1.0, description="scale; sd^2/mean")
-    mean: Positive = Field(1.0, description="mean")
-    sd: Positive = Field(1.0, description="standard deviation")
-
-
-class StudentT(WithPercentiles):
-    """A bell with heavy tails; below 2 degrees of freedom it has no variance, at 1 no mean."""
-
-    forms = (("df", "loc", "scale"),)
-    beside = ("df",)
-    plain = frozenset({"df"})
-    solved = True
-    df: Positive = Field(1.0, description="degrees of freedom")
-    loc: Value = Field(0.0, description="median")
-    scale: Positive = Field(1.0, description="scale, which is not the standard deviation")
-
-
-class Exponential(PositiveSupport):
-    """A positive quantity with no memory; one number states it."""
-
-    forms = (("mean",),)
-    percentiles = 1
-    mean: Positive = Field(1.0, description="mean and standard deviation")
-
-
-class Weibull(PositiveSupport):
-    """A positive quantity; its tail falls faster than an exponential's above shape 1."""
-
-    forms = (("shape", "scale"),)
-    plain = frozenset({"shape"})
-    shape: Positive = Field(1.0, description="shape")
-    scale: Positive = Field(1.0, description="scale: the 63rd percentile")
-
-
-class Arcsine(Uniform):
-    """Between two ends, and most likely near either: a beta with both shapes 1/2."""
-
-
-_MOST = 200
-_LEVEL = re.compile(r"0|1|[01]\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE]-[0-9]+")
-
-
-class Choice(Family):
-    """One of several listed values."""
-
-    forms = (("options",),)
-    optional = ("weights",)
-    plain = frozenset({"weights"})
-    options: Annotated[tuple[Value, ...], *limited(1, 1000)] = Field(description="the values")
-    weights: tuple[NonNegative, ...] | None = Field(
-        None, description="relative, equal unless given"
+    family: ClassVar[str]
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema, kind: schema.update(kind.form_schema())
     )
 
+    def fields(self) -> dict[str, object]:
+        """Give the keys that the file states, in the order of the table."""
+        keys = type(self).model_fields
+        return {key: getattr(self, key) for key in keys if key in self.model_fields_set}
+
+    @classmethod
+    def form_schema(cls) -> dict[str, JsonValue]:
+        """JSON Schema of what goes together."""
+        return {"anyOf": FAMILIES[cls.family].form_schema()}
+
     @model_validator(mode="after")
-    def _one_weight_each(self) -> "Choice":
-        if self.weights is not None and len(self.weights) != len(self.options):
-            text = f"give one weight for each of the {len(self.options)} options"
-            raise PydanticCustomError("weights", "{text}", {"text": text})
+    def _one_form(self) -> "Distribution":
+        if text := FAMILIES[self.family].wrong_form(set(self.model_fields_set)):
+            raise refusal("form", text)
+        options, weights = getattr(self, "options", ()), getattr(self, "weights", None)
+        if weights is not None and len(weights) != len(options):
+            raise refusal("weights", f"give one weight for each of the {len(options)} options")
         return self
 
 
-class Quantiles(Family):
-    """A smooth distribution through elicited quantiles.
-
-    Beyond the outermost ones it goes on like a normal; with an end stated as the quantile of 0
-    or 1 it goes on like a lognormal towards that end, and like a logit-normal between two.
-    """
+class Quantiles(Distribution):
+    """Values by probability."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Value]
 
-    def stated(self) -> dict[str, Scalar]:
+    def fields(self) -> dict[str, object]:
         """Give the values by probability, ascending."""
-        extra: dict[str, Scalar] = self.__pydantic_extra__
-        return dict(sorted(extra.items(), key=lambda item: float(item[0])))
+        return dict(sorted(self.__pydantic_extra__.items(), key=lambda item: float(item[0])))
+
+    @classmethod
+    def form_schema(cls) -> dict[str, JsonValue]:
+        """JSON Schema of two probabilities or more, as keys."""
+        return {
+            "patternProperties": {f"^({_LEVEL.pattern})$": {**TEXT_SCHEMA}},
+            "additionalProperties": False,
+            "minProperties": 2,
+            "maxProperties": _MOST_LEVELS,
+        }
 
     @model_validator(mode="after")
     def _one_form(self) -> "Quantiles":
-        levels = [_level(key) for key in self.__pydantic_extra__]
-        if len(levels) > _MOST:
-            text = f"give at most {_MOST} probabilities (got {len(levels)})"
-            raise PydanticCustomError("quantiles", "{text}", {"text": text})
+        levels = []
+        for key in self.__pydantic_extra__:
+            levels.append(float(key) if _LEVEL.fullmatch(key) else -1.0)
+            if not 0 <= levels[-1] <= 1:
+                text = f"{key!r} is no probability between 0 and 1 (0.05 for the 5th percentile)"
+                raise refusal("quantiles", text)
+        if len(levels) > _MOST_LEVELS:
+            text = f"give at most {_MOST_LEVELS} probabilities (got {len(levels)})"
+            raise refusal("quantiles", text)
         if len(set(levels)) < len(levels):
-            raise PydanticCustomError("quantiles", "one probability stands twice")
+            raise refusal("quantiles", "one probability stands twice")
         if sum(0 < level < 1 for level in levels) < 2:
             text = "give at least two probabilities between 0 and 1, such as 0.05 and 0.95"
-            raise PydanticCustomError("quantiles", "{text}", {"text": text})
+            raise refusal("quantiles", text)
         return self
 
-    @classmethod
-    def form_schema(cls) -> dict[str, JsonSchema]:
-        """Two probabilities or more, as keys."""
-        value: JsonSchema = {**TEXT_SCHEMA}
-        return {
-            "patternProperties": {f"^({_LEVEL.pattern})$": value},
-            "additionalProperties": False,
-            "minProperties": 2,
-            "maxProperties": _MOST,
-        }
 
-    def complaints(self, numbers: Numbers) -> Iterator[Complaint]:
-        """Require values that rise with the probability."""
-        for lower, upper in pairwise(sorted(numbers, key=float)):
-            if numbers[lower] >= numbers[upper]:
-                yield upper, below(lower, upper, numbers)
-
-
-def _level(key: str) -> float:
-    level = float(key) if _LEVEL.fullmatch(key) else -1.0
-    if not 0 <= level <= 1:
-        text = f"{key!r} is no probability between 0 and 1 (0.05 for the 5th percentile)"
-        raise PydanticCustomError("quantiles", "{text}", {"text": text})
-    return level
+def _class_of(name: str, row: Family) -> type[Distribution]:
+    """Make the class that checks a family from its row."""
+    keys = dict(row.keys)
+    if row.percentiles:
+        kind = Positive if row.positive else Value
+        keys = {key: (kind, meaning) for key, meaning in PERCENTILES.items()} | keys
+    # A key that is not stated is None, whatever its type: which keys go together is checked.
+    required = {"file", "column", "options"}
+    fields: dict[str, Any] = {
+        key: (kind, Field(... if key in required else None, description=meaning))
+        for key, (kind, meaning) in keys.items()
+    }
+    title = name.title().replace("_", "")
+    base = Quantiles if name == "quantiles" else Distribution
+    made = cast(
+        type[Distribution], create_model(title, __base__=base, __doc__=row.meaning, **fields)
+    )
+    made.family = name
+    return made
 
 
-class Empirical(Family):
-    """The values of one column of a CSV file, straight between the sorted values.
+class OneFamily(Strict):
+    """What states exactly one distribution."""
 
-    With ``rows: file`` the columns of one file are drawn row by row, as they stand in it.
-    """
-
-    forms = (("file", "column"),)
-    optional = ("rows",)
-    file: str = Field(description="a CSV file with a header, looked for from this file's folder")
-    column: str = Field(description="name of the column; its values carry the assumption's unit")
-    rows: Literal["file"] | None = Field(
-        None, description="one row for all columns of the file; drawn one by one unless given"
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema, kind: schema.update(
+            oneOf=[{"required": [key]} for key in kind.possible()]
+        )
     )
 
-
-def _require_one(schema: dict[str, JsonSchema], kind: type["FamilyKeys"]) -> None:
-    schema["oneOf"] = [{"required": [key]} for key in kind.possible()]
-
-
-class FamilyKeys(Strict):
-    """The keys of which an assumption (or a mixture component) states exactly one."""
-
-    model_config = ConfigDict(json_schema_extra=_require_one)
     fixed: Value | None = Field(None, description="a known value")
-    uniform: Uniform | None = None
-    loguniform: LogUniform | None = None
-    normal: Normal | None = None
-    lognormal: LogNormal | None = None
-    beta: Beta | None = None
-    gamma: Gamma | None = None
-    student_t: StudentT | None = None
-    exponential: Exponential | None = None
-    weibull: Weibull | None = None
-    triangular: Triangular | None = None
-    pert: Pert | None = None
-    arcsine: Arcsine | None = None
-    quantiles: Quantiles | None = None
-    empirical: Empirical | None = None
-    choice: Choice | None = None
 
-    def stated_families(self) -> list[str]:
+    def families(self) -> list[str]:
         """Name the families that the file states."""
         return [key for key in FAMILY_KEYS if getattr(self, key, None) is not None]
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> "FamilyKeys":
-        stated = self.stated_families()
-        if len(stated) != 1:
-            got = " and ".join(stated) or "none"
+    def _exactly_one(self) -> "OneFamily":
+        families = self.families()
+        if len(families) != 1:
+            got = " and ".join(families) or "none"
             text = f"give exactly one distribution (got {got}): {', '.join(self.possible())}"
-            raise PydanticCustomError("family", "{text}", {"text": text})
+            raise refusal("family", text)
         return self
 
     @classmethod
@@ -450,32 +622,50 @@ class FamilyKeys(Strict):
         return [key for key in FAMILY_KEYS if key in cls.model_fields]
 
 
+_families: dict[str, Any] = {
+    name: (_class_of(name, row) | None, None) for name, row in FAMILIES.items()
+}
+FamilyKeys = create_model(
+    "FamilyKeys",
+    __base__=OneFamily,
+    __doc__="The keys of which an assumption (or a mixture component) states exactly one.",
+    **_families,
+)
+
+
 class Component(FamilyKeys):
     """One part of a mixture."""
 
     weight: NonNegative = Field(description="relative weight")
 
 
-FAMILY_CLASSES: dict[str, type[Family]] = {
-    "uniform": Uniform,
-    "loguniform": LogUniform,
-    "normal": Normal,
-    "lognormal": LogNormal,
-    "beta": Beta,
-    "gamma": Gamma,
-    "student_t": StudentT,
-    "exponential": Exponential,
-    "weibull": Weibull,
-    "triangular": Triangular,
-    "pert": Pert,
-    "arcsine": Arcsine,
-    "quantiles": Quantiles,
-    "empirical": Empirical,
-    "choice": Choice,
-}
-"""Families stated as a mapping of keys, by name."""
-
-FAMILY_KEYS = ("fixed", *FAMILY_CLASSES, "mixture", "expression")
-"""Every key that states what an assumption is."""
-
 Components = Annotated[tuple[Component, ...], *limited(1, 100)]
+
+
+def complaints(family: str, numbers: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with the numbers of a family, all in one unit: (key, sentence) pairs."""
+    if family == "quantiles":
+        pairs = pairwise(sorted(numbers, key=float))
+        wrong = [pair for pair in pairs if numbers[pair[0]] >= numbers[pair[1]]]
+    else:
+        order = [key for key in (*FAMILIES[family].ascending, *PERCENTILES) if key in numbers]
+        wrong = [pair for pair in pairwise(order) if numbers[pair[0]] > numbers[pair[1]]]
+        if len(order) > 1 and numbers[order[0]] == numbers[order[-1]]:
+            wrong.append((order[0], order[-1]))
+    for lower, upper in wrong:
+        text = f"must be greater than {lower} = {numbers[lower]:g} (got {numbers[upper]:g})"
+        yield upper, text
+    if family != "beta":
+        return
+    # The one family whose mean, sd and percentiles are bound by its ends.
+    low, high = numbers.get("low", 0.0), numbers.get("high", 1.0)
+    if low >= high:
+        yield "high", f"must be greater than low = {low:g} (got {high:g})"
+        return
+    for key in ("mean", *PERCENTILES):
+        if key in numbers and not low < numbers[key] < high:
+            yield key, f"must lie between {low:g} and {high:g} (got {numbers[key]:g})"
+    if {"mean", "sd"} <= numbers.keys() and low < numbers["mean"] < high:
+        most = ((numbers["mean"] - low) * (high - numbers["mean"])) ** 0.5
+        if numbers["sd"] >= most:
+            yield "sd", f"must be less than {most:.4g} for this mean (got {numbers['sd']:g})"

@@ -28,9 +28,9 @@ def json_schemas() -> dict[str, Schema]:
     ['schema']
     """
     from uncertainty.files.catalogue import KINDS, catalogue
+    from uncertainty.files.entries import CatalogueFile, FileEntry
     from uncertainty.files.evidence import EvidenceFile
-    from uncertainty.files.schema import CatalogueFile, FileEntry
-    from uncertainty.files.values import TEXT_SCHEMA
+    from uncertainty.files.families import TEXT_SCHEMA
 
     prior = _schema(FileEntry, "A prior file of uncertainty, format 1")
     evidence = _schema(EvidenceFile, "Measurements for uncertainty, format 1")

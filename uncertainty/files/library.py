@@ -1,14 +1,26 @@
-"""Where shipped files, citations and data are, and how far a file may reach for them."""
+"""The files that are named: shipped, cited, columns of data, models; and how far a name reaches."""
 
+import csv
+import hashlib
+import importlib.util
+import io
+import math
 import os
 import re
-from collections.abc import Iterator
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import cast
+from weakref import WeakKeyDictionary
+
+from uncertainty.errors import Fault, InputError, nearest, said
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
-_APART = ("catalogue", "evidence", "ledger")
+_APART = ("catalogue", "evidence", "ledger")  # folders of files that are not priors
 
 
 @dataclass(frozen=True)
@@ -96,30 +108,20 @@ def shipped_names() -> list[str]:
     return sorted(str(p.with_suffix("")) for p in found if p.parts[0] not in _APART)
 
 
-def _candidates(name: str, folder: Path) -> Iterator[Path]:
-    yield folder / name
-    for shipped in (name, f"{name}.yaml"):
-        path = shipped_folder() / shipped
-        if ".." not in path.parts and not Path(name).is_absolute():
-            yield path
-
-
-def _is_file(path: Path) -> bool:
-    """Say whether a file is there; a path that no system takes is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long; a NUL or a lone surrogate in it
-        return False
-
-
 def find_file(name: str, place: Place, *, upward: bool = False) -> Path | None:
     """Find a file that may be read: a path from `place`, or the name of a shipped file.
 
     With `upward`, a file in a folder above that of `place` may be read too: the base that the
     files of a project share.
     """
-    found = (path for path in _candidates(name, place.folder) if _is_file(path))
-    return next((path for path in found if place.reaches(path, upward=upward)), None)
+    candidates = [place.folder / name]
+    if ".." not in Path(name).parts and not Path(name).is_absolute():
+        candidates += [shipped_folder() / name, shipped_folder() / f"{name}.yaml"]
+    for path in candidates:
+        with suppress(OSError, ValueError):  # too long; a NUL or a lone surrogate in it
+            if path.is_file() and place.reaches(path, upward=upward):
+                return path
+    return None
 
 
 def missing_file(name: str, place: Place) -> str:
@@ -172,12 +174,254 @@ def sources() -> dict[str, dict[str, str]]:
     text = (shipped_folder() / "sources.bib").read_text(encoding="utf-8")
     places = [*_ENTRY.finditer(text)]
     ends = [*(match.start() for match in places[1:]), len(text)]
-    return {
-        match[1]: _fields(text[match.end() : end]) for match, end in zip(places, ends, strict=True)
-    }
+    result = {}
+    for match, end in zip(places, ends, strict=True):
+        fields = re.findall(
+            r"^\s*(\w+)\s*=\s*\{?(.*?)\}?,?\s*$", text[match.end() : end], re.MULTILINE
+        )
+        # Braces inside a value only protect capitals.
+        result[match[1]] = {name: re.sub(r"[{}]", "", value) for name, value in fields}
+    return result
 
 
-def _fields(entry: str) -> dict[str, str]:
-    """Read ``name = {value}`` lines; braces inside a value only protect capitals."""
-    found = re.findall(r"^\s*(\w+)\s*=\s*\{?(.*?)\}?,?\s*$", entry, re.MULTILINE)
-    return {name: re.sub(r"[{}]", "", value) for name, value in found}
+_LARGEST = 200_000_000  # bytes of a table
+_MOST = 1_000_000  # rows of a table
+_SHOWN = 3  # examples in a message
+_LONGEST = 40  # characters of a cell in a message
+_NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+# First bytes of what people keep tables in.
+_FORMATS = {
+    b"PK\x03\x04": "an Excel workbook (.xlsx) or another zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "compressed with gzip",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"\x28\xb5\x2f\xfd": "compressed with zstandard",
+    b"\x89HDF": "an HDF5 or NetCDF file",
+    b"CDF": "a NetCDF file",
+    b"ARROW1": "an Arrow file",
+    b"\x93NUMPY": "a NumPy array",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Values of a column, or why there are none.
+
+    Attributes
+    ----------
+    values : tuple of float
+        In the order of the file.
+    origin : str
+        File, column, number of values and a hash, for provenance.
+    read : InputFile or None
+        The file.
+    faults : tuple of (key, message)
+        The key at fault (``file`` or ``column``) and what is wrong.
+    """
+
+    values: tuple[float, ...] = ()
+    origin: str = ""
+    read: InputFile | None = None
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+class _TableError(ValueError):
+    """A file that holds no table of the format, or not the column."""
+
+
+def read_column(file: str, column: str, place: Place) -> Column:
+    """Read a column of a CSV file with a header."""
+    path = find_file(file, place)
+    if path is None:
+        return Column(faults=(("file", missing_file(file, place)),))
+    state = path.stat()
+    if state.st_size > _LARGEST:
+        return Column(faults=(("file", f"{file!r} is larger than {_LARGEST:,} bytes"),))
+    return _read(path, file, column, state.st_mtime_ns)
+
+
+# A column is read once, however many problems are built of its file.
+@lru_cache(maxsize=32)
+def _read(path: Path, file: str, column: str, _changed: int) -> Column:
+    try:
+        raw = path.read_bytes()
+        rows = _rows(raw)
+    except OSError as error:
+        return Column(faults=(("file", f"{file!r} cannot be read: {error.strerror}"),))
+    except _TableError as error:
+        return Column(faults=(("file", f"{file!r} {error}"),))
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    try:
+        place = _place_of(column, header)
+    except _TableError as error:
+        return Column(faults=(("column", f"{file!r} {error}"),))
+    count, faults = len(header), list[str]()
+    short = [f"line {line} has {len(row)}" for line, row in rows[1:] if len(row) != count]
+    if short:
+        faults.append(
+            f"must have {count} cell{'s' * (count > 1)} in each line, as the header has "
+            f"({_some(short)}); numbers are written 1.5 and 1000"
+        )
+    again = [line for line, row in rows[1:] if [cell.strip() for cell in row] == header]
+    if again:
+        faults.append(f"repeats its header ({_some([f'line {line}' for line in again])})")
+    cells = [
+        (line, row[place].strip())
+        for line, row in rows[1:]
+        if len(row) == count and line not in again
+    ]
+    numbers = [_number(cell) for _, cell in cells]
+    wrong = [cell for cell, number in zip(cells, numbers, strict=True) if number is None]
+    if wrong:
+        hint = "; numbers are written 1.5 and 1000" * any("," in cell for _, cell in wrong)
+        got = _some([f"{cell[:_LONGEST]!r} in line {line}" for line, cell in wrong])
+        faults.append(f"must hold finite numbers only (got {got}){hint}")
+    values = tuple(number for number in numbers if number is not None)
+    if not faults and len({*values}) < 2:
+        faults = ["must hold at least two different values in this column"]
+    if faults:
+        return Column(faults=tuple(("column", f"{file!r} {fault}") for fault in faults))
+    mark = hashlib.sha256(raw).hexdigest()
+    origin = f"file: {file}, column: {column}, {len(values)} values, sha256: {mark[:12]}"
+    return Column(values, origin, InputFile(path.resolve(), shown_path(path), mark))
+
+
+def _rows(raw: bytes) -> list[tuple[int, list[str]]]:
+    """Split a text into rows, each with its last line; empty lines are none."""
+    for start, name in _FORMATS.items():
+        if raw.startswith(start):
+            raise _TableError(f"is {name}, not CSV; save the table as CSV (UTF-8, commas)")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _TableError(f"is not UTF-8 text (byte {error.start})") from error
+    if "\0" in text:
+        raise _TableError(f"is not a text: byte {len(text[: text.index(chr(0))].encode())} is NUL")
+    if text.lstrip()[:1] in ("{", "["):
+        raise _TableError("is JSON, not CSV; save the table as CSV (UTF-8, commas)")
+    reader, rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True), []
+    try:
+        for row in reader:
+            if row:
+                rows.append((reader.line_num, row))
+            if len(rows) > _MOST + 1:
+                raise _TableError(f"has more than {_MOST:,} rows; thin it out")
+    except csv.Error as error:
+        raise _TableError(f"is not CSV in line {reader.line_num}: {error}") from error
+    return rows
+
+
+def _place_of(column: str, header: list[str]) -> int:
+    """Look a column up in the header."""
+    if header.count(column) == 1:
+        return header.index(column)
+    if column in header:
+        text = f"has {header.count(column)} columns called {column!r}; rename all but one"
+        raise _TableError(text)
+    if not header:
+        raise _TableError("is empty; its first line must name the columns")
+    for delimiter, name in _DELIMITERS.items():
+        if column in [cell.strip().strip('"') for cell in ",".join(header).split(delimiter)]:
+            text = f"separates its cells by {name}; save it with commas (and points in numbers)"
+            raise _TableError(text)
+    if _number(header[0]) is not None:
+        text = f"has no header: its first line must name the columns (got {header[0]!r})"
+        raise _TableError(text)
+    raise _TableError(f"has no column {column!r}{nearest(column, header)}")
+
+
+def _number(cell: str) -> float | None:
+    """Give the number that a cell holds; None for anything else, infinity and 1_000 too."""
+    number = float(cell) if _NUMERAL.fullmatch(cell.strip()) else math.inf
+    return number if math.isfinite(number) else None
+
+
+def _some(texts: list[str]) -> str:
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
+
+
+_FILES: "WeakKeyDictionary[Callable[..., object], InputFile]" = WeakKeyDictionary()
+
+
+LOADED_AS = "user_model"
+"""Name of the module that a model's file becomes: none that can be imported elsewhere."""
+
+
+def load_function(place: str) -> Callable[..., object]:
+    """Load ``path/to/file.py:function``: the one input that is run, and only when asked for.
+
+    What the file prints goes to standard error: standard output is for results. It may import
+    files that lie beside it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be run, or it has no such function.
+    """
+    path, _, name = place.rpartition(":")
+    spec = importlib.util.spec_from_file_location(LOADED_AS, path)
+    if spec is None or spec.loader is None or not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises on odd names
+        raise InputError.of("--model", f"no Python file {path!r}")
+    module = importlib.util.module_from_spec(spec)
+    vars(module)["print"] = partial(print, file=sys.stderr)
+    sys.modules[LOADED_AS] = module  # dataclasses look their own module up
+    sys.path.append(str(Path(path).resolve().parent))
+    try:
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it may raise anything
+        raise InputError([_failure(path, error)]) from error
+    function = vars(module).get(name)
+    known = [
+        other
+        for other, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+    if function is None or name == "print":
+        raise InputError.of("--model", f"{path} has no function {name!r}{nearest(name, known)}")
+    if not callable(function):
+        text = f"{name} of {path} is not a function, but of type {type(function).__name__}"
+        raise InputError.of("--model", f"{text}{nearest(name, known)}")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError.of("--model", f"{path} cannot be read: {error.strerror}") from error
+    file = InputFile(Path(path).resolve(), path, hashlib.sha256(content).hexdigest())
+    with suppress(TypeError):  # an object that cannot be a key is not remembered
+        _FILES[function] = file
+    return cast(Callable[..., object], function)
+
+
+def _failure(path: str, error: BaseException) -> Fault:
+    """Say at which line a file cannot be run."""
+    absolute = os.path.abspath(path)  # noqa: PTH100  # as the import names it: links unresolved
+    if isinstance(error, SyntaxError):
+        imported = error.filename not in (None, path, absolute)
+        place = str(error.filename) if imported else path
+        return Fault(place, error.lineno or 0, error.offset or 0, "", f"is not Python: {error.msg}")
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno or 0 for frame in frames if frame.filename in (path, absolute)]
+    line = lines[-1] if lines else 0
+    if isinstance(error, SystemExit):
+        text = "calls for the end of the program (sys.exit) when it is imported"
+    else:
+        text = f"cannot be run: {type(error).__name__}: {said(error)}"
+    return Fault(path, line, 1 if line else 0, "", text)
+
+
+def file_of_function(function: Callable[..., object]) -> InputFile | None:
+    """Give the file that a function was loaded from, where `load_function` did."""
+    try:
+        return _FILES.get(getattr(function, "function", function))  # behind one in plain Python
+    except TypeError:
+        return None

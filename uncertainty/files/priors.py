@@ -1,45 +1,62 @@
-"""Prior files to frozen layers: `load_priors` collects faults and raises nothing."""
+"""Prior files to layers, and layers to one list of assumptions, with every fault on the way."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uncertainty.errors import Fault, nearest
-from uncertainty.files.catalogue import take_bundles
+from uncertainty.errors import Fault, InputError, nearest
+from uncertainty.files.assumptions import Assumption, Correlation, Law, Layer, Resolution, convert
+from uncertainty.files.catalogue import expand, take_bundles
 from uncertainty.files.document import (
     Document,
     Key,
     Plain,
+    parse_yaml,
     read_document,
     text_faults,
+    to_plain,
     wrap_mapping,
 )
-from uncertainty.files.layers import Layer
+from uncertainty.files.entries import (
+    FORMAT,
+    NO_NAME,
+    AssumptionEntry,
+    CorrelationEntry,
+    FileEntry,
+    MeasurementEntry,
+    Picked,
+    validate,
+)
+from uncertainty.files.families import is_name
 from uncertainty.files.library import (
     Place,
     find_file,
+    load_function,
     missing_file,
     shipped_names,
     shown_path,
     source_keys,
 )
-from uncertainty.files.schema import (
-    FORMAT,
-    AssumptionEntry,
-    CorrelationEntry,
-    FileEntry,
-    MeasurementEntry,
-)
-from uncertainty.files.validation import validate
-from uncertainty.files.values import is_name
+from uncertainty.inputs import ALTERNATIVES
+from uncertainty.units import same_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 GIVEN = "<given>"
 """How faults name what a call fixes or replaces."""
-_LONGEST_CHAIN = 20
+_LONGEST_CHAIN = 20  # of files that extend one another
+_LEAST_EIGENVALUE = 1e-10  # of a correlation matrix that can be computed with
+_PAIRS = 10  # correlations that one message names
 
 
 @dataclass(frozen=True)
-class Stated:
+class Statement:
     """What a key of a file says, and where; `keys` lead to it."""
 
     document: Document
@@ -62,9 +79,9 @@ class Priors:
         From the base up; the file's own is last.
     scenarios : mapping of str to Layer
         Named overrides.
-    evidence : tuple of Stated
+    evidence : tuple of Statement
         Names of evidence files, or mappings of the same shape, not read yet.
-    measurement : Stated or None
+    measurement : Statement or None
         A `MeasurementEntry`: how measurements differ from the model, where no rows are given.
     warnings : tuple of str
         Why the numbers of this file, or of one below it, are not to be trusted.
@@ -84,8 +101,8 @@ class Priors:
     model: str | Mapping[str, object] = ""
     layers: tuple[Layer, ...] = ()
     scenarios: Mapping[str, Layer] = field(default_factory=dict)
-    evidence: tuple[Stated, ...] = ()
-    measurement: Stated | None = None
+    evidence: tuple[Statement, ...] = ()
+    measurement: Statement | None = None
     warnings: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
@@ -129,132 +146,112 @@ def load_priors(
     >>> load_priors({"schema": 1, "assumptions": {"x": {"fixed": "one"}}})
     <Priors <mapping>: 1 assumptions>
     """
-    here = Place(Path.cwd(), None if allow_outside else Path.cwd())
-    return replace(_load(source, here, allow_outside), place=here)
-
-
-def _load(source: str | Path | Mapping[str, object], here: Place, allow_outside: bool) -> Priors:
+    here, anywhere = (
+        Place(Path.cwd(), None if allow_outside else Path.cwd()),
+        Place(Path.cwd(), None),
+    )
     if isinstance(source, Mapping):
-        return _from_document(wrap_mapping(source, "<mapping>", here), ())
-    path = find_file(str(source), Place(Path.cwd(), None))
-    if path is None:
-        return _unreadable(str(source), _missing(str(source)))
-    return _from_path(path, Place.first(path, allow_outside=allow_outside), ())
-
-
-def _unreadable(label: str, *faults: Fault) -> Priors:
-    return Priors(label, faults=faults, readable=False)
-
-
-def _missing(name: str) -> Fault:
-    if missing_file(name, Place(Path.cwd(), None)).endswith("is a folder"):
-        return Fault(name, 0, 0, "", "is a folder; name a file in it")
-    hint = nearest(name, shipped_names())
-    return Fault(name[:60], 0, 0, "", "no such file, nor a shipped one" + hint)
+        priors = _from_document(wrap_mapping(source, "<mapping>", here), ())
+    elif path := find_file(str(source), anywhere):
+        priors = _from_path(path, Place.first(path, allow_outside=allow_outside), ())
+    elif missing_file(str(source), anywhere).endswith("is a folder"):
+        fault = Fault(str(source), 0, 0, "", "is a folder; name a file in it")
+        priors = Priors(str(source), faults=(fault,), readable=False)
+    else:
+        hint = nearest(str(source), shipped_names())
+        fault = Fault(str(source)[:60], 0, 0, "", "no such file, nor a shipped one" + hint)
+        priors = Priors(str(source), faults=(fault,), readable=False)
+    return replace(priors, place=here)
 
 
 def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
     label = shown_path(path)
     document, faults = read_document(path, label, place)
     if document is None:
-        return _unreadable(label, *faults)
+        return Priors(label, faults=tuple(faults), readable=False)
     return _from_document(document, (*above, path.resolve()))
 
 
 def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
-    data = expanded(document.data)
-    wrong = wrong_format(document, data)
+    """Take a file apart; what is wrong with one part leaves the others as they are."""
+    data = document.data
+    assert isinstance(data, dict)
+    wrong = wrong_format(document)
     if wrong:
-        return _unreadable(document.label, wrong)
-    faults = validate(FileEntry, data, document)[1]
-    base = _base(document, data, above)
-    own = layer_of(document, ("assumptions",), data, _correlations(document, data))
-    scenarios = {
-        name: layer_of(document, ("scenarios", name), data)
-        for name in _names(data.get("scenarios"))
-    }
+        return Priors(document.label, faults=(wrong,), readable=False)
+    base = _base(document, data.get("extends"), above)
+    frame, faults = dict(data), text_faults(document)
+    entries = data.get("assumptions")
+    if isinstance(entries, dict):
+        frame["assumptions"] = {}
+        faults += _name_faults(document, ("assumptions",), entries)
+    own = read_layer(document, ("assumptions",), entries)
+    scenarios = dict[str, Layer]()
+    changes = data.get("scenarios")
+    if isinstance(changes, dict):
+        frame["scenarios"] = {name: {} if isinstance(x, dict) else x for name, x in changes.items()}
+        for name, entries in changes.items():
+            scenarios[name] = read_layer(document, ("scenarios", name), entries)
+            if isinstance(entries, dict):
+                faults += _name_faults(document, ("scenarios", name), entries)
+    correlations, measurement = list[tuple[int, CorrelationEntry]](), base.measurement
+    listed = data.get("correlations")
+    if isinstance(listed, list):
+        del frame["correlations"]
+        for i, item in enumerate(listed):
+            pair, complaints = validate(CorrelationEntry, item, document, ("correlations", i))
+            correlations += [(i, pair)] if pair is not None else []
+            faults += complaints
+    if isinstance(data.get("measurement"), dict):
+        keys = ("measurement",)
+        entry, complaints = validate(MeasurementEntry, frame.pop("measurement"), document, keys)
+        measurement = Statement(document, keys, entry) if entry is not None else measurement
+        faults += complaints
+    faults += validate(FileEntry, frame, document)[1]
+    title, model, items = data.get("title"), data.get("model"), data.get("evidence")
+    evidence = [
+        Statement(document, ("evidence", i), item)
+        for i, item in enumerate(items if isinstance(items, list) else [])
+        if isinstance(item, str | dict)
+    ]
+    warnings = data.get("warnings")
     return Priors(
         label=document.label,
-        title=_text(data.get("title")) or base.title,
-        model=_model(data.get("model")) or base.model,
-        layers=(*base.layers, own),
+        title=(title if isinstance(title, str) else "") or base.title,
+        model=(model if isinstance(model, str | dict) else "") or base.model,
+        layers=(*base.layers, replace(own, correlations=tuple(correlations))),
         scenarios={**base.scenarios, **scenarios},
-        evidence=_evidence(document, data) if "evidence" in data else base.evidence,
-        measurement=_measurement(document, data) or base.measurement,
-        warnings=(*base.warnings, *_warnings(document, data)),
+        evidence=tuple(evidence) if "evidence" in data else base.evidence,
+        measurement=measurement,
+        warnings=(
+            *base.warnings,
+            *(
+                f"{document.label}: {text}"
+                for text in (warnings if isinstance(warnings, list) else [])
+                if isinstance(text, str)
+            ),
+        ),
         sources=base.sources | source_keys(document.place),
-        faults=(*base.faults, *faults, *text_faults(document)),
+        faults=(
+            *base.faults,
+            *faults,
+            *(fault for layer in (own, *scenarios.values()) for fault in layer.faults),
+        ),
         readable=base.readable,
     )
 
 
-def _model(value: Plain) -> str | Mapping[str, object]:
-    return value if isinstance(value, str | dict) else ""
+def _name_faults(
+    document: Document, at: tuple[Key, ...], entries: Mapping[str, Plain]
+) -> Iterator[Fault]:
+    for name in take_bundles(entries)[1]:
+        if not is_name(name):
+            yield document.fault((*at, name), f"{NO_NAME} (got {name!r})")
 
 
-def _evidence(document: Document, data: dict[str, Plain]) -> tuple[Stated, ...]:
-    stated = data["evidence"]
-    items = stated if isinstance(stated, list) else []
-    return tuple(
-        Stated(document, ("evidence", i), item)
-        for i, item in enumerate(items)
-        if isinstance(item, str | dict)
-    )
-
-
-def _measurement(document: Document, data: dict[str, Plain]) -> Stated | None:
-    entry = (
-        validate(MeasurementEntry, data["measurement"], document)[0]
-        if "measurement" in data
-        else None
-    )
-    return Stated(document, ("measurement",), entry) if entry else None
-
-
-def _warnings(document: Document, data: dict[str, Plain]) -> tuple[str, ...]:
-    stated = data.get("warnings")
-    items = stated if isinstance(stated, list) else []
-    return tuple(f"{document.label}: {item}" for item in items if isinstance(item, str))
-
-
-def _text(value: Plain) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _names(value: Plain) -> list[str]:
-    return list(value) if isinstance(value, dict) else []
-
-
-def expanded(data: Plain) -> dict[str, Plain]:
-    """Take catalogue names out, and write bare scalars as ``fixed``."""
-    assert isinstance(data, dict)
-    result = dict(data)
-    if isinstance(data.get("assumptions"), dict):
-        result["assumptions"] = _fixed(_without_bundles(data["assumptions"]))
-    scenarios = data.get("scenarios")
-    if isinstance(scenarios, dict):
-        result["scenarios"] = {
-            name: _fixed(_without_bundles(entries)) for name, entries in scenarios.items()
-        }
-    return result
-
-
-def _without_bundles(entries: Plain) -> Plain:
-    return dict(take_bundles(entries)[1]) if isinstance(entries, dict) else entries
-
-
-def _fixed(entries: Plain) -> Plain:
-    if not isinstance(entries, dict):
-        return entries
-    return {
-        name: value if isinstance(value, dict) else {"fixed": value}
-        for name, value in entries.items()
-    }
-
-
-def wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
+def wrong_format(document: Document) -> Fault | None:
     """Say what is wrong with the format version, if anything."""
-    version = data.get("schema")
+    version = document.data.get("schema") if isinstance(document.data, dict) else None
     if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
         text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
         return document.fault(("schema",), text)
@@ -264,65 +261,387 @@ def wrong_format(document: Document, data: dict[str, Plain]) -> Fault | None:
     return None
 
 
-def _base(document: Document, data: dict[str, Plain], above: tuple[Path, ...]) -> Priors:
-    name, place = data.get("extends"), document.place
+def _base(document: Document, name: Plain, above: tuple[Path, ...]) -> Priors:
+    """Read the file that one extends."""
     if not isinstance(name, str):
         return Priors("")
-    path = find_file(name, place, upward=True)
+    path = find_file(name, document.place, upward=True)
     if path is None:
-        hint = nearest(name.removesuffix(".yaml"), shipped_names())
-        why = missing_file(name, place)
-        return _unreadable("", document.fault(("extends",), why + hint * why.startswith("no such")))
-    if path.resolve() in above:
-        return _unreadable("", document.fault(("extends",), f"{name!r} extends itself"))
-    if len(above) > _LONGEST_CHAIN:
+        text = missing_file(name, document.place)
+        if text.startswith("no such"):
+            text += nearest(name.removesuffix(".yaml"), shipped_names())
+    elif path.resolve() in above:
+        text = f"{name!r} extends itself"
+    elif len(above) > _LONGEST_CHAIN:
         text = f"more than {_LONGEST_CHAIN} files extend one another"
-        return _unreadable("", document.fault(("extends",), text))
-    return _from_path(path, place.of(path), above)
+    else:
+        return _from_path(path, document.place.of(path), above)
+    return Priors("", faults=(document.fault(("extends",), text),), readable=False)
 
 
-def _inside(data: Plain, at: tuple[Key, ...]) -> dict[str, Plain]:
-    for key in at:
-        data = data.get(str(key)) if isinstance(data, dict) else None
-    return data if isinstance(data, dict) else {}
+def read_layer(document: Document, at: tuple[Key, ...], entries: Plain) -> Layer:
+    """Make the layer of what stands at some keys, each entry validated once."""
+    written = entries if isinstance(entries, dict) else {}
+    bundles, assumptions = take_bundles(written)
+    valid, faults = dict[str, AssumptionEntry](), list[Fault]()
+    for name, stated in assumptions.items():
+        data: Plain = stated if isinstance(stated, dict) else {"fixed": stated}
+        entry, complaints = validate(AssumptionEntry, data, document, (*at, name))
+        faults += complaints
+        if entry is not None and is_name(name):
+            valid[name] = entry
+    return Layer(
+        document,
+        at,
+        valid,
+        tuple(assumptions),
+        bundles=bundles,
+        written=tuple(written),
+        faults=tuple(faults),
+    )
 
 
-def layer_of(
-    document: Document,
-    at: tuple[Key, ...],
-    data: Plain,
-    correlations: tuple[tuple[int, CorrelationEntry], ...] = (),
-) -> Layer:
-    """Make the layer at some keys; `data` is the document's, expanded."""
-    stated = _inside(data, at)
-    checked = {
-        name: validate(AssumptionEntry, entry, document)[0] for name, entry in stated.items()
-    }
-    valid = {n: entry for n, entry in checked.items() if entry is not None and is_name(n)}
-    written = _inside(document.data, at)
-    bundles = take_bundles(written)[0]
-    return Layer(document, at, valid, tuple(stated), correlations, bundles, written=tuple(written))
+def given_layer(given: Mapping[str, object], place: Place, label: str = GIVEN) -> Layer:
+    """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
+    document = wrap_mapping(given, label, place)
+    layer = read_layer(document, (), document.data)
+    return replace(layer, faults=(*layer.faults, *text_faults(document)))
+
+
+def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., object]":
+    """Read a model as a command names it: a name, ``file.py:function``, or a mapping as in a file.
+
+    Raises
+    ------
+    InputError
+        If there is no such function, or the mapping is no YAML.
+
+    Examples
+    --------
+    >>> model_of_text("{fleet: roofline}")
+    {'fleet': 'roofline'}
+    """
+    if not text.startswith("{"):
+        return load_function(text) if ":" in text else text
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        mapping = to_plain(parse_yaml(text))
+    except YAMLError as error:
+        raise InputError.of("--model", f"is no YAML: {text}") from error
+    return mapping if isinstance(mapping, dict) else text
+
+
+def resolve(
+    priors: Priors, top: Layer, scenario: str | None, added: Sequence[Layer] = ()
+) -> Resolution:
+    """Merge the layers of `priors` with a scenario and, on top, what a call gives.
+
+    What the model and the evidence have `added` comes after the file's assumptions, unless the
+    file states it. Scenarios that are not chosen are checked too: their faults are the file's.
+    """
+    faults = [*priors.faults, *top.faults]
+    for name in top.stated:
+        if not is_name(name):
+            meant = re.sub(r"[\s-]+", "_", name.strip())
+            hint = f"; write {meant}" if is_name(meant) else ""
+            faults.append(top.fault(name, (), NO_NAME + hint))
+    layers = list(priors.layers)
+    for layer in added:
+        known = {name for below in layers for name in below.stated}
+        entries = {name: entry for name, entry in layer.entries.items() if name not in known}
+        names = tuple(name for name in layer.stated if name not in known)
+        written = tuple(name for name in layer.written if name not in known)
+        if names:
+            layers.append(replace(layer, entries=entries, stated=names, written=written))
+    if scenario is not None and scenario not in priors.scenarios:
+        text = f"no scenario {scenario!r}{nearest(scenario, priors.scenarios)}"
+        faults.append(Fault(priors.label, 0, 0, "scenarios", text))
+    if not priors.readable:
+        return Resolution(faults=tuple(faults))
+    priors = replace(priors, layers=tuple(layers))
+    chosen = [layer for name, layer in priors.scenarios.items() if name == scenario]
+    result = _merged([*layers, *chosen, top], priors)
+    others = tuple(
+        _merged([*layers, layer], priors)
+        for name, layer in priors.scenarios.items()
+        if name != scenario
+    )
+    faults += result.faults
+    faults += (
+        fault for other in others for fault in other.faults if fault.field.startswith("scenarios.")
+    )
+    return replace(result, faults=tuple(faults), others=others)
+
+
+def _merged(stated: Sequence[Layer], priors: Priors) -> Resolution:
+    """Merge layers with the bundles that they name; the topmost statement of a name holds."""
+    expansion = expand(stated)
+    layers = expansion.layers
+    faults, notices = list(expansion.faults), list(expansion.notices)
+    order = {name: i for i, name in enumerate(expansion.names)}
+    merged, seen = dict[str, Assumption](), dict[str, AssumptionEntry]()
+    for place, layer in enumerate(layers):
+        above = {name for later in layers[place + 1 :] for name in later.stated}
+        for name in layer.stated:
+            entry = layer.entries.get(name)
+            if entry is not None and name in seen:
+                text = f"overrides {_shown(seen[name])} -> {_shown(entry)}"
+                notices.append(layer.fault(name, (), text))
+            # Names that say the same in another way: a later layer's replace, one layer has one.
+            ways = [group for group in ALTERNATIVES if name in group]
+            others = {x for group in ALTERNATIVES if name not in group for x in group if ways}
+            if others & above:
+                text = "is replaced: a later layer states the overhead in the other way"
+                notices.append(layer.fault(name, (), text))
+                continue
+            both = sorted(others & set(layer.stated))
+            if both and name in ALTERNATIVES[0]:
+                text = f"give either {name} or {', '.join(ALTERNATIVES[1])}, not both"
+                faults.append(layer.fault(name, (), f"{text} (got {', '.join(both)} too)"))
+            if entry is not None:
+                below = merged.get(name)
+                merged[name], complaints = convert(name, order[name], entry, layer, below)
+                faults += complaints
+        seen.update(layer.entries)
+        cited: list[tuple[tuple[Key, ...], str | None]] = [
+            *(((*layer.at, name, "source"), x.source) for name, x in layer.entries.items()),
+            *((("correlations", i, "source"), x.source) for i, x in layer.correlations),
+        ]
+        for keys, source in cited:
+            if source is not None and source not in priors.sources:
+                hint = nearest(source, priors.sources)
+                text = f"{source!r:.60} is no key of a sources.bib{hint}"
+                faults.append(layer.document.fault(keys, text))
+    assumptions = list(merged.values())
+    rows, row_faults = _rows_of_files(assumptions)
+    assumptions += rows
+    # Names that are stated, if invalidly: using them is no second fault.
+    broken = expansion.missing.union(
+        name for layer in layers for name in layer.stated if name not in layer.entries
+    )
+    ordered, cycles = _ordered(assumptions)
+    correlations, clashes, idle = _correlations(priors.layers, ordered, broken)
+    faults += [*row_faults, *_reference_faults(assumptions, broken), *cycles, *clashes]
+    notices += [*idle, *_drawn_apart(ordered, correlations)]
+    return Resolution(
+        ordered, correlations, tuple(faults), tuple(notices), broken, lacking=expansion.lacking
+    )
+
+
+def _shown(value: object) -> str:
+    """Write out what an entry, or a part of it, states."""
+    if isinstance(value, Picked):
+        return f"one of {len(value.numbers)} values, by {value.expression}"
+    if isinstance(value, AssumptionEntry):
+        families = value.model_dump(include=set(value.families()), exclude_unset=True)
+        return _shown(families)[1:-1]
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, tuple):
+        unit = len(value) == 2 and isinstance(value[1], str)
+        items = ", ".join(_shown(item) for item in value)
+        return f"{value[0]:g} {value[1]}" if unit else f"[{items}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _rows_of_files(assumptions: Sequence[Assumption]) -> tuple[list[Assumption], list[Fault]]:
+    """Make one assumption for the row of each file whose columns are drawn row by row.
+
+    It takes the coordinate of the first of them, which needs none.
+    """
+    names = {item.name for item in assumptions}
+    columns: dict[str, list[Assumption]] = {}
+    for item in assumptions:
+        law = item.law
+        # What a catalogue has several of comes from no file; a column at fault has no data.
+        if law is not None and law.family == "pick" and (law.read is not None or not law.data):
+            columns.setdefault(next(iter(item.needs)), []).append(item)
+    rows, faults = list[Assumption](), list[Fault]()
+    for name, items in columns.items():
+        first, law = items[0], items[0].law
+        for other in items[1:]:
+            if other.law and law and other.law.read != law.read:
+                text = f"two files give the rows {name!r}; rename one of them"
+                faults.append(other.fault(text, "empirical", "file"))
+            if other.varies != first.varies:
+                text = f"is drawn with {first.name!r}: both vary per query, or neither does"
+                faults.append(other.fault(text, "empirical", "rows"))
+        if name not in names and law is not None:
+            row = Law("choice", data=tuple(map(float, range(len(law.data)))), origin="a row")
+            groups = {item.group for item in items}
+            group = groups.pop() if len(groups) == 1 else ""
+            item = replace(first, name=name, law=row, expression=None, unit="", group=group)
+            rows.append(replace(item, stated_unit=None))
+    return rows, faults
+
+
+def _drawn_apart(
+    assumptions: Sequence[Assumption], correlations: Sequence[Correlation]
+) -> Iterator[Fault]:
+    """Say which columns of one file are drawn as if they had nothing to do with one another."""
+    joined = {name for pair in correlations for name in (pair.first, pair.second)}
+    columns: dict[object, list[Assumption]] = {}
+    for item in assumptions:
+        if item.law is not None and item.law.family == "empirical" and item.name not in joined:
+            columns.setdefault(item.law.read, []).append(item)
+    for items in columns.values():
+        if len(items) > 1:
+            names = " and ".join(item.name for item in items)
+            text = f"{names} are columns of one file, drawn independently of one another"
+            yield items[-1].fault(f"{text}; rows: file draws them row by row", "empirical")
+
+
+def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str]) -> Iterator[Fault]:
+    """Find names that nothing has, and parameters that name a value in another unit."""
+    units = {a.name: a.unit for a in assumptions}
+    known = units.keys() | broken
+    for item in assumptions:
+        for name in sorted(item.needs - known):
+            text = f"names {name!r}, which is no assumption{nearest(name, known)}"
+            yield item.fault(text, *_reference_keys(item, name))
+        # A parameter that names an assumption takes its value as it is.
+        for key, name in item.quantities() if item.unit else ():
+            if units.get(name) and not same_unit(units[name], item.unit):
+                text = f"names {name!r}, which is in {units[name]!r}; {item.unit!r} is wanted"
+                yield item.fault(text, key)
+
+
+def _reference_keys(assumption: Assumption, name: str = "") -> tuple[str, ...]:
+    if assumption.expression is not None:
+        return ("expression",)
+    if name and name in (assumption.low, assumption.high):
+        return ("truncate",)
+    return (assumption.law.family,) if assumption.law else ()
+
+
+def _ordered(assumptions: Sequence[Assumption]) -> tuple[tuple[Assumption, ...], list[Fault]]:
+    """Sort so that each follows what it needs, in file order otherwise."""
+    by_name = {a.name: a for a in sorted(assumptions, key=lambda a: a.index)}
+    sorter = TopologicalSorter({a.name: sorted(a.needs & by_name.keys()) for a in by_name.values()})
+    try:
+        return tuple(by_name[name] for name in sorter.static_order()), []
+    except CycleError as error:
+        around = list(reversed(error.args[1]))
+        first = min((by_name[name] for name in around), key=lambda a: a.index)
+        text = f"needs itself: {' needs '.join(around)}"
+        return tuple(by_name.values()), [first.fault(text, *_reference_keys(first))]
 
 
 def _correlations(
-    document: Document, data: dict[str, Plain]
-) -> tuple[tuple[int, CorrelationEntry], ...]:
-    stated = data.get("correlations")
-    items = enumerate(stated if isinstance(stated, list) else [])
-    checked = ((i, validate(CorrelationEntry, item, document)[0]) for i, item in items)
-    return tuple((i, entry) for i, entry in checked if entry is not None)
+    layers: Sequence[Layer], assumptions: Sequence[Assumption], broken: frozenset[str]
+) -> tuple[tuple[Correlation, ...], list[Fault], list[Fault]]:
+    """Check the correlations of all layers; gives those in force, faults and notices."""
+    by_name = {a.name: a for a in assumptions}
+    parents = frozenset(name for a in assumptions for name in a.parents)
+    latest = dict[frozenset[str], tuple[Layer, int, CorrelationEntry]]()
+    faults, notices = list[Fault](), list[Fault]()
+    for layer in layers:
+        first = dict[frozenset[str], int]()
+        for i, entry in layer.correlations:
+            pair = frozenset(entry.between)
+            latest[pair] = (layer, i, entry)  # a later file may state a pair again
+            if first.setdefault(pair, i) != i:
+                text = f"states this pair again, after correlations.{first[pair]}; keep one"
+                faults.append(layer.document.fault(("correlations", i), text))
+    kept, places = list[Correlation](), list[tuple[Layer, int]]()
+    for layer, i, entry in latest.values():
+        complaint = _not_correlated(entry.between, by_name, parents, broken)
+        laws = {name: by_name[name].law for name in entry.between if name in by_name}
+        constant = [name for name, law in laws.items() if law and law.family == "fixed"]
+        if complaint:
+            faults.append(layer.document.fault(("correlations", i), complaint))
+        elif constant:
+            text = f"has no effect: {' and '.join(constant)} is fixed"
+            notices.append(layer.document.fault(("correlations", i), text))
+        elif not set(entry.between) & broken:
+            kept.append(Correlation(*entry.between, entry.rank))
+            places.append((layer, i))
+    clash = _clash(kept)
+    inside = [i for i, pair in enumerate(kept) if clash.issuperset((pair.first, pair.second))]
+    if inside:
+        texts = [f"{kept[i].first} ~ {kept[i].second} = {kept[i].rank:g}" for i in inside]
+        more = f" and {len(texts) - _PAIRS} more" if len(texts) > _PAIRS else ""
+        text = f"impossible together (unstated pairs count as 0): {', '.join(texts[:_PAIRS])}{more}"
+        layer, i = places[inside[-1]]
+        faults.append(layer.document.fault(("correlations", i), text))
+    return tuple(kept), faults, notices
 
 
-def given_layer(
-    given: Mapping[str, object], place: Place, label: str = GIVEN
-) -> tuple[Layer, list[Fault]]:
-    """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
-    document = wrap_mapping(given, label, place)
-    data = _fixed(_without_bundles(document.data))
-    assert isinstance(data, dict)
-    faults = [
-        fault
-        for name, entry in data.items()
-        for fault in validate(AssumptionEntry, entry, document, (name,))[1]
-    ]
-    return layer_of(document, (), data), [*faults, *text_faults(document)]
+def _not_correlated(
+    pair: tuple[str, str],
+    by_name: Mapping[str, Assumption],
+    parents: frozenset[str],
+    broken: frozenset[str],
+) -> str:
+    """Say why a pair cannot have a rank correlation, if it cannot."""
+    for name in pair:
+        if name not in by_name and name not in broken:
+            return f"{name!r} is no assumption{nearest(name, by_name)}"
+    if pair[0] == pair[1]:
+        return f"{pair[0]!r} stands twice"
+    known = [by_name[name] for name in pair if name in by_name]
+    for item in known:
+        reasons = {
+            "is an expression": item.expression is not None,
+            "is a choice": item.law is not None and item.law.family == "choice",
+            "is a mixture with an atom": item.law is not None
+            and any(part.family == "fixed" for part in item.law.parts),
+            f"depends on {', '.join(sorted(item.parents))}": bool(item.parents),
+            "is a parameter of another assumption": item.name in parents,
+        }
+        reason = next((text for text, holds in reasons.items() if holds), "")
+        if reason:
+            return f"{item.name!r} {reason}, so the stated rank would not be attained"
+    if len({item.varies for item in known}) > 1:
+        return (
+            f"{pair[0]!r} and {pair[1]!r} differ in kind: one varies per query, the other does not"
+        )
+    return ""
+
+
+def correlation_matrix(
+    names: Sequence[str], correlations: Sequence[Correlation]
+) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+    """Correlation of the normal scores: ``2 sin(pi rank / 6)`` for a Spearman rank.
+
+    Source: Kruskal (1958), Ordinal measures of association, J. Am. Stat. Assoc. 53, 814.
+
+    Examples
+    --------
+    >>> float(correlation_matrix(["a", "b"], [Correlation("a", "b", 0.5)])[0, 1].round(6))
+    0.517638
+    """
+    import numpy as np
+
+    place = {name: i for i, name in enumerate(names)}
+    matrix = np.eye(len(names))
+    for item in correlations:
+        i, j = place[item.first], place[item.second]
+        matrix[i, j] = matrix[j, i] = 2 * np.sin(np.pi * item.rank / 6)
+    return matrix
+
+
+def _clash(correlations: Sequence[Correlation]) -> set[str]:
+    """Give names that clash, and of which none can be left out; none where all fit together.
+
+    A Cholesky factorization stops at the first name that clashes with those before it. That name
+    stays; put first, it makes the next factorization stop at another one that has to stay.
+    """
+    import numpy as np
+    from scipy.linalg.lapack import dpotrf
+
+    weight: dict[str, float] = {}
+    for item in correlations:
+        for name in (item.first, item.second):
+            weight[name] = weight.get(name, 0.0) + abs(item.rank)
+    names = sorted(weight, key=lambda name: (-weight[name], name))  # the likely ones first
+    matrix = correlation_matrix(names, correlations) - _LEAST_EIGENVALUE * np.eye(len(names))
+    stay, rest = list[int](), list(range(len(names)))
+    while names:
+        order = [*stay, *rest]
+        stopped = dpotrf(matrix[np.ix_(order, order)])[1]
+        if stopped <= len(stay):
+            return {names[i] for i in stay} if stopped else set()
+        stay, rest = [*stay, order[stopped - 1]], order[len(stay) : stopped - 1]
+    return set()

@@ -4,10 +4,10 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from uncertainty.files.assumptions import Layer
 from uncertainty.files.catalogue import KINDS, catalogue
 from uncertainty.files.document import Key, Plain, to_plain, yaml_text
 from uncertainty.files.evidence import find_evidence
-from uncertainty.files.layers import Layer
 from uncertainty.files.library import Place, find_file, shipped_folder, source_keys
 from uncertainty.files.priors import Priors
 from uncertainty.inputs import ALTERNATIVES, INPUTS

@@ -297,10 +297,10 @@ def _build(
 ) -> Problem:
     choice, faults = choose_model(priors, model)
     later = [layer for name, layer in priors.scenarios.items() if name == scenario]
-    later.append(given_layer(given or {}, priors.place)[0])
-    observed = observe(priors, evidence, choice, later, new_system=new_system)
+    top = given_layer(given or {}, priors.place)
+    observed = observe(priors, evidence, choice, [*later, top], new_system=new_system)
     added = [*form_layer(choice, priors), *observed.layers]
-    resolution = resolve(priors, given or {}, scenario, added)
+    resolution = resolve(priors, top, scenario, added)
     if not priors.readable:
         raise InputError(resolution.faults)
     chosen = observed.choice.model if observed.choice else None

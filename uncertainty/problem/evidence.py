@@ -162,8 +162,8 @@ def _with_effect(
                     multiplies=stated.multiplies,
                 )
             )
-            layer, faults = given_layer(laws, priors.place, "<evidence>")
-            return changed, [layer], faults
+            layer = given_layer(laws, priors.place, "<evidence>")
+            return changed, [layer], list(layer.faults)
     return choice, [], []
 
 

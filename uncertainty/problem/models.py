@@ -80,7 +80,7 @@ def form_layer(choice: Choice | None, priors: Priors) -> list[Layer]:
     weights = list(choice.weights.values())
     law = {"options": list(range(len(weights))), "weights": weights}
     stated: Mapping[str, object] = {CHOICE: {"choice": law, "group": "model form", "note": names}}
-    return [given_layer(stated, priors.place, "<model>")[0]]
+    return [given_layer(stated, priors.place, "<model>")]
 
 
 def declared_plain(model: ModelLike | None, vectorized: bool | None) -> ModelLike | None:
