@@ -50,50 +50,26 @@ if TYPE_CHECKING:
     from uncertainty.sensitivity import rank_inputs as rank_inputs
 
 _ROOMS = {
-    "ENERGY_MODELS": "energy",
-    "Fault": "errors",
-    "InputError": "errors",
-    "Priors": "files",
-    "Problem": "problem",
-    "UncertaintyError": "errors",
-    "build_problem": "problem",
-    "check_fit": "inference",
-    "check_ledger": "comparison",
-    "check_prior": "inference",
-    "compare": "comparison",
-    "compare_fits": "inference",
-    "exceedance": "results",
-    "explain": "comparison",
-    "export_priors": "inference",
-    "infer": "inference",
-    "load": "results",
-    "load_priors": "files",
-    "predict": "inference",
-    "rank_inputs": "sensitivity",
-    "save": "results",
-    "score": "results",
-    "share_per_query": "results",
-    "simulate": "sampling",
-    "stream": "sampling",
-    "summarize": "results",
-    "summarize_inputs": "sampling",
-    "summarize_scenarios": "comparison",
-    "sweep": "comparison",
-    "update": "inference",
-    "write_assumptions": "report",
-    "write_comparison": "report",
-    "write_explanation": "report",
-    "write_fits": "report",
-    "write_posterior": "report",
-    "write_provenance": "report",
-    "write_ranking": "report",
-    "write_report": "report",
-    "write_scenarios": "report",
-    "write_scores": "report",
-    "write_sweep": "report",
-}
+    "comparison": ("check_ledger", "compare", "explain", "summarize_scenarios", "sweep"),
+    "energy": ("ENERGY_MODELS",),
+    "errors": ("Fault", "InputError", "UncertaintyError"),
+    "files": ("Priors", "load_priors"),
+    "inference": (
+        "check_fit", "check_prior", "compare_fits", "export_priors", "infer", "predict", "update",
+    ),
+    "problem": ("Problem", "build_problem"),
+    "report": (
+        "write_assumptions", "write_comparison", "write_explanation", "write_fits",
+        "write_posterior", "write_provenance", "write_ranking", "write_report", "write_scenarios",
+        "write_scores", "write_sweep",
+    ),
+    "results": ("exceedance", "load", "save", "score", "share_per_query", "summarize"),
+    "sampling": ("simulate", "stream", "summarize_inputs"),
+    "sensitivity": ("rank_inputs",),
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = [*_ROOMS]  # a list of names, kept in one place
+__all__ = sorted(_ROOM_OF)  # kept in one place
 
 
 def __getattr__(name: str) -> object:
@@ -103,9 +79,9 @@ def __getattr__(name: str) -> object:
         from uncertainty.errors import DISTRIBUTION
 
         return version(DISTRIBUTION)
-    if name not in _ROOMS:
+    if name not in _ROOM_OF:
         raise AttributeError(f"module 'uncertainty' has no attribute {name!r}")
-    return getattr(import_module(f"uncertainty.{_ROOMS[name]}"), name)
+    return getattr(import_module(f"uncertainty.{_ROOM_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,32 +1,20 @@
-"""Arguments that many functions take, refused in a sentence before anything is computed."""
+"""What goes wrong, in sentences: faults with their place, the nearest name, arguments refused."""
 
 import difflib
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import TypeGuard
 
 DISTRIBUTION = "llm-energy-uncertainty"
 """The name to install by: on an index, `uncertainty` is the name of another project."""
 
-
-def one_line(text: str) -> str:
-    r"""Give a text as one line, without characters that act on a terminal or a reader.
-
-    Line ends and tabs become spaces. Other control characters (among them those that move the
-    cursor, and marks that turn the direction of what follows) and lone surrogates become U+FFFD.
-
-    Examples
-    --------
-    >>> one_line("a title\n# not a heading\x1b[2J")
-    'a title # not a heading\ufffd[2J'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+_LISTED = 20  # names: more are counted, or a message fills a screen
+_OFFERED = 3  # names that may have been meant
+_COMPARED = 100  # characters: comparing takes the square of the length
+_SEEDS = 2**32  # JAX and NumPy take 32 bits of a seed; a larger one would be cut off in silence
 
 
 @dataclass(frozen=True, order=True)
@@ -36,7 +24,7 @@ class Fault:
     Attributes
     ----------
     path : str
-        File, or a name in angle brackets for input that is no file (``<given>``).
+        File, or a name in angle brackets for input that is not a file (``<given>``).
     line, column : int
         Counted from 1; 0 where the input has no lines.
     field : str
@@ -61,20 +49,12 @@ class Fault:
         return one_line(": ".join(part for part in (place, self.field, self.message) if part))
 
 
-def said(error: BaseException) -> str:
-    """Give what an error of a user's code says, which may itself fail."""
-    try:
-        return str(error).strip()
-    except Exception:
-        return ""
-
-
 class UncertaintyError(Exception):
     """Every error that this package raises on purpose."""
 
 
 class InputError(UncertaintyError):
-    """The user's input is at fault; carries every fault found, sorted.
+    """The user's input is at fault; carries every fault, sorted.
 
     Parameters
     ----------
@@ -99,9 +79,30 @@ class InputError(UncertaintyError):
         return cls([Fault(where, 0, 0, "", message)])
 
 
-_SHOWN = 20
-_OFFERED = 3
-_LONGEST = 100
+def message_of(error: BaseException) -> str:
+    """Message of an error of a user's code; asking for it may itself fail."""
+    try:
+        return str(error).strip()
+    except Exception:
+        return ""
+
+
+def one_line(text: str) -> str:
+    r"""Give a text as one line, without characters that act on a terminal or a reader.
+
+    Line ends and tabs become spaces. Other control characters (among them those that move the
+    cursor, and marks that turn the direction of what follows) and lone surrogates become U+FFFD.
+
+    Examples
+    --------
+    >>> one_line("a title\n# not a heading\x1b[2J")
+    'a title # not a heading\ufffd[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -117,46 +118,45 @@ def nearest(name: str, known: Iterable[str]) -> str:
     '; known: host, pue'
     """
     names = sorted(known)
-    near = _near(name[:_LONGEST].lower(), names)[:_OFFERED]
+    near = [repr(other) for other in _near(name, names)]
     if near:
-        shown = [repr(other) for other in near]
-        return (
-            f"; did you mean {' or '.join([', '.join(shown[:-1]), shown[-1]][len(shown) < 2 :])}?"
-        )
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"; known: {', '.join(names[:_SHOWN])}{more}" if names else ""
+        *others, last = near
+        return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    return f"; known: {_listed(names)}" if names else ""
 
 
-def _near(name: str, names: Sequence[str]) -> list[str]:
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}"
+
+
+def _near(name: str, names: list[str]) -> list[str]:
     """Names that read alike, else those with the same words in them, else those a bit alike."""
-    lowered = {other.lower(): other for other in names}
+    name, lowered = name[:_COMPARED].lower(), {other.lower(): other for other in names}
+
+    def words(text: str) -> list[str]:
+        return [word for word in re.split(r"[^a-z0-9.]+", text) if len(word) > 1]
+
     alike = difflib.get_close_matches(name, lowered, n=_OFFERED, cutoff=0.8)
     if alike:
+        # The best one, and what is as near; of a name that differs in case only, there is one.
         ratios = [difflib.SequenceMatcher(None, name, other).ratio() for other in alike]
-        return [
-            lowered[other]
-            for other, ratio in zip(alike, ratios, strict=True)
-            if (ratio > ratios[0] - 0.01 and ratios[0] < 1) or other == alike[0]
-        ]
-    asked = _words(name)
-    shared = [other for other in lowered if asked and all(_holds(other, word) for word in asked)]
-    if shared:
-        first = asked[0].rstrip("s")
-        ranked = sorted(shared, key=lambda other: (not other.startswith(first), len(other)))
-        return [lowered[other] for other in ranked]
-    return [lowered[other] for other in difflib.get_close_matches(name, lowered, n=1, cutoff=0.6)]
-
-
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^a-z0-9.]+", name) if len(word) > 1]
-
-
-def _holds(name: str, word: str) -> bool:
-    """Say whether a name has this word, in the singular or plural, or one that begins with it."""
-    stem = word.rstrip("s") if len(word) > 3 else word
-    return any(
-        other == word or (len(stem) > 2 and other.startswith(stem)) for other in _words(name)
-    )
+        ties = [ratio > ratios[0] - 0.01 and ratios[0] < 1 for ratio in ratios]
+        return [lowered[o] for o, tie in zip(alike, ties, strict=True) if tie or o == alike[0]]
+    # Words count in the singular or plural, and by their first letters.
+    stems = [word.rstrip("s") if len(word) > 3 else word for word in words(name)]
+    shared = [
+        other
+        for other in lowered
+        if stems
+        and all(
+            any(word == stem or (len(stem) > 2 and word.startswith(stem)) for word in words(other))
+            for stem in stems
+        )
+    ]
+    shared.sort(key=lambda other: (not other.startswith(stems[0].rstrip("s")), len(other)))
+    bit_alike = shared or difflib.get_close_matches(name, lowered, n=1, cutoff=0.6)
+    return [lowered[other] for other in bit_alike[:_OFFERED]]
 
 
 def require_known(what: str, got: object, known: Iterable[str]) -> str:
@@ -177,48 +177,43 @@ def require_known(what: str, got: object, known: Iterable[str]) -> str:
     names = list(known)
     if isinstance(got, str) and got in names:
         return got
-    close = nearest(str(got), names)
-    hint = close if close.startswith("; did you mean") else ""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    listed = f"{', '.join(names[:_SHOWN])}{more}"
-    raise InputError.of(f"<{what}>", f"must be one of {listed} (got {got!r}{hint})")
-
-
-_SEEDS = 2**32
-"""JAX and NumPy take 32 bits of a seed; a larger one would be cut off in silence."""
+    hint = nearest(str(got), names)
+    hint = hint if hint.startswith("; did you mean") else ""  # all are listed before it
+    raise InputError.of(f"<{what}>", f"must be one of {_listed(names)} (got {got!r}{hint})")
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what is no seed.
+    """Refuse what is not a whole number from 0 to 2^32 - 1.
 
     Raises
     ------
     InputError
-        If `seed` is no whole number from 0 to 2^32 - 1.
     """
-    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-    if not whole or not 0 <= int(seed) < _SEEDS:  # type: ignore[call-overload]  # is a whole number
-        shown = f"{seed!r:.40}"
-        raise InputError.of("<seed>", f"must be a whole number from 0 to 2^32 - 1 (got {shown})")
+    if not _is_whole(seed) or not 0 <= int(seed) < _SEEDS:
+        text = f"must be a whole number from 0 to 2^32 - 1 (got {seed!r:.40})"
+        raise InputError.of("<seed>", text)
 
 
 def check_count(name: str, count: object, least: int, most: int, remedy: str = "") -> None:
-    """Refuse a number of things that is no whole number between two limits.
+    """Refuse a number of things that is not a whole number between two limits.
 
     Raises
     ------
     InputError
     """
-    whole = isinstance(count, Integral) and not isinstance(count, bool)
-    if not whole or int(count) < least:  # type: ignore[call-overload]  # is a whole number
-        kind = "" if whole else "a whole number, "
+    if not _is_whole(count) or int(count) < least:
+        kind = "" if _is_whole(count) else "a whole number, "
         raise InputError.of(f"<{name}>", f"must be {kind}{least} or more (got {count!r:.40})")
-    if int(count) > most:  # type: ignore[call-overload]  # is a whole number
+    if int(count) > most:
         raise InputError.of(f"<{name}>", f"must be {most:,} or fewer (got {count:.3g}){remedy}")
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def check_threshold(name: str, value: object) -> None:
-    """Refuse a threshold that is no finite number.
+    """Refuse a threshold that is not a finite number.
 
     Raises
     ------

@@ -21,7 +21,7 @@ _DEFINITIONS = (
     "flop_per_second = flop / second = FLOPS",
     "fraction = [] = _ = share = ratio",
     "pct = 0.01",
-    # What a gas is counted as is no unit, but people write it as one.
+    # What a gas is counted as is not a unit, but people write it as one.
     "CO2 = [] = _ = CO2e = CO2eq = CO2_e = CO2_eq = co2e = co2eq",
     *(
         f"{mass}{gas} = {mass}"
@@ -38,9 +38,9 @@ _COMMON = (
     *("byte", "GB", "GB/s", "TB/s", "g/kWh", "kg/kWh", "gCO2e", "gCO2e/kWh", "l/kWh", "m3/MWh"),
     *("liter", "gram", "kg", "Wh/query", "J/token", "token/s"),
 )
-"""What a unit that nobody knows was perhaps meant to be."""
+"""What an unknown unit was perhaps meant to be."""
 _PLAIN = frozenset({"", "1", "fraction", "ratio", "share"})
-_LONGEST = 60
+_LONGEST = 60  # characters: more is not a unit, and takes long to read
 # Names, products, quotients and small powers: a file may ask for no arithmetic beyond these.
 _SYNTAX = re.compile(
     r"(?:1\s*/)?+(?:[^\W\d]++\d?+(?:\s*(?:\*\*|\^)\s*-?\d{1,2}(?!\d))?+|[\s%°/*().·])*+"
@@ -63,36 +63,27 @@ def _registry() -> "pint.UnitRegistry[float]":
 
 @lru_cache(maxsize=256)
 def _unit(text: str) -> "pint.Unit":
+    """Read a unit of which a factor makes any other of its kind."""
     import pint
 
-    if text.strip() == "1":
-        text = ""
-    if len(text) > _LONGEST or not _SYNTAX.fullmatch(text):
-        shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-        raise UnitError(f"unit {shown!r} must be names with * / and powers (kg*m**2/s**2)")
+    plain = "" if text.strip() == "1" else text
+    if len(text) > _LONGEST or not _SYNTAX.fullmatch(plain):
+        cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+        raise UnitError(f"unit {cut!r} must be names with * / and powers (kg*m**2/s**2)")
     try:
-        unit = _registry().parse_units(text.replace("%", "percent"))
+        unit = _registry().parse_units(plain.replace("%", "percent"))
     except (pint.PintError, ValueError, TypeError, AttributeError, AssertionError) as error:
-        raise UnitError(f"unknown unit {text!r}{_hint(text)}") from error
-    return _proportional(unit, text)
-
-
-def _hint(text: str) -> str:
-    found = difflib.get_close_matches(text.lower(), [unit.lower() for unit in _COMMON], 1, 0.75)
-    meant = next((unit for unit in _COMMON if unit.lower() in found), "")
-    return f"; did you mean {meant!r}?" if meant else ""
-
-
-def _proportional(unit: "pint.Unit", text: str) -> "pint.Unit":
-    """Refuse a unit with an offset (degC) or a logarithm (dBm): no factor converts it."""
-    import pint
-
+        lowered = {unit.lower(): unit for unit in reversed(_COMMON)}  # of two alike, the first
+        near = difflib.get_close_matches(text.lower(), lowered, 1, 0.75)
+        hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+        raise UnitError(f"unknown unit {text!r}{hint}") from error
     try:
         one, two = (_registry().Quantity(x, unit).to_base_units().magnitude for x in (1.0, 2.0))
     except pint.PintError:
         one, two = 1.0, math.nan
     except OverflowError as error:
         raise UnitError(f"unit {text!r} is beyond what a number can hold") from error
+    # Twice as much is twice the number, but not with an offset (degC) or a logarithm (dBm).
     if not math.isclose(two, 2 * one, rel_tol=1e-9):
         raise UnitError(
             f"unit {text!r} has a zero of its own or is a logarithm, so no factor converts it; "

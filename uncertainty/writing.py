@@ -16,8 +16,8 @@ from uncertainty.errors import Fault, InputError
 
 def reason(error: Exception) -> str:
     """Say why the system refused, without its numbers and file names."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return said or (str(error).strip() or type(error).__name__).splitlines()[0]
+    refusal = error.strerror if isinstance(error, OSError) else None
+    return refusal or (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
@@ -57,9 +57,14 @@ def _temporary(target: Path) -> Path:
     # A short name: that of the target may be as long as names can be. It tells machine, target
     # and process, so that only what nobody is writing any more is removed.
     mark = hashlib.sha256(f"{platform.node()} {target.name}".encode()).hexdigest()[:10]
-    for left in target.parent.glob(f".uncertainty-{mark}-*"):
-        if not _runs(left.name.split("-")[2]):
+    # Elsewhere than on POSIX, asking whether a process runs may end it.
+    for left in target.parent.glob(f".uncertainty-{mark}-*") if os.name == "posix" else ():
+        try:
+            os.kill(int(left.name.split("-")[2]), 0)
+        except ProcessLookupError:
             left.unlink(missing_ok=True)
+        except (OSError, ValueError, OverflowError):
+            continue  # as far as can be known, it runs
     handle, name = tempfile.mkstemp(
         dir=target.parent,
         prefix=f".uncertainty-{mark}-{os.getpid()}-",
@@ -67,19 +72,6 @@ def _temporary(target: Path) -> Path:
     )
     os.close(handle)
     return Path(name)
-
-
-def _runs(process: str) -> bool:
-    """Whether a process of this machine still runs, as far as can be known."""
-    if os.name != "posix":
-        return True  # elsewhere the question itself may end a process
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError, OverflowError):
-        return True
-    return True
 
 
 def refuse_inputs(paths: Iterable[Path], inputs: Collection[Path]) -> None:
@@ -90,18 +82,18 @@ def refuse_inputs(paths: Iterable[Path], inputs: Collection[Path]) -> None:
     InputError
         Naming each of the files.
     """
-    over = [path for path in paths if any(_is_same(path, read) for read in inputs)]
+    over = []
+    for path in paths:
+        for read in inputs:
+            try:
+                if os.path.samefile(path, read):  # noqa: PTH121  # as short, and for both
+                    over.append(path)
+                    break
+            except (OSError, ValueError):  # one of them is not there: nothing is lost
+                continue
     if over:
         text = "is an input, which is never written over: name another file"
         raise InputError(Fault(str(path), 0, 0, "", text) for path in over)
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether two names lead to one file, by links too."""
-    try:
-        return os.path.samefile(path, other)  # noqa: PTH121  # as short, and for both
-    except (OSError, ValueError):  # there is none: nothing is lost
-        return False
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

@@ -427,3 +427,11 @@ def test_watchers_are_told_of_every_block(product, monkeypatch):
     seen = []
     un.stream(product, 2**18, watch=lambda standing: seen.append((standing.done, standing.wanted)))
     assert seen == [(k * 2**16, 2**18) for k in (1, 2, 3, 4)]
+
+
+def test_inputs_that_a_stream_has_not_kept_are_named(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    with pytest.raises(un.InputError, match="keeps no inputs: make the stream with sample="):
+        un.summarize_inputs(un.stream(problem, draws=64))
+    kept = un.summarize_inputs(un.stream(problem, draws=64, sample=64))
+    assert kept["input"].values.tolist() == ["a", "b", "c"]

@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats
-from uncertainty.errors import said
+from uncertainty.errors import message_of
 from uncertainty.inputs import Output
 
 _WANTED = "a number or a mapping of names to numbers is wanted"
@@ -109,7 +109,7 @@ def failure_text(error: BaseException) -> str:
         return f"calls for the end of the program (sys.exit){place}; a model gives numbers"
     if is_traced_misuse(error):
         return f"failed{place}: it takes an input for a plain number or a NumPy array"
-    first = (said(error) or "no message").splitlines()[0]
+    first = (message_of(error) or "no message").splitlines()[0]
     return f"failed{place}: {type(error).__name__}: {first}"
 
 
@@ -121,7 +121,7 @@ def is_traced_misuse(error: BaseException) -> bool:
         jax.errors.TracerIntegerConversionError,  # table[x]
         jax.errors.NonConcreteBooleanIndexError,
     )
-    return isinstance(error, kinds) or "Tracer" in said(error)
+    return isinstance(error, kinds) or "Tracer" in message_of(error)
 
 
 _Point: TypeAlias = tuple[tuple[str, ...], tuple[float, ...]]

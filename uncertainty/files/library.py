@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from uncertainty.errors import Fault, InputError, nearest, said
+from uncertainty.errors import Fault, InputError, message_of, nearest
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
 _APART = ("catalogue", "evidence", "ledger")  # folders of files that are not priors
@@ -415,7 +415,7 @@ def _failure(path: str, error: BaseException) -> Fault:
     if isinstance(error, SystemExit):
         text = "calls for the end of the program (sys.exit) when it is imported"
     else:
-        text = f"cannot be run: {type(error).__name__}: {said(error)}"
+        text = f"cannot be run: {type(error).__name__}: {message_of(error)}"
     return Fault(path, line, 1 if line else 0, "", text)
 
 
