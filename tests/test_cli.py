@@ -11,7 +11,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty import cli
-from uncertainty.cli.show import busy
+from uncertainty.cli.terminal import busy
 
 HERE = Path(__file__).parent
 
@@ -218,10 +218,10 @@ def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_p
 )  # fmt: skip
 def test_the_sentence_to_quote_is_of_what_was_asked(asked, quantity, subject):
     """A title that names a model and its hardware is not said of others; the quantity is named."""
-    from uncertainty.report.text import citation_sentence, headline
+    from uncertainty.report.result import citation_sentence, headline
 
     tree = un.simulate(un.build_problem("open-llama-70b", evidence=[], **asked), draws=32)
-    sentence = citation_sentence(tree, headline(tree, quantity, (0.9,)))
+    sentence = citation_sentence(tree, headline(tree, quantity, [un.summarize(tree)]))
     assert sentence.startswith(subject)
     assert "32 draws of the prior" in sentence
 

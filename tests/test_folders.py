@@ -12,8 +12,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty import cli
-from uncertainty.cli.folder import ResultFolder
-from uncertainty.cli.options import Question
+from uncertainty.cli.question import Question, ResultFolder
 
 PRIORS = "schema: 1\nassumptions: {a: {lognormal: {median: 2, sigma: 0.5}}, b: {lognormal: {median: 3, sigma: 0.3}}}\n"
 MODEL = "def f(a, b): return {'y': a * b}\n"
@@ -43,7 +42,8 @@ def contents(folder):
 
 
 def named(file, sets=(), scenario=None, model=None, evidence=None):
-    return Question(file, list(sets), scenario, model, evidence=evidence).folder_name
+    changes = {"sets": list(sets), "scenario": scenario, "model": model, "evidence": evidence}
+    return Question(file=file, **changes).folder_name
 
 
 def test_names_of_folders_tell_questions_apart(monkeypatch, tmp_path):
@@ -149,7 +149,7 @@ def test_files_are_kept_together_or_not_at_all(place, tmp_path):
 def test_two_at_once_are_told_and_the_dead_hold_nothing(place, tmp_path):
     fill(place(), a="1")
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom uncertainty.cli.folder import ResultFolder\n"
+        "import sys, time\nfrom pathlib import Path\nfrom uncertainty.cli.question import ResultFolder\n"
         f"place = ResultFolder(Path({str(tmp_path / 'out')!r}), {{'what': 'q'}}, 'run', force=False, read=[])\n"
         "place.__enter__()\n(place.unfinished / 'a').write_text('2')\nprint('in', flush=True)\ntime.sleep(600)\n"
     )

@@ -11,8 +11,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty import cli
-from uncertainty.cli.show import say, table
-from uncertainty.cli.streams import standard_streams
+from uncertainty.cli.terminal import say, standard_streams, table
 
 CALL = f"{sys.executable} -c 'from uncertainty.cli import main; main()'"
 
@@ -139,7 +138,7 @@ def test_an_interrupt_ends_quietly_and_leaves_what_was_there(monkeypatch, tmp_pa
     def interrupted(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("uncertainty.report.write_report", interrupted)
+    monkeypatch.setattr("uncertainty.report.write", interrupted)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 130

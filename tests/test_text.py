@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 import uncertainty as un
-from uncertainty.cli.show import complain, say, table
+from uncertainty.cli.terminal import complain, say, table
 from uncertainty.errors import InputError, one_line
 from uncertainty.report.figures.draws import plot_fit
 from uncertainty.report.figures.style import one_axes, plain_numbers
@@ -23,8 +23,16 @@ from uncertainty.report.figures.tables import (
     plot_scenarios,
     plot_sweep,
 )
-from uncertainty.report.files import write_csv, write_figure
-from uncertainty.report.markdown import bullets, heading, paragraph, table_text
+from uncertainty.report.parts import (
+    Heading,
+    Notes,
+    Sentence,
+    Table,
+    escape,
+    markdown,
+    write_csv,
+    write_figure,
+)
 
 NASTY = "=1+1 <script>alert(1)</script> [/x] [bold] a|b $\\frac{ {0} `c` *d* _e_ \\ &amp; #f 日本"
 ACTING = "title\n# Verified\r\x1b[2J\x07\u202e\u2028end\ud800"
@@ -55,16 +63,16 @@ TEXTS = st.text(max_size=30) | st.text("#-+=*_`[]()<>|~$&;\\!:1.) a\n", max_size
 @example("\tcode")
 def test_markdown_shows_any_text_as_it_is(text):
     line = one_line(text).strip()
-    for write, kinds in (
-        (paragraph, {"paragraph"}),
-        (lambda t: heading(2, t), {"heading"}),
-        (lambda t: bullets([t]), {"bullet_list", "list_item", "paragraph"}),
+    for part, kinds, before in (
+        (Sentence(text), {"paragraph"}, ""),
+        (Heading(text), {"heading"}, ""),
+        (Notes("of", [text]), {"heading", "bullet_list", "list_item", "paragraph"}, "of"),
     ):
-        found, seen = shown(write(text))
-        assert seen == line
+        found, seen = shown(markdown([part]))
+        assert seen == before + line
         if line:
             assert found == kinds
-    kinds, seen = shown(table_text(["a", "b"], [[text, "x"]]))
+    kinds, seen = shown(markdown([Table("", ["a", "b"], [[text, "x"]])]))
     assert seen == f"ab{line}x"
     assert "table" in kinds
 
@@ -122,7 +130,7 @@ def test_reports_and_figures_show_hostile_texts(answered, tmp_path):
     files = un.write_report(tree, tmp_path, ranking=ranking)
     files += un.write_ranking([ranking], tmp_path / "ranking")
     text = (tmp_path / "report.md").read_text("utf-8")
-    assert text.startswith(heading(1, NASTY))
+    assert text.startswith(f"# {escape(NASTY)}\n")
     html = MARKDOWN.render(text)
     assert "<script" not in html
     assert html.count("<h1>") == 1

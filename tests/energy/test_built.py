@@ -179,7 +179,7 @@ def test_boards_that_are_owned_draw_power_while_they_wait():
 
 
 def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
-    from uncertainty import report
+    from uncertainty.report.result import citation_sentence, headline, notices_of
 
     laws = {
         **FLOPS,
@@ -190,20 +190,20 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     asked = problem({"fleet": "flops"}, laws)
     tree = un.simulate(asked, draws=512)
     table = un.summarize(tree).sel(quantity="fleet_power_mw")
-    headline = report.headline(tree, "fleet_power_mw", [0.9])
-    assert headline.quoted == "mean"
-    [row] = headline.rows()
+    quoted = headline(tree, "fleet_power_mw", [un.summarize(tree)])
+    assert quoted.quoted == "mean"
+    [row] = quoted.table().rows
     assert row[0] == "mean query"
     assert row[1].startswith(f"{float(table['median'].sel(statistic='mean')):.3g}")
-    assert "median of the mean query" in report.citation_sentence(tree, headline)
+    assert "median of the mean query" in citation_sentence(tree, quoted)
     for said in (
         json.loads(tree.attrs["notices"]),
         json.loads(un.stream(asked, draws=512, quantities=["energy_wh"]).attrs["notices"]),
-        report.notices_of(tree),
+        notices_of(tree),
     ):
         assert len([text for text in said if "16 boards owned are busy" in text]) == 1
     typical = un.summarize(tree, quantities=["energy_wh"])
-    assert report.headline(tree, "energy_wh", [0.9]).quoted == "typical"
+    assert headline(tree, "energy_wh", [un.summarize(tree)]).quoted == "typical"
     assert float(typical["median"].sel(statistic="mean")[0]) > float(
         typical["median"].sel(statistic="typical")[0]
     )

@@ -144,13 +144,13 @@ def source(tmp_path):
 def test_data_evidence_and_citations_are_found_from_another_folder(
     source, folder, inside, tmp_path, monkeypatch
 ):
-    from uncertainty.cli import starter
+    from uncertainty.cli.files import init
 
     target = tmp_path / folder / "new.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(tmp_path if inside else "/")
     monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
-    starter.init(target, str(source))
+    init(target, str(source))
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path if inside else "/")
     for more in ({}, {"scenario": "other"}):
@@ -168,7 +168,7 @@ def test_data_evidence_and_citations_are_found_from_another_folder(
     again = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
     with pytest.raises(un.InputError, match="exists already"):
-        starter.init(target, str(source))
+        init(target, str(source))
     assert again == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 import uncertainty as un
-from uncertainty.report.fit import fit_sentences
+from uncertainty.report.posterior import fit_sentences
 from uncertainty.results.estimate import ess_bulk, leave_one_out, smoothed_weights
 
 slow = pytest.mark.slow  # posteriors of many programs
@@ -62,7 +62,7 @@ def test_limits_alone_are_learned_from_and_reported(tmp_path):
     assert "updated.svg" in written
     assert "fit.svg" not in written
     assert float(un.check_fit(tree)["rows"][0]) == 0
-    assert list(fit_sentences(tree))
+    assert list(fit_sentences(tree, un.check_fit(tree)))
     un.write_report(tree, tmp_path)
     assert "fit.svg" not in (tmp_path / "report.md").read_text()
 

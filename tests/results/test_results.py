@@ -291,7 +291,7 @@ def test_a_sealed_result_that_contradicts_itself_is_refused(every_kind, kind, tm
 @pytest.mark.parametrize("kind", ["flat", "nested", "stream"])
 def test_what_is_not_finite_is_refused_or_said(every_kind, kind, value, tmp_path):
     """No traceback, no warning of NumPy, and no figure that hides it."""
-    from uncertainty.report.text import doubts, headline
+    from uncertainty.report.result import doubts, headline
 
     whole = every_kind[kind]
     for group, node in whole.children.items():
@@ -306,7 +306,7 @@ def test_what_is_not_finite_is_refused_or_said(every_kind, kind, value, tmp_path
                 if group == "prior_predictive" and kind == "flat":
                     row = table.sel(quantity="y", statistic="query")
                     assert not np.isfinite(float(row["mean"]))
-                    assert doubts(loaded, headline(loaded, "y", [0.9]))
+                    assert doubts(loaded, headline(loaded, "y", [un.summarize(loaded)]))
                 if "prior" in loaded.children:
                     un.summarize_inputs(loaded)
                 un.exceedance(loaded, 1.0, "y")

@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import ndtr
 
 import uncertainty as un
-from uncertainty.report.text import above_sentence
+from uncertainty.report.result import above_sentence
 from uncertainty.results.estimate import (
     LEVELS,
     exceedance_of_functions,

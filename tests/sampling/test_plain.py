@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 import uncertainty as un
-from uncertainty.report.fit import fit_sentences
+from uncertainty.report.posterior import fit_sentences
 
 SIGMAS, ERROR, VALUES = {"a": 0.8, "b": 0.6}, 0.3, [2.0, 3.0, 2.5]
 EVIDENCE = {
@@ -91,7 +91,7 @@ def test_the_posterior_is_that_of_weights_and_exact():
     found = np.log(tree["posterior_predictive"]["y"].values)
     assert abs(found.mean() - mean) < 5 * sd / math.sqrt(found.size)
     assert abs(found.std() - sd) < 5 * sd / math.sqrt(2 * found.size)
-    assert "by importance sampling" in " ".join(fit_sentences(tree))
+    assert "by importance sampling" in " ".join(fit_sentences(tree, un.check_fit(tree)))
     predicted = np.log(un.predict(tree, [{}, {"a": 2.0, "b": 3.0}])["y"].values)
     assert abs(predicted[:, 1].mean() - math.log(6)) < 5 * ERROR / math.sqrt(len(predicted))
     expected = un.check_prior(un.build_problem(priors(), solver, evidence=EVIDENCE))

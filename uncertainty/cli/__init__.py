@@ -6,27 +6,23 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, NoReturn
 
 import typer
 
-from uncertainty.cli.check import check
-from uncertainty.cli.compare import compare
+from uncertainty.cli.compare import compare, ledger
+from uncertainty.cli.files import check, init, list_
 from uncertainty.cli.infer import infer
-from uncertainty.cli.ledger import ledger
-from uncertainty.cli.listing import list_
-from uncertainty.cli.options import DEFECT, DONE, INPUT_AT_FAULT
+from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.rank import rank
 from uncertainty.cli.run import run
-from uncertainty.cli.show import complain
-from uncertainty.cli.starter import init
-from uncertainty.cli.streams import standard_streams
+from uncertainty.cli.terminal import complain, standard_streams
 from uncertainty.errors import InputError, UncertaintyError
 
 __all__ = ["app", "main"]
 
+# Objects and generations between collections: libraries make many as they load, none garbage.
 _GARBAGE = 200_000, 30, 30
-"""Objects and generations between collections: libraries make many as they load, none garbage."""
 
 
 def _show_version(asked: bool) -> None:
@@ -45,6 +41,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for command in (run, check, infer, rank, compare, ledger, init):
+    app.command()(command)
+app.command("list")(list_)
 
 
 @app.callback()
@@ -54,21 +53,7 @@ def about(
     ] = False,
 ) -> None:
     """Uncertainty analysis of the energy of LLM queries."""
-    _keep_compilations()
-
-
-app.command()(run)
-app.command()(check)
-app.command()(infer)
-app.command()(rank)
-app.command()(compare)
-app.command()(ledger)
-app.command("list")(list_)
-app.command()(init)
-
-
-def _keep_compilations() -> None:
-    """Let JAX, not yet imported, keep what it compiles, so that the next run starts sooner."""
+    # JAX, not yet imported, keeps what it compiles, so that the next run starts sooner.
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "uncertainty" / "jax"
@@ -77,6 +62,7 @@ def _keep_compilations() -> None:
         return
     if os.access(folder, os.W_OK):
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
+        # Many programs here compile in less than the second that JAX would ask for.
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 
@@ -84,48 +70,34 @@ def main() -> NoReturn:
     """Run the command line, and turn every outcome into an exit status."""
     gc.set_threshold(*_GARBAGE)
     atexit.register(gc.freeze)  # else a last collection goes over all that was imported
-    warnings.showwarning = _show_warning
+    # As people read it, without the line of code.
+    warnings.showwarning = lambda message, *_, **__: complain(f"warning: {message}")
+    debug, status = "--debug" in sys.argv, DONE
     with standard_streams():
-        status = _status()
-    sys.exit(status)
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning as people read it, without the line of code."""
-    complain(f"warning: {message}")
-
-
-def _status() -> int:
-    debug = "--debug" in sys.argv
-    out = sys.stdout
-    try:
+        out = sys.stdout
         try:
-            app(standalone_mode=True)
-        except SystemExit as ended:
-            if sys.stdout is not out:
-                text = "was replaced by the model, so the answer is lost: leave sys.stdout alone"
-                raise InputError.of("standard output", text) from None
-            out.flush()  # here, where a full disk can still be reported
-            return ended.code if isinstance(ended.code, int) else DONE
-    except UncertaintyError as error:
-        if debug:
-            raise
-        print(error, file=sys.stderr)
-        return INPUT_AT_FAULT
-    except Exception as error:
-        if debug:
-            raise
-        print(
-            f"a defect of uncertainty: {type(error).__name__}: {error}\n"
-            "Run again with --debug and report what it prints.",
-            file=sys.stderr,
-        )
-        return DEFECT
-    return DONE
+            try:
+                app(standalone_mode=True)
+            except SystemExit as ended:
+                if sys.stdout is not out:
+                    text = (
+                        "was replaced by the model, so the answer is lost: leave sys.stdout alone"
+                    )
+                    raise InputError.of("standard output", text) from None
+                out.flush()  # here, where a full disk can still be reported
+                status = ended.code if isinstance(ended.code, int) else DONE
+        except UncertaintyError as error:
+            if debug:
+                raise
+            print(error, file=sys.stderr)
+            status = INPUT_AT_FAULT
+        except Exception as error:
+            if debug:
+                raise
+            print(
+                f"a defect of uncertainty: {type(error).__name__}: {error}\n"
+                "Run again with --debug and report what it prints.",
+                file=sys.stderr,
+            )
+            status = DEFECT
+    sys.exit(status)

@@ -1,39 +1,25 @@
-"""`uncertainty compare`: how much more one takes than the other, and why."""
+"""`uncertainty compare` and `ledger`: how much more one takes, and claims computed again."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uncertainty.cli.folder import ResultFolder
-from uncertainty.cli.options import (
+from uncertainty.cli.question import (
     NOT_TRUSTED,
     AsJson,
     Debug,
-    Draws,
-    EvidenceNames,
-    Force,
-    Model,
-    Out,
-    Outside,
-    Prob,
-    Quantity,
     Question,
-    Seed,
-    Sets,
-    check_prob,
+    ResultFolder,
+    asking,
     folder_name,
 )
-from uncertainty.cli.show import busy, complain, print_json, say, table
+from uncertainty.cli.terminal import answer, busy, complain, print_json, say, table
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from uncertainty.problem import Problem
 
 
@@ -44,28 +30,14 @@ Files = Annotated[
     ),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Split the ratio of two by input.")]
-Statistic = Annotated[
-    str | None,
-    typer.Option(help="With --explain: typical, mean or query."),
-]
+Statistic = Annotated[str | None, typer.Option(help="With --explain: typical, mean or query.")]
+Only = Annotated[list[str] | None, typer.Argument(help="Claims, such as E1; all if none is named.")]
+Of = Annotated[Path | None, typer.Option("--file", help="A ledger of your own.")]
 
 
+@asking(without=("file", "scenario"))
 def compare(
-    files: Files,
-    explain: Explain = False,
-    statistic: Statistic = None,
-    out: Out = None,
-    sets: Sets = None,
-    model: Model = None,
-    evidence: EvidenceNames = None,
-    draws: Draws = None,
-    seed: Seed = 0,
-    prob: Prob = 0.9,
-    quantity: Quantity = None,
-    allow_outside: Outside = False,
-    force: Force = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    question: Question, files: Files, explain: Explain = False, statistic: Statistic = None
 ) -> None:
     """Compare files or scenarios: ratio, difference, chance of more.
 
@@ -74,62 +46,53 @@ def compare(
     import uncertainty as un
     from uncertainty import report
 
-    check_prob(prob)
-    question = Question("", sets or [], None, model, allow_outside, evidence)
-    problems = _problems(files, question)
+    problems: dict[str, Problem] = {}
+    pairs = [_file_and_scenario(text) for text in files]
+    alone = len(files) == 1 and pairs[0][1] is None
+    if alone:
+        problems = replace(question, file=files[0]).every_scenario()
+        pairs = [(files[0], problem.scenario or None) for problem in problems.values()]
+    else:
+        for text, (file, scenario) in zip(files, pairs, strict=True):
+            # One that is named twice is compared with itself.
+            again = chain([text], (f"{text} ({number})" for number in count(2)))
+            label = next(label for label in again if label not in problems)
+            problems[label] = replace(question, file=file, scenario=scenario).problem()
     if len(problems) < 2:
         raise InputError.of("FILE", f"give two or more: {files[0]} has no scenarios")
-    sides = _sides(files, problems)
-    names = [side.folder_name for side in sides]
-    if len(files) < len(problems):
-        names = [names[0], "scenarios"]
-    name = folder_name(["-against-".join(names), *question.changes()])
-    folder = out or Path("results") / name
     if explain and len(problems) != 2:
         raise InputError.of("--explain", f"takes two files (got {len(problems)})")
-    read = [file.path for problem in problems.values() for file in problem.files]
+    # What is compared, however it was written, without what is changed on all sides.
+    of = [Question(file=file, scenario=scenario) for file, scenario in pairs]
+    names = [of[0].folder_name, "scenarios"] if alone else [side.folder_name for side in of]
+    name = folder_name(["-against-".join(names), *question.changes()])
+    folder = question.folder() if question.out else Path("results") / name
     asked = {
         "what": "comparison",
-        "of": [side.asked("side", folder) for side in sides],
+        "of": [side.asked("side", folder) for side in of],
         "changes": question.changes(),
     }
-    with ResultFolder(folder, asked, "compare", force=force, read=read) as place:
+    read = [file.path for problem in problems.values() for file in problem.files]
+    with ResultFolder(folder, asked, "compare", force=question.force, read=read) as place:
         with busy("comparing"):
-            found = un.compare(problems, prob, quantity=quantity, draws=draws, seed=seed)
-            parts = (
-                un.explain(
+            quantity, draws, seed = question.quantity, question.draws, question.seed
+            compared = un.compare(
+                problems, question.prob, quantity=quantity, draws=draws, seed=seed
+            )
+            why = None
+            if explain:
+                quoted = str(compared["median"].attrs.get("quoted", "typical"))
+                why = un.explain(
                     *problems.values(),
                     quantity=quantity,
-                    statistic=statistic or str(found["median"].attrs.get("quoted", "typical")),
+                    statistic=statistic or quoted,
                     seed=seed,
-                    table=found,
+                    table=compared,
                 )
-                if explain
-                else None
-            )
-        drawn = report.write_comparison(found, place.unfinished)
-        drawn += report.write_explanation(parts, place.unfinished) if parts is not None else []
-        written = place.keep(drawn)
-    _show(found, parts, written, as_json)
-    doubts: list[str] = json.loads(found.attrs["warnings"])
-    for doubt in doubts:
-        complain(f"not to be trusted: {doubt}")
-    if doubts:
-        raise typer.Exit(NOT_TRUSTED)
-
-
-def _problems(files: Sequence[str], question: Question) -> "dict[str, Problem]":
-    """Read each file, with its scenario where one is named."""
-    if len(files) == 1 and ":" not in files[0]:
-        return replace(question, file=files[0]).every_scenario()
-    found: dict[str, Problem] = {}
-    for text in files:
-        file, scenario = _file_and_scenario(text)
-        # One that is named twice is compared with itself.
-        again = chain([text], (f"{text} ({number})" for number in count(2)))
-        label = next(label for label in again if label not in found)
-        found[label] = replace(question, file=file, scenario=scenario).problem()
-    return found
+        page = [*report.comparison_parts(compared, why)]
+        written = place.keep(report.write(page, place.unfinished))
+    record = report.comparison_record(compared, page, why) if question.as_json else None
+    answer(page, written, record)
 
 
 def _file_and_scenario(text: str) -> tuple[str, str | None]:
@@ -137,42 +100,51 @@ def _file_and_scenario(text: str) -> tuple[str, str | None]:
     return (file, scenario) if colon and scenario.isidentifier() else (text, None)
 
 
-def _sides(files: Sequence[str], problems: "Mapping[str, Problem]") -> list[Question]:
-    """Say what is compared, however it was written, without what is changed on all sides."""
-    if len(files) < len(problems):
-        pairs = [(files[0], problem.scenario or None) for problem in problems.values()]
-    else:
-        pairs = [_file_and_scenario(text) for text in files]
-    return [Question(file, [], scenario, None) for file, scenario in pairs]
-
-
-def _show(
-    found: "xr.Dataset", parts: "xr.Dataset | None", written: Sequence[Path], as_json: bool
+def ledger(
+    only: Only = None, file: Of = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    from uncertainty import report
+    """Compute published claims again, and say which are plausible today."""
+    from uncertainty.comparison import check_ledger
 
+    with busy("computing claims"):
+        findings = check_ledger(file, only=only or ())
+    failed = [finding.id for finding in findings if not finding.holds]
     if as_json:
-        facts: Mapping[str, object] = {**found.attrs, "units": str(found["units"].item())}
-        rows = report.records(found.reset_coords(drop=True))
-        why = {} if parts is None else {"explanation": _told(parts)}
-        paths = [str(path) for path in written]
-        print_json({**facts, "compared": rows, **why, "written": paths})
-        return
-    table(report.scenario_title(found), *report.comparison_rows(found))
-    table("Against the first", *report.relation_rows(found))
-    for sentence in report.comparison_sentences(found):
-        say(sentence)
-    if parts is not None:
-        table("Why they differ", *report.explanation_rows(parts))
-        say(report.explanation_sentence(parts))
-    say(f"Written: {', '.join(str(path) for path in written)}")
-
-
-def _told(parts: "xr.Dataset") -> dict[str, object]:
-    from uncertainty.report import records
-
-    whole = {key: float(parts[key]) for key in ("log_ratio", "log_ratio_se")}
-    sides = [str(side) for side in parts["side"].values]
-    values = dict(zip(sides, map(float, parts["value"].values), strict=True))
-    rows = records(parts[["contribution", "contribution_se", "factor", "solved"]])
-    return {**parts.attrs, **whole, "values": values, "inputs": rows}
+        records = [asdict(finding) for finding in findings]
+        for record in records:
+            record["reproduces"] = record.pop("holds")
+            for key in ("computed", "mcse"):  # one number stands by itself, several as a list
+                record[key] = record[key][0] if len(record[key]) == 1 else [*record[key]]
+        print_json(records)
+    else:
+        rows = []
+        for f in findings:
+            numbers = [
+                f"{value:.4g} ± {error:.1g}" if error else f"{value:.4g}"
+                for value, error in zip(f.computed, f.mcse, strict=True)
+            ]
+            unit = f" {f.unit}" if f.unit not in ("", "1") else ""
+            plausible = {None: "not judged", True: "yes", False: "NO"}[f.plausible]
+            holds = "yes" if f.holds else "NO"
+            rows.append([f.id, f.claim, f.expected, "; ".join(numbers) + unit, holds, plausible])
+        columns = ["id", "claim", "expected", "computed", "reproduces", "plausible today"]
+        table("Published claims", columns, rows)
+        for f in findings:
+            slip = f"a slip of the source: {f.slip}" if f.slip else ""
+            today = f"{f.today}." if f.plausible is not None else ""
+            for text in filter(None, (slip, f.note, today)):
+                say(f"{f.id}: {text}")
+        judged = [bool(f.plausible) for f in findings if f.plausible is not None]
+        text = (
+            f"The arithmetic of {len(findings) - len(failed)} of {len(findings)} claims "
+            "reproduces, which does not make a claim true."
+        )
+        if judged:
+            text += (
+                f" Of {len(judged)} that can be set against a shipped file, {sum(judged)} "
+                f"{'is' if sum(judged) == 1 else 'are'} plausible today."
+            )
+        say(text)
+    if failed:
+        complain(f"These do not hold: {', '.join(failed)}")
+        raise typer.Exit(NOT_TRUSTED)

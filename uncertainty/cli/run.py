@@ -1,41 +1,15 @@
 """`uncertainty run`: from a file to an interval, a ranking, figures and a report."""
 
+import json
 import shlex
 import sys
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from uncertainty.cli.folder import ResultFolder
-from uncertainty.cli.options import (
-    DONE,
-    NOT_TRUSTED,
-    Above,
-    AsJson,
-    Checkpoint,
-    Dask,
-    Debug,
-    Draws,
-    EvidenceNames,
-    Executor,
-    File,
-    Force,
-    Model,
-    Out,
-    Outside,
-    Prob,
-    Quantity,
-    Question,
-    Scenarios,
-    Seed,
-    Sets,
-    Tolerance,
-    check_prob,
-)
-from uncertainty.cli.show import Result, SideBySide, busy, note, steps
-from uncertainty.cli.streaming import Streaming
+from uncertainty.cli.question import Above, Question, ResultFolder, asking
+from uncertainty.cli.terminal import answer, busy, steps, stream_steps
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,27 +18,53 @@ if TYPE_CHECKING:
     from uncertainty.problem import Problem
     from uncertainty.sensitivity import Scale, Statistic
 
+_LARGE = 2**20  # epistemic draws, above which a stored result would fill the memory
+_SAMPLE = 2**13  # draws that a stream keeps, for figures
+_ALONE = "this is the prior alone: a posterior is not streamed"
 
+Scenarios = Annotated[str | None, typer.Option(help="A scenario, or all, side by side.")]
+Executor = Annotated[
+    str | None, typer.Option(help="serial, devices, dask, or the address of a Dask scheduler.")
+]
+Dask = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler: tcp://host:8786.")
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Keep the state of the draws here, and go on from it."),
+]
+
+
+def share(text: str) -> float:
+    """Read 0.1% or 0.001."""
+    try:
+        number = float(text.removesuffix("%")) * (0.01 if text.endswith("%") else 1.0)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise typer.BadParameter(f"write 0.1% or 0.001 (got {text!r})")
+    return number
+
+
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        parser=share,
+        help="Draw until every quantile is known this well: 0.1% or 0.001.",
+    ),
+]
+
+
+@asking()
 def run(
-    file: File,
-    out: Out = None,
-    sets: Sets = None,
+    question: Question,
     scenario: Scenarios = None,
-    model: Model = None,
-    evidence: EvidenceNames = None,
-    draws: Draws = None,
-    seed: Seed = 0,
-    prob: Prob = 0.9,
     above: Above = None,
-    quantity: Quantity = None,
     tolerance: Tolerance = None,
     executor: Executor = None,
     dask: Dask = None,
     checkpoint: Checkpoint = None,
-    allow_outside: Outside = False,
-    force: Force = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Simulate, summarize, rank, and write tables, figures and a report.
 
@@ -72,65 +72,79 @@ def run(
     stored, where more than 2^20 are wanted or one of --tolerance, --executor, --dask and
     --checkpoint is given.
     """
-    streaming = Streaming(tolerance, dask or executor, checkpoint)
-    question = Question(file, sets or [], scenario, model, allow_outside, evidence)
-    check_prob(prob)
-    if scenario == "all":
-        if streaming.wanted(draws):
-            raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
-        _run_scenarios(question, out, draws, seed, prob, above, quantity, force, as_json)
     import uncertainty as un
-
-    with busy("checking"):
-        problem = question.problem()
-        chosen = problem.quantity(quantity)
-    folder = out or Path("results") / question.folder_name
-    asked, read = question.asked("answer", folder), [file.path for file in problem.files]
-    with ResultFolder(folder, asked, "run", force=force, read=read) as place:
-        if streaming.wanted(draws):
-            tree = streaming.run(problem, chosen, draws, seed, prob, above)
-            tree.attrs["command"] = _command()
-            alone = "this is the prior alone: a posterior is not streamed"
-            note(tree, alone, problem.has_evidence)
-            tree.attrs |= _log_share(problem, chosen, seed)
-        else:
-            tree = _answer(problem, draws, seed)
-        with busy("ranking"):
-            ranking, reason = _ranking(problem, tree, chosen, seed, prob)
-        with busy("writing"):
-            probs = sorted({0.5, prob})
-            saved = un.save(tree, place.unfinished / "run.nc")
-            files = un.write_report(
-                tree, place.unfinished, quantity=chosen, ranking=ranking, probs=probs, above=above
-            )
-            written = place.keep([saved, *files])
-    result = Result(tree, ranking, reason, chosen, probs, above, written)
-    result.print_json() if as_json else result.print()
-    raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)
-
-
-def _answer(problem: "Problem", draws: int | None, seed: int) -> "xr.DataTree":
-    """Draw from the prior, and from the posterior where there is evidence."""
-    from uncertainty.inference import answer
-
-    with steps(f"simulating {problem.scenario}".rstrip()) as progress:
-        tree = answer(problem, draws, seed, progress)
-    tree.attrs["command"] = _command()
-    return tree
-
-
-def _log_share(problem: "Problem", quantity: str, seed: int) -> dict[str, float]:
-    """Share of what varies per query on the log scale, as a stored run gives it.
-
-    A stream keeps no moments of logarithms; on another scale the share would be another figure.
-    """
-    from uncertainty import share_per_query, simulate
+    from uncertainty import report
     from uncertainty.results import LOG_SHARE
 
-    if not problem.varies:
-        return {}
-    share = share_per_query(simulate(problem, seed=seed), quantity)
-    return dict(zip(LOG_SHARE, share, strict=True))
+    streaming = (tolerance, dask or executor, checkpoint)
+    streamed = any(streaming) or (question.draws or 0) > _LARGE
+    if scenario == "all":
+        if streamed:
+            raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
+        _run_scenarios(question, above)
+        return
+    with busy("checking"):
+        problem = question.problem()
+        quantity = problem.quantity(question.quantity)
+    folder, read = question.folder(), [file.path for file in problem.files]
+    asked, probs = question.asked("answer", folder), sorted({0.5, question.prob})
+    with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
+        if streamed:
+            with stream_steps(quantity, question.prob) as watch:
+                tree = un.stream(
+                    problem,
+                    question.draws,
+                    question.seed,
+                    executor=dask or executor,
+                    tolerance=tolerance,
+                    probs=probs,
+                    quantities=[quantity],  # the others would each cost as much again
+                    thresholds=[] if above is None else [above],
+                    sample=_SAMPLE,
+                    checkpoint=checkpoint,
+                    watch=watch,
+                )
+            tree.attrs["command"] = _command()
+            if problem.has_evidence:
+                notices = json.loads(str(tree.attrs["notices"]))
+                tree.attrs["notices"] = json.dumps([_ALONE, *notices])
+            if problem.varies:
+                # A stream keeps no moments of logarithms: the share of what varies per query is
+                # that of a stored run, since on another scale it would be another figure.
+                stored = un.simulate(problem, seed=question.seed)
+                split = un.share_per_query(stored, quantity)
+                tree.attrs |= dict(zip(LOG_SHARE, split, strict=True))
+        else:
+            tree = _drawn(problem, question)
+        with busy("ranking"):
+            ranking, remark = _ranking(problem, tree, quantity, question)
+        with busy("writing"):
+            page = [
+                *report.parts(
+                    tree,
+                    quantity=quantity,
+                    ranking=ranking,
+                    probs=probs,
+                    above=above,
+                    remark=remark,
+                )
+            ]
+            saved = un.save(tree, place.unfinished / "run.nc")
+            written = place.keep([saved, *report.write(page, place.unfinished, page=True)])
+    record = None
+    if question.as_json:
+        record = report.record(tree, page, quantity, ranking=ranking, probs=probs, above=above)
+    answer(page, written, record)
+
+
+def _drawn(problem: "Problem", question: Question) -> "xr.DataTree":
+    """Draw from the prior, and from the posterior where there is evidence."""
+    from uncertainty.inference import answer as answer_of
+
+    with steps(f"simulating {problem.scenario}".rstrip()) as progress:
+        tree = answer_of(problem, question.draws, question.seed, progress)
+    tree.attrs["command"] = _command()
+    return tree
 
 
 def _command() -> str:
@@ -138,7 +152,7 @@ def _command() -> str:
 
 
 def _ranking(
-    problem: "Problem", tree: "xr.DataTree", quantity: str, seed: int, prob: float
+    problem: "Problem", tree: "xr.DataTree", quantity: str, question: Question
 ) -> "tuple[xr.Dataset | None, str]":
     """Rank what is quoted; where that cannot be, say why.
 
@@ -157,36 +171,33 @@ def _ranking(
     reasons: list[str] = []
     for scale in scales:
         try:
-            found = ask(quantity=quantity, statistic=statistic, scale=scale, seed=seed, prob=prob)
-            return found, " ".join(reasons)
+            ranking = ask(
+                quantity=quantity,
+                statistic=statistic,
+                scale=scale,
+                seed=question.seed,
+                prob=question.prob,
+            )
+            return ranking, " ".join(reasons)
         except InputError as error:
             reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")
     return None, " ".join(reasons)
 
 
-def _run_scenarios(
-    question: Question,
-    out: Path | None,
-    draws: int | None,
-    seed: int,
-    prob: float,
-    above: float | None,
-    quantity: str | None,
-    force: bool,
-    as_json: bool,
-) -> None:
+def _run_scenarios(question: Question, above: float | None) -> None:
     """Run the file as stated and each of its scenarios at the same points."""
     import uncertainty as un
+    from uncertainty import report
     from uncertainty.comparison import relate
 
     with busy("checking"):
         problems = question.every_scenario()
-        chosen = next(iter(problems.values())).quantity(quantity)
+        quantity = next(iter(problems.values())).quantity(question.quantity)
     read = [file.path for problem in problems.values() for file in problem.files]
-    folder = out or Path("results") / question.folder_name
+    folder = question.folder()
     asked = question.asked("answer", folder)
-    with ResultFolder(folder, asked, "run", force=force, read=read) as place:
-        trees = {name: _answer(problem, draws, seed) for name, problem in problems.items()}
+    with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
+        trees = {name: _drawn(problem, question) for name, problem in problems.items()}
         with busy("writing"):
             # A scenario may be called as_stated: no name of a scenario holds a dash.
             stated = "as-stated" if "as_stated" in trees else "as_stated"
@@ -195,11 +206,8 @@ def _run_scenarios(
                 un.save(tree, place.unfinished / f"{stems[name]}.nc")
                 for name, tree in trees.items()
             ]
-            table = relate(problems, trees, chosen, prob, draws, seed)
-            files = un.write_scenarios(
-                trees, place.unfinished, quantity=chosen, prob=prob, above=above, table=table
-            )
-            written = place.keep([*saved, *files])
-    result = SideBySide(trees, table, chosen, above, written)
-    result.print_json() if as_json else result.print()
-    raise typer.Exit(NOT_TRUSTED if result.doubts else DONE)
+            table = relate(problems, trees, quantity, question.prob, question.draws, question.seed)
+            page = [*report.scenario_parts(trees, table, above)]
+            written = place.keep([*saved, *report.write(page, place.unfinished, page=True)])
+    record = report.scenario_record(trees, table, page, above) if question.as_json else None
+    answer(page, written, record)

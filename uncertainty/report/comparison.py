@@ -1,87 +1,304 @@
-"""Problems compared with the first, and why two differ: tables, figures and sentences."""
+"""Results side by side, why two differ, and ranges of one input."""
 
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import xarray as xr
 
-from uncertainty.comparison import EVIDENCE
-from uncertainty.report.figures import STATISTIC_LABELS, plot_scenarios, plot_waterfall
-from uncertainty.report.files import write_csv, write_figure
-from uncertainty.report.scenarios import row_name
-from uncertainty.report.text import chance_text, figure_with_error
-from uncertainty.results import STATISTICS
+from uncertainty.comparison import EVIDENCE, summarize_scenarios
+from uncertainty.errors import require_known
+from uncertainty.report.figures import STATISTIC_LABELS, plot_scenarios, plot_sweep, plot_waterfall
+from uncertainty.report.parts import (
+    Data,
+    Doubts,
+    Figure,
+    Heading,
+    Notes,
+    Part,
+    Sentence,
+    Table,
+    figure_with_error,
+    items_of,
+    rows_of,
+    sentences_of,
+    write,
+)
+from uncertainty.report.result import (
+    add_chances,
+    chance_text,
+    figure_of,
+    notices_of,
+    provenance_lines,
+)
+from uncertainty.results import (
+    STATISTICS,
+    Chance,
+    chances,
+    check_tree,
+    unknown_figures,
+    warnings_of,
+)
 
-_KEYS = ("median", "lower", "upper")
+_ENDS = ("median", "lower", "upper")
 _ROUNDING = 1e-9  # of a figure: what arithmetic leaves where nothing differs
-_ESTABLISHED = 2.0  # standard errors that a part must exceed to be shown as one
+_ESTABLISHED = 2.0  # standard errors that a part must exceed to be given as one
+_PAIRING = (
+    "All scenarios are computed at the same points, so the ratios hold what a scenario changes and "
+    "nothing else."
+)
 
 
-def comparison_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Intervals by name, each figure with its Monte Carlo standard error."""
-    every = [str(name) for name in table["scenario"].values]
-    return ["", "statistic", *_KEYS], _rows(table, every, _KEYS)
+def side_by_side_title(table: xr.Dataset) -> str:
+    """Name the quantity, its unit and the interval."""
+    units, groups = str(table["units"].item()), _groups(table)
+    unit = f" ({units})" if units else ""
+    group = f", {groups.pop()}" if len(groups) == 1 else ""
+    prob = f"{100 * table.attrs['prob']:g} % intervals, equal tails"
+    return f"{table.attrs['quantity']}{unit}{group}; {prob}"
 
 
-def relation_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """How the others compare with the first."""
-    first, *others = (str(name) for name in table["scenario"].values)
-    keys = [f"{kind}_{key}" for kind in ("ratio", "difference") for key in _KEYS]
-    columns = [f"times {first}", "lower", "upper", f"more than {first}", "lower", "upper"]
-    rows = _rows(table, others, [*keys, "chance_above"])
-    return ["", "statistic", *columns, "chance of more"], rows
+def _groups(table: xr.Dataset) -> set[str]:
+    return {str(group) for group in table["group"].values} if "group" in table else set()
 
 
 def _rows(table: xr.Dataset, names: Sequence[str], keys: Sequence[str]) -> list[list[str]]:
-    return [
-        [
-            row_name(table, name),
-            STATISTIC_LABELS[s],
-            *_cells(table.sel(scenario=name, statistic=s), keys),
-        ]
-        for name in names
-        for s in STATISTICS
+    """A row for each result and statistic, each figure with its Monte Carlo standard error."""
+    both = len(_groups(table)) > 1  # then each row has to say which it is of
+    rows = []
+    for name in names:
+        group = f", {table['group'].sel(scenario=name).item()}" if both else ""
+        for statistic in STATISTICS:
+            row = table.sel(scenario=name, statistic=statistic)
+            cells = [figure_of(row, k) if math.isfinite(float(row[k])) else "-" for k in keys]
+            rows.append([f"{name}{group}", STATISTIC_LABELS[statistic], *cells])
+    return rows
+
+
+def _data(name: str, table: xr.Dataset) -> Data:
+    flat = table.reset_coords(drop=True).to_dataframe().reset_index()
+    return Data(
+        name, flat.assign(**{key: table.attrs[key] for key in ("quantity", "prob", "kind")})
+    )
+
+
+def scenario_parts(
+    trees: Mapping[str, xr.DataTree], table: xr.Dataset, above: float | None = None
+) -> Iterator[Part]:
+    """Scenarios of one file on one page."""
+    tree, quantity = next(iter(trees.values())), str(table.attrs["quantity"])
+    yield Heading(f"{tree.attrs['title'] or 'Scenarios'}: scenarios", 1)
+    doubts = [
+        f"{name}: {text}"
+        for name, result in trees.items()
+        for text in [*warnings_of(result), *unknown_figures(table.sel(scenario=name))]
     ]
+    if doubts:
+        yield Doubts(doubts)
+    every = [str(name) for name in table["scenario"].values]
+    ratio = f"times {every[0]}"
+    columns = ["scenario", "statistic", *_ENDS, "mean", ratio, f"{ratio}: lower", "upper"]
+    keys = [*_ENDS, "mean", *(f"ratio_{key}" for key in _ENDS)]
+    yield Table(side_by_side_title(table), columns, _rows(table, every, keys))
+    pairing = str(table.attrs.get("pairing", _PAIRING))
+    yield Sentence(f"{pairing} Each figure is followed by its Monte Carlo standard error.")
+    data = _data("scenarios", table)
+    if above is not None:
+        texts = []
+        for name, chance in _chances(trees, quantity, above):
+            missing = f"not a number for {100 * chance.not_a_number:.3g} % of the draws"
+            text = chance_text(chance.chance, chance.standard_error)
+            texts.append(f"{name} {missing if chance.not_a_number else text}")
+            rows = data.frame["scenario"] == name
+            add_chances(data.frame, rows, trees[name], quantity, above)
+        units = tree["central"][quantity].attrs.get("units", "")
+        yield Sentence(f"Chance that one query takes over {above:g} {units}: {'; '.join(texts)}.")
+    yield data
+    yield Figure("scenarios", partial(plot_scenarios, table))
+    notices = [notice for result in trees.values() for notice in notices_of(result)]
+    if notices:
+        yield Notes("Notices", list(dict.fromkeys(notices)), "note")
+    yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
 
 
-def _cells(row: xr.Dataset, keys: Sequence[str]) -> list[str]:
-    pairs = [(float(row[key]), float(row[f"mcse_{key}"])) for key in keys]
-    return [figure_with_error(*pair) if math.isfinite(pair[0]) else "-" for pair in pairs]
+def _chances(
+    trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
+) -> list[tuple[str, Chance]]:
+    """Chance that one query exceeds a threshold, in each scenario."""
+    if above is None:
+        return []
+    rows = [(name, row) for name, tree in trees.items() for row in chances(tree, quantity, above)]
+    return [(name, row) for name, row in rows if row.statistic == "query"]
 
 
-def comparison_sentences(table: xr.Dataset) -> Iterator[str]:
-    """Say for each of the others how it compares with the first."""
-    first = str(table["scenario"].values[0])
-    prob = f"{100 * float(table.attrs['prob']):g} %"
+def scenario_record(
+    trees: Mapping[str, xr.DataTree],
+    table: xr.Dataset,
+    page: Sequence[Part],
+    above: float | None = None,
+) -> dict[str, object]:
+    """Give what the page of scenarios says as plain data, for JSON."""
+    chosen = _chances(trees, str(table.attrs["quantity"]), above)
+    return {
+        **{str(key): value for key, value in table.attrs.items()},
+        "units": str(table["units"].item()),
+        "scenarios": rows_of(page, "scenarios"),
+        "above": [{"scenario": name, **row._asdict()} for name, row in chosen],
+        "sentences": sentences_of(page),
+        "notices": items_of(page, Notes, "note"),
+        "warnings": items_of(page, Doubts),
+    }
+
+
+def comparison_record(
+    table: xr.Dataset, page: Sequence[Part], explanation: xr.Dataset | None = None
+) -> dict[str, object]:
+    """Give what a comparison says as plain data, for JSON."""
+    facts = {str(key): value for key, value in table.attrs.items()}
+    facts |= {"units": str(table["units"].item()), "compared": rows_of(page, "comparison")}
+    if explanation is not None:
+        sides = [str(side) for side in explanation["side"].values]
+        facts["explanation"] = {
+            **{str(key): value for key, value in explanation.attrs.items()},
+            **{key: float(explanation[key]) for key in ("log_ratio", "log_ratio_se")},
+            "values": dict(zip(sides, explanation["value"].values.tolist(), strict=True)),
+            "inputs": rows_of(page, "explanation"),
+        }
+    return facts
+
+
+def comparison_parts(table: xr.Dataset, explanation: xr.Dataset | None = None) -> Iterator[Part]:
+    """Results against the first, and why two of them differ."""
+    doubts = json.loads(str(table.attrs.get("warnings", "[]")))
+    if doubts:
+        yield Doubts(doubts)
+    yield _data("comparison", table)
+    first, *others = every = [str(name) for name in table["scenario"].values]
+    yield Table(side_by_side_title(table), ["", "statistic", *_ENDS], _rows(table, every, _ENDS))
+    columns = [f"times {first}", "lower", "upper", f"more than {first}", "lower", "upper"]
+    keys = [f"{kind}_{key}" for kind in ("ratio", "difference") for key in _ENDS]
+    rows = _rows(table, others, [*keys, "chance_above"])
+    yield Table("Against the first", ["", "statistic", *columns, "chance of more"], rows)
     quoted = str(table["median"].attrs.get("quoted", "typical"))
-    for name in table["scenario"].values[1:]:
+    for name in others:
         row = table.sel(scenario=name, statistic=quoted)
-        ratio = [float(row[f"ratio_{key}"]) for key in _KEYS]
-        if math.isfinite(ratio[0]):
-            if _alike(row):
-                yield f"{name} takes the same as {first}: nothing differs."
-                continue
-            chance = chance_text(*(float(row[k]) for k in ("chance_above", "mcse_chance_above")))
-            known = max(ratio) - min(ratio) <= _ROUNDING * ratio[0]
-            spread = (
-                "nothing uncertain differs"
-                if known
-                else f"{prob} interval, equal tails: {ratio[1]:.3g} to {ratio[2]:.3g}"
-            )
-            yield (
-                f"The {STATISTIC_LABELS[quoted]} of {name} takes {ratio[0]:.3g} times that of "
-                f"{first} ({spread})"
-                f"{'' if known else f'; it takes more with a probability of {chance}'}."
+        middle, low, high = ratio = [float(row[f"ratio_{key}"]) for key in _ENDS]
+        chance = chance_text(float(row["chance_above"]), float(row["mcse_chance_above"]))
+        takes = f"The {STATISTIC_LABELS[quoted]} of {name} takes {middle:.3g} times that of {first}"
+        if not math.isfinite(middle):
+            continue
+        if ratio == [1.0, 1.0, 1.0] and not float(row["chance_above"]):
+            yield Sentence(f"{name} takes the same as {first}: nothing differs.")
+        elif max(ratio) - min(ratio) <= _ROUNDING * middle:
+            yield Sentence(f"{takes} (nothing uncertain differs).")
+        else:
+            interval = f"{100 * float(table.attrs['prob']):g} % interval, equal tails"
+            yield Sentence(
+                f"{takes} ({interval}: {low:.3g} to {high:.3g}); it takes more with a "
+                f"probability of {chance}."
             )
     if "pairing" in table.attrs:
-        yield str(table.attrs["pairing"])
+        yield Sentence(str(table.attrs["pairing"]))
+    yield Figure("comparison", partial(plot_scenarios, table))
+    if explanation is not None:
+        yield from explanation_parts(explanation)
 
 
-def _alike(row: xr.Dataset) -> bool:
-    """Whether two results agree draw by draw."""
-    ratios = [float(row[f"ratio_{key}"]) for key in _KEYS]
-    return ratios == [1.0, 1.0, 1.0] and not float(row["chance_above"])
+def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
+    """Why two differ: what each input does to the ratio, the largest first."""
+    first, second = sides = [str(side) for side in table["side"].values]
+    rows = []
+    for name in table["input"].values:
+        row = table.sel(input=name)
+        part, error = float(row["contribution"]), float(row["contribution_se"])
+        cells = ["1", "none established"]
+        if abs(part) > max(_ESTABLISHED * error, _ROUNDING):
+            cells = [f"{float(row['factor']):.3g}", figure_with_error(part, error)]
+        solved = " (solved for)" if bool(row["solved"]) else ""
+        rows.append([f"{name}{solved}", *cells, *map(str, row["stated"].values)])
+    columns = ["input", "factor", "part of the log ratio", *sides]
+    yield Table("Why they differ", columns, rows)
+    facts = table.attrs
+    before, after = (
+        f"{side} ({figure_with_error(float(value), float(error))} {facts['units']})"
+        for side, value, error in zip(
+            (first, second), table["value"].values, table["value_se"].values, strict=True
+        )
+    )
+    text = (
+        f"From {before} to {after}, medians of the {facts['statistic']} query: a factor of "
+        f"{math.exp(float(table['log_ratio'])):.3g}. {facts['method']}; the factors multiply to "
+        "the whole."
+    )
+    chosen = [str(name) for name in table["input"].values[table["solved"].values]]
+    if chosen:
+        are = "are no causes: they were" if len(chosen) > 1 else "is no cause: it was"
+        text += (
+            f" {' and '.join(chosen)} {are} chosen so that the published answer comes out, and "
+            f"take{'s' * (len(chosen) == 1)} up what all other numbers leave."
+        )
+    if EVIDENCE in table["input"].values:
+        text += (
+            " Swapped are the assumptions of the prior; evidence is what the measurements add to "
+            "that, so that the ends are those of the posterior."
+        )
+    elif "group" in facts:
+        text += " All of this is of the prior."
+    yield Sentence(text)
+    flat = table[["contribution", "contribution_se", "factor", "solved"]].to_dataframe()
+    for number, side in enumerate(sides):
+        flat[f"in {side}"] = table["stated"].values[:, number]
+    yield Data("explanation", flat.reset_index())
+    yield Figure("waterfall", partial(plot_waterfall, table))
+
+
+def write_scenarios(
+    trees: Mapping[str, xr.DataTree],
+    folder: str | Path,
+    *,
+    quantity: str | None = None,
+    prob: float = 0.9,
+    above: float | None = None,
+    table: xr.Dataset | None = None,
+) -> list[Path]:
+    """Write a table, a figure and a text about several scenarios of one file.
+
+    Parameters
+    ----------
+    trees : mapping of str to xarray.DataTree
+        From `simulate`, with the same seed and number of draws; see `summarize_scenarios`.
+    folder : str or Path
+        Made where there is none.
+    quantity : str, optional
+        The output to report; the only one, or ``energy_wh``, where not given.
+    prob : float
+        Probability that the intervals (equal tails) hold.
+    above : float, optional
+        A threshold: the text gives the chance of exceeding it.
+    table : Dataset, optional
+        What `summarize_scenarios` gives of the trees, or `compare` of their problems.
+
+    Returns
+    -------
+    list of Path
+        ``scenarios.csv``, the figure as SVG and PNG, and ``report.md``.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> trees = {"as stated": un.simulate(un.build_problem("gpt-4o"), draws=512)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     names = [path.name for path in write_scenarios(trees, folder)]
+    >>> "scenarios.csv" in names
+    True
+    """
+    for tree in trees.values():
+        check_tree(tree)
+    if table is None:
+        table = summarize_scenarios(trees, prob, quantity=quantity)
+    return write(scenario_parts(trees, table, above), folder, page=True)
 
 
 def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
@@ -107,62 +324,7 @@ def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
     ...     [path.name for path in write_comparison(un.compare(files, draws=64), folder)]
     ['comparison.csv', 'comparison.svg', 'comparison.png']
     """
-    flat = table.reset_coords(drop=True).to_dataframe().reset_index()
-    facts = {key: table.attrs[key] for key in ("quantity", "prob", "kind")}
-    figure = plot_scenarios(table)
-    folder = Path(folder)
-    return [
-        write_csv(folder / "comparison.csv", flat.assign(**facts)),
-        *write_figure(folder / "comparison", figure),
-    ]
-
-
-def explanation_rows(table: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows, largest contribution first."""
-    sides = [str(side) for side in table["side"].values]
-    rows = []
-    for name in table["input"].values:
-        row = table.sel(input=name)
-        part, error = float(row["contribution"]), float(row["contribution_se"])
-        established = abs(part) > max(_ESTABLISHED * error, _ROUNDING)
-        cells = (
-            [f"{float(row['factor']):.3g}", figure_with_error(part, error)]
-            if established
-            else ["1", "none established"]
-        )
-        solved = " (solved for)" if bool(row["solved"]) else ""
-        rows.append([f"{name}{solved}", *cells, *map(str, row["stated"].values)])
-    return ["input", "factor", "part of the log ratio", *sides], rows
-
-
-def explanation_sentence(table: xr.Dataset) -> str:
-    """Say what the whole is, and how it was split."""
-    values = [
-        figure_with_error(float(value), float(error))
-        for value, error in zip(table["value"].values, table["value_se"].values, strict=True)
-    ]
-    ratio = math.exp(float(table["log_ratio"]))
-    facts, (first, second) = table.attrs, (str(side) for side in table["side"].values)
-    solved = [str(name) for name in table["input"].values[table["solved"].values]]
-    said = [
-        f"From {first} ({values[0]} {facts['units']}) to {second} ({values[1]} {facts['units']}), "
-        f"medians of the {facts['statistic']} query: a factor of {ratio:.3g}. {facts['method']}; "
-        "the factors multiply to the whole."
-    ]
-    if solved:
-        are = "are no causes: they were" if len(solved) > 1 else "is no cause: it was"
-        said.append(
-            f"{' and '.join(solved)} {are} chosen so that the published answer comes out, and "
-            f"take{'s' * (len(solved) == 1)} up what all other numbers leave."
-        )
-    if EVIDENCE in table["input"].values:
-        said.append(
-            "Swapped are the assumptions of the prior; evidence is what the measurements add to "
-            "that, so that the ends are those of the posterior."
-        )
-    elif "group" in facts:
-        said.append("All of this is of the prior.")
-    return " ".join(said)
+    return write(comparison_parts(table), folder)
 
 
 def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
@@ -188,11 +350,52 @@ def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
     ...     [path.name for path in write_explanation(table, folder)]
     ['explanation.csv', 'waterfall.svg', 'waterfall.png']
     """
-    flat = table[["contribution", "contribution_se", "factor", "solved"]].to_dataframe()
-    for number, side in enumerate(table["side"].values):
-        flat[f"in {side}"] = table["stated"].values[:, number]
-    folder = Path(folder)
-    return [
-        write_csv(folder / "explanation.csv", flat.reset_index()),
-        *write_figure(folder / "waterfall", plot_waterfall(table)),
-    ]
+    return write(explanation_parts(table), folder)
+
+
+def write_sweep(
+    tables: Mapping[str, xr.Dataset],
+    folder: str | Path,
+    *,
+    quantity: str = "energy_wh",
+    marks: Mapping[str, float] | None = None,
+) -> list[Path]:
+    """Write ranges of one input as a table and a figure.
+
+    Parameters
+    ----------
+    tables : mapping of str to Dataset
+        From `sweep`, all over the same input, by the label of their curve.
+    folder : str or Path
+        Made where there is none.
+    quantity : str
+        The output to draw; the table has all.
+    marks : mapping of str to float, optional
+        Places on the input's axis to mark, by label.
+
+    Returns
+    -------
+    list of Path
+        ``sweep.csv``, and the figure as SVG and PNG.
+
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> table = un.sweep("gpt-4o", "output_tokens", [100, 1000], draws=64)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_sweep({"GPT-4o": table}, folder)]
+    ['sweep.csv', 'sweep.svg', 'sweep.png']
+    """
+    for table in tables.values():
+        require_known("quantity", quantity, [str(name) for name in table["quantity"].values])
+    flat = xr.concat(
+        [table.reset_coords(drop=True).drop_attrs() for table in tables.values()],
+        xr.Variable("label", list(tables)),
+        join="outer",
+    )
+    rows = flat.to_dataframe().dropna(how="all").reset_index()
+    groups = {label: str(table.attrs.get("group", "")) for label, table in tables.items()}
+    if any(groups.values()):
+        rows["group"] = rows["label"].map(groups)
+    figure = Figure("sweep", partial(plot_sweep, tables, quantity, marks))
+    return write([Data("sweep", rows), figure], folder)

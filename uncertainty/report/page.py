@@ -1,56 +1,221 @@
-"""Summaries, rankings and provenance to files that people read."""
+"""The page of one result: composed once, for the terminal, for files and for programs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures import (
-    plot_assumptions,
-    plot_components,
-    plot_distribution,
-    plot_ranking,
+from uncertainty.report.figures import plot_assumptions, plot_components, plot_distribution
+from uncertainty.report.parts import (
+    Data,
+    Doubts,
+    Figure,
+    Heading,
+    Notes,
+    Part,
+    Sentence,
+    Table,
+    figure_with_error,
+    items_of,
+    rows_of,
+    sentences_of,
+    write,
+    write_figure,
 )
-from uncertainty.report.files import write_csv, write_figure
-from uncertainty.report.markdown import bullets, heading, image, paragraph, table_text
-from uncertainty.report.posterior import (
-    posterior_markdown,
-    write_posterior,
-)
+from uncertainty.report.posterior import fit_rows, posterior_parts
 from uncertainty.report.ranking import (
-    ranking_rows,
-    ranking_title,
+    ranked_inputs,
+    ranked_pairs,
+    ranking_facts,
+    ranking_parts,
 )
-from uncertainty.report.record import (
-    add_chances,
-    notices_of,
-    provenance_lines,
-)
-from uncertainty.report.text import (
+from uncertainty.report.result import (
     Headline,
     above_sentence,
+    add_chances,
     central_sentence,
     citation_sentence,
     doubts,
     headline,
+    notices_of,
+    provenance_lines,
     split_sentence,
 )
 from uncertainty.results import (
     STATISTICS,
+    chances,
     check_tree,
     draws_of,
+    group_of,
     is_nested,
     main_quantity,
+    quoted_statistic,
     summarize,
+    warnings_of,
 )
-from uncertainty.sampling import summarize_inputs
-from uncertainty.writing import write_text
+from uncertainty.sampling import summarize_inputs, width_notices
+from uncertainty.writing import json_text, write_text
 
-if TYPE_CHECKING:
+_CITATION = "For a report"
+
+
+def parts(
+    tree: xr.DataTree,
+    *,
+    quantity: str | None = None,
+    ranking: xr.Dataset | None = None,
+    probs: Sequence[float] = (0.5, 0.9),
+    above: float | None = None,
+    remark: str = "",
+) -> Iterator[Part]:
+    """Compose the page of one result, the answer first; see `write_report`.
+
+    A remark, such as why there is no ranking, stands before the ranking.
+    """
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
+    quantity = main_quantity(tree, quantity if quantity is not None else ranked)
+    tables = [summarize(tree, prob) for prob in probs]
+    summary = headline(tree, quantity, tables)
+    reasons = doubts(tree, summary)
+    yield Heading(str(tree.attrs["subject"]), 1)
+    yield Doubts(reasons) if reasons else Sentence(citation_sentence(tree, summary), _CITATION)
+    frames = [
+        table.to_dataframe().reset_index().assign(prob=prob, kind=table.attrs["kind"])
+        for table, prob in zip(tables, probs, strict=True)
+    ]
+    whole = pd.concat(frames, ignore_index=True)
+    if above is not None:
+        add_chances(whole, whole["quantity"] == quantity, tree, quantity, above)
+    yield Data("summary", whole)
+    prior = None
+    if "posterior" in tree.children:
+        before = [summarize(tree, prob, quantities=[quantity], group="prior") for prob in probs]
+        prior = headline(tree, quantity, before)
+        yield prior.table()
+    yield summary.table()
+    yield Sentence("Each figure is followed by its Monte Carlo standard error.", detail=True)
+    yield Sentence(central_sentence(tree, summary))
+    yield Sentence(split_sentence(tree, quantity))
+    if above is not None:
+        yield Sentence(above_sentence(tree, quantity, above))
+    yield from _figures(tree, summary)
+    if prior is not None:
+        intervals = {"prior": prior.interval, "posterior": summary.interval}
+        for part in posterior_parts(tree, quantity, max(probs), intervals):
+            # Each assumption, before and after, is too long for the terminal of a run.
+            yield replace(part, detail=True) if isinstance(part, Table) else part
+    if remark:
+        yield Sentence(remark)
+    if ranking is not None:
+        yield from ranking_parts(ranking)
+    if "prior" in tree.children:
+        keys = ("law", "units", "varies", "basis", "source", "note")
+        rows = [
+            [str(name), *(str(values.attrs.get(key, "")) for key in keys)]
+            for name, values in tree["prior"].data_vars.items()
+        ]
+        yield Heading("Assumptions")
+        yield Table("", ["assumption", *keys], rows, detail=True)
+    notices = notices_of(tree)
+    if notices:
+        yield Notes("Notices", notices, "note")
+    yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
+
+
+def _figures(tree: xr.DataTree, summary: Headline) -> Iterator[Figure]:
+    """The distribution, and what it is made of; neither where a draw is not finite."""
+    draws = _draws_by_statistic(tree, summary.quantity)
+    if not all(bool(np.isfinite(values).all()) for values in draws.values()):
+        return
+    tables = [table.sel(statistic=list(draws)) for table in summary.tables]
+    central = float(tree["central"][summary.quantity])
+    yield Figure("distribution", partial(plot_distribution, draws, tables, central))
+    components = {
+        str(name): str(values.attrs["long_name"])
+        for name, values in tree["central"].data_vars.items()
+        if values.attrs.get("part_of") == summary.quantity
+    }
+    if components:
+        prob = float(summary.tables[-1].attrs["prob"])
+        table = summarize(tree, prob, quantities=list(components)).sel(statistic="mean")
+        table.attrs |= {"subject": tree.attrs["subject"], "group": group_of(tree)}
+        labels = list(components.values())
+        yield Figure("components", partial(plot_components, table, labels, summary.units))
+
+
+def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
+    facts = {
+        **tree["central"][quantity].attrs,
+        "subject": tree.attrs["subject"],
+        "group": group_of(tree),
+    }
+    names = STATISTICS if is_nested(tree) else STATISTICS[:1]
+    return {
+        name: xr.DataArray(draws_of(tree, quantity, name), None, ("chain", "draw"), quantity, facts)
+        for name in names
+    }
+
+
+def record(
+    tree: xr.DataTree,
+    page: Sequence[Part],
+    quantity: str,
+    *,
+    ranking: xr.Dataset | None = None,
+    probs: Sequence[float] = (0.5, 0.9),
+    above: float | None = None,
+) -> dict[str, object]:
+    """Give what the page of a result says as plain data, for JSON."""
+    before = [
+        summarize(tree, p, group="prior").to_dataframe().reset_index().assign(prob=p)
+        for p in (probs if "posterior" in tree.children else ())
+    ]
+    rows = [row._asdict() for row in chances(tree, quantity, above)] if above is not None else []
+    cited = [p.text for p in page if isinstance(p, Sentence) and p.label == _CITATION]
+    return {
+        "title": tree.attrs["title"],
+        "subject": tree.attrs["subject"],
+        "quantity": quantity,
+        "statistic": quoted_statistic(tree, quantity),
+        "group": group_of(tree),
+        "units": str(tree["central"][quantity].attrs.get("units", "")),
+        "central": float(tree["central"][quantity]),
+        "summary": rows_of(page, "summary"),
+        "prior_summary": [row for frame in before for row in frame.to_dict("records")],
+        "ranking": ranked_inputs(ranking) if ranking is not None else [],
+        "ranking_pairs": ranked_pairs(ranking) if ranking is not None else [],
+        "ranking_facts": ranking_facts(ranking) if ranking is not None else {},
+        "above": rows,
+        "sentences": sentences_of(page),
+        "report": " ".join(cited),
+        "notices": items_of(page, Notes, "note"),
+        "warnings": items_of(page, Doubts),
+    }
+
+
+def check_parts(tree: xr.DataTree, expected: xr.Dataset | None = None) -> Iterator[Part]:
+    """What assumptions imply, and what they expect of the measurements (from `check_prior`)."""
+    percentiles = summarize_inputs(tree)
+    warnings = [*warnings_of(tree), *width_notices(percentiles)]
+    keys, rows = ("p5", "median", "p95"), []
+    for name in percentiles["input"].values:
+        row = percentiles.sel(input=name)
+        cells = [figure_with_error(float(row[k]), float(row[f"mcse_{k}"])) for k in keys]
+        rows.append([str(name), *cells, str(row["units"].item())])
+    title = f"{tree.attrs['priors']}: what each assumption implies"
+    yield Table(title, ["assumption", *keys, "unit"], rows)
+    yield Data("inputs", percentiles.to_dataframe().reset_index())
+    if expected is not None:
+        yield Table("What the prior expects of the measurements", *fit_rows(expected))
+        yield Data("evidence", expected.to_dataframe().reset_index())
+        warnings += [str(text) for text in expected["surprise"].values if text]
+    yield Notes("Notices", [text for text in notices_of(tree) if text not in warnings], "note")
+    yield Notes("Warnings", warnings, "warning")
 
 
 def write_report(
@@ -95,20 +260,8 @@ def write_report(
     True
     """
     check_tree(tree)
-    folder = Path(folder)
-    ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
-    quantity = main_quantity(tree, quantity if quantity is not None else ranked)
-    summary = headline(tree, quantity, probs)
-    written = [write_csv(folder / "summary.csv", _summary_frame(tree, probs, quantity, above))]
-    if ranking is not None:
-        written.append(write_csv(folder / "ranking.csv", _ranking_frame(ranking)))
-    figures = dict(_figures(tree, summary, ranking))
-    for name, figure in figures.items():
-        written += write_figure(folder / name, figure)
-    if "posterior" in tree.children:
-        written += write_posterior(tree, folder, quantity=quantity, prob=max(probs))
-    text = "\n\n".join(_markdown(tree, summary, ranking, list(figures), above)) + "\n"
-    return [*written, write_text(folder / "report.md", text)]
+    page = parts(tree, quantity=quantity, ranking=ranking, probs=probs, above=above)
+    return write(page, folder, page=True)
 
 
 def write_assumptions(
@@ -142,126 +295,46 @@ def write_assumptions(
     """
     check_tree(tree)
     quantity = main_quantity(tree, quantity)
-    summary, draws = headline(tree, quantity, (0.5, prob)), _draws_by_statistic(tree, quantity)
+    draws = _draws_by_statistic(tree, quantity)
     inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}
-    tables = [table.sel(statistic=list(draws)) for table in summary.tables]
+    tables = [
+        summarize(tree, p, quantities=[quantity]).sel(quantity=quantity, statistic=list(draws))
+        for p in (0.5, prob)
+    ]
     central = float(tree["central"][quantity])
     figure = plot_assumptions(inputs, summarize_inputs(tree), draws, tables, central)
     return write_figure(Path(folder) / "assumptions", figure)
 
 
-def _summary_frame(
-    tree: xr.DataTree, probs: Sequence[float], quantity: str, above: float | None
-) -> "pd.DataFrame":
-    import pandas as pd
+def write_provenance(
+    result: "xr.DataTree | xr.Dataset", folder: str | Path, script: str = ""
+) -> Path:
+    """Write where figures come from, beside them.
 
-    tables = [summarize(tree, prob) for prob in probs]
-    frames = [
-        t.to_dataframe().reset_index().assign(prob=p, kind=t.attrs["kind"])
-        for t, p in zip(tables, probs, strict=True)
-    ]
-    whole = pd.concat(frames, ignore_index=True)
-    if above is not None:
-        add_chances(whole, whole["quantity"] == quantity, tree, quantity, above)
-    return whole
+    Parameters
+    ----------
+    result : xarray.DataTree or xarray.Dataset
+        From `simulate`, `compare` or `sweep`.
+    folder : str or Path
+        Made where there is none.
+    script : str
+        Name of the script that drew them.
 
+    Returns
+    -------
+    Path
+        ``provenance.json``: files with their hashes, seed and versions.
 
-def _ranking_frame(ranking: xr.Dataset) -> "pd.DataFrame":
-    plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
-    flat = ranking[plain].to_dataframe().reset_index()
-    for position in ranking["position"].values:
-        flat[f"chance_of_rank_{position}"] = (
-            ranking["rank_probability"].sel(position=position).values
-        )
-    facts = {key: ranking.attrs[key] for key in ("method", "quantity", "statistic", "scale", "by")}
-    return flat.assign(**facts)
-
-
-def _figures(
-    tree: xr.DataTree, summary: Headline, ranking: xr.Dataset | None
-) -> Iterator[tuple[str, "Figure"]]:
-    draws = _draws_by_statistic(tree, summary.quantity)
-    finite = all(bool(np.isfinite(values).all()) for values in draws.values())
-    if finite:
-        tables = [table.sel(statistic=list(draws)) for table in summary.tables]
-        yield (
-            "distribution",
-            plot_distribution(draws, tables, float(tree["central"][summary.quantity])),
-        )
-    if ranking is not None:
-        yield "ranking", plot_ranking(ranking)
-    parts = _components(tree, summary.quantity)
-    if parts and finite:
-        prob = float(summary.tables[-1].attrs["prob"])
-        table = summarize(tree, prob, quantities=list(parts)).sel(statistic="mean")
-        group = "posterior" if "posterior" in tree.children else "prior"
-        table.attrs |= {"subject": tree.attrs["subject"], "group": group}
-        yield "components", plot_components(table, list(parts.values()), summary.units)
-
-
-def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    group = "posterior" if "posterior" in tree.children else "prior"
-    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"], "group": group}
-    names = STATISTICS if is_nested(tree) else STATISTICS[:1]
-    return {
-        name: xr.DataArray(draws_of(tree, quantity, name), None, ("chain", "draw"), quantity, facts)
-        for name in names
-    }
-
-
-def _components(tree: xr.DataTree, quantity: str) -> dict[str, str]:
-    """Outputs that add up to `quantity`, with what they are."""
-    return {
-        str(name): str(values.attrs["long_name"])
-        for name, values in tree["central"].data_vars.items()
-        if values.attrs.get("part_of") == quantity
-    }
-
-
-def _markdown(
-    tree: xr.DataTree,
-    summary: Headline,
-    ranking: xr.Dataset | None,
-    figures: Sequence[str],
-    above: float | None,
-) -> Iterator[str]:
-    yield heading(1, str(tree.attrs["subject"]))
-    warnings = doubts(tree, summary)
-    if warnings:
-        yield paragraph("", strong="Not to be trusted:")
-        yield bullets(warnings)
-    else:
-        yield paragraph(citation_sentence(tree, summary))
-    yield heading(2, summary.title)
-    yield table_text(summary.columns, summary.rows())
-    yield paragraph("Each figure is followed by its Monte Carlo standard error.")
-    if "posterior" in tree.children:
-        yield from posterior_markdown(tree, summary)
-    yield paragraph(central_sentence(tree, summary))
-    yield paragraph(split_sentence(tree, summary.quantity))
-    if above is not None:
-        yield paragraph(above_sentence(tree, summary.quantity, above))
-    yield from (image(name) for name in figures if name != "ranking")
-    if ranking is not None:
-        yield heading(2, f"What matters: {ranking_title(ranking)}")
-        yield table_text(*ranking_rows(ranking))
-        yield paragraph(str(ranking.attrs["note"]))
-        yield image("ranking")
-    if "prior" in tree.children:
-        yield heading(2, "Assumptions")
-        yield table_text(*_assumption_rows(tree))
-    notices = notices_of(tree)
-    if notices:
-        yield heading(2, "Notices")
-        yield bullets(notices)
-    yield heading(2, "Provenance")
-    yield bullets(provenance_lines(tree.attrs))
-
-
-def _assumption_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
-    keys = ("law", "units", "varies", "basis", "source", "note")
-    rows = [
-        [str(name), *(str(values.attrs.get(key, "")) for key in keys)]
-        for name, values in tree["prior"].data_vars.items()
-    ]
-    return ["assumption", *keys], rows
+    Examples
+    --------
+    >>> import uncertainty as un, tempfile
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=64)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_provenance(tree, folder, "mine.py").name
+    'provenance.json'
+    """
+    if isinstance(result, xr.DataTree):
+        check_tree(result)
+    facts = {key: result.attrs[key] for key in ("priors", "priors_sha256", "seed", "versions")}
+    text = json_text({**facts, "script": script}, indent=1)
+    return write_text(Path(folder) / "provenance.json", text)

@@ -1,20 +1,35 @@
-"""What evidence has changed, as rows, sentences and files."""
+"""What measurements have changed, and how they are fitted."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures import plot_fit, plot_movement, plot_updated, quantity_label
-from uncertainty.report.files import write_csv, write_figure
-from uncertainty.report.fit import fit_rows, fit_sentences, open_rows, updated_names
-from uncertainty.report.markdown import heading, image, paragraph, table_text
-from uncertainty.report.text import Headline, figure_with_error, headline
+from uncertainty.inference import DISAGREE, check_fit
+from uncertainty.report.figures import (
+    plot_fit,
+    plot_fits,
+    plot_movement,
+    plot_updated,
+    quantity_label,
+)
+from uncertainty.report.parts import (
+    Data,
+    Figure,
+    Heading,
+    Part,
+    Sentence,
+    Table,
+    figure_with_error,
+    write,
+    write_csv,
+    write_figure,
+)
 from uncertainty.results import (
-    Group,
     batched,
     check_tree,
     draws_of,
@@ -23,18 +38,101 @@ from uncertainty.results import (
     main_quantity,
     quantile_estimate,
     quoted_statistic,
+    r_hat,
+    score,
     summarize,
+    warnings_of,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-
-_GROUPS: tuple[Group, ...] = ("prior", "posterior")
-
 
 _POINTS = {"median": 0.5, "p5": 0.05, "p95": 0.95}
+_HIGH_K = 0.7  # Pareto k above which importance sampling does not converge in practice
+
+
+def posterior_parts(
+    tree: xr.DataTree,
+    quantity: str,
+    prob: float,
+    intervals: Mapping[str, xr.Dataset] | None = None,
+) -> Iterator[Part]:
+    """What evidence has changed: one output, each assumption, and how the rows are fitted.
+
+    The row of the output may be given by group, where it is summarized already.
+    """
+    import pandas as pd
+
+    statistic = quoted_statistic(tree, quantity)
+    if intervals is None:
+        intervals = {
+            group: summarize(tree, prob, quantities=[quantity], group=group).sel(
+                quantity=quantity, statistic=statistic
+            )
+            for group in ("prior", "posterior")
+        }
+    table, fit = posterior_table(tree), check_fit(tree)
+    evidence = json.loads(str(tree.attrs["evidence"]))
+    yield Data("posterior", table)
+    names = [f"{item['name']} ({item['rows']} rows of {item['observes']})" for item in evidence]
+    yield Sentence(f"Evidence: {', '.join(names)}.")
+    yield Sentence(_update_sentence(tree, quantity, prob, intervals))
+    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
+    before_draws, after_draws = (
+        xr.DataArray(
+            draws_of(tree, quantity, statistic, group), None, ("chain", "draw"), quantity, facts
+        )
+        for group in ("prior", "posterior")
+    )
+    yield Figure("updated", partial(plot_updated, before_draws, after_draws, intervals))
+    yield Heading("What evidence says of the assumptions")
+    columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
+        before = f"{row['prior_p5']:.3g} to {row['prior_p95']:.3g}"
+        rows.append([row["assumption"], before, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
+    yield Table("Assumptions, before and after", columns, rows)
+    scores = {
+        name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
+        for name in map(str, table["assumption"])
+    }
+    yield Figure("movement", partial(plot_movement, scores, prob))
+    columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
+    left = [
+        [
+            item["name"],
+            _ranges(part["rows"]),
+            *(", ".join(part[key]) or "none" for key in ("shared", "averaged")),
+        ]
+        for item in evidence
+        for part in item["open"]
+    ]
+    yield Table("What the rows do not state", columns, left)
+    yield Data("open", pd.DataFrame(left, columns=columns), file=False)
+    yield Heading("How the measurements are fitted")
+    yield Table("Fit to the measurements", *fit_rows(fit))
+    yield Data("fit", fit.to_dataframe().reset_index(), file=False)
+    yield from map(Sentence, fit_sentences(tree, fit))
+    # Limits cannot be drawn against a prediction.
+    observed = {
+        name: np.asarray(tree["observed_data"][name].values)
+        for name in map(str, tree["log_likelihood"].data_vars)
+    }
+    finite = {name: np.isfinite(rows) for name, rows in observed.items()}
+    measured = [name for name, rows in finite.items() if rows.any()]
+    if measured:
+        predicted = tree["posterior_predictive"]
+        output, known = str(evidence[0]["observes"]), tree["central"].dataset.data_vars
+        label = quantity_label(known[output], output) if output in known else output
+        seen = {name: observed[name][finite[name]] for name in measured}
+        draws = {
+            name: np.asarray(predicted[name].values).reshape(-1, len(observed[name]))[
+                :, finite[name]
+            ]
+            for name in measured
+        }
+        yield Figure("fit", partial(plot_fit, seen, draws, prob, label))
 
 
 def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
@@ -42,84 +140,106 @@ def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for name in updated_names(tree):
+    for name in json.loads(str(tree.attrs["updated"])):
         before = np.asarray(tree["prior"][name].values)
         after = np.asarray(tree["posterior"][name].values)
-        row: dict[str, str | float] = {"assumption": name}
         bulk = ess_bulk(after)
-        number = min(after.size, bulk, ess_tail(after))
+        row = {"assumption": name}
         row |= {f"prior_{key}": quantile_estimate(before, p)[0] for key, p in _POINTS.items()}
+        number = min(after.size, bulk, ess_tail(after))  # what the draws are worth
         for key, p in _POINTS.items():
             row[key], row[f"mcse_{key}"] = quantile_estimate(batched(after, tree), p, None, number)
-        row["ess_bulk"] = bulk
-        row["units"] = str(tree["posterior"][name].attrs.get("units", ""))
-        rows.append(row)
+        units = str(tree["posterior"][name].attrs.get("units", ""))
+        rows.append({**row, "ess_bulk": bulk, "units": units})
     return pd.DataFrame(rows)
 
 
-def posterior_rows(tree: xr.DataTree) -> tuple[list[str], list[list[str]]]:
-    """Give the columns and rows of `posterior_table` as people read them."""
-    columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
+def _update_sentence(
+    tree: xr.DataTree, quantity: str, prob: float, intervals: Mapping[str, xr.Dataset]
+) -> str:
+    """Say what evidence has done to the figure that is quoted."""
+    units = str(tree["central"][quantity].attrs.get("units", ""))
+    before, after = (
+        f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval "
+        f"{float(row['lower']):.2g} to {float(row['upper']):.2g})"
+        for row in (intervals["prior"], intervals["posterior"])
+    )
+    ratios = [float(intervals[g]["upper"] / intervals[g]["lower"]) for g in ("prior", "posterior")]
+    moved = f"Evidence moves {quantity} from {before} to {after}"
+    if not all(ratio > 0 for ratio in ratios):
+        return f"{moved}."
+    return (
+        f"{moved}: the ends of the interval were a factor of {ratios[0]:.3g} apart, and are "
+        f"{ratios[1]:.3g}."
+    )
+
+
+def fit_rows(fit: xr.Dataset) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of how a posterior fits each evidence, or how a prior expects it."""
+    last = ["elpd, left out", "k"] if "elpd_loo" in fit else ["farthest row", "tail"]
+    columns = ["evidence", "rows", "log-RMSE", "bias", "in 50 %", "in 90 %", *last]
     rows = []
-    for row in posterior_table(tree).to_dict("records"):
-        cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
-        before = f"{row['prior_p5']:.3g} to {row['prior_p95']:.3g}"
-        rows.append([row["assumption"], before, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
+    for name in fit["evidence"].values:
+        row = fit.sel(evidence=name)
+        errors = [f"{float(row[key]):.2f}" for key in ("log_rmse", "bias")]
+        inside = [f"{100 * float(row['coverage'].sel(prob=p)):.0f} %" for p in (0.5, 0.9)]
+        if "elpd_loo" in fit:
+            elpd = figure_with_error(float(row["elpd_loo"]), float(row["elpd_loo_se"]))
+            ends = [elpd, f"{float(row['worst_k']):.2f}"]
+        else:
+            tail = figure_with_error(float(row["tail"]), float(row["tail_se"]))
+            ends = [f"{int(row['farthest'])}", tail]
+        rows.append([str(name), f"{int(row['rows'])}", *errors, *inside, *ends])
     return columns, rows
 
 
-def evidence_sentence(tree: xr.DataTree) -> str:
-    """Name the evidence."""
-    items = json.loads(str(tree.attrs["evidence"]))
-    told = [f"{item['name']} ({item['rows']} rows of {item['observes']})" for item in items]
-    return f"Evidence: {', '.join(told)}."
-
-
-def update_sentence(tree: xr.DataTree, quantity: str, prob: float) -> str:
-    """Say what evidence has done to the figure that is quoted."""
-    rows = {group: _of_group(tree, quantity, prob, group) for group in _GROUPS}
-    units = str(tree["central"][quantity].attrs.get("units", ""))
-    told = {
-        group: (
-            f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval "
-            f"{float(row['lower']):.2g} to {float(row['upper']):.2g})"
+def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
+    """Say where leaving rows out cannot be trusted, and how the chains were checked."""
+    facts, above = tree.attrs, int(fit["rows_above"].sum())
+    count = sum(rows.shape[-1] for rows in tree["log_likelihood"].data_vars.values())
+    if above:
+        yield (
+            f"{above} of {count} rows have a Pareto k above {_HIGH_K}: the posterior "
+            "leans on them, and what is said of leaving rows out is too good."
         )
-        for group, row in rows.items()
-    }
-    ratios = [float(row["upper"] / row["lower"]) for row in rows.values()]
-    moved = f"from {told['prior']} to {told['posterior']}"
-    if not all(ratio > 0 for ratio in ratios):
-        return f"Evidence moves {quantity} {moved}."
-    return (
-        f"Evidence moves {quantity} {moved}: the ends of the interval were a factor of "
-        f"{ratios[0]:.3g} apart, and are {ratios[1]:.3g}."
+    k, sampler = float(facts["pareto_k"]), str(facts.get("sampler", "nuts"))
+    if sampler != "nuts":
+        yield (
+            f"{facts['posterior_chains'] * facts['posterior_draws']} draws of equal "
+            f"weight, by importance sampling from the prior (Pareto k {k:.2f}): {sampler}."
+        )
+        return
+    # What was sampled: the scores of assumptions, and the effects of groups too.
+    scores = tree["unconstrained_posterior"]
+    sampled = [np.asarray(scores[name].values) for name in json.loads(str(facts["updated"]))]
+    for evidence in tree["log_likelihood"].data_vars:
+        if f"{evidence}_effect" in scores:
+            sampled += [*np.moveaxis(np.asarray(scores[f"{evidence}_effect"].values), -1, 0)]
+    importance = "importance sampling from the prior"
+    if k >= _HIGH_K:
+        checked = f"{importance} cannot check them (Pareto k {k:.2f}, over {_HIGH_K})"
+    elif any(DISAGREE in text for text in warnings_of(tree)):
+        checked = f"{importance} does not agree (Pareto k {k:.2f})"
+    else:
+        checked = f"{importance} agrees (Pareto k {k:.2f})"
+    yield (
+        f"{facts['posterior_chains']} chains of {facts['posterior_draws']} draws, "
+        f"largest R-hat {max(map(r_hat, sampled)):.3f}; {checked}."
     )
 
 
-def _of_group(tree: xr.DataTree, quantity: str, prob: float, group: Group) -> xr.Dataset:
-    table = summarize(tree, prob, quantities=[quantity], group=group)
-    return table.sel(quantity=quantity, statistic=quoted_statistic(tree, quantity))
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write numbers in order, stretches by their ends.
 
-
-def posterior_markdown(tree: xr.DataTree, summary: Headline) -> Iterator[str]:
-    """Write what evidence has changed: the prior, assumptions before and after, the fit."""
-    probs = [float(table.attrs["prob"]) for table in summary.tables]
-    prior = headline(tree, summary.quantity, probs, "prior")
-    yield heading(2, prior.title)
-    yield table_text(prior.columns, prior.rows())
-    yield paragraph(
-        evidence_sentence(tree) + " " + update_sentence(tree, summary.quantity, probs[-1])
-    )
-    yield image("updated")
-    yield heading(2, "What evidence says of the assumptions")
-    yield table_text(*posterior_rows(tree))
-    yield image("movement")
-    yield table_text(*open_rows(tree))
-    yield heading(2, "How the measurements are fitted")
-    yield table_text(*fit_rows(tree))
-    yield paragraph(" ".join(fit_sentences(tree)))
-    if _measured(tree):
-        yield image("fit")
+    Examples
+    --------
+    >>> _ranges([1, 2, 3, 7])
+    '1-3, 7'
+    """
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    both = zip(starts, ends, strict=True)
+    return ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in both)
 
 
 def write_posterior(
@@ -157,49 +277,90 @@ def write_posterior(
     ['posterior.csv', 'updated.svg', 'updated.png']
     """
     check_tree(tree)
-    folder, quantity = Path(folder), main_quantity(tree, quantity)
-    written = [write_csv(folder / "posterior.csv", posterior_table(tree))]
-    prior, posterior = (_draws(tree, quantity, group) for group in _GROUPS)
-    intervals: dict[str, xr.Dataset] = {g: _of_group(tree, quantity, prob, g) for g in _GROUPS}
-    written += write_figure(folder / "updated", plot_updated(prior, posterior, intervals))
-    scores = {
-        name: np.asarray(tree["unconstrained_posterior"][name].values).ravel()
-        for name in updated_names(tree)
-    }
-    written += write_figure(folder / "movement", plot_movement(scores, prob))
-    if not _measured(tree):
-        return written
-    return written + write_figure(folder / "fit", _fit_figure(tree, prob))
+    return write(posterior_parts(tree, main_quantity(tree, quantity), prob), folder)
 
 
-def _draws(tree: xr.DataTree, quantity: str, group: Group) -> xr.DataArray:
-    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
-    draws = draws_of(tree, quantity, quoted_statistic(tree, quantity), group)
-    return xr.DataArray(draws, None, ("chain", "draw"), quantity, facts)
+def write_fits(fits: xr.Dataset, folder: str | Path) -> list[Path]:
+    """Write a comparison of fits as a table and a figure.
+
+    Parameters
+    ----------
+    fits : xarray.Dataset
+        From `compare_fits`.
+    folder : str or Path
+        Made where there is none.
+
+    Returns
+    -------
+    list of Path
+        ``fits.csv``, and the figure as SVG and PNG.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> columns = {"elpd_difference": [0.0, -9.0], "elpd_difference_se": [0.0, 3.0]}
+    >>> fits = xr.Dataset({k: ("fit", v) for k, v in columns.items()}, {"fit": ["one", "other"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_fits(fits, folder)]
+    ['fits.csv', 'fits.svg', 'fits.png']
+    """
+    data = Data("fits", fits.to_dataframe().reset_index())
+    return write([data, Figure("fits", partial(plot_fits, fits))], folder)
 
 
-def _measured(tree: xr.DataTree) -> list[str]:
-    """Name the evidence that has values, and not only limits."""
-    observed = tree["observed_data"].dataset
-    names = [str(name) for name in tree["log_likelihood"].data_vars]
-    return [name for name in names if np.isfinite(observed[name].values).any()]
+def write_scores(
+    predictions: Mapping[str, xr.Dataset | xr.DataArray],
+    observed: Sequence[float],
+    folder: str | Path,
+    *,
+    prob: float = 0.9,
+    label: str = "energy of one output token, GPU boards (J)",
+) -> xr.Dataset:
+    """Score the predictions of several approaches, and draw them against what was measured.
 
+    Parameters
+    ----------
+    predictions : mapping of str to Dataset or DataArray
+        Of each approach, as `predict` gives them; a single draw states no interval.
+    observed : sequence of float
+        One measurement a row.
+    folder : str or Path
+        Made where there is none.
+    prob : float
+        Probability of the intervals drawn.
+    label : str
+        What was measured, with its unit.
 
-def _fit_figure(tree: xr.DataTree, prob: float) -> "Figure":
-    names = _measured(tree)
-    observed = {name: np.asarray(tree["observed_data"][name].values) for name in names}
-    kept = {name: np.isfinite(values) for name, values in observed.items()}
-    predicted = {
-        name: np.asarray(tree["posterior_predictive"][name].values).reshape(-1, len(observed[name]))
-        for name in names
-    }
-    items = json.loads(str(tree.attrs["evidence"]))
-    output = str(items[0]["observes"])
-    known = tree["central"].dataset.data_vars
-    label = quantity_label(known[output], output) if output in known else output
-    return plot_fit(
-        {name: observed[name][kept[name]] for name in names},
-        {name: predicted[name][:, kept[name]] for name in names},
-        prob,
-        label,
-    )
+    Returns
+    -------
+    xarray.Dataset
+        `score` of each over ``approach``, coverage NaN where no interval is stated; also written to
+        ``scores.csv``, and drawn as ``fit.svg`` and ``fit.png``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> numbers = np.random.default_rng(0).lognormal(size=(99, 3))
+    >>> draws = xr.DataArray(numbers, dims=("sample", "row"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scores = write_scores({"one": draws, "other": draws[:1]}, [1.0, 2.0, 3.0], folder)
+    >>> scores["approach"].values.tolist()
+    ['one', 'other']
+    """
+    values, plain, tables = np.asarray(observed, np.float64), {}, []
+    for name, given in predictions.items():
+        one = given if isinstance(given, xr.DataArray) else given[next(iter(given.data_vars))]
+        draws = plain[name] = one.transpose("sample", "row")
+        single = draws.sizes["sample"] == 1
+        table = score(xr.concat([draws, draws], "sample") if single else draws, values)
+        if single:  # scored as two equal draws, of which coverage means nothing
+            unknown = ("coverage", "coverage_se", "pit")
+            table = table.assign({key: table[key] * np.nan for key in unknown})
+        tables.append(table)
+    scores = xr.concat(tables, xr.DataArray(list(plain), dims="approach", name="approach"))
+    flat = scores.drop_dims("row").to_dataframe().reset_index()
+    write_csv(Path(folder) / "scores.csv", flat)
+    numbers = {name: np.asarray(draws.values) for name, draws in plain.items()}
+    figure = plot_fit(dict.fromkeys(plain, values), numbers, prob, label)
+    write_figure(Path(folder) / "fit", figure)
+    return scores

@@ -1,6 +1,7 @@
-"""Rankings: tables, sentences, figures."""
+"""Which input matters: rankings as tables, sentences, figures and numbers."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,19 @@ from uncertainty.report.figures import (
     plot_ranking,
     plot_shares,
 )
-from uncertainty.report.files import write_csv, write_figure
-from uncertainty.report.text import figure_with_error
+from uncertainty.report.parts import (
+    Data,
+    Figure,
+    Heading,
+    Part,
+    Sentence,
+    Table,
+    figure_with_error,
+    write,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    import pandas as pd
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",
@@ -32,76 +40,96 @@ _MEASURES: Mapping[str, str] = {
     "pawn": "PAWN distances of",
     "prior": "Power scaling of the posterior of",
 }
-_BAR = 12
+_BAR = 12  # characters of the bar of what ranks first
 _REGION = ("distance", "lower", "middle", "upper")  # under a condition
+_FACTS = ("method", "quantity", "statistic", "scale", "by")
 
 
-def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Path]:
-    """Write rankings as one table and as figures.
+def ranking_parts(ranking: xr.Dataset) -> Iterator[Part]:
+    """What drives an answer, on its page: one line an input."""
+    yield Heading("What matters")
+    title = f"What matters: {ranking_title(ranking)}"
+    yield Table(title, *ranking_rows(ranking))
+    constant = "constant" in ranking.attrs
+    yield Sentence(str(ranking.attrs["note"]), detail=not constant)
+    yield Figure("ranking", partial(plot_ranking, ranking))
+    plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
+    flat = ranking[plain].to_dataframe().reset_index()
+    for position in ranking["position"].values:
+        chances = ranking["rank_probability"].sel(position=position).values
+        flat[f"chance_of_rank_{position}"] = chances
+    yield Data("ranking", flat.assign(**{key: ranking.attrs[key] for key in _FACTS}))
 
-    Parameters
-    ----------
-    rankings : sequence of Dataset
-        From `rank_inputs`, each by another method.
-    folder : str or Path
-        Made where there is none.
 
-    Returns
-    -------
-    list of Path
-        ``ranking.csv``, a line for each estimate of each input; and, as SVG and PNG, a figure of
-        each ranking, ``METHOD-chances`` of its ranks, ``shares`` where there are shares of a
-        variance, and ``interactions`` where second-order shares are established.
-
-    Examples
-    --------
-    >>> import uncertainty as un, tempfile
-    >>> problem = un.build_problem("gpt-4o")
-    >>> tables = [un.rank_inputs(problem, method="tornado")]
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [path.name for path in write_ranking(tables, folder) if path.suffix != ".png"]
-    ['ranking.csv', 'tornado.svg', 'tornado-chances.svg']
-    """
+def rankings_parts(rankings: Sequence[xr.Dataset]) -> Iterator[Part]:
+    """Rankings by several methods: one line of data for each estimate of each input."""
     import pandas as pd
 
-    folder = Path(folder)
-    rows = pd.DataFrame([row for ranking in rankings for row in _lines(ranking)])
-    figures = [pair for ranking in rankings for pair in _figures(ranking)]
-    shares = [ranking for ranking in rankings if {"shapley", "total"} & set(ranking.data_vars)]
+    lines = []
+    for ranking in rankings:
+        for i, name in enumerate(ranking["input"].values):
+            row = ranking.isel(input=i)
+            place = {
+                **{key: ranking.attrs[key] for key in _FACTS},
+                "input": str(name),
+                "rank": i + 1,
+                "tied_rank": int(row["tied_rank"]),
+                "chance_of_rank": float(row["rank_probability"].isel(position=i)),
+            }
+            lines += [
+                {
+                    **place,
+                    "estimate": k,
+                    "value": float(row[k]),
+                    "standard_error": float(row[f"{k}_se"]),
+                }
+                for k in _estimates(ranking)
+            ]
+    yield Data("ranking", pd.DataFrame(lines))
+    for ranking in rankings:
+        yield Table(ranking_title(ranking), *ranking_rows(ranking, bars=True))
+        if "narrowing" in ranking and "constant" not in ranking.attrs:
+            yield Sentence(ranking_sentence(ranking))
+    first = rankings[0]
+    if "distance" in first:
+        # The most moved first.
+        order = np.argsort(-np.asarray(first["distance"].values))
+        rows = [
+            [str(row["input"].item()), *(_figure(row, key) for key in _REGION)]
+            for row in (first.isel(input=int(i)) for i in order)
+        ]
+        ends = f"of {100 * first.attrs['prob']:g} %"
+        columns = ["input", "distance", f"lower end {ends}", "median", f"upper end {ends}"]
+        yield Table(f"Inputs where {first.attrs['where']}", columns, rows)
+        yield Sentence(ranking_sentence(first))
+    if any((ranking["tied_rank"].values != ranking["rank"].values).any() for ranking in rankings):
+        text = "=: these inputs share a rank, because their order is not established at 95 %."
+        yield Sentence(text)
+    yield from map(Sentence, dict.fromkeys(str(ranking.attrs["note"]) for ranking in rankings))
+    yield from _figures(rankings)
+
+
+def _figures(rankings: Iterable[xr.Dataset]) -> Iterator[Figure]:
+    shares = []
+    for ranking in rankings:
+        method = str(ranking.attrs["method"])
+        yield Figure(method, partial(plot_ranking, ranking))
+        yield Figure(f"{method}-chances", partial(plot_rank_chances, ranking))
+        if "second_order" in ranking:
+            pairs, errors = np.abs(ranking["second_order"]), ranking["second_order_se"]
+            if (pairs > 2 * errors).any():  # else the figure would be empty
+                yield Figure("interactions", partial(plot_interactions, ranking))
+        if {"shapley", "total"} & set(ranking.data_vars):
+            shares.append(ranking)
     if shares:
-        figures.append(("shares", plot_shares(shares)))
-    drawn = [path for name, figure in figures for path in write_figure(folder / name, figure)]
-    return [write_csv(folder / "ranking.csv", rows), *drawn]
+        yield Figure("shares", partial(plot_shares, shares))
 
 
-def _figures(ranking: xr.Dataset) -> "Iterator[tuple[str, Figure]]":
-    method = str(ranking.attrs["method"])
-    yield method, plot_ranking(ranking)
-    yield f"{method}-chances", plot_rank_chances(ranking)
-    if "second_order" in ranking and _interact(ranking):
-        yield "interactions", plot_interactions(ranking)
+def _figure(row: xr.Dataset, key: str) -> str:
+    return figure_with_error(float(row[key]), float(row[f"{key}_se"]))
 
 
-def _interact(ranking: xr.Dataset) -> bool:
-    return bool((np.abs(ranking["second_order"]) > 2 * ranking["second_order_se"]).any())
-
-
-def _lines(ranking: xr.Dataset) -> Iterator[dict[str, object]]:
-    facts = {key: ranking.attrs[key] for key in ("method", "quantity", "statistic", "scale", "by")}
-    for i, name in enumerate(ranking["input"].values):
-        row = ranking.isel(input=i)
-        place = {
-            "input": str(name),
-            "rank": i + 1,
-            "tied_rank": int(row["tied_rank"]),
-            "chance_of_rank": float(row["rank_probability"].isel(position=i)),
-        }
-        for key in estimates(ranking):
-            found = {"value": float(row[key]), "standard_error": float(row[f"{key}_se"])}
-            yield {**facts, **place, "estimate": key, **found}
-
-
-def estimates(ranking: xr.Dataset) -> list[str]:
+def _estimates(ranking: xr.Dataset) -> list[str]:
     """Names of what was estimated for each input; that which ranks comes first."""
     return [
         str(key)
@@ -130,52 +158,27 @@ def ranking_title(ranking: xr.Dataset) -> str:
 
 
 def ranking_rows(ranking: xr.Dataset, *, bars: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Give the columns and rows of a ranking, each figure with its standard error.
+    """Columns and rows of a ranking, each figure with its standard error.
 
     With `bars` the size of what ranks is drawn too.
     """
-    keys = [key for key in estimates(ranking) if key not in _REGION]
+    keys = [key for key in _estimates(ranking) if key not in _REGION]
     columns = ["rank", "input", *(key.replace("_", " ") for key in keys), "chance of this rank"]
-    rows = []
+    ranks, rows = ranking["tied_rank"].values, []
     for i, name in enumerate(ranking["input"].values):
         row = ranking.isel(input=i)
-        cells = [figure_with_error(float(row[k]), float(row[f"{k}_se"])) for k in keys]
         chance = f"{100 * float(row['rank_probability'].isel(position=i)):.0f} %"
-        rows.append([_rank(ranking, i), str(name), *cells, chance])
+        # A rank that several inputs share is marked.
+        rank = f"{ranks[i]}{'=' if (ranks == ranks[i]).sum() > 1 else ''}"
+        rows.append([rank, str(name), *(_figure(row, key) for key in keys), chance])
     if bars:
+        # Totals and swings rank, but come after what they are set beside.
+        key = next((k for k in ("total", "swing", "total_bound") if k in keys), keys[0])
+        sizes = np.abs(ranking[key].values)
         columns.insert(2, "")
-        sizes = np.abs(ranking[_ranking_key(keys)].values)
-        for cells, bar in zip(rows, _bars(sizes), strict=True):
-            cells.insert(2, bar)
+        for cells, size in zip(rows, sizes / (sizes.max() or 1.0), strict=True):
+            cells.insert(2, "█" * round(_BAR * float(size)) or "▏")
     return columns, rows
-
-
-def region_rows(ranking: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Give the columns and rows of where inputs lie under a condition, the most moved first."""
-    order = np.argsort(-np.asarray(ranking["distance"].values))
-    rows = []
-    for i in order:
-        row = ranking.isel(input=int(i))
-        cells = [figure_with_error(float(row[key]), float(row[f"{key}_se"])) for key in _REGION]
-        rows.append([str(row["input"].item()), *cells])
-    ends = f"of {100 * ranking.attrs['prob']:g} %"
-    return ["input", "distance", f"lower end {ends}", "median", f"upper end {ends}"], rows
-
-
-def _ranking_key(keys: Sequence[str]) -> str:
-    """What ranks: totals and swings come after what they are shown with."""
-    return next((key for key in ("total", "swing", "total_bound") if key in keys), keys[0])
-
-
-def _bars(sizes: np.ndarray) -> list[str]:
-    largest = sizes.max() or 1.0
-    return ["█" * round(_BAR * float(size / largest)) or "▏" for size in sizes]
-
-
-def _rank(ranking: xr.Dataset, number: int) -> str:
-    """A rank; one that several inputs share is marked."""
-    ranks = ranking["tied_rank"].values
-    return f"{ranks[number]}{'=' if (ranks == ranks[number]).sum() > 1 else ''}"
 
 
 def ranking_sentence(ranking: xr.Dataset) -> str:
@@ -191,45 +194,98 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
     >>> print(sentence[: sentence.index(" from")])
     Knowing a exactly would be expected to narrow the 90 % interval of y (typical query, prior)
     """
-    if "constant" in ranking.attrs:
-        return str(ranking.attrs["note"])
-    if "where" in ranking.attrs:
-        return _where_sentence(ranking)
-    return _value_sentence(ranking) if "narrowing" in ranking else ""
-
-
-def _value_sentence(ranking: xr.Dataset) -> str:
     facts, names = ranking.attrs, [str(name) for name in ranking["input"].values]
-    factor = facts["scale"] == "log"
+    if "constant" in facts:
+        return str(facts["note"])
+    if "where" in facts:
+        row = ranking.isel(input=int(np.argmax(ranking["distance"].values)))
+        low, middle, high = (f"{float(row[key]):.3g}" for key in ("lower", "middle", "upper"))
+        return (
+            f"Where {facts['where']}, {row['input'].item()} differs most from all draws: its "
+            f"median is {middle}, and {100 * facts['prob']:g} % of it lies between {low} and "
+            f"{high} (distance {_figure(row, 'distance')})."
+        )
+    if "narrowing" not in ranking:
+        return ""
     before, *after = (f"{x:.3g}" for x in (ranking["width_now"], *ranking["width"].values))
-    unit = f" {facts['units']}" if facts["units"] and not factor else ""
-    said = (
-        f"from a factor of {before} to one of {after[0]}"
-        if factor
-        else f"from {before} to {after[0]}{unit}"
-    )
+    unit = f" {facts['units']}" if facts["units"] else ""
+    moved = f"from {before} to {after[0]}{unit}"
+    if facts["scale"] == "log":  # the width is that of a logarithm
+        moved = f"from a factor of {before} to one of {after[0]}"
+    group = f", {facts['group']}" if "group" in facts else ""
     text = (
         f"Knowing {names[0]} exactly would be expected to narrow the {100 * facts['prob']:g} % "
-        f"interval of {facts['quantity']} ({_place(facts)}) {said}"
+        f"interval of {facts['quantity']} ({STATISTIC_LABELS[str(facts['statistic'])]}{group}) "
+        f"{moved}"
     )
     if len(names) > 1:
         tied = int(ranking["tied_rank"][1]) == 1
         text += f"; {names[1]}, to {after[1]}" + (" (the order is not established)" if tied else "")
-    return text + "."
+    return f"{text}."
 
 
-def _place(facts: Mapping[Hashable, object]) -> str:
-    """The statistic, and whether it is of the prior or of the posterior."""
-    group = [str(facts["group"])] if "group" in facts else []
-    return ", ".join([STATISTIC_LABELS[str(facts["statistic"])], *group])
+def ranked_inputs(ranking: xr.Dataset) -> list[dict[str, object]]:
+    """Give one mapping for each input of a ranking, the first one first."""
+    plain = [str(key) for key, values in ranking.data_vars.items() if values.dims == ("input",)]
+    chances = np.diag(ranking["rank_probability"].values)
+    return _records(ranking[plain].to_dataframe().reset_index().assign(chance_of_rank=chances))
 
 
-def _where_sentence(ranking: xr.Dataset) -> str:
-    row = ranking.isel(input=int(np.argmax(ranking["distance"].values)))
-    name, facts = row["input"].item(), ranking.attrs
-    low, middle, high = (f"{float(row[key]):.3g}" for key in ("lower", "middle", "upper"))
-    distance = figure_with_error(float(row["distance"]), float(row["distance_se"]))
-    return (
-        f"Where {facts['where']}, {name} differs most from all draws: its median is {middle}, and "
-        f"{100 * facts['prob']:g} % of it lies between {low} and {high} (distance {distance})."
-    )
+def ranked_pairs(ranking: xr.Dataset) -> list[dict[str, object]]:
+    """Give one mapping for each pair of inputs, where a ranking has pairs."""
+    keys = [str(key) for key, values in ranking.data_vars.items() if "other" in values.dims]
+    if not keys:
+        return []
+    place = {str(name): i for i, name in enumerate(ranking["input"].values)}
+    rows = _records(ranking[keys].to_dataframe().reset_index())
+    return [row for row in rows if place[str(row["input"])] < place[str(row["other"])]]
+
+
+def ranking_facts(ranking: xr.Dataset) -> dict[str, object]:
+    """Say what was ranked, and what was estimated beside the inputs."""
+    scalars = {str(key): float(v) for key, v in ranking.data_vars.items() if not v.dims}
+    return {**{str(key): value for key, value in ranking.attrs.items()}, **scalars}
+
+
+def _records(frame: "pd.DataFrame") -> list[dict[str, object]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def ranking_record(ranking: xr.Dataset) -> dict[str, object]:
+    """Give a ranking as plain data, for JSON."""
+    return {
+        **ranking_facts(ranking),
+        "sentence": ranking_sentence(ranking),
+        "inputs": ranked_inputs(ranking),
+        "pairs": ranked_pairs(ranking),
+    }
+
+
+def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Path]:
+    """Write rankings as one table and as figures.
+
+    Parameters
+    ----------
+    rankings : sequence of Dataset
+        From `rank_inputs`, each by another method.
+    folder : str or Path
+        Made where there is none.
+
+    Returns
+    -------
+    list of Path
+        ``ranking.csv``, a line for each estimate of each input; and, as SVG and PNG, a figure of
+        each ranking, ``METHOD-chances`` of its ranks, ``shares`` where there are shares of a
+        variance, and ``interactions`` where second-order shares are established.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> import tempfile
+    >>> problem = un.build_problem("gpt-4o")
+    >>> tables = [un.rank_inputs(problem, method="tornado")]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_ranking(tables, folder) if path.suffix != ".png"]
+    ['ranking.csv', 'tornado.svg', 'tornado-chances.svg']
+    """
+    return write(rankings_parts(rankings), folder)

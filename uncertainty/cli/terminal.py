@@ -1,0 +1,309 @@
+"""The terminal: pages as people read them, JSON, what is going on, streams that take every text."""
+
+import codecs
+import io
+import os
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
+
+import typer
+
+from uncertainty.cli.question import DONE, NOT_TRUSTED
+from uncertainty.errors import InputError, one_line
+from uncertainty.writing import json_text, reason
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Buffer
+
+    from uncertainty.report import Part
+    from uncertainty.sampling import Standing
+
+Progress: TypeAlias = Callable[[int, int], None]
+
+_WIDTH = 110  # characters of a paragraph: longer lines are hard to follow
+_PIPE_WIDTH = 150  # characters of a table that no terminal limits
+_INTERVAL_EVERY_S = 0.5  # an interval costs quantiles: too often would slow the draws
+
+
+def answer(
+    page: "Sequence[Part]", written: Sequence[Path], record: Mapping[str, object] | None = None
+) -> NoReturn:
+    """Print a page, or its record as JSON; the exit status says whether it is to be trusted."""
+    from uncertainty.report import Doubts, items_of
+
+    if record is not None:
+        print_json({**record, "written": [str(path) for path in written]})
+    else:
+        show(page)
+        show_written(written)
+    doubts = items_of(page, Doubts)
+    for doubt in doubts:  # last: the rest has scrolled by
+        complain(f"not to be trusted: {doubt}")
+    raise typer.Exit(NOT_TRUSTED if doubts else DONE)
+
+
+def show(page: "Iterable[Part]") -> None:
+    """Print the parts of a page that a terminal has room for."""
+    from uncertainty.report import Heading, Notes, Sentence, Table
+
+    for part in page:
+        match part:
+            case Heading(text, level=1):
+                say(text)
+            case Sentence(text, label, detail=False):
+                say(f"{label}: {text}" if label else text)
+            case Table(title, columns, rows, detail=False) if rows:
+                table(title, columns, rows)
+            case Notes(_, items, label, detail=False):
+                for item in items:
+                    say(f"{label}: {item}")
+
+
+def show_written(written: Sequence[Path]) -> None:
+    """Name the files that were written."""
+    if written:
+        say(f"Written: {', '.join(str(path) for path in written)}")
+
+
+def print_json(value: object) -> None:
+    """Print for programs."""
+    print(json_text(value, indent=1))
+
+
+def console(*, error: bool = False) -> "Console":
+    """Give a terminal on which text stays text: square brackets are no markup, colons no emoji."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    width = None if error or sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
+
+
+def complain(text: str) -> None:
+    """Print a line about what is wrong, for people, on standard error."""
+    print(one_line(text), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print a paragraph."""
+    text, width = one_line(text), min(console().width, _WIDTH)
+    if text:
+        print(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; where words would break, several, each with the columns that name the rows."""
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    lines = [[*map(one_line, line)] for line in (columns, *rows)]
+    numbers = [all(line[i][:1] in "-0123456789" for line in lines[1:]) for i in range(len(columns))]
+    widths = [
+        max((cell_len(word) for line in lines for word in line[i].split()), default=0)
+        for i in range(len(columns))
+    ]
+    names = next((i for i, number in enumerate(numbers) if number and i), 1)
+    terminal = console()
+    room = terminal.width - sum(width + 2 for width in widths[:names])
+    groups: list[list[int]] = [[]]
+    for i in range(names, len(columns)):
+        if groups[-1] and sum(widths[k] + 2 for k in (*groups[-1], i)) > room:
+            groups.append([])
+        groups[-1].append(i)
+    for number, group in enumerate(groups):
+        grid = Table(
+            title=None if number else one_line(title),
+            box=box.SIMPLE_HEAD,
+            title_justify="left",
+            pad_edge=False,
+        )
+        chosen = [*range(names), *group]
+        for i in chosen:
+            # A word that is wider than the terminal cannot but break.
+            least = min(widths[i], terminal.width // 2)
+            justify = "right" if numbers[i] else "left"
+            grid.add_column(lines[0][i], justify=justify, overflow="fold", min_width=least)  # type: ignore[arg-type]  # one of two
+        for line in lines[1:]:
+            grid.add_row(*(line[i] for i in chosen))
+        terminal.print(grid)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show what is going on, on a terminal only."""
+    from rich.text import Text
+
+    terminal = console(error=True)
+    if not terminal.is_terminal:
+        yield
+        return
+    with terminal.status(Text(f"{one_line(what)} ...")):
+        yield
+
+
+@contextmanager
+def steps(what: str) -> Iterator[Progress]:
+    """Show how far it is, on a terminal only."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    terminal = console(error=True)
+    bar = Bar(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=terminal,
+        transient=True,
+        disable=not terminal.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(one_line(what), total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stream_steps(quantity: str, prob: float) -> "Iterator[Callable[[Standing], None] | None]":
+    """Show a stream with its rate, the time left and the interval so far, on a terminal only."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    terminal = console(error=True)
+    if not terminal.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %  {task.fields[rate]}  time left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[interval]}"),
+    )
+    with Bar(*columns, console=terminal, transient=True) as bar:
+        task = bar.add_task("streaming", total=None, rate="", interval="")
+        last = -_INTERVAL_EVERY_S
+
+        def watch(standing: "Standing") -> None:
+            nonlocal last
+            bar.update(
+                task,
+                description=f"streaming, stage {standing.number + 1}",
+                completed=standing.done,
+                total=standing.wanted,
+                rate=f"{standing.fresh / max(standing.seconds, 1e-9):.2g} evaluations/s",
+            )
+            # Seconds begin again with each stage.
+            if standing.seconds > last + _INTERVAL_EVERY_S or standing.seconds < last:
+                last, totals = standing.seconds, standing.totals
+                levels = ((1 - prob) / 2, (1 + prob) / 2)
+                low, high = (totals.quantile(totals.main(quantity), p)[0] for p in levels)
+                text = f"{quantity} {low:.3g} to {high:.3g} ({100 * prob:g} %)"
+                bar.update(task, interval=text)
+
+        yield watch
+
+
+_PLAIN = {
+    "±": "+/-", "×": "x", "÷": "/", "−": "-", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"',
+    "”": '"', "•": "*", "·": ".", "→": "->", "≤": "<=", "≥": ">=", "≈": "~", "µ": "u", "μ": "u",
+    "²": "^2", "³": "^3", "─": "-", "━": "-", "│": "|", "┃": "|",
+}  # fmt: skip
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding lacks in plain characters."""
+    assert isinstance(error, UnicodeEncodeError)
+
+    def plain(character: str) -> str:
+        if character in _PLAIN:
+            return _PLAIN[character]
+        if "\u2500" <= character <= "\u257f":  # corners and crossings of boxes
+            return "+"
+        if "\u2580" <= character <= "\u259f":  # blocks, of bars
+            return "#"
+        apart = unicodedata.normalize("NFKD", character)  # letters without their accents
+        return apart.encode("ascii", "ignore").decode() or "?"
+
+    return "".join(map(plain, error.object[error.start : error.end])), error.end
+
+
+class _Lasting(io.RawIOBase):
+    """A stream that stays quiet once its reader is gone, or once it has failed."""
+
+    def __init__(self, raw: io.FileIO, *, optional: bool) -> None:
+        self._raw = raw
+        self._optional = optional
+        self._failed = False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def isatty(self) -> bool:
+        return self._raw.isatty()
+
+    def write(self, data: "Buffer") -> int:
+        if not self._failed:
+            try:
+                return self._raw.write(data)
+            except OSError as error:
+                self._failed = True  # what is still in a buffer would fail again at the exit
+                if not self._optional and not isinstance(error, BrokenPipeError):
+                    text = f"cannot be written: {reason(error)}"
+                    raise InputError.of("standard output", text) from error
+        return memoryview(data).nbytes
+
+
+class _Open(io.TextIOWrapper):
+    """A text stream that stays open: the answer comes after a user's model that closes it."""
+
+    def close(self) -> None:
+        if not self.closed:  # as it is once it was detached
+            self.flush()
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Let both streams take every text; a reader that leaves early ends nothing."""
+    codecs.register_error("uncertainty.plain", _plain)
+    before = sys.stdout, sys.stderr
+    sys.stdout = _patient(sys.stdout, optional=False)
+    sys.stderr = _patient(sys.stderr, optional=True)
+    during = sys.stdout, sys.stderr
+    try:
+        yield
+        during[0].flush()
+    finally:
+        for stream, old in zip(during, before, strict=True):
+            with suppress(OSError, InputError):
+                stream.flush()
+            if old is not None and old is not stream and isinstance(stream, io.TextIOWrapper):
+                stream.detach()  # else the file is closed with it
+        sys.stdout, sys.stderr = before
+
+
+def _patient(stream: TextIO | None, *, optional: bool) -> TextIO:
+    if stream is None:  # closed before the program began
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # a stream for good
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    file = getattr(stream.buffer, "raw", stream.buffer)
+    if not isinstance(file, io.FileIO):
+        stream.reconfigure(errors="uncertainty.plain")
+        return stream
+    stream.flush()
+    return _Open(
+        io.BufferedWriter(_Lasting(file, optional=optional)),
+        encoding=stream.encoding,
+        errors="uncertainty.plain",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )

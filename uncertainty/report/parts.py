@@ -1,0 +1,222 @@
+"""The parts that a page is made of, and the files that they become."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from uncertainty.errors import one_line
+from uncertainty.report.figures import fit_labels, plain_text
+from uncertainty.writing import replacing, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Drawing
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of a page (level 1) or of a section; a terminal has the titles of tables."""
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A paragraph; what is `detail` stands in files only."""
+
+    text: str
+    label: str = ""
+    detail: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in columns."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    detail: bool = False
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Short texts of one kind, each on a line; a terminal has the label before each."""
+
+    title: str
+    items: Sequence[str]
+    label: str = ""
+    detail: bool = False
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Why a result, or a figure quoted of it, is not to be trusted."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure beside the page; drawn when it is written."""
+
+    name: str
+    draw: "Callable[[], Drawing]"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Numbers as numbers, one row a thing: a CSV file beside the page, and rows of JSON."""
+
+    name: str
+    frame: "pd.DataFrame"
+    file: bool = True
+
+
+Part: TypeAlias = Heading | Sentence | Table | Notes | Doubts | Figure | Data
+
+
+def figure_with_error(value: float, error: float) -> str:
+    """Write a number to three digits, with its standard error to one or two, where it has one.
+
+    Examples
+    --------
+    >>> import math
+    >>> figure_with_error(0.14921, 0.00066)
+    '0.149 ± 0.00066'
+    >>> figure_with_error(0.3, 1e-17)
+    '0.3'
+    >>> figure_with_error(0.00305, math.inf)
+    '0.00305 ± unknown'
+    """
+    if value != value:  # not a number
+        return "unknown"
+    if not abs(error) < float("inf"):
+        return f"{value:.3g} ± unknown"
+    # Rounding is not an error: what is known has none.
+    return f"{value:.3g}" + (f" ± {error:.2g}" if error > 1e-12 * abs(value) else "")
+
+
+def sentences_of(page: Iterable[Part]) -> list[str]:
+    """Sentences of a page that a terminal has too."""
+    return [p.text for p in page if isinstance(p, Sentence) and not (p.detail or p.label)]
+
+
+def items_of(page: Iterable[Part], kind: type[Notes] | type[Doubts], label: str = "") -> list[str]:
+    """Texts of the notes of one label, or of the doubts."""
+    parts = (p for p in page if isinstance(p, kind))
+    return [item for p in parts if getattr(p, "label", "") == label for item in p.items]
+
+
+def rows_of(page: Iterable[Part], name: str) -> list[dict[str, object]]:
+    """Rows of the data of one name; none where a page has no such data."""
+    frames = (p.frame for p in page if isinstance(p, Data) and p.name == name)
+    return [{str(k): v for k, v in row.items()} for f in frames for row in f.to_dict("records")]
+
+
+def write(parts: Iterable[Part], folder: str | Path, *, page: bool = False) -> list[Path]:
+    """Write data as CSV, figures as SVG and PNG, and with `page` all of it as ``report.md``."""
+    parts, folder = list(parts), Path(folder)
+    data = [p for p in parts if isinstance(p, Data) and p.file]
+    written = [write_csv(folder / f"{part.name}.csv", part.frame) for part in data]
+    for part in parts:
+        if isinstance(part, Figure):
+            written += write_figure(folder / part.name, part.draw())
+    if page:
+        written.append(write_text(folder / "report.md", markdown(parts)))
+    return written
+
+
+def write_csv(path: Path, frame: "pd.DataFrame") -> Path:
+    """Write a table as CSV: a text that a spreadsheet would take for a formula gets a ``'``."""
+
+    def cell(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        line = one_line(value)
+        return f"'{line}" if line.lstrip().startswith(("=", "+", "-", "@")) else line
+
+    plain = frame.map(cell).rename(columns=cell)
+    return write_text(path, str(plain.to_csv(index=False, lineterminator="\n")))
+
+
+def write_figure(stem: Path, figure: "Drawing") -> list[Path]:
+    """Write a figure as SVG and as PNG; a dollar sign in its texts is a dollar sign."""
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    written = []
+    fit_labels(figure)
+    # The salt makes the ids in an SVG the same each time: they are random without one.
+    with plain_text(), rc_context({"svg.hashsalt": "uncertainty"}):
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for all formats
+        for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
+            path = stem.with_suffix(suffix)
+            with replacing(path) as temporary:
+                figure.savefig(temporary, **options)
+            written.append(path)
+    return written
+
+
+# What CommonMark and its tables take for markup inside a line. An underscore within a word is a
+# letter to them, so that names such as output_tokens stay as they are.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~$#]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+# What they take for a list, a rule or a definition at the start of a line.
+_BULLET = re.compile(r"^(?=[-+=:]+(\s|$))")
+_NUMBER = re.compile(r"^(\d+)(?=[.)](\s|$))")
+
+
+def escape(text: str) -> str:
+    r"""Write a text so that Markdown has it as it is, on one line.
+
+    Examples
+    --------
+    >>> print(escape("<b>50 % of a_b* | [x](y)"))
+    \<b\>50 % of a_b\* \| \[x\](y)
+    """
+    line = _MARKUP.sub(r"\\\g<0>", one_line(text).strip())
+    return _NUMBER.sub(r"\1\\", _BULLET.sub(r"\\", line))
+
+
+def markdown(parts: Iterable[Part]) -> str:
+    r"""Write a page.
+
+    Examples
+    --------
+    >>> print(markdown([Heading("A", 1), Table("T", ["a", "b"], [["1", "2|3"]])]), end="")
+    # A
+    <BLANKLINE>
+    **T**
+    <BLANKLINE>
+    | a | b |
+    | --- | --- |
+    | 1 | 2\|3 |
+    """
+    return "\n\n".join(block for part in parts for block in _blocks(part)) + "\n"
+
+
+def _blocks(part: Part) -> Iterator[str]:
+    match part:
+        case Heading(text, level):
+            yield f"{'#' * level} {escape(text)}"
+        case Sentence(text, label):
+            yield f"**{escape(label)}:** {escape(text)}" if label else escape(text)
+        case Table(title, columns, rows):
+            if title:
+                yield f"**{escape(title)}**"
+            lines = ["| " + " | ".join(map(escape, line)) + " |" for line in (columns, *rows)]
+            yield "\n".join([lines[0], "| --- " * len(columns) + "|", *lines[1:]])
+        case Notes(title, items):
+            yield f"## {escape(title)}"
+            yield "\n".join(f"- {escape(item)}" for item in items)
+        case Doubts(items):
+            yield "**Not to be trusted:**"
+            yield "\n".join(f"- {escape(item)}" for item in items)
+        case Figure(name):
+            yield f"![{name}]({name}.svg)"
