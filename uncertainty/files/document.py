@@ -9,10 +9,12 @@ from decimal import Decimal
 from io import StringIO
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, StringMark
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -22,23 +24,37 @@ from ruamel.yaml.events import (
     NodeEvent,
     ScalarEvent,
 )
+from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.parser import RoundTripParser
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from uncertainty.errors import Fault, InputError
 from uncertainty.files.library import Place
 
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import ScalarNode
-    from ruamel.yaml.representer import RoundTripRepresenter
+Key: TypeAlias = str | int
+Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
 
-
-_DEEPEST_guard = 20
-_MOST = 100_000
-_DIGITS = 4000
-"""Python reads no whole number of more than 4300; that a value is finite is checked later."""
+_LARGEST = 1_000_000  # bytes of a file
+_LEVELS = 20  # of nesting in a file
+_LEVELS_OF_CALL = 30  # of a mapping given in a call, which may lie inside others
+_MOST = 100_000  # values with aliases written out: ten lines of aliases can stand for 1e10
+_DIGITS = 4000  # of a whole number: Python reads no more than 4300
+_BITS = 4096  # of a whole number in a mapping, for the same reason
+_WIDTH = 96  # of a line that is written
+_SHORT = 40  # characters of a value that may share its line with others
 _WHOLE = re.compile(r"[-+]?(?:0[xo])?[0-9a-fA-F_]+")
+_NUMBER_KEY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE]-?[0-9]+)?")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTHS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+# What helps with the errors of YAML that people meet most.
+_HINTS = {
+    "'\\t'": " (a tab: indent with spaces)",
+    "'@'": "; put the text in quotes",
+    "'`'": "; put the text in quotes",
+    "'%'": "; put the text in quotes",
+    "mapping values are not allowed": "; put a text with ': ' in it in quotes",
+    "expected a single document": "; a second '---' begins another document: keep one",
+}
 
 
 class RefusedYAMLError(MarkedYAMLError):
@@ -55,54 +71,56 @@ class _Open:
     nodes: int = 0
 
 
-@dataclass
-class _Guard:
-    """Counts what the text stands for with its aliases written out."""
+class _Parser(RoundTripParser):
+    """Refuses what a prior file never needs, at its place, before anything is built."""
 
-    total: int = 0
-    sizes: dict[str, int] = field(default_factory=dict)
-    open: list[_Open] = field(default_factory=list)
+    def __init__(self, loader: YAML) -> None:
+        super().__init__(loader)
+        self.count = 0  # of values so far, with aliases written out
+        self.sizes: dict[str | None, int] = {}  # values that each anchor stands for
+        self.open: list[_Open] = []
 
-    def see(self, event: Event) -> str:
-        """Take one event in; gives what is wrong with it."""
-        wrong = next(self._wrong(event), "") if isinstance(event, NodeEvent) else ""
-        if wrong:
-            return wrong
-        if isinstance(event, AliasEvent):
-            self.total += self.sizes.get(str(event.anchor), 1)
-        elif isinstance(event, CollectionStartEvent):
-            self.total += 1
-            is_mapping = isinstance(event, MappingStartEvent)
-            self.open.append(_Open(event.anchor, self.total, is_mapping))
-        elif isinstance(event, ScalarEvent):
-            self.total += 1
-            self._remember(event.anchor, self.total - 1)
-        elif isinstance(event, CollectionEndEvent):
-            done = self.open.pop()
-            self._remember(done.anchor, done.start - 1)
-        if len(self.open) > _DEEPEST_guard:
-            return f"is nested more than {_DEEPEST_guard} levels deep"
-        if self.total > _MOST:
-            return f"stands for more than {_MOST:,} values with its aliases written out"
-        return ""
+    def get_event(self) -> Event:
+        event: Event = super().get_event()
+        problem = next(self.problems(event), "")
+        if problem:
+            raise RefusedYAMLError(problem=problem, problem_mark=event.start_mark)
+        return event
 
-    def _wrong(self, event: NodeEvent) -> Iterator[str]:
-        tag = getattr(event, "tag", None)  # one that the text states
-        if tag is not None:
-            yield f"tags are not allowed (got {tag}); write the plain value"
-        if self.open:
-            self.open[-1].nodes += 1
-            if self.open[-1].is_mapping and self.open[-1].nodes % 2:
+    def problems(self, event: Event) -> Iterator[str]:
+        """Find what is wrong with an event, then count what it stands for."""
+        if isinstance(event, NodeEvent):
+            if self.open:
+                self.open[-1].nodes += 1
+            tag = getattr(event, "tag", None)  # one that the text states
+            if tag is not None:
+                yield f"tags are not allowed (got {tag}); write the plain value"
+            if self.open and self.open[-1].is_mapping and self.open[-1].nodes % 2:
                 yield from _wrong_key(event)
         if isinstance(event, AliasEvent):
-            if any(above.anchor == event.anchor for above in self.open):
-                yield f"the alias *{event.anchor} stands inside itself"
+            around = (above for above in self.open if above.anchor == event.anchor)
+            yield from (f"the alias *{above.anchor} stands inside itself" for above in around)
+            self.count += self.sizes.get(event.anchor, 1)
         elif isinstance(event, ScalarEvent):
-            yield from _wrong_scalar(event)
-
-    def _remember(self, anchor: str | None, start: int) -> None:
-        if anchor is not None:
-            self.sizes[anchor] = self.total - start
+            text = event.value
+            if event.style is None and len(text) > _DIGITS and _WHOLE.fullmatch(text):
+                yield f"a number of {len(text):,} digits is too large (got {text[:20]}...)"
+            # Only a text in double quotes has escapes, which bring characters in.
+            if event.style == '"' and (acting := acting_character(text)):
+                yield acting[1]
+            self.count += 1
+            self.sizes[event.anchor] = 1
+        elif isinstance(event, CollectionStartEvent):
+            self.count += 1
+            is_mapping = isinstance(event, MappingStartEvent)
+            self.open.append(_Open(event.anchor, self.count, is_mapping))
+        elif isinstance(event, CollectionEndEvent):
+            done = self.open.pop()
+            self.sizes[done.anchor] = self.count - done.start + 1
+        if len(self.open) > _LEVELS:
+            yield f"is nested more than {_LEVELS} levels deep"
+        if self.count > _MOST:
+            yield f"stands for more than {_MOST:,} values with its aliases written out"
 
 
 def _wrong_key(event: NodeEvent) -> Iterator[str]:
@@ -117,53 +135,6 @@ def _wrong_key(event: NodeEvent) -> Iterator[str]:
             yield f"a key must be a name (got {got}, which YAML reads as no value)"
         elif event.value in _TRUTHS:
             yield f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
-
-
-def _wrong_scalar(event: ScalarEvent) -> Iterator[str]:
-    """Find what YAML would fail on, and what escapes in quotes bring in."""
-    text = event.value
-    if event.style is None and len(text) > _DIGITS and _WHOLE.fullmatch(text):
-        yield f"a number of {len(text):,} digits is too large (got {text[:20]}...)"
-    found = acting_character(text) if event.style == '"' else None  # only these have escapes
-    if found:
-        yield found[1]
-
-
-def guarded() -> YAML:
-    """Give a reader of YAML 1.2 that refuses what a prior file never needs.
-
-    It raises `RefusedYAMLError` at the first tag, alias, depth, key, number or character that is
-    not allowed, before anything is built.
-    """
-    watch = _Guard()
-
-    class Parser(RoundTripParser):
-        def get_event(self) -> Event:
-            event: Event = super().get_event()
-            problem = watch.see(event)
-            if problem:
-                raise RefusedYAMLError(problem=problem, problem_mark=event.start_mark)
-            return event
-
-    yaml = YAML(typ="rt", pure=True)
-    yaml.Parser = Parser
-    return yaml
-
-
-def refuse_characters(text: str) -> None:
-    """Refuse a text with a character that acts, comments included, at its line and column.
-
-    Raises
-    ------
-    RefusedYAMLError
-    """
-    found = acting_character(text)
-    if found:
-        place, problem = found
-        line = text.count("\n", 0, place)
-        column = place - (text.rfind("\n", 0, place) + 1)
-        mark = StringMark("", place, line, column, text, place)
-        raise RefusedYAMLError(problem=problem, problem_mark=mark)
 
 
 # Controls but for tab and line break; separators that are line breaks to some; embeddings,
@@ -201,26 +172,6 @@ def acting_texts(
             yield from acting_texts(item, (*keys, place))
     elif isinstance(data, str) and (found := acting_character(data)):
         yield keys, found[1]
-
-
-Key: TypeAlias = str | int
-Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
-_LARGEST = 1_000_000
-_DEEPEST = 30
-"""Levels of a mapping given in a call; files are held to fewer as they are parsed."""
-_BITS = 4096
-_NUMBER_KEY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE]-?[0-9]+)?")
-_WIDTH = 96  # of a line that is written
-_SHORT = 40  # characters of a value that may share its line with others
-_HINTS = {
-    "'\\t'": " (a tab: indent with spaces)",
-    "'@'": "; put the text in quotes",
-    "'`'": "; put the text in quotes",
-    "'%'": "; put the text in quotes",
-    "mapping values are not allowed": "; put a text with ': ' in it in quotes",
-    "expected a single document": "; a second '---' begins another document: keep one",
-}
-"""What helps with the errors of YAML that people meet most."""
 
 
 @dataclass(frozen=True)
@@ -263,29 +214,21 @@ class Document:
 
 
 def _position(node: object, keys: Sequence[Key]) -> tuple[int, int]:
+    """Line and column of the keys, as far as they lead."""
     if node is None:
         return 0, 0
     place = (0, 0)
     for key in keys:
-        step = _step(node, key)
-        if step is None:
+        if isinstance(node, CommentedMap):
+            here = key if key in node else next((k for k in node if str(k) == key), None)
+            if here is None or here not in (node.lc.data or {}):
+                break  # absent, or merged in from elsewhere
+            place, node = node.lc.key(here), node[here]
+        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
+            place, node = node.lc.item(key), node[key]
+        else:
             break
-        place, node = step
     return place[0] + 1, place[1] + 1
-
-
-def _step(node: object, key: Key) -> tuple[tuple[int, int], object] | None:
-    """Go down by one key: where it stands, and what it holds."""
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
-    if isinstance(node, CommentedMap):
-        own = key if key in node else next((k for k in node if str(k) == key), None)
-        if own is None or own not in (node.lc.data or {}):
-            return None  # absent, or merged in from elsewhere
-        return node.lc.key(own), node[own]
-    if isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-        return node.lc.item(key), node[key]
-    return None
 
 
 class NotPlainError(ValueError):
@@ -298,8 +241,8 @@ class NotPlainError(ValueError):
 
 def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
     """Copy into built-in types; a value of any other type becomes its text."""
-    if len(keys) > _DEEPEST:
-        raise NotPlainError(keys[:1], f"is nested more than {_DEEPEST} levels deep")
+    if len(keys) > _LEVELS_OF_CALL:
+        raise NotPlainError(keys[:1], f"is nested more than {_LEVELS_OF_CALL} levels deep")
     if isinstance(node, str):
         return str(node)
     if isinstance(node, Mapping):
@@ -326,11 +269,15 @@ def parse_yaml(text: str) -> object:
     ruamel.yaml.error.YAMLError
         Where it is not YAML, or more than a prior file needs.
     """
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    refuse_characters(text)
+    if acting := acting_character(text):  # comments included
+        place, problem = acting
+        column = place - (text.rfind("\n", 0, place) + 1)
+        mark = StringMark("", place, text.count("\n", 0, place), column, text, place)
+        raise RefusedYAMLError(problem=problem, problem_mark=mark)
+    yaml = YAML(typ="rt", pure=True)
+    yaml.Parser = _Parser
     try:
-        return guarded().load(text)
+        return yaml.load(text)
     except YAMLError:
         raise
     except Exception as error:  # odd texts end in any error inside the library
@@ -361,17 +308,13 @@ def text_faults(document: Document) -> list[Fault]:
 
 def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
     """Read one YAML file; what cannot be read or parsed comes back as faults."""
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    text, faults = _read_text(path, label)
-    if text is None:
-        return None, faults
+    text, fault = _read_text(path, label)
+    if fault is not None:
+        return None, [fault]
     try:
         nodes = parse_yaml(text)
-    except MarkedYAMLError as error:
-        return None, [_syntax_fault(error, label)]
     except YAMLError as error:
-        return None, [Fault(label, 1, 1, "", f"not YAML: {_first_line(str(error))}")]
+        return None, [_syntax_fault(error, label)]
     if not isinstance(nodes, Mapping):
         got = "is empty: it must be" if nodes is None else "must be"
         return None, [Fault(label, 1, 1, "", f"{got} a mapping that begins with 'schema: 1'")]
@@ -382,30 +325,31 @@ def read_document(path: Path, label: str, place: Place) -> tuple[Document | None
         return None, [Fault(label, line, column, ".".join(map(str, error.keys)), str(error))]
 
 
-def _read_text(path: Path, label: str) -> tuple[str | None, list[Fault]]:
+def _read_text(path: Path, label: str) -> tuple[str, Fault | None]:
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
     except OSError as error:
-        return None, [Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")]
+        return "", Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")
     if len(raw) > _LARGEST:
-        return None, [Fault(label, 1, 1, "", f"is larger than {_LARGEST:,} bytes")]
+        return "", Fault(label, 1, 1, "", f"is larger than {_LARGEST:,} bytes")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         column = len(before) - (before.rfind(b"\n") + 1) + 1
         message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        return None, [Fault(label, before.count(b"\n") + 1, column, "", message)]
-    return text.replace("\r\n", "\n").replace("\r", "\n"), []
+        return "", Fault(label, before.count(b"\n") + 1, column, "", message)
+    return text.replace("\r\n", "\n").replace("\r", "\n"), None
 
 
-def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
-    from ruamel.yaml.constructor import DuplicateKeyError
-
+def _syntax_fault(error: YAMLError, label: str) -> Fault:
+    """Say where a text is not YAML, and what would help."""
+    if not isinstance(error, MarkedYAMLError):
+        return Fault(label, 1, 1, "", f"not YAML: {[*str(error).strip().splitlines(), ''][0]}")
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = _first_line(str(error.problem or error))
+    problem = next(iter(str(error.problem or error).strip().splitlines()), "unreadable")
     if isinstance(error, RefusedYAMLError):
         return Fault(label, line, column, "", problem)
     if isinstance(error, DuplicateKeyError):
@@ -419,11 +363,7 @@ def _syntax_fault(error: "MarkedYAMLError", label: str) -> Fault:
     return Fault(label, line, column, "", f"not YAML: {problem}{hint}")
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "unreadable"
-
-
-def _write_float(representer: "RoundTripRepresenter", value: float) -> "ScalarNode":
+def _write_float(representer: RoundTripRepresenter, value: float) -> ScalarNode:
     """Write a float so that it reads back the same: 300, 0.25, 1.5e11."""
     exact = Decimal(repr(value)).normalize()  # the shortest digits that are this float
     text = f"{exact:f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{exact:e}"
@@ -457,8 +397,6 @@ def yaml_text(
     x: {low: 1e-9, high: 2e11}
     <BLANKLINE>
     """
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-    from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):
         pass

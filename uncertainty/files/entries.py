@@ -3,6 +3,7 @@
 import re
 import typing
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Literal, TypeAlias, TypeVar
@@ -16,7 +17,6 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     WithJsonSchema,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -34,6 +34,7 @@ from uncertainty.files.families import (
     Value,
     is_name,
     refusal,
+    rule,
 )
 from uncertainty.files.library import Place, shipped_folder, shown_path, source_keys, sources
 
@@ -60,11 +61,7 @@ class Truncate(Strict):
     low: Value | None = Field(None, description="nothing below this")
     high: Value | None = Field(None, description="nothing above this")
 
-    @model_validator(mode="after")
-    def _some_end(self) -> "Truncate":
-        if self.low is None and self.high is None:
-            raise refusal("truncate", "give low, high or both")
-        return self
+    _check = rule(lambda x: x.low is not None or x.high is not None, "give low, high or both")
 
 
 def _only_distributions_are_cut(
@@ -96,12 +93,10 @@ class AssumptionEntry(FamilyKeys):
         None, description="the output whose published value these numbers were chosen to give"
     )
 
-    @model_validator(mode="after")
-    def _truncates_a_distribution(self) -> "AssumptionEntry":
-        if self.truncate is not None and (self.fixed is not None or self.expression is not None):
-            text = "truncate goes with a distribution, not with fixed or expression"
-            raise refusal("truncate", text)
-        return self
+    _check = rule(
+        lambda x: x.truncate is None or (x.fixed is None and x.expression is None),
+        "truncate goes with a distribution, not with fixed or expression",
+    )
 
 
 class Picked(AssumptionEntry):
@@ -121,34 +116,24 @@ class CorrelationEntry(Strict):
     note: str | None = None
 
 
-def _checked_name(name: str) -> str:
+def _named(name: str, *, reserved: str = "") -> str:
     if not is_name(name):
-        text = f"{NO_NAME} (got {name!r})"
-        raise refusal("name", text)
+        raise refusal("name", f"{NO_NAME} (got {name!r})")
+    if name == reserved:
+        raise refusal("reserved", "stands for every scenario; choose another name")
     return name
 
 
 Name = Annotated[
     str,
-    AfterValidator(_checked_name),
+    AfterValidator(_named),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
 ]
-
-
-def _checked_scenario(name: str) -> str:
-    if name == "all":
-        text = "stands for every scenario; choose another name"
-        raise refusal("reserved", text)
-    return name
-
-
 ScenarioName = Annotated[
-    Name,
-    AfterValidator(_checked_scenario),
+    str,
+    AfterValidator(partial(_named, reserved="all")),
     WithJsonSchema({"type": "string", "pattern": f"^(?!all$){NAME.pattern}$"}),
 ]
-
-
 ModelEntry: TypeAlias = Annotated[
     str | dict[str, object],
     WithJsonSchema(
@@ -207,12 +192,10 @@ class ErrorEntry(Strict):
     student_t: StudentError | None = None
     log_student_t: LogStudentError | None = None
 
-    @model_validator(mode="after")
-    def _one_family(self) -> "ErrorEntry":
-        if sum(getattr(self, family) is not None for family in _ERRORS) != 1:
-            text = f"give one of {', '.join(_ERRORS)}"
-            raise refusal("error", text)
-        return self
+    _check = rule(
+        lambda x: sum(getattr(x, family) is not None for family in _ERRORS) == 1,
+        f"give one of {', '.join(_ERRORS)}",
+    )
 
     def parameters(self) -> tuple[str, dict[str, Scalar]]:
         """Give the family and its parameters."""
@@ -434,12 +417,10 @@ class Term(Strict):
     statistic: Literal["typical", "mean", "query"] = "typical"
     probability: float = Field(0.5, gt=0, lt=1)
 
-    @model_validator(mode="after")
-    def _one_kind(self) -> "Term":
-        kinds = (self.number, self.model, self.formula, self.file, self.like)
-        if sum(kind is not None for kind in kinds) != 1:
-            raise refusal("term", "give one of number, model, formula, file, like")
-        return self
+    _check = rule(
+        lambda x: sum(y is not None for y in (x.number, x.model, x.formula, x.file, x.like)) == 1,
+        "give one of number, model, formula, file, like",
+    )
 
 
 class Expected(Strict):
@@ -449,11 +430,7 @@ class Expected(Strict):
     low: float | None = None
     high: float | None = None
 
-    @model_validator(mode="after")
-    def _some_end(self) -> "Expected":
-        if self.low is None and self.high is None:
-            raise refusal("expected", "give low, high or both")
-        return self
+    _check = rule(lambda x: x.low is not None or x.high is not None, "give low, high or both")
 
 
 class Today(Strict):

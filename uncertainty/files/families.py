@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 from numbers import Real
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
@@ -199,17 +200,12 @@ def parse_value(raw: object) -> Scalar:
     return Quantity(number, unit) if unit else number
 
 
-def _positive(value: Scalar) -> Scalar:
+def _signed(value: Scalar, *, zero: bool) -> Scalar:
+    """Refuse a number below 0, and 0 itself unless it is allowed; a name is looked at later."""
     number = value.number if isinstance(value, Quantity) else value
-    if isinstance(number, float) and number <= 0:
-        raise refusal("positive", f"must be greater than 0 (got {number:g})")
-    return value
-
-
-def _non_negative(value: Scalar) -> Scalar:
-    number = value.number if isinstance(value, Quantity) else value
-    if isinstance(number, float) and number < 0:
-        raise refusal("non_negative", f"must not be negative (got {number:g})")
+    if isinstance(number, float) and (number < 0 or (number == 0 and not zero)):
+        text = "must not be negative" if zero else "must be greater than 0"
+        raise refusal("sign", f"{text} (got {number:g})")
     return value
 
 
@@ -227,13 +223,13 @@ Value = Annotated[
 Positive = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
-    AfterValidator(_positive),
+    AfterValidator(partial(_signed, zero=False)),
     WithJsonSchema({**_UNSIGNED, "exclusiveMinimum": 0}),
 ]
 NonNegative = Annotated[
     float | Quantity | Reference,
     PlainValidator(parse_value),
-    AfterValidator(_non_negative),
+    AfterValidator(partial(_signed, zero=True)),
     WithJsonSchema({**_UNSIGNED, "minimum": 0}),
 ]
 
@@ -254,6 +250,17 @@ class Strict(BaseModel):
     """A frozen mapping that takes no key it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def rule(holds: Callable[..., bool], text: str) -> object:
+    """Make a check of a whole mapping; `text` says what is wrong where it does not hold."""
+
+    def check(entry: Strict) -> Strict:
+        if not holds(entry):
+            raise refusal("rule", text)
+        return entry
+
+    return model_validator(mode="after")(check)
 
 
 PERCENTILES = {
