@@ -13,7 +13,7 @@ from uncertainty.files.catalogue import KINDS
 from uncertainty.files.document import parse_yaml
 from uncertainty.files.families import FAMILY_KEYS
 from uncertainty.files.library import shipped_folder, shipped_names
-from uncertainty.sampling.implied import width_notices
+from uncertainty.sampling import width_notices
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -112,19 +112,15 @@ def scaling():
 
 def blocks():
     """What distribution costs: seconds to compute a block, to add its state, and its size."""
-    import importlib
     import pickle
 
-    from uncertainty.arrays import in_float64
-    from uncertainty.sampling.blocks import blocks as cut
+    import uncertainty as un
     from uncertainty.sampling.blocks import run_block
-    from uncertainty.sampling.planning import Wanted, make_plan
-    from uncertainty.sampling.reducers import add
 
-    assert importlib
-    problem = problem_of_six()
-    plan = in_float64(make_plan)(problem, problem.central(), 0, 0, 16, Wanted())
-    block = next(iter(cut(plan, 0, 2**20)))
+    plans = []
+    un.stream(problem_of_six(), 64, watch=lambda progress: plans.append(progress.totals.plan))
+    plan = plans[0]
+    block = next(iter(plan.blocks(0, 2**20)))
     state = run_block(plan, block)
     computing, adding = [], []
     for _ in range(REPETITIONS):
@@ -132,10 +128,10 @@ def blocks():
         run_block(plan, block)
         computing.append(time.perf_counter() - start)
         start = time.perf_counter()
-        add(state, state)
+        plan.merge(state, state)
         adding.append(time.perf_counter() - start)
     return {
-        "draws": block.count * plan.chains,
+        "draws": len(block) * plan.chains,
         "computing_s": statistics.median(computing),
         "adding_s": statistics.median(adding),
         "bytes": len(pickle.dumps(state)),

@@ -12,7 +12,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty.sampling import blocks
-from uncertainty.sampling.checkpoint import Checkpoint, Position
+from uncertainty.sampling.checkpoint import Checkpoint
 
 RUN = """
 import sys
@@ -81,8 +81,8 @@ def test_an_interruption_keeps_what_was_done(problem, tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
     path, seen = tmp_path / "run.state", []
 
-    def stop_at_third(standing):
-        seen.append(standing.done)
+    def stop_at_third(progress):
+        seen.append(progress.done)
         if len(seen) == 3:
             raise KeyboardInterrupt
 
@@ -167,11 +167,11 @@ def test_a_name_is_claimed_before_any_draw_and_no_other_file_is_replaced(problem
     one.load()
     with pytest.raises(un.InputError, match="belongs to another run"):
         other.load()  # of a second run that began while the first computes
-    one.save(Position(0, 3))
-    assert one.load().done == 3
+    one.save(0, 3, [], {})
+    assert one.load() == (0, 3, [], {})
     path.write_text("a letter")
     with pytest.raises(un.InputError, match="is not a checkpoint of this version"):
-        one.save(Position(0, 4))
+        one.save(0, 4, [], {})
     assert path.read_text() == "a letter"
 
 

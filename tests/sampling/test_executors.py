@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_dask_survives_the_death_of_a_worker(problem, client, small_blocks):
     expected = un.stream(problem, 4 * DRAWS)
     killed = []
 
-    def kill_one(standing):
+    def kill_one(progress):
         if not killed:
             pids = client.run(os.getpid)
             killed.append(next(iter(pids.values())))
@@ -109,6 +110,20 @@ def test_a_model_of_a_file_travels_to_the_workers(lognormals, client, tmp_path):
 def test_an_address_is_an_executor(problem, client):
     address = client.scheduler.address
     same(un.stream(problem, 2**12), un.stream(problem, 2**12, executor=address))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_executor_of_the_standard_protocol_serves(problem, small_blocks, workers):
+    with ThreadPoolExecutor(workers) as pool:
+        tree = un.stream(problem, DRAWS, executor=pool)
+        assert pool.submit(int, "1").result() == 1  # it is not shut down
+    same(tree, un.stream(problem, DRAWS))
+    assert tree.attrs["executor"] == "ThreadPoolExecutor"
+
+
+def test_what_is_not_an_executor_is_refused(problem):
+    with pytest.raises(un.InputError, match="must be a name, an address, an executor or a Dask"):
+        un.stream(problem, 2**12, executor=3)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Streams: right within their own error, the same however they are cut, and interruptible."""
 
 import json
+from importlib import import_module
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import t
 import uncertainty as un
 from uncertainty.results.estimate import ogive_quantile
 from uncertainty.results.summary import ogive_of
-from uncertainty.sampling import blocks, planning
+from uncertainty.sampling import blocks
 
 LEVELS = (0.05, 0.5, 0.95)
 ENDS = ("lower", "median", "upper")
@@ -165,7 +166,7 @@ def test_the_result_does_not_depend_on_how_draws_are_cut(six, monkeypatch):
     whole = un.stream(six, 2**18 + 160)
     monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
     same(whole, un.stream(six, 2**18 + 160))
-    monkeypatch.setattr(planning, "_STRETCH", 2**9)
+    monkeypatch.setattr(import_module("uncertainty.sampling.stream"), "_BATCH", 2**9)
     same(whole, un.stream(six, 2**18 + 160))
 
 
@@ -400,6 +401,13 @@ def test_all_bad_arguments_are_told_at_once(product):
     assert len(caught.value.faults) == 3
 
 
+def test_an_unknown_option_is_refused_with_the_nearest(product):
+    with pytest.raises(
+        TypeError, match="unexpected keyword argument 'largst'; did you mean 'largest'"
+    ):
+        un.stream(product, 64, largst=2)
+
+
 def test_a_saved_stream_is_the_same_when_read(product, tmp_path):
     tree = un.stream(product, 2**10, thresholds=[1.0], largest=2, correlations=True, sample=32)
     assert un.load(un.save(tree, tmp_path / "run.nc")).identical(tree)
@@ -425,7 +433,7 @@ def test_a_stream_can_be_reported(product, tmp_path):
 def test_watchers_are_told_of_every_block(product, monkeypatch):
     monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
     seen = []
-    un.stream(product, 2**18, watch=lambda standing: seen.append((standing.done, standing.wanted)))
+    un.stream(product, 2**18, watch=lambda p: seen.append((p.done, p.wanted)))
     assert seen == [(k * 2**16, 2**18) for k in (1, 2, 3, 4)]
 
 

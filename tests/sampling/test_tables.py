@@ -7,7 +7,7 @@ from scipy.special import ndtri
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
-from uncertainty.sampling.tables import tabulate
+from uncertainty.sampling.points import tabulate
 
 SMOOTH = {
     "lognormal": {"median": 1e11, "sigma": 2},

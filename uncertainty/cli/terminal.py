@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from uncertainty.report import Part
-    from uncertainty.sampling import Standing
+    from uncertainty.sampling import Progress as StreamProgress
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -169,7 +169,7 @@ def steps(what: str) -> Iterator[Progress]:
 
 
 @contextmanager
-def stream_steps(quantity: str, prob: float) -> "Iterator[Callable[[Standing], None] | None]":
+def stream_steps(quantity: str, prob: float) -> "Iterator[Callable[[StreamProgress], None] | None]":
     """Show a stream with its rate, the time left and the interval so far, on a terminal only."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -189,18 +189,18 @@ def stream_steps(quantity: str, prob: float) -> "Iterator[Callable[[Standing], N
         task = bar.add_task("streaming", total=None, rate="", interval="")
         last = -_INTERVAL_EVERY_S
 
-        def watch(standing: "Standing") -> None:
+        def watch(progress: "StreamProgress") -> None:
             nonlocal last
             bar.update(
                 task,
-                description=f"streaming, stage {standing.number + 1}",
-                completed=standing.done,
-                total=standing.wanted,
-                rate=f"{standing.fresh / max(standing.seconds, 1e-9):.2g} evaluations/s",
+                description=f"streaming, stage {progress.number + 1}",
+                completed=progress.done,
+                total=progress.wanted,
+                rate=f"{progress.fresh / max(progress.seconds, 1e-9):.2g} evaluations/s",
             )
             # Seconds begin again with each stage.
-            if standing.seconds > last + _INTERVAL_EVERY_S or standing.seconds < last:
-                last, totals = standing.seconds, standing.totals
+            if progress.seconds > last + _INTERVAL_EVERY_S or progress.seconds < last:
+                last, totals = progress.seconds, progress.totals
                 levels = ((1 - prob) / 2, (1 + prob) / 2)
                 low, high = (totals.quantile(totals.main(quantity), p)[0] for p in levels)
                 text = f"{quantity} {low:.3g} to {high:.3g} ({100 * prob:g} %)"

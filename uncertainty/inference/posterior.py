@@ -125,9 +125,9 @@ def lay_out(
     warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
     if problem.varies:
         batches = _stretches(problem, scores, shape[0], queries, seed)
-        reduced = nested(problem, batches, seed, "posterior")
-        warnings += [f"posterior: {text}" for text in reduced.tally.warnings(problem)]
-        for kind, reductions in reduced.groups.items():
+        invalid, reduced, _ = nested(problem, batches, seed, "posterior")
+        warnings += [f"posterior: {text}" for text in invalid.warnings(problem)]
+        for kind, reductions in reduced.items():
             whole = kind.endswith("_statistics")
             dims = (*_CHAINS, "statistic") if whole else ("batch", "level")
             lead = shape if whole else (-1,)
@@ -223,6 +223,6 @@ def paired_draws(
     if not problem.varies:
         return dict.fromkeys(("typical", "mean", "query"), query)
     points = _stretches(problem, scores, chains, QUERIES, seed)
-    kept = nested(problem, points, seed).groups["prior_statistics"][quantity]
+    kept = nested(problem, points, seed)[1]["prior_statistics"][quantity]
     typical, mean = (kept[..., place].reshape(shape) for place in (0, 1))
     return {"typical": typical, "mean": mean, "query": query}

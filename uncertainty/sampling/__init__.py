@@ -1,6 +1,13 @@
 """Draws from the prior: ways to choose points on the road."""
 
-from uncertainty.sampling.description import labels, problem_of, remember, subject
+from uncertainty.sampling.description import (
+    labels,
+    problem_of,
+    remember,
+    subject,
+    summarize_inputs,
+    width_notices,
+)
 from uncertainty.sampling.forward import (
     NESTED_DRAWS,
     QUERIES,
@@ -10,16 +17,16 @@ from uncertainty.sampling.forward import (
     nested,
     simulate,
 )
-from uncertainty.sampling.implied import summarize_inputs, width_notices
 from uncertainty.sampling.points import normal_scores, unit_points
-from uncertainty.sampling.stream import Standing, stream
+from uncertainty.sampling.stream import Progress, StreamOptions, stream
 
 __all__ = [
     "NESTED_DRAWS",
     "QUERIES",
     "RANDOMIZATIONS",
     "Points",
-    "Standing",
+    "Progress",
+    "StreamOptions",
     "labels",
     "median_of_rows",
     "nested",

@@ -1,275 +1,475 @@
-"""Blocks of draws: computed by number, each in one call of compiled code, to a small state."""
+"""Blocks of draws: points, outputs and what is kept of them, in one call of compiled code.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+A `Plan` computes any block by its numbers. Compiled code goes through a block batch after batch,
+and each `Reducer` takes in what it keeps of a batch. What that leaves of a block is its state:
+arrays by reducer and column, which add up whatever the blocks and their order. Counts are integers,
+and sums differ by rounding only.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import in_float64
 from uncertainty.energy import EnergyModel
 from uncertainty.problem import Joint, evaluate_point
+from uncertainty.results import BINS, Scale, Sketch, bin_of
 from uncertainty.sampling.forward import median_of_rows
-from uncertainty.sampling.points import digital_net
-from uncertainty.sampling.reducers import Carry, Column, Reducer, State, Stretch
-from uncertainty.sampling.tables import Tables
+from uncertainty.sampling.points import DigitalNet, Tables
 
 EVALUATIONS = 2**24
-"""Model evaluations of a block."""
-FIRST_DRAWS = {False: 2**17, True: 2**12}
-"""Draws of the first stage towards a tolerance; True where something varies per query."""
-_PLACES = 32
-_MANY = 80
+"""Model evaluations of a block: about a second, and a state is small beside that."""
+SCALES = ("linear", "log", "rank")
+"""Scales of an output on which its association with each input is kept."""
+_LANES = 64  # sums side by side, which a processor adds up together
+_MANY = 80  # inputs: more are too many for one loop that compilers vectorize
 _STATIC = {"static": True}
-Result = TypeVar("Result")
-Net: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Block:
-    """Draws `start` to ``start + count`` of every chain."""
+@dataclass(frozen=True, order=True)  # a tuple would lose its names on its way through Dask
+class Column:
+    """One statistic of one output."""
 
-    start: int
-    count: int
+    quantity: str
+    statistic: str
+
+
+Arrays: TypeAlias = tuple[np.ndarray, ...]
+Carry: TypeAlias = tuple[Array, ...]
+Carries: TypeAlias = tuple[dict[Column, Carry], ...]
+State: TypeAlias = dict[str, dict[Column, Arrays]]
+Points: TypeAlias = tuple[dict[str, Array], dict[str, Array], Array]
+ReducerT = TypeVar("ReducerT", bound="Reducer")
+T = TypeVar("T")
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Work:
-    """What is done with the points of a block, the same for all blocks.
+class Batch:
+    """Draws that are reduced together.
+
+    Attributes
+    ----------
+    values : dict of Column to array
+        In the unit of each quantity, shape (chain, rows) or, one after the other for each row,
+        its queries: (chain, rows * queries).
+    scores : dict of str to array
+        Normal scores of what is unknown, shape (chain, rows); empty where no reducer needs them.
+    first : array
+        Index of the first row.
+    valid : array of bool
+        Shape (rows,): the others do not count.
+    """
+
+    values: dict[Column, Array]
+    scores: dict[str, Array]
+    first: Array
+    valid: Array
+
+    def queries(self, values: Array) -> int:
+        """Values of each row."""
+        return values.shape[-1] // len(self.valid)
+
+    def counted(self, values: Array, otherwise: ArrayLike) -> Array:
+        """Replace what does not count."""
+        valid = jnp.repeat(self.valid, self.queries(values))
+        return jnp.where(valid.reshape(*[1] * (values.ndim - 1), -1), values, otherwise)
+
+
+class Reducer(ABC):
+    """What is kept of each column, in arrays whose first axis is the chain."""
+
+    def columns(self, batch: Batch) -> Iterable[Column]:
+        """Columns of which it keeps anything."""
+        return batch.values
+
+    @abstractmethod
+    def start(self, column: Column, batch: Batch) -> Carry:
+        """Give what is carried before any draw, for batches of this shape; in compiled code."""
+
+    @abstractmethod
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        """Take in a batch; in compiled code."""
+
+    def state(self, *carried: np.ndarray) -> Arrays:
+        """Give what leaves the compiled code, as small as can be."""
+        return carried
+
+    def merge(self, one: Arrays, other: Arrays) -> Arrays:
+        """Give the state of the draws of both."""
+        return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Counts(Reducer):
+    """A quantile sketch, of bins on the scale of each column; its state is a `Sketch`."""
+
+    scales: Mapping[Column, Scale]
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        # What does not count goes into a bin beyond the last.
+        return (jnp.zeros(len(batch.values[column]) * (BINS + 1), jnp.int32),)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        values = batch.values[column]
+        origin = jnp.arange(len(values), dtype=jnp.int32)[:, None] * (BINS + 1)
+        bins = batch.counted(bin_of(values, self.scales[column]), BINS) + origin
+        return (carry[0].at[bins.ravel()].add(1, mode="promise_in_bounds"),)
+
+    def state(self, *carried: np.ndarray) -> Arrays:
+        sketch = Sketch.of_bins(carried[0].reshape(-1, BINS + 1)[:, :BINS])
+        return np.asarray(sketch.start), sketch.counts
+
+    def merge(self, one: Arrays, other: Arrays) -> Arrays:
+        sketch = Sketch(int(one[0]), one[1]) + Sketch(int(other[0]), other[1])
+        return np.asarray(sketch.start), sketch.counts
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Atoms(Reducer):
+    """How many values lie before, at and between those that repeat.
+
+    Attributes
+    ----------
+    atoms : mapping
+        Values that repeat, rising, in units of the quantity; infinities fill up. Columns without
+        any are left out.
+    """
+
+    atoms: Mapping[Column, ArrayLike]
+
+    def columns(self, batch: Batch) -> Iterable[Column]:
+        return [column for column in batch.values if column in self.atoms]
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        # What does not count goes into a cell beyond the last.
+        cells = 2 * np.shape(self.atoms[column])[0] + 2
+        return (jnp.zeros((len(batch.values[column]), cells), jnp.int32),)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        atoms, values = jnp.asarray(self.atoms[column]), batch.values[column]
+        place = jnp.searchsorted(atoms, values).astype(jnp.int32)
+        same = atoms.at[place].get(mode="clip") == values
+        last = carry[0].shape[1] - 1
+        cells = batch.counted(jnp.where(jnp.isfinite(values), 2 * place + same, last), last)
+        chains = jnp.arange(len(values), dtype=jnp.int32)[:, None]
+        return (carry[0].at[chains, cells].add(1, mode="promise_in_bounds"),)
+
+    def state(self, *carried: np.ndarray) -> Arrays:
+        return (carried[0][:, :-1].astype(np.int64),)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Moments(Reducer):
+    """Number of values, their sum and the sum of their squares, about a value near the middle.
+
+    Attributes
+    ----------
+    centers : mapping
+        This value of each column, in units of its quantity: what is summed is as small as the
+        spread, and keeps its digits.
+    """
+
+    centers: Mapping[Column, ArrayLike]
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        # Several sums side by side: one after the other would wait for each other.
+        chains, count = batch.values[column].shape
+        lanes = (chains, math.gcd(count, _LANES))
+        return jnp.zeros(chains), jnp.zeros(lanes), jnp.zeros(lanes)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        (number, total, squares), values = carry, batch.values[column]
+        off = batch.counted(values - self.centers[column], 0.0).reshape(
+            len(values), -1, total.shape[1]
+        )
+        more = batch.valid.sum() * batch.queries(values)
+        return number + more, total + off.sum(1), squares + (off * off).sum(1)
+
+    def state(self, *carried: np.ndarray) -> Arrays:
+        return (np.stack([carried[0], carried[1].sum(1), carried[2].sum(1)], -1),)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Exceedances(Reducer):
+    """How many values lie above each threshold (in units of its quantity)."""
+
+    thresholds: Mapping[Column, ArrayLike]
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        most = max(np.shape(limits)[0] for limits in self.thresholds.values())
+        return (jnp.zeros((len(batch.values[column]), most), jnp.int64),)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        known = batch.counted(batch.values[column], -jnp.inf)
+        limits = jnp.asarray(self.thresholds[column])
+        above = (known[:, None] > limits[None, :, None]).sum(-1)
+        return (carry[0].at[:, : len(limits)].add(above),)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Correlations(Reducer):
+    """Sums of products of each input's normal score (or rank) with the output, on every scale.
+
+    Attributes
+    ----------
+    ranks : mapping
+        Rank in (0, 1) of the middle of each bin, for each column, as a pilot run gave it.
+    scales, centers : mapping
+        Those of `Counts` and of `Moments`.
+    """
+
+    ranks: Mapping[Column, ArrayLike]
+    scales: Mapping[Column, Scale]
+    centers: Mapping[Column, ArrayLike]
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        return (jnp.zeros((len(batch.values[column]), len(SCALES), len(batch.scores), 6)),)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        values = batch.values[column]
+        # Of many queries a row has the first: its score is one number.
+        one = values[:, :: batch.queries(values)]
+        scores = jnp.stack(list(batch.scores.values()), 1)
+        ranks = jnp.asarray(self.ranks[column])[bin_of(one, self.scales[column])]
+        pairs = (
+            (scores, one - self.centers[column]),
+            (scores, jnp.log(one)),
+            (ndtr(scores) - 0.5, ranks - 0.5),
+        )
+
+        def products(x: Array, y: Array) -> Array:
+            """Sums of x, y, x^2, y^2 and xy: (chain, inputs, 5)."""
+            whole, both = jnp.ones(x.shape[:2]), jnp.einsum("cir,cr->ci", x, y)
+            squares = (x * x).sum(-1), (y * y).sum(-1)[:, None] * whole
+            return jnp.stack([x.sum(-1), y.sum(-1)[:, None] * whole, *squares, both], -1)
+
+        sums = [products(batch.counted(x, 0.0), batch.counted(y, 0.0)) for x, y in pairs]
+        number = jnp.full((len(values), len(SCALES), scores.shape[1], 1), batch.valid.sum())
+        return (carry[0] + jnp.concatenate([number, jnp.stack(sums, 1)], -1),)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Tails(Reducer):
+    """The largest values, falling, and the places of their draws: shape (chain, size) both.
+
+    Where there are fewer, -inf stands at the place -1.
+    """
+
+    size: int = field(metadata=_STATIC)
+
+    def start(self, column: Column, batch: Batch) -> Carry:
+        shape = (len(batch.values[column]), self.size)
+        return jnp.full(shape, -jnp.inf), jnp.full(shape, -1, jnp.int64)
+
+    def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
+        values = batch.values[column]
+        known = batch.counted(values, -jnp.inf)
+        usable = jnp.where(jnp.isnan(known), -jnp.inf, known)
+        first = batch.first.astype(jnp.int64) * batch.queries(values)
+        places = jnp.broadcast_to(first + jnp.arange(values.shape[1])[None], values.shape)
+
+        def merged() -> Carry:
+            largest, where = (
+                jnp.concatenate(pair, 1) for pair in zip(carry, (usable, places), strict=True)
+            )
+            top, order = lax.top_k(largest, self.size)
+            return top, jnp.take_along_axis(where, order, 1)
+
+        # Batches that hold none of the largest are the rule, and sorting is slow.
+        better = (usable > carry[0][:, -1:]).any()
+        kept: Carry = lax.cond(better, merged, lambda: carry)
+        return kept
+
+    def merge(self, one: Arrays, other: Arrays) -> Arrays:
+        values, places = (np.concatenate(pair, -1) for pair in zip(one, other, strict=True))
+        # Equal values go by their place, so that the order of merging does not matter.
+        order = np.lexsort((places, -values))[..., : self.size]
+        return np.take_along_axis(values, order, -1), np.take_along_axis(places, order, -1)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Plan:
+    """All draws, by number, and what is kept of them.
 
     Attributes
     ----------
     outer, inner : Tables
         Of what is unknown, and of what varies per query.
+    nets : tuple of DigitalNet
+        The points of both, one randomization for each chain.
     units : dict of str to float
         The power of two in which each quantity is counted.
     queries : int
         Points for what varies per query; 0 where nothing does.
     rows : int
-        Draws that are computed together.
-    scored : bool
-        Whether a reducer asks for scores.
+        Draws of each chain that are computed together.
     """
 
     joint: Joint
     outer: Tables
     inner: Tables
+    nets: tuple[DigitalNet, DigitalNet]
     units: dict[str, ArrayLike]
     reducers: tuple[Reducer, ...]
     model: EnergyModel = field(metadata=_STATIC)
     queries: int = field(metadata=_STATIC)
     rows: int = field(metadata=_STATIC)
-    scored: bool = field(metadata=_STATIC)
 
-    def columns(self, points: "_Points", queries: "_Points") -> dict[Column, Array]:
-        """Every statistic of every output, of each row of each chain."""
+    @property
+    def chains(self) -> int:
+        """Independent randomizations."""
+        return len(self.nets[0].rest)
 
-        def outputs(row: _Points, query: _Points) -> dict[str, Array]:
-            known, scores = {**row.known, **query.known}, {**row.scores, **query.scores}
-            found = evaluate_point(self.joint, self.model, scores, known)[1]
-            return {name: found[name] * (1 / unit) for name, unit in self.units.items()}
+    @property
+    def batches(self) -> int:
+        """Batches of a block."""
+        return max(EVALUATIONS // (max(self.queries, 1) * self.rows * self.chains), 1)
 
-        each_query = jax.vmap(outputs, (None, 0))
-        found = jax.vmap(jax.vmap(each_query, (0, None)))(points, queries)
-        if not self.queries:
-            return {Column(name, "query"): _flat(values) for name, values in found.items()}
+    def reducer(self, kind: type[ReducerT]) -> ReducerT:
+        """Give the reducer of a kind."""
+        return next(reducer for reducer in self.reducers if isinstance(reducer, kind))
+
+    def blocks(self, start: int, stop: int) -> Iterator[range]:
+        """Cut the draws `start` to `stop` of every chain; `start` is a multiple of the rows."""
+        size = self.rows * self.batches
+        for place in range(start - start % size, stop, size):
+            yield range(max(place, start), min(place + size, stop))
+
+    def merge(self, one: State, other: State) -> State:
+        """Give the state of the draws of both."""
+        if not one or not other:
+            return one or other
         return {
-            Column(name, statistic): reduced(values)
-            for name, values in found.items()
-            for statistic, reduced in _STATISTICS.items()
+            name: {
+                column: reducer.merge(arrays, other[name][column])
+                for column, arrays in one[name].items()
+            }
+            for reducer in self.reducers
+            for name in [type(reducer).__name__]
         }
 
 
-def _mean(values: Array) -> Array:
-    return values.mean(-1)
-
-
-def _flat(values: Array) -> Array:
-    return values.reshape(len(values), -1)
-
-
-_STATISTICS: Mapping[str, Callable[[Array], Array]] = {
-    "typical": median_of_rows,
-    "mean": _mean,
-    "query": _flat,
-}
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class _Points:
-    """Points by name: values of what is tabulated, scores of the rest, shape (chain, n)."""
-
-    known: dict[str, Array]
-    scores: dict[str, Array]
-    places: Array
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All draws, by number.
-
-    Attributes
-    ----------
-    coordinates : tuple of (name, place)
-        Of the unit cube.
-    chains : int
-        Independent randomizations.
-    """
-
-    work: Work
-    coordinates: tuple[tuple[str, int], ...]
-    chains: int
-    seed: int
-
-
-def blocks(plan: Plan, start: int, stop: int) -> Iterator[Block]:
-    """Cut the draws `start` to `stop` of every chain into blocks.
-
-    `start` is a multiple of the rows done together.
-    """
-    size = plan.work.rows * _turns(plan.work.queries, plan.work.rows, plan.chains)
-    for place in range(start - start % size, stop, size):
-        low, high = max(place, start), min(place + size, stop)
-        yield Block(low, high - low)
-
-
-def _turns(queries: int, rows: int, chains: int) -> int:
-    """Stretches of a block, for each chain."""
-    return max(EVALUATIONS // (max(queries, 1) * rows * chains), 1)
-
-
-@lru_cache(maxsize=4)
-def _nets(names: tuple[tuple[str, int], ...], seed: int, epoch: int, chains: int) -> Net:
-    """Points of all chains; after 2^32 of them each goes on with another scramble."""
-    numbers = range(epoch * chains, (epoch + 1) * chains)
-    net = digital_net(dict(names), seed=seed, randomizations=numbers)
-    return net.columns, net.shift, net.rest
-
-
-def nets_of(plan: Plan, block: Block) -> tuple[Net, Net]:
-    """Points of a block: of what is unknown, and of what varies per query."""
-    places = dict(plan.coordinates)
-    outer, inner = (
-        _nets(
-            tuple((name, places[name]) for name in tables.names),
-            plan.seed,
-            block.start >> _PLACES,
-            plan.chains,
-        )
-        for tables in (plan.work.outer, plan.work.inner)
-    )
-    return outer, inner
-
-
 @in_float64
-def run_block(plan: Plan, block: Block) -> State:
-    """Evaluate the draws of a block, and reduce them."""
-    return collect(plan, reduce_draws(plan.work, *nets_of(plan, block), block.start, block.count))
-
-
-def collect(plan: Plan, carries: Sequence[Carry]) -> State:
-    """Bring the result of compiled code to the host."""
-    state: State = {}
-    for reducer, carry in zip(plan.work.reducers, jax.device_get(carries), strict=True):
-        state |= reducer.collect(carry)
-    return state
+def run_block(plan: Plan, block: range) -> State:
+    """Evaluate the draws of a block, and give what is kept of them."""
+    carries = jax.device_get(reduce_draws(plan, block.start, len(block)))
+    return {
+        type(reducer).__name__: {c: reducer.state(*arrays) for c, arrays in carry.items()}
+        for reducer, carry in zip(plan.reducers, carries, strict=True)
+    }
 
 
 @jax.jit
-def reduce_draws(
-    work: Work, outer: Net, inner: Net, start: ArrayLike, count: ArrayLike
-) -> tuple[Carry, ...]:
+def reduce_draws(plan: Plan, start: ArrayLike, count: ArrayLike) -> Carries:
     """Reduce `count` draws of each chain from the one numbered `start`.
 
-    The values of one stretch are carried to the next turn of the loop and reduced there: otherwise
+    The values of one batch are carried to the next turn of the loop and reduced there: otherwise
     each reducer would be compiled into a loop that computes them again.
     """
-    queries = _points(work.inner, inner, _shifted(inner, jnp.arange(max(work.queries, 1))))
-    within = _digits(outer[0], jnp.arange(work.rows))
-    most = _turns(work.queries, work.rows, len(outer[2]))
-    firsts = jnp.asarray(start) + jnp.arange(most) * work.rows
-    origins = _shifted(outer, firsts)
+    net, inner_net = plan.nets
+    within = net.unshifted(jnp.arange(plan.rows))
+    firsts = jnp.asarray(start) + jnp.arange(plan.batches) * plan.rows
+    origins = net.digits(firsts)
+    queries = _points(plan.inner, inner_net, inner_net.digits(jnp.arange(max(plan.queries, 1))))
+    scored = any(isinstance(reducer, Correlations) for reducer in plan.reducers)
+    # Too many inputs for one loop wait for a turn too.
+    many = len(plan.outer.names) > _MANY
 
-    def look_up(number: Array) -> _Points:
-        return _points(work.outer, outer, within ^ origins[:, :, number, None])
+    def look_up(number: Array) -> Points:
+        return _points(plan.outer, net, within ^ origins[:, :, number, None])
 
-    def draw(number: Array, points: _Points) -> Stretch:
-        values = work.columns(points, queries)
-        row = jnp.arange(work.rows) + number * work.rows
+    def draw(number: Array, points: Points) -> Batch:
+        values = _columns(plan, points, queries)
+        row = jnp.arange(plan.rows) + number * plan.rows
         valid = (row >= 0) & (row < jnp.asarray(count))
-        digits = within ^ origins[:, :, number, None]
-        return Stretch(values, _scores(work, outer, digits, points), firsts[number], valid)
+        scores = {}
+        if scored:
+            digits, rest = within ^ origins[:, :, number, None], _rest(net)
+            scores = {
+                name: plan.outer.score(digits[i], rest[i])
+                for i, name in enumerate(plan.outer.tabulated)
+            }
+            if points[1]:  # correlated ones as their inputs are
+                scores |= jax.vmap(jax.vmap(plan.joint.correlate))(points[1])
+        return Batch(values, scores, firsts[number], valid)
 
-    # So many inputs are too much for one loop that compilers vectorize: they wait for a turn too.
-    many = len(work.outer.names) > _MANY
+    def step(batch: Batch, carries: Carries) -> Carries:
+        return tuple(
+            {column: reducer.step(column, before, batch) for column, before in carry.items()}
+            for reducer, carry in zip(plan.reducers, carries, strict=True)
+        )
 
     def turn(
-        number: Array, carried: tuple[_Points | None, Stretch, tuple[Carry, ...]]
-    ) -> tuple[_Points | None, Stretch, tuple[Carry, ...]]:
-        waiting, stretch, carries = carried
+        number: Array, carried: tuple[Points | None, Batch, Carries]
+    ) -> tuple[Points | None, Batch, Carries]:
+        waiting, batch, carries = carried
         points = look_up(number)
         drawn = draw(number - 1, waiting) if waiting is not None else draw(number, points)
-        return points if many else None, drawn, _stepped(work, stretch, carries)
+        return points if many else None, drawn, step(batch, carries)
 
     first = jnp.zeros((), int)
     nothing = _zeros(draw, first, _zeros(look_up, first))
-    carries = tuple(reducer.start(nothing) for reducer in work.reducers)
-    turns = -(-jnp.asarray(count) // work.rows) + many
-    start_with = (_zeros(look_up, first) if many else None, nothing, carries)
-    return _stepped(work, *lax.fori_loop(0, turns, turn, start_with)[1:])
+    before = tuple(
+        {column: r.start(column, nothing) for column in r.columns(nothing)} for r in plan.reducers
+    )
+    turns = -(-jnp.asarray(count) // plan.rows) + many
+    initial = (_zeros(look_up, first) if many else None, nothing, before)
+    return step(*lax.fori_loop(0, turns, turn, initial)[1:])
 
 
-def _zeros(function: Callable[..., Result], *arguments: object) -> Result:
+def _zeros(function: Callable[..., T], *arguments: object) -> T:
     """Give a result of the same shape, all of zeros, without computing one."""
     shapes = jax.eval_shape(function, *arguments)
-    zeros: Result = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+    zeros: T = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
     return zeros
 
 
-def _stepped(work: Work, stretch: Stretch, carries: tuple[Carry, ...]) -> tuple[Carry, ...]:
-    return tuple(r.step(carry, stretch) for r, carry in zip(work.reducers, carries, strict=True))
-
-
-def _digits(columns: ArrayLike, indices: Array) -> Array:
-    """Digits of points before the shift, shape (coordinates, chain, n)."""
-    table, low = jnp.swapaxes(jnp.asarray(columns), 0, 1), indices.astype(jnp.uint32)
-    digits = jnp.zeros((*table.shape[:2], len(low)), jnp.uint32)
-    for place in range(_PLACES):
-        bit = (low >> place) & 1 == 1
-        digits ^= jnp.where(bit[None, None], table[:, :, place, None], jnp.uint32(0))
-    return digits
-
-
-def _shifted(net: Net, indices: Array) -> Array:
-    """Digits of points, shape (coordinates, chain, n)."""
-    return _digits(net[0], indices) ^ jnp.asarray(net[1]).T[:, :, None]
-
-
-def _rest(net: Net) -> Array:
+def _rest(net: DigitalNet) -> Array:
     """What lies beyond the digits, shape (coordinates, chain, 1)."""
-    return jnp.asarray(net[2]).T[:, :, None]
+    return jnp.asarray(net.rest).T[:, :, None]
 
 
-def _points(tables: Tables, net: Net, digits: Array) -> _Points:
-    known, scores = tables.look_up(digits, _rest(net))
-    return _Points(known, scores, jnp.zeros(digits.shape[1:]))
+def _points(tables: Tables, net: DigitalNet, digits: Array) -> Points:
+    """Values of what is tabulated, scores of the rest, shape (chain, n).
+
+    The zeros give `vmap` an axis where nothing is uncertain.
+    """
+    return (*tables.look_up(digits, _rest(net)), jnp.zeros(digits.shape[1:]))
 
 
-def _scores(work: Work, net: Net, digits: Array, points: _Points) -> dict[str, Array]:
-    """Scores of everything unknown, correlated ones as their inputs are."""
-    if not work.scored:
-        return {}
-    rest = _rest(net)
-    looked_up = {
-        name: work.outer.score(digits[i], rest[i]) for i, name in enumerate(work.outer.tabulated)
+def _columns(plan: Plan, points: Points, queries: Points) -> dict[Column, Array]:
+    """Every statistic of every output, of each row of each chain."""
+
+    def outputs(row: Points, query: Points) -> dict[str, Array]:
+        values, scores = {**row[0], **query[0]}, {**row[1], **query[1]}
+        results = evaluate_point(plan.joint, plan.model, scores, values)[1]
+        return {name: results[name] * (1 / unit) for name, unit in plan.units.items()}
+
+    results = jax.vmap(jax.vmap(jax.vmap(outputs, (None, 0)), (0, None)))(points, queries)
+    statistics: dict[str, Callable[[Array], Array]] = {
+        "query": lambda values: values.reshape(len(values), -1)
     }
-    if not points.scores:
-        return looked_up
-    return {**looked_up, **jax.vmap(jax.vmap(work.joint.correlate))(points.scores)}
+    if plan.queries:
+        statistics |= {"typical": median_of_rows, "mean": lambda values: values.mean(-1)}
+    return {
+        Column(name, statistic): reduce(values)
+        for name, values in results.items()
+        for statistic, reduce in statistics.items()
+    }

@@ -3,72 +3,59 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import jax
 import numpy as np
 
 from uncertainty.arrays import in_float64
 from uncertainty.errors import InputError
-from uncertainty.results import Sketch
-from uncertainty.sampling.blocks import Block, Plan, nets_of, reduce_draws
-from uncertainty.sampling.reducers import Column, Largest, Part, State, add
+from uncertainty.sampling.blocks import Column, Plan, State, reduce_draws
 from uncertainty.writing import reason, write_bytes
 
-_FORMAT = "uncertainty checkpoint 2"
+_FORMAT = "uncertainty checkpoint 3"
 _LONGEST = 1000  # of the first line, far from what any file may hold
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far a stream has come, and what it found so far.
-
-    Attributes
-    ----------
-    stage : int
-        Which of the stages that raise the number of draws.
-    done : int
-        Blocks of this stage that are in the states.
-    state : State
-        What is kept of the draws.
-    errors : tuple of float
-        The worst error of each stage before, as a share of its figure.
-    """
-
-    stage: int = 0
-    done: int = 0
-    state: State = field(default_factory=dict)
-    errors: tuple[float, ...] = ()
-
-    def after(self, more: State) -> "Position":
-        """Add one more block: a new object, so that no interruption leaves half of it."""
-        return replace(self, done=self.done + 1, state=add(self.state, more))
+Position: TypeAlias = tuple[int, int, list[float], State]
 
 
 @in_float64
 def fingerprint(plan: Plan, *facts: object) -> str:
     """Name what a stream computes: the compiled code, its numbers, and the schedule."""
-    code = reduce_draws.lower(plan.work, *nets_of(plan, Block(0, 1)), 0, 1).as_text()
-    digest = hashlib.sha256(code.encode())
-    for leaf in jax.tree.leaves(plan.work):
+    digest = hashlib.sha256(reduce_draws.lower(plan, 0, 1).as_text().encode())
+    for leaf in jax.tree.leaves(plan):
         digest.update(np.asarray(leaf).tobytes())
-    digest.update(repr((plan.coordinates, plan.chains, plan.seed, *facts)).encode())
+    digest.update(repr((plan.outer.names, plan.inner.names, *facts)).encode())
     return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds the position of one stream."""
+    """A file that holds how far one stream has come.
+
+    Its first line is JSON: the format, the fingerprint of the run, and a checksum of that and of
+    what follows, which is an archive of NumPy: arrays by number, and ``facts`` that name them.
+    """
 
     path: Path
     fingerprint: str
 
-    def save(self, position: Position) -> None:
+    def save(self, stage: int, done: int, errors: Sequence[float], state: State) -> None:
         """Replace what this run wrote before.
+
+        Parameters
+        ----------
+        stage : int
+            Which of the stages that raise the number of draws.
+        done : int
+            Blocks of this stage that are in the state.
+        errors : sequence of float
+            The worst error of each stage before, as a share of its figure.
+        state : State
+            What is kept of the draws.
 
         Raises
         ------
@@ -78,12 +65,28 @@ class Checkpoint:
         with self._opened() as file:
             if file:
                 self._check(file)
-        content = _packed(position)
-        header = {"format": _FORMAT, "run": self.fingerprint, "sha256": self._digest(content)}
+        columns = [
+            (reducer, column, arrays)
+            for reducer, by_column in state.items()
+            for column, arrays in by_column.items()
+        ]
+        entries = [(name, c.quantity, c.statistic, len(arrays)) for name, c, arrays in columns]
+        facts = {"stage": stage, "done": done, "errors": list(errors), "entries": entries}
+        numbered = {
+            f"{i}_{j}": array
+            for i, (_, _, arrays) in enumerate(columns)
+            for j, array in enumerate(arrays)
+        }
+        archive = io.BytesIO()
+        text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+        np.savez(archive, allow_pickle=False, facts=text, **numbered)
+        content = archive.getvalue()
+        digest = _digest(self.fingerprint, content)
+        header = {"format": _FORMAT, "run": self.fingerprint, "sha256": digest}
         write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
 
     def load(self) -> Position:
-        """Read it; where there is no file, claim the name before any draw is made.
+        """Read what `save` took; where there is no file, claim the name before any draw is made.
 
         Raises
         ------
@@ -91,13 +94,22 @@ class Checkpoint:
             If it is not a checkpoint, not whole, or of another run, or if it cannot be written.
         """
         with self._opened() as file:
-            if file:
+            if not file:
+                content = b""
+            else:
                 digest, content = self._check(file), file.read()
-                if digest != self._digest(content):
+                if digest != _digest(self.fingerprint, content):
                     raise self._damaged()
-                return _unpacked(content)
-        self.save(Position())
-        return Position()
+        if not content:
+            self.save(0, 0, [], {})
+            return 0, 0, [], {}
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            facts = json.loads(arrays["facts"].tobytes())
+            state: State = {}
+            for i, (reducer, quantity, statistic, count) in enumerate(facts["entries"]):
+                parts = tuple(arrays[f"{i}_{j}"] for j in range(count))
+                state.setdefault(reducer, {})[Column(quantity, statistic)] = parts
+        return facts["stage"], facts["done"], facts["errors"], state
 
     def _check(self, file: BinaryIO) -> str:
         """Read the first line; give the checksum of what follows."""
@@ -139,9 +151,6 @@ class Checkpoint:
         with file:
             yield file
 
-    def _digest(self, content: bytes) -> str:
-        return _digest(self.fingerprint, content)
-
     def _damaged(self) -> InputError:
         return self._refused("is damaged: its content is not what was written;")
 
@@ -151,46 +160,3 @@ class Checkpoint:
 
 def _digest(run: str, content: bytes) -> str:
     return hashlib.sha256(run.encode() + content).hexdigest()
-
-
-def _packed(position: Position) -> bytes:
-    arrays: dict[str, np.ndarray] = {}
-    entries: list[list[str | int]] = []
-    for (reducer, column), part in position.state.items():
-        kind, start, own = _arrays(part)
-        names = [f"{len(entries)}_{i}" for i in range(len(own))]
-        arrays |= dict(zip(names, own, strict=True))
-        entries.append([reducer, column.quantity, column.statistic, kind, start])
-    facts = {
-        "stage": position.stage,
-        "done": position.done,
-        "entries": entries,
-        "errors": position.errors,
-    }
-    told = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, facts=told, **arrays)
-    return content.getvalue()
-
-
-def _arrays(part: Part) -> tuple[str, int, list[np.ndarray]]:
-    if isinstance(part, Sketch):
-        return "sketch", part.start, [part.counts]
-    if isinstance(part, Largest):
-        return "largest", 0, [part.values, part.places]
-    return "sums", 0, [part]
-
-
-def _unpacked(content: bytes) -> Position:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
-        state: State = {}
-        for i, (reducer, quantity, statistic, kind, start) in enumerate(facts["entries"]):
-            first = arrays[f"{i}_0"]
-            part: Part = first
-            if kind == "sketch":
-                part = Sketch(start, first)
-            elif kind == "largest":
-                part = Largest(first, arrays[f"{i}_1"])
-            state[reducer, Column(quantity, statistic)] = part
-    return Position(facts["stage"], facts["done"], state, tuple(facts["errors"]))

@@ -1,11 +1,12 @@
-"""What a result says of the problem that it answers."""
+"""What a result says of the problem that it answers, and what its assumptions imply."""
 
 import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,68 +14,62 @@ import numpy as np
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.files import file_of_function, load_priors, shipped_names
+from uncertainty.files import KINDS, file_of_function, load_priors, shipped_names
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Columns, Problem, build_problem, each_point
+from uncertainty.results import quantile_estimate
 
 if TYPE_CHECKING:
     import xarray as xr
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from uncertainty.files import KINDS
-
-MEANINGLESS = 0.01
-"""Share of the draws outside the range above which a result is not to be trusted."""
+_MEANINGLESS = 0.01  # of the draws outside the range: then a result is not to be trusted
+_LOW_LOAD = 0.2  # of the time at work: below it what waits is a part worth a word
+_WIDEST = 1e4  # P95 over P5 of an assumption: beyond it, results repeat its width
+_REMEMBERED = 64  # problems of this process, by which their results find them
 
 
-def outside_range(problem: Problem, inputs: Columns) -> Iterator[tuple[float, str]]:
-    """Yield the share outside the range, and a sentence, for each input that leaves it.
+def range_texts(problem: Problem, inputs: Columns) -> tuple[list[str], list[str]]:
+    """Warnings of inputs that leave their range, and notices where few draws do, or boards wait.
 
     Ranges are those of the shipped models' formulas; a user's own model has its own.
     """
-    if not problem.model.outputs:
-        return
-    for name in problem.model.used(problem.assumptions):
+    warnings: list[str] = []
+    notices: list[str] = []
+    for name in problem.model.used(problem.assumptions) if problem.model.outputs else ():
         declared = INPUTS.get(name)
-        if declared is not None:
-            outside = float(((inputs[name] < declared.low) | (inputs[name] > declared.high)).mean())
-            if outside > 0:
-                limits = f"{declared.low:g} to {declared.high:g}"
-                text = f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws"
-                yield outside, f"{text}, where {problem.model.name} has no meaning"
-
-
-_LOW_LOAD = 0.2  # of the time at work: below it what waits is a part worth a word
-
-
-def load_notices(problem: Problem, inputs: Columns) -> Iterator[str]:
-    """Say where boards wait most of the time, or are too few for the work."""
-    owned = next((name for name in ("boards_owned", "gpu_count") if name in inputs), None)
+        if declared is None:
+            continue
+        outside = float(((inputs[name] < declared.low) | (inputs[name] > declared.high)).mean())
+        if outside > 0:
+            limits = f"{declared.low:g} to {declared.high:g}"
+            text = f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws"
+            kind = warnings if outside > _MEANINGLESS else notices
+            kind.append(f"{text}, where {problem.model.name} has no meaning")
+    boards_of = next((name for name in ("boards_owned", "gpu_count") if name in inputs), None)
     busy = problem.central().get("fleet_busy_boards")
-    if busy is None or owned is None:
-        return
-    boards = float(np.median(inputs[owned]))
+    if busy is None or boards_of is None:
+        return warnings, notices
+    boards = float(np.median(inputs[boards_of]))
     share = f"{100 * busy / boards:.2g} % of the time"
-    if owned == "boards_owned" and busy > boards:
-        yield (
+    if boards_of == "boards_owned" and busy > boards:
+        notices.append(
             f"the queries need about {busy:.3g} boards, and {boards:.3g} are owned: more work than "
             "they can do"
         )
-    elif busy < _LOW_LOAD * boards and owned == "boards_owned":
-        yield (
+    elif busy < _LOW_LOAD * boards and boards_of == "boards_owned":
+        notices.append(
             f"the {boards:.3g} boards owned are busy {share}: most of the power is that of waiting"
         )
     elif busy < _LOW_LOAD * boards:
-        yield (
+        notices.append(
             f"the queries keep the {boards:.3g} GPUs of one copy busy {share}; boards that are on "
             "all day draw power while they wait: state boards_owned and idle_power_w"
         )
+    return warnings, notices
 
 
 @dataclass
-class Tally:
+class InvalidDraws:
     """Outputs that no energy can have, with one example of the inputs of each."""
 
     total: int = 0
@@ -90,9 +85,21 @@ class Tally:
             wrong |= values < 0
         self.total += values.size
         self.bad[name] = self.bad.get(name, 0) + int(wrong.sum())
-        if wrong.any() and name not in self.example:
-            row, column = np.argwhere(wrong)[0]
-            self.example[name] = _told_inputs(problem, scores(int(row), int(column)))
+        if not wrong.any() or name in self.example:
+            return
+        row, column = np.argwhere(wrong)[0]
+        inputs = each_point(problem.joint, problem.model, scores(int(row), int(column)))[0]
+        point: dict[str, float] = {}
+        left = [*problem.model.used(inputs)]
+        while left:
+            item = left.pop(0)
+            value, needs = float(inputs[item][0]), sorted(problem.assumptions[item].needs)
+            # What is not finite itself is explained by what it is computed from.
+            if math.isfinite(value) or not needs:
+                point[item] = value
+            else:
+                left = [*needs, *left]
+        self.example[name] = ", ".join(f"{item} = {value:.4g}" for item, value in point.items())
 
     def warnings(self, problem: Problem) -> Iterator[str]:
         """Say what share of the draws is impossible."""
@@ -113,36 +120,11 @@ def is_energy(problem: Problem, name: str) -> bool:
     return problem.outputs[name].unit in {"Wh", "kWh", "J"} or name.startswith("energy")
 
 
-def _told_inputs(problem: Problem, scores: Columns) -> str:
-    inputs = each_point(problem.joint, problem.model, scores)[0]
-    told: dict[str, float] = {}
-    wanted = [*problem.model.used(inputs)]
-    while wanted:
-        name = wanted.pop(0)
-        value, needs = float(inputs[name][0]), sorted(problem.assumptions[name].needs)
-        # What is not finite itself is explained by what it is computed from.
-        if math.isfinite(value) or not needs:
-            told[name] = value
-        else:
-            wanted = [*needs, *wanted]
-    return ", ".join(f"{name} = {value:.4g}" for name, value in told.items())
-
-
-_MOST = 64
 _RECENT: OrderedDict[str, Problem] = OrderedDict()
 
 
 def remember(problem: Problem) -> dict[str, str]:
     """Attributes by which `problem_of` finds the problem again: in this process, or from files."""
-    key = _key(problem)
-    _RECENT[key] = problem
-    while len(_RECENT) > _MOST:
-        _RECENT.popitem(last=False)
-    return {"problem": key, "recipe": json.dumps(problem.recipe)}
-
-
-def _key(problem: Problem) -> str:
-    """Name a problem: the same in every process where files hold all of it."""
     recipe: object = problem.recipe
     if recipe is None and problem.arguments is not None:
         priors, model, *more = problem.arguments
@@ -150,10 +132,15 @@ def _key(problem: Problem) -> str:
             recipe = (priors.label, getattr(model, "__qualname__", ""), more)
     facts = (recipe, [(str(file.path), file.sha256) for file in problem.files])
     try:
+        # The same in every process where files hold all of the problem.
         text = json.dumps(facts) if recipe is not None else uuid4().hex
     except TypeError:  # Python objects, of which no other process knows
         text = uuid4().hex
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    _RECENT[key] = problem
+    while len(_RECENT) > _REMEMBERED:
+        _RECENT.popitem(last=False)
+    return {"problem": key, "recipe": json.dumps(problem.recipe)}
 
 
 def problem_of(tree: "xr.DataTree") -> Problem:
@@ -171,7 +158,11 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     if recipe is None:
         raise _gone("it was made from Python objects that a file does not keep")
     outside = bool(recipe.pop("allow_outside", False))
-    priors = load_priors(_found(recipe.pop("priors")), allow_outside=outside)
+    label = recipe.pop("priors")
+    # Shipped files are shown under priors/, and found from anywhere by their name.
+    shipped = label.removeprefix("priors/").removesuffix(".yaml")
+    by_name = label.startswith("priors/") and shipped in shipped_names()
+    priors = load_priors(shipped if by_name else label, allow_outside=outside)
     try:
         problem = build_problem(priors, **recipe)
     except InputError as error:
@@ -182,12 +173,6 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     if changed or other:
         raise _gone(f"{' and '.join(changed or sorted(other))} has changed since")
     return problem
-
-
-def _found(label: str) -> str:
-    """Name a file as it can be found from anywhere: shipped ones are shown under priors/."""
-    shipped = label.removeprefix("priors/").removesuffix(".yaml")
-    return shipped if label.startswith("priors/") and shipped in shipped_names() else label
 
 
 def _gone(why: str) -> InputError:
@@ -205,12 +190,12 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     """Where a result comes from; `more` are notices beside those of the problem."""
     used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
     documents = {layer.document.label: layer.document for layer in used}
-    own = problem.priors.layers[-1].document
+    top = problem.priors.layers[-1].document
     documents |= {item.document.label: item.document for item in problem.observed.evidence}
     files = [
         {"path": label, "sha256": document.sha256, "text": document.text}
         for label, document in documents.items()
-        if document.text or document is own
+        if document.text or document is top
     ]
     known = {file["path"] for file in files}
     files += [
@@ -224,10 +209,10 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "subject": subject(problem),
         "model": problem.model.name,
         "scenario": problem.scenario,
-        "given": ", ".join(_told_given(problem)),
+        "given": ", ".join(_given_texts(problem)),
         "priors": problem.priors.label,
-        "priors_text": own.text,
-        "priors_sha256": own.sha256,
+        "priors_text": top.text,
+        "priors_sha256": top.sha256,
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
         "lost_means": json.dumps(sorted(problem.lost_means or {})),
@@ -243,11 +228,11 @@ def subject(problem: Problem) -> str:
     # A title speaks of the file's own model and hardware: with others it would be false.
     named = "" if replaced & set(KINDS) else problem.priors.title
     scenario = f", scenario {problem.scenario}" if problem.scenario else ""
-    given = ", ".join(_told_given(problem))
+    given = ", ".join(_given_texts(problem))
     return f"{named or Path(problem.priors.label).stem}{scenario}" + (given and f", with {given}")
 
 
-def _told_given(problem: Problem) -> Iterator[str]:
+def _given_texts(problem: Problem) -> Iterator[str]:
     for name, value in problem.given.items():
         item = problem.assumptions.get(name)
         named = item is None and isinstance(value, str)  # a name of a catalogue
@@ -285,3 +270,75 @@ def labels(problem: Problem) -> dict[str, dict[str, str]]:
             "quoted": "mean" if output.total else "",
         }
     return {name: {k: v for k, v in item.items() if v} for name, item in labels.items()}
+
+
+def summarize_inputs(tree: "xr.DataTree") -> "xr.Dataset":
+    """Summarize what each assumption implies: P5, median and P95 over draws and queries.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+
+    Returns
+    -------
+    xarray.Dataset
+        Variables ``p5``, ``median``, ``p95`` and ``mcse_p5`` and so on, over ``input``; coordinates
+        ``units`` and ``law``.
+
+    Raises
+    ------
+    InputError
+        If it is a streamed result that has kept no inputs.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
+    >>> "output_tokens" in summarize_inputs(tree)["input"]
+    True
+    """
+    import xarray as xr
+
+    if "prior" not in tree.children:
+        text = "a streamed result keeps no inputs: make the stream with sample=4096"
+        raise InputError.of("<result>", text)
+    columns: dict[str, list[float]] = {}
+    inputs = tree["prior"].data_vars
+    for values in inputs.values():
+        draws = np.asarray(values.values, np.float64)
+        number = float(draws.size)
+        if values.attrs.get("varies"):  # the points of queries repeat where there are more draws
+            number = min(number, float(tree.attrs["queries"]) * len(draws))
+        if np.ptp(draws) == 0:
+            number = np.inf
+        for key, probability in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
+            value, error = quantile_estimate(draws, probability, number=number)
+            columns.setdefault(key, []).append(value)
+            columns.setdefault(f"mcse_{key}", []).append(error)
+    coords = {
+        key: ("input", [str(values.attrs.get(key, "")) for values in inputs.values()])
+        for key in ("units", "law")
+    }
+    names = {"input": [str(name) for name in inputs]}
+    return xr.Dataset({key: ("input", column) for key, column in columns.items()}, names | coords)
+
+
+def width_notices(percentiles: "xr.Dataset") -> list[str]:
+    """Say which assumptions are so wide that what follows from them means little.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> wide = {"pue_excess": {"loguniform": {"low": 1e-7, "high": 1}}}
+    >>> tree = un.simulate(un.build_problem("gpt-4o", given=wide), draws=512)
+    >>> [text[:33] for text in width_notices(summarize_inputs(tree))]
+    ['pue_excess: P95 is 2e+06 times P5']
+    """
+    notices = []
+    for name in percentiles["input"].values:
+        row = percentiles.sel(input=name)
+        low, high = float(row["p5"]), float(row["p95"])
+        if low > 0 and high > _WIDEST * low:
+            text = f"{name}: P95 is {high / low:.1g} times P5 (over {_WIDEST:g})"
+            notices.append(f"{text}; results will say little else: narrow it, or give a reason")
+    return notices

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -23,13 +23,11 @@ from uncertainty.results import (
     query_statistics,
 )
 from uncertainty.sampling.description import (
-    MEANINGLESS,
-    Tally,
+    InvalidDraws,
     description,
     doubts,
     labels,
-    load_notices,
-    outside_range,
+    range_texts,
 )
 from uncertainty.sampling.points import normal_scores
 
@@ -37,7 +35,18 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-_HALVINGS = 40
+DRAWS = 2**17
+NESTED_DRAWS = 2**13
+QUERIES = 2**8
+RANDOMIZATIONS = 16
+# Of a model in plain Python, each draw (and each of its queries) is a call of it.
+_PLAIN_DRAWS, _PLAIN_NESTED_DRAWS = 2**12, 2**8
+# All are kept, for each of some 50 inputs and outputs: more would fill any memory.
+_MOST_DRAWS = 2**25
+_MOST_QUERIES = 2**20
+_WIDER = 16  # times the draws, with queries at their medians: a control variate
+_WIDER_QUERIES = 64  # times the queries, at the central assumptions: a ratio estimator
+_HALVINGS = 40  # of a bracket, to 2^-40 of a standard deviation
 
 
 def median_of_rows(values: Array) -> Array:
@@ -67,36 +76,22 @@ def median_of_rows(values: Array) -> Array:
     mean = values.mean(-1, keepdims=True)
     reach = jnp.sqrt(((values - mean) ** 2).mean(-1, keepdims=True)) * (1 + 1e-6)
 
+    def at_most(limit: Array) -> Array:
+        """How many values of each row are at most `limit`; sums of float64 are the fast ones."""
+        return jnp.where(values <= limit, 1.0, 0.0).sum(-1, keepdims=True)
+
     def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = (low + high) / 2
-        enough = _at_most(values, middle) >= half
+        enough = at_most(middle) >= half
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
     high = lax.fori_loop(0, _HALVINGS, halve, (mean - reach, mean + reach))[1]
     lower = jnp.where(values <= high, values, -jnp.inf).max(-1, keepdims=True)
     above = jnp.where(values > lower, values, jnp.inf).min(-1, keepdims=True)
-    upper = jnp.where(_at_most(values, lower) > size / 2, lower, above)
-    found = (lower + upper) / 2 if size % 2 == 0 else lower
-    return jnp.where(jnp.isfinite(reach), found, jnp.nan)[..., 0]
-
-
-def _at_most(values: Array, limit: Array) -> Array:
-    """How many values of each row are at most `limit`; sums of float64 are the fast ones."""
-    return jnp.where(values <= limit, 1.0, 0.0).sum(-1, keepdims=True)
-
-
-DRAWS = 2**17
-NESTED_DRAWS = 2**13
-PLAIN_DRAWS, PLAIN_NESTED_DRAWS = 2**12, 2**8
-"""Of a model in plain Python, each draw (and each of its queries) is a call of it."""
-QUERIES = 2**8
-RANDOMIZATIONS = 16
-_MOST_DRAWS = 2**25
-"""All are kept, for each of some 50 inputs and outputs: more would fill any memory."""
-_MOST_QUERIES = 2**20
-_WIDER = 16
-_WIDER_QUERIES = 64
+    upper = jnp.where(at_most(lower) > size / 2, lower, above)
+    median = (lower + upper) / 2 if size % 2 == 0 else lower
+    return jnp.where(jnp.isfinite(reach), median, jnp.nan)[..., 0]
 
 
 @in_float64
@@ -137,43 +132,60 @@ def simulate(
     >>> dict(tree["prior_predictive"]["energy_wh"].sizes)
     {'chain': 16, 'draw': 32}
     """
-    count = _points_per_chain(problem, draws)
+    plain = problem.model.plain is not None
+    defaults = (_PLAIN_DRAWS, _PLAIN_NESTED_DRAWS) if plain else (DRAWS, NESTED_DRAWS)
+    total = draws if draws is not None else defaults[problem.varies]
+    remedy = "; stream takes more, without keeping them"
+    check_count("draws", total, 2 * RANDOMIZATIONS, _MOST_DRAWS, remedy)
     check_count("queries", queries, 2, _MOST_QUERIES)
     check_seed(seed)
+    count = math.ceil(total / RANDOMIZATIONS)
     points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
-    inputs, outputs = each_point(problem.joint, problem.model, paired(points))
-    reduced = nested(problem, points, seed) if problem.varies else flat(problem, points, outputs)
-    left = list(outside_range(problem, inputs))
-    warnings = [*reduced.tally.warnings(problem), *doubts(problem)]
-    few = [text for p, text in left if p <= MEANINGLESS]
+    inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
+
+    def by_chain(columns: Columns, names: Iterable[str]) -> Columns:
+        return {name: columns[name].reshape(RANDOMIZATIONS, -1) for name in names}
+
+    over_queries: dict[str, Columns] = {}
+    ruled: tuple[str, ...] = ()
+    invalid = InvalidDraws()
+    if problem.varies:
+        invalid, over_queries, ruled = nested(problem, points, seed)
+    else:
+        for name, values in by_chain(outputs, outputs).items():
+            for chain, column in zip(points, values, strict=True):
+                invalid.add(problem, name, column[:, None], chain.pair)
+    if problem.varies and not plain:  # else it is not cheap
+        # Outputs with what varies per query at its median follow the typical and the mean query
+        # closely, and serve them as a control variate, from many more points.
+        many = _WIDER * count
+        scores = _paired([points_of(problem, many, 1, seed, i) for i in range(RANDOMIZATIONS)])
+        scores |= {n: np.zeros_like(scores[n]) for n in problem.joint.coordinates(varies=True)}
+        control = each_point(problem.joint, problem.model, scores)[1]
+        chains = by_chain(control, control)
+        over_queries["prior_control"] = {name: values[:, :count] for name, values in chains.items()}
+        over_queries["prior_control_quantiles"] = {
+            name: np.stack([quantile_function(chain) for chain in values])
+            for name, values in chains.items()
+        }
+    doubtful, few = range_texts(problem, inputs)
     facts: dict[str, str | int | float] = {
         "seed": seed,
         "draws": count * RANDOMIZATIONS,
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
-        "ruled_means": json.dumps(reduced.ruled),
-        "warnings": json.dumps([*warnings, *(text for p, text in left if p > MEANINGLESS)]),
-        **description(problem, [*few, *load_notices(problem, inputs)]),
+        "ruled_means": json.dumps(ruled),
+        "warnings": json.dumps([*invalid.warnings(problem), *doubts(problem), *doubtful]),
+        **description(problem, few),
     }
     groups: dict[str, Mapping[str, Floats | float]] = {
-        "prior": _by_chain({name: inputs[name] for name in problem.assumptions}, count),
-        "prior_predictive": _by_chain({name: outputs[name] for name in problem.outputs}, count),
+        "prior": by_chain(inputs, problem.assumptions),
+        "prior_predictive": by_chain(outputs, problem.outputs),
         "central": problem.central(),
-        **reduced.groups,
-        **(_control(problem, count, seed) if problem.varies else {}),
+        **over_queries,
     }
     coords = {"statistic": QUERY_STATISTICS, "level": LEVELS.tolist()}
     return build_tree(groups, labels(problem), provenance(**facts), coords)
-
-
-def _points_per_chain(problem: Problem, draws: int | None) -> int:
-    plain = problem.model.plain is not None
-    nested_draws = PLAIN_NESTED_DRAWS if plain else NESTED_DRAWS
-    flat_draws = PLAIN_DRAWS if plain else DRAWS
-    total = draws if draws is not None else (nested_draws if problem.varies else flat_draws)
-    remedy = "; stream takes more, without keeping them"
-    check_count("draws", total, 2 * RANDOMIZATIONS, _MOST_DRAWS, remedy)
-    return math.ceil(total / RANDOMIZATIONS)
 
 
 @dataclass(frozen=True)
@@ -199,7 +211,7 @@ def points_of(problem: Problem, count: int, queries: int, seed: int, chain: int)
     return Points(outer, inner, count)
 
 
-def paired(points: Sequence[Points]) -> Columns:
+def _paired(points: Sequence[Points]) -> Columns:
     """Give each epistemic point of all chains one query, and lay the chains end to end."""
     chains = [
         {**p.outer, **{name: np.resize(scores, p.count) for name, scores in p.inner.items()}}
@@ -209,45 +221,34 @@ def paired(points: Sequence[Points]) -> Columns:
     return columns or {"": np.zeros(len(points) * points[0].count)}
 
 
-def _by_chain(columns: Mapping[str, Floats], count: int) -> Columns:
-    return {name: column.reshape(-1, count) for name, column in columns.items()}
+def nested(
+    problem: Problem, points: Sequence[Points], seed: int, group: str = "prior"
+) -> tuple[InvalidDraws, dict[str, Columns], tuple[str, ...]]:
+    """Evaluate every epistemic point with every query of its chain.
 
-
-@dataclass(frozen=True)
-class Reduced:
-    """What is kept of all outputs, and those whose mean over queries the tail rules."""
-
-    tally: Tally
-    groups: Mapping[str, Columns] = field(default_factory=dict)
-    ruled: tuple[str, ...] = ()
-
-
-def flat(problem: Problem, points: Sequence[Points], outputs: Mapping[str, Floats]) -> Reduced:
-    """Nothing varies per query: the draws themselves are all there is."""
-    tally = Tally()
-    for name, column in outputs.items():
-        chains = column.reshape(len(points), -1)
-        for chain, values in zip(points, chains, strict=True):
-            tally.add(problem, name, values[:, None], chain.pair)
-    return Reduced(tally)
-
-
-def nested(problem: Problem, points: Sequence[Points], seed: int, group: str = "prior") -> Reduced:
-    """Every epistemic point with every query of its chain."""
-    tally, names = Tally(), tuple(problem.outputs)
+    Returns
+    -------
+    tuple
+        What cannot be; groups of statistics and quantile functions over queries, by output, with
+        the chain as their first axis; and outputs whose mean over queries the tail rules.
+    """
+    invalid, names = InvalidDraws(), tuple(problem.outputs)
     corrections, ruled = _corrections(problem, points, seed)
     statistics: dict[str, list[Floats]] = {name: [] for name in names}
     functions: dict[str, list[Floats]] = {name: [] for name in names}
     for chain, correction in zip(points, corrections, strict=True):
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
-        for name, found in pairs.items():
-            values = np.broadcast_to(found, (chain.count, found.shape[1]))
-            tally.add(problem, name, found, chain.pair)
-            statistics[name].append(query_statistics(values) * correction[name])
-            functions[name].append(quantile_function(found))
+        for name, values in pairs.items():
+            whole = np.broadcast_to(values, (chain.count, values.shape[1]))
+            invalid.add(problem, name, values, chain.pair)
+            statistics[name].append(query_statistics(whole) * correction[name])
+            functions[name].append(quantile_function(values))
     groups = {f"{group}_statistics": statistics, f"{group}_query_quantiles": functions}
-    stacked = {group: _stacked(arrays) for group, arrays in groups.items()}
-    return Reduced(tally, stacked, ruled)
+    stacked = {
+        group: {name: np.stack(chains) for name, chains in arrays.items()}
+        for group, arrays in groups.items()
+    }
+    return invalid, stacked, ruled
 
 
 def _corrections(
@@ -260,49 +261,19 @@ def _corrections(
     cost little: a ratio estimator. Even these may miss what a heavy tail adds.
     """
     few = len(next(iter(points[0].inner.values())))
+    ones: Floats = np.ones(len(QUERY_STATISTICS))
     if problem.model.plain is not None:  # it would take more calls than the draws do
-        ones: Floats = np.ones(len(QUERY_STATISTICS))
         return [dict.fromkeys(problem.outputs, ones)] * len(points), ()
-    found, chains = [], []
+    factors, chains = [], []
     for number in range(len(points)):
         wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
         center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
         outputs = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
-        found.append({name: _correction(values, few) for name, values in outputs.items()})
         chains.append(outputs)
+        factors.append({name: ones.copy() for name in outputs})
+        for name, values in outputs.items():
+            if np.isfinite(values).all() and (values > 0).all():  # else a ratio has no meaning
+                ratio = values.mean() / values[:few].mean()
+                factors[-1][name][QUERY_STATISTICS.index("mean")] = ratio
     whole = {name: np.stack([chain[name] for chain in chains]) for name in chains[0]}
-    return found, tuple(n for n, values in whole.items() if np.isinf(mean_and_sd(values)[0][1]))
-
-
-def _correction(values: Floats, few: int) -> Floats:
-    """Give the ratio of the mean of all values to that of the first few, where it has a meaning."""
-    ratios = np.ones(len(QUERY_STATISTICS))
-    if np.isfinite(values).all() and (values > 0).all():
-        ratios[QUERY_STATISTICS.index("mean")] = values.mean() / values[:few].mean()
-    return ratios
-
-
-def _control(problem: Problem, count: int, seed: int) -> dict[str, Columns]:
-    """Outputs with what varies per query at its median: cheap, so from many more points.
-
-    It follows the typical and the mean query closely and serves them as a control variate.
-    """
-    if problem.model.plain is not None:  # it is not cheap
-        return {}
-    wide = [points_of(problem, _WIDER * count, 1, seed, chain) for chain in range(RANDOMIZATIONS)]
-    scores = paired(wide)
-    for name in problem.joint.coordinates(varies=True):
-        scores[name] = np.zeros_like(scores[name])
-    outputs = each_point(problem.joint, problem.model, scores)[1]
-    chains = _by_chain(outputs, _WIDER * count)
-    return {
-        "prior_control": {name: values[:, :count] for name, values in chains.items()},
-        "prior_control_quantiles": {
-            name: np.stack([quantile_function(chain) for chain in values])
-            for name, values in chains.items()
-        },
-    }
-
-
-def _stacked(chains: Mapping[str, Sequence[Floats]]) -> Columns:
-    return {name: np.stack(arrays) for name, arrays in chains.items()}
+    return factors, tuple(n for n, values in whole.items() if np.isinf(mean_and_sd(values)[0][1]))

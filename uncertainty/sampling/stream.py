@@ -1,40 +1,72 @@
-"""Forward Monte Carlo without a ceiling: draws in blocks, each reduced as it is computed."""
+"""Forward Monte Carlo without a ceiling: draws in blocks, each reduced as it is computed.
 
+A pilot shows where the draws will lie and makes a `Plan`. Each stage of a stream is cut into
+blocks; an executor gives the state of each, and the states merge into the `Totals` that a result is
+made of. With a tolerance, stages follow each other until it is reached.
+"""
+
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 
-from uncertainty.arrays import in_float64
+import numpy as np
+
+from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import Fault, InputError, check_count, check_seed, check_threshold, nearest
-from uncertainty.problem import Problem
-from uncertainty.sampling.blocks import Plan, blocks
-from uncertainty.sampling.checkpoint import Checkpoint, Position, fingerprint
-from uncertainty.sampling.executors import Executor, ExecutorLike, executor_of
-from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS
-from uncertainty.sampling.planning import Wanted, fly_pilot, make_plan
-from uncertainty.sampling.schedule import Goal, Stage, in_vain, schedule
-from uncertainty.sampling.streamed import stream_tree
+from uncertainty.problem import Columns, Problem, each_point
+from uncertainty.results import BINS, Scale, unit_near
+from uncertainty.sampling.blocks import (
+    Atoms,
+    Column,
+    Correlations,
+    Counts,
+    Exceedances,
+    Moments,
+    Plan,
+    Reducer,
+    State,
+    Tails,
+    run_block,
+)
+from uncertainty.sampling.checkpoint import Checkpoint, fingerprint
+from uncertainty.sampling.executors import ExecutorLike, States, executor_name, opened
+from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS, points_of
+from uncertainty.sampling.points import Tables, digital_net, tabulate
 from uncertainty.sampling.totals import Totals
 
 if TYPE_CHECKING:
     import xarray as xr
 
-
+# Of these pairs, the second is for problems in which something varies per query.
+_DRAWS = (10**7, 2**16)
+_MOST = (10**10, 2**20)  # with a tolerance
+_FIRST = (2**17, 2**12)  # of the first stage towards a tolerance
+_RANKED = (2**13, 2**8)  # of each chain, for the ranks of correlations
+_PILOT = (2**13, 2**15)  # evaluations of the pilot, of all chains
+_PILOT_QUERIES = 2**8
+_MOST_QUERIES = 2**13
+_BATCH = 2**14  # evaluations that fit near the processor, with few inputs
+_VALUES = 2**18  # and values of inputs
+_PATIENCE = 4  # stages, each of twice the draws
+_OF_ZERO = 1e300  # the relative error of a figure of 0
 _SAVE_EVERY_S = 5.0
+Stages: TypeAlias = list[tuple[int, range]]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a stream stands, for whoever watches it.
+class Progress:
+    """How far a stream is, for `watch`.
 
     Attributes
     ----------
     number : int
         Of the stage, from 0: a tolerance may need several.
-    stage : Stage
+    stage : range
+        Its draws of each chain.
     done : int
         Model evaluations of this stage.
     fresh : int
@@ -44,7 +76,7 @@ class Standing:
     """
 
     number: int
-    stage: Stage
+    stage: range
     done: int
     fresh: int
     seconds: float
@@ -53,26 +85,43 @@ class Standing:
     @property
     def wanted(self) -> int:
         """Model evaluations of this stage in all."""
-        return (self.stage.stop - self.stage.start) * self.totals.plan.chains * self.stage.inner
+        return len(self.stage) * self.totals.plan.chains * max(self.totals.plan.queries, 1)
+
+
+class StreamOptions(TypedDict, total=False):
+    """Options of `stream`, which says what each is."""
+
+    queries: int
+    executor: ExecutorLike
+    tolerance: float | None
+    probs: Sequence[float]
+    quantities: Sequence[str] | None
+    thresholds: Sequence[float] | Mapping[str, Sequence[float]]
+    largest: int
+    correlations: bool
+    sample: int
+    checkpoint: str | Path | None
+    watch: Callable[[Progress], None] | None
+
+
+_DEFAULTS: StreamOptions = {
+    "queries": QUERIES,
+    "executor": None,
+    "tolerance": None,
+    "probs": (0.5, 0.9),
+    "quantities": None,
+    "thresholds": (),
+    "largest": 0,
+    "correlations": False,
+    "sample": 0,
+    "checkpoint": None,
+    "watch": None,
+}
 
 
 @in_float64
 def stream(
-    problem: Problem,
-    draws: int | None = None,
-    seed: int = 0,
-    *,
-    queries: int = QUERIES,
-    executor: ExecutorLike = None,
-    tolerance: float | None = None,
-    probs: Sequence[float] = (0.5, 0.9),
-    quantities: Sequence[str] | None = None,
-    thresholds: Sequence[float] | Mapping[str, Sequence[float]] = (),
-    largest: int = 0,
-    correlations: bool = False,
-    sample: int = 0,
-    checkpoint: str | Path | None = None,
-    watch: Callable[[Standing], None] | None = None,
+    problem: Problem, draws: int | None = None, seed: int = 0, **options: Unpack[StreamOptions]
 ) -> "xr.DataTree":
     """Push any number of draws of the joint prior through the model, in bounded memory.
 
@@ -89,18 +138,19 @@ def stream(
     seed : int
         The same seed and file give the same numbers, whatever the executor.
     queries : int
-        Points for what varies per query, for each epistemic point; with a `tolerance`, those of
-        the first stage.
-    executor : str, distributed.Client or None
+        Points for what varies per query, for each epistemic point (256 where not given); with a
+        `tolerance`, those of the first stage.
+    executor : str, concurrent.futures.Executor, distributed.Client or None
         ``serial``; ``devices`` (all local devices of JAX); ``dask`` (a local cluster for the time
         of the call; in a script under ``if __name__ == "__main__"``), the address of a Dask
-        scheduler such as ``tcp://host:8786``, or a client.
+        scheduler such as ``tcp://host:8786``, a client, or any executor of the standard protocol.
     tolerance : float, optional
         Double the draws until the standard error of each quantile reported is under this share
         of it, or, without `draws`, until more of them would not help; what was not reached is
         among the warnings.
     probs : sequence of float
-        Probabilities of the intervals that are held to the tolerance, beside the median.
+        Probabilities of the intervals that are held to the tolerance, beside the median: 0.5 and
+        0.9 where not given.
     quantities : sequence of str, optional
         Outputs to keep, of which the first is held to the tolerance; all where not given, and
         ``energy_wh`` or the first is held to it.
@@ -111,14 +161,14 @@ def stream(
         How many of the largest values to keep, with the inputs behind each.
     correlations : bool
         Correlate each unknown input's normal score with each output, its logarithm, and their
-        ranks (those of the output as a pilot of 2^17 draws found them).
+        ranks (those of the output as a pilot of 2^17 draws gave them).
     sample : int
         Draws whose inputs are kept, for reports of what the assumptions imply.
     checkpoint : str or Path, optional
         A file that holds the state of the run; where there is one, the run goes on from it, to
         the same result bit for bit.
     watch : callable, optional
-        Called after each block with a `Standing`.
+        Called after each block with a `Progress`.
 
     Returns
     -------
@@ -139,50 +189,82 @@ def stream(
     >>> bool(row.lower < row["median"] < row.upper)
     True
     """
+    for name in options:
+        if name not in _DEFAULTS:
+            hint = nearest(name, _DEFAULTS)
+            raise TypeError(f"stream() got an unexpected keyword argument {name!r}{hint}")
+    given: StreamOptions = {**_DEFAULTS, **options}
     if problem.model.plain is not None:
         text = f"{problem.model.name} is in plain Python, too slow for a stream: use simulate"
         raise InputError.of("<model>", text)
-    named = [problem.quantity(name) for name in quantities or problem.outputs]
-    main = "energy_wh" if not quantities and "energy_wh" in named else named[0]
-    limits = thresholds if isinstance(thresholds, Mapping) else {main: thresholds}
-    goal, wanted = Goal(tolerance, tuple(probs), (main,)), Wanted(limits, largest, correlations)
+    names = [problem.quantity(name) for name in given["quantities"] or problem.outputs]
+    main = "energy_wh" if not given["quantities"] and "energy_wh" in names else names[0]
+    limits = given["thresholds"]
+    thresholds = limits if isinstance(limits, Mapping) else {main: limits}
     check_seed(seed)
-    _check(draws, queries, goal, wanted, named)
-    worker, own = executor_of(executor), queries if problem.varies else 0
-    values = problem.central()
-    central = {name: values[name] for name in named}
+    _check(draws, given, thresholds, names)
+    executor = executor_name(given["executor"])
+    levels = sorted({0.5, *((1 + side * p) / 2 for p in given["probs"] for side in (-1, 1))})
 
-    pilot = fly_pilot(problem, named, seed, own, RANDOMIZATIONS)
+    queries = given["queries"] if problem.varies else 0
+    inputs, values = _pilot(problem, names, seed, queries)
 
-    @lru_cache(maxsize=1)
-    def plan_of(count: int) -> Plan:
-        return make_plan(problem, pilot, seed, count, RANDOMIZATIONS, wanted)
+    def plan_of(queries: int) -> Plan:
+        more = (thresholds, given["largest"], given["correlations"])
+        return _make_plan(problem, values, seed, queries, *more)
 
-    stages = schedule(draws, own, RANDOMIZATIONS, goal)
-    kept = _checkpoint(checkpoint, plan_of(stages[0].queries), stages, goal)
-    run = _Run(plan_of, stages, worker, goal, kept, watch, open_end=draws is None)
-    totals, stage, missed = run.result()
-    return stream_tree(problem, totals, pilot, central, stage, worker.name, missed, wanted, sample)
+    stages = _schedule(draws, queries, given["tolerance"])
+    plan, path = plan_of(queries), given["checkpoint"]
+    name = fingerprint(plan, stages, given["tolerance"], levels, main) if path else ""
+    kept = Checkpoint(Path(path), name) if path else None
+    with opened(given["executor"]) as states:
+        number, done, errors, state = kept.load() if kept else (0, 0, [], {})
+        while True:
+            count, stage = stages[number]
+            plan = plan if count == plan.queries else plan_of(count)
+            state = _all_blocks(
+                plan, number, stage, (done, state), errors, states, kept, given["watch"]
+            )
+            totals = Totals(plan, state)
+            missed, error = _missed(totals, main, levels, given["tolerance"])
+            if not missed or number + 1 == len(stages):
+                break
+            errors = [*errors, error]
+            # A figure that is not a number stays so. One that is 0, or lies in a gap or in a bin
+            # that a stream cannot resolve, keeps its error: 16 times the draws should make that a
+            # quarter or less. An infinite one, of what lies beyond the draws, may become finite
+            # with more. Draws that were asked for are drawn, but for what is not a number.
+            before = errors[-1 - _PATIENCE] if len(errors) > _PATIENCE else math.inf
+            stuck = draws is None and before / 2 < error < math.inf
+            if stuck or math.isnan(error):
+                missed += "; more draws would not help"
+                break
+            # A stage that starts at 0 forgets the draws before it.
+            number, done = number + 1, 0
+            state = state if stages[number][1].start else {}
+    facts: dict[str, str | int] = {
+        "seed": seed,
+        "draws": stage.stop * plan.chains,
+        "executor": executor,
+    }
+    return totals.tree(problem, inputs, facts, missed, thresholds, given["sample"])
 
 
 def _check(
-    draws: int | None, queries: int, goal: Goal, wanted: Wanted, quantities: Sequence[str]
+    draws: int | None,
+    options: StreamOptions,
+    thresholds: Mapping[str, Sequence[float]],
+    names: Sequence[str],
 ) -> None:
     """Refuse what cannot be computed, all at once."""
     # A Sobol' sequence of 32 digits has 2^32 points in each randomization.
     most = RANDOMIZATIONS * 2**32
+    count = 2 * RANDOMIZATIONS if draws is None else draws
+    limits = [limit for each in thresholds.values() for limit in each]
     checks = [
-        *(
-            [partial(check_count, "draws", draws, 2 * RANDOMIZATIONS, most)]
-            if draws is not None
-            else []
-        ),
-        partial(check_count, "queries", queries, 2, 2**20),
-        *(
-            partial(check_threshold, "thresholds", x)
-            for limits in wanted.thresholds.values()
-            for x in limits
-        ),
+        partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
+        partial(check_count, "queries", options["queries"], 2, 2**20),
+        *(partial(check_threshold, "thresholds", limit) for limit in limits),
     ]
     faults: list[Fault] = []
     for check in checks:
@@ -190,94 +272,242 @@ def _check(
             check()
         except InputError as error:
             faults += error.faults
-    rules = (
-        ("largest", wanted.largest >= 0, f"must be 0 or more (got {wanted.largest})"),
-        (
-            "tolerance",
-            goal.tolerance is None or goal.tolerance > 0,
-            f"must be greater than 0 (got {goal.tolerance})",
-        ),
-        (
-            "probs",
-            all(0 < prob < 1 for prob in goal.probs),
-            f"must lie between 0 and 1 (got {', '.join(f'{p:g}' for p in goal.probs)})",
-        ),
-        *(
-            (
-                "thresholds",
-                name in quantities,
-                f"no output {name!r} is kept{nearest(name, quantities)}",
-            )
-            for name in wanted.thresholds
-        ),
-    )
-    faults += [Fault(f"<{name}>", 0, 0, "", text) for name, holds, text in rules if not holds]
+    tolerance, largest, probs = options["tolerance"], options["largest"], options["probs"]
+    texts = {
+        "largest": "" if largest >= 0 else f"must be 0 or more (got {largest})",
+        "tolerance": ""
+        if tolerance is None or tolerance > 0
+        else f"must be greater than 0 (got {tolerance})",
+        "probs": ""
+        if all(0 < prob < 1 for prob in probs)
+        else f"must lie between 0 and 1 (got {', '.join(f'{p:g}' for p in probs)})",
+    }
+    others = [name for name in thresholds if name not in names]
+    wrong = [(name, text) for name, text in texts.items() if text]
+    wrong += [("thresholds", f"no output {n!r} is kept{nearest(n, names)}") for n in others]
+    faults += [Fault(f"<{name}>", 0, 0, "", text) for name, text in wrong]
     if faults:
         raise InputError(faults)
 
 
-def _checkpoint(
-    path: str | Path | None, plan: Plan, stages: Sequence[Stage], goal: Goal
-) -> Checkpoint | None:
-    return Checkpoint(Path(path), fingerprint(plan, stages, goal)) if path else None
+def _schedule(draws: int | None, queries: int, tolerance: float | None) -> Stages:
+    """Queries and draws of each chain, by stage: as many as a tolerance takes, else one.
+
+    Each doubles the draws of the one before. Where something varies per query, its points are the
+    same for all draws of a chain, and their error does not shrink with draws: every other stage
+    starts anew with four times as many (new numbers of queries cost a compilation).
+    """
+    nested = queries > 0
+    most = math.ceil((draws or (_DRAWS if tolerance is None else _MOST)[nested]) / RANDOMIZATIONS)
+    if tolerance is None:
+        return [(queries, range(most))]
+    stages = [(queries, range(min(_FIRST[nested] // RANDOMIZATIONS, most)))]
+    while stages[-1][1].stop < most:
+        count, last = stages[-1]
+        anew = nested and len(stages) % 2 == 0 and count < _MOST_QUERIES
+        draws_of_chain = range(0 if anew else last.stop, min(2 * last.stop, most))
+        stages.append((min(4 * count, _MOST_QUERIES) if anew else count, draws_of_chain))
+    return stages
 
 
-@dataclass
-class _Run:
-    """One call of `stream`."""
+def _pilot(
+    problem: Problem, names: Sequence[str], seed: int, queries: int
+) -> tuple[Columns, dict[Column, Floats]]:
+    """Evaluate the first draws of each chain, by the code that is compiled for every problem.
 
-    plan_of: Callable[[int], Plan]
-    stages: Sequence[Stage]
-    executor: Executor
-    goal: Goal
-    checkpoint: Checkpoint | None
-    watch: Callable[[Standing], None] | None
-    open_end: bool
-    saved_at: float = 0.0
+    Inputs, shape (draws,), and each statistic of each output: shape (chain, draw, query).
+    """
+    each = max(min(queries, _PILOT_QUERIES), 1)
+    count = _PILOT[queries > 0] // (RANDOMIZATIONS * each)
+    points = [points_of(problem, count, each, seed, chain) for chain in range(RANDOMIZATIONS)]
+    pairs = [
+        {
+            **{name: np.repeat(scores, each) for name, scores in chain.outer.items()},
+            **{name: np.tile(scores, count) for name, scores in chain.inner.items()},
+        }
+        for chain in points
+    ]
+    scores = {name: np.concatenate([pair[name] for pair in pairs]) for name in pairs[0]}
+    shape = (RANDOMIZATIONS, count, each)
+    scores = scores or {"": np.zeros(math.prod(shape))}  # where nothing is uncertain
+    inputs, outputs = each_point(problem.joint, problem.model, scores)
+    values: dict[Column, Floats] = {}
+    for name in names:
+        values[Column(name, "query")] = rows = outputs[name].reshape(shape)
+        if queries:
+            values[Column(name, "typical")] = np.median(rows, -1, keepdims=True)
+            values[Column(name, "mean")] = rows.mean(-1, keepdims=True)
+    return inputs, values
 
-    def result(self) -> tuple[Totals, Stage, str]:
-        """Go through the stages until the goal is met; say by how much it is missed."""
-        with self.executor:
-            return self._all_stages(self.checkpoint.load() if self.checkpoint else Position())
 
-    def _all_stages(self, position: Position) -> tuple[Totals, Stage, str]:
-        for number, stage in enumerate(self.stages[position.stage :], position.stage):
-            plan = self.plan_of(stage.queries)
-            position = self._through(plan, stage, position)
-            totals = Totals(plan, position.state)
-            missed, following = self.goal.missed(totals), self.stages[number + 1 : number + 2]
-            if not missed or not following:
-                break
-            errors = (*position.errors, self.goal.worst(totals))
-            # Draws that were asked for are drawn, but not for what is not a number.
-            if in_vain(errors if self.open_end else errors[-1:]):
-                missed += "; more draws would not help"
-                break
-            position = Position(number + 1, 0, position.state if following[0].start else {}, errors)
-        return totals, stage, missed
+def _make_plan(
+    problem: Problem,
+    pilot: Mapping[Column, Floats],
+    seed: int,
+    queries: int,
+    thresholds: Mapping[str, Sequence[float]],
+    largest: int,
+    correlations: bool,
+) -> Plan:
+    """Plan the draws of a pilot's quantities; `queries` is 0 where nothing varies per query."""
+    units: dict[str, float] = {}
+    for name in dict.fromkeys(column.quantity for column in pilot):
+        sample = np.concatenate([v.ravel() for c, v in pilot.items() if c.quantity == name])
+        sizes = np.abs(sample[np.isfinite(sample) & (sample != 0)])
+        units[name] = unit_near(float(np.median(sizes)) if len(sizes) else 1.0)
+    scales: dict[Column, Scale] = {}
+    centers: dict[Column, float] = {}
+    atoms: dict[Column, Floats] = {}
+    for column, sample in pilot.items():
+        values = sample / units[column.quantity]
+        scales[column] = Scale.of_sample(values)
+        finite = np.sort(values[np.isfinite(values)])
+        centers[column] = float(finite[len(finite) // 2]) if len(finite) else 0.0
+        if len(repeated := _atoms(values)):
+            atoms[column] = repeated
+    outer, inner = _tables(problem)
+    places = problem.joint.coordinates(varies=False) | problem.joint.coordinates(varies=True)
+    net, inner_net = (
+        digital_net(
+            {name: places[name] for name in tables.names},
+            seed=seed,
+            randomizations=range(RANDOMIZATIONS),
+        )
+        for tables in (outer, inner)
+    )
+    # A power of two, for about as many values as fit near the processor, and no more than the
+    # first stage of a tolerance has: the next goes on at a multiple of them.
+    fitting = min(_BATCH, _VALUES // max(len(outer.names), 1)) / (max(queries, 1) * RANDOMIZATIONS)
+    most = min(fitting, _FIRST[queries > 0] // RANDOMIZATIONS)
+    plan = Plan(
+        joint=problem.joint,
+        outer=outer,
+        inner=inner,
+        nets=(net, inner_net),
+        units=dict(units),
+        reducers=(Counts(scales), Moments(centers), *([Atoms(atoms)] if atoms else [])),
+        model=problem.model,
+        queries=queries,
+        rows=int(2 ** np.floor(np.log2(max(most, 1)))),
+    )
+    more: list[Reducer] = []
+    if any(thresholds.values()):
+        more.append(
+            Exceedances(
+                {c: np.array(thresholds.get(c.quantity, ())) / units[c.quantity] for c in pilot}
+            )
+        )
+    if largest:
+        more.append(Tails(largest))
+    if correlations and outer.names:
+        state: State = {}
+        for block in plan.blocks(0, _RANKED[queries > 0]):
+            state = plan.merge(state, run_block(plan, block))
+        ranks: dict[Column, Floats] = {}
+        for column, (start, counts) in state["Counts"].items():
+            sums = np.zeros(BINS)
+            sums[int(start) : int(start) + counts.shape[1]] = counts.sum(0)
+            ranks[column] = (np.cumsum(sums) - sums / 2) / max(sums.sum(), 1)
+        more.append(Correlations(ranks, scales, centers))
+    return replace(plan, reducers=(*plan.reducers, *more))
 
-    def _through(self, plan: Plan, stage: Stage, position: Position) -> Position:
-        """Add up the blocks of a stage that are not yet in."""
-        every = list(blocks(plan, stage.start, stage.stop))
-        todo, done = every[position.done :], sum(block.count for block in every[: position.done])
-        each = stage.inner * plan.chains
-        began, fresh = time.perf_counter(), 0
-        try:
-            for block, state in zip(todo, self.executor.run(plan, todo), strict=True):
-                position = position.after(state)
-                fresh += block.count
-                if time.monotonic() > self.saved_at + _SAVE_EVERY_S:
-                    self._save(position)
-                if self.watch:
-                    seconds, totals = time.perf_counter() - began, Totals(plan, position.state)
-                    told = ((done + fresh) * each, fresh * each)
-                    self.watch(Standing(position.stage, stage, *told, seconds, totals))
-        finally:
-            # Whoever interrupts this keeps what was done.
-            self._save(position)
-        return position
 
-    def _save(self, position: Position) -> None:
-        if self.checkpoint:
-            self.checkpoint.save(position)
-            self.saved_at = time.monotonic()
+@lru_cache(maxsize=16)
+def _tables(problem: Problem) -> tuple[Tables, Tables]:
+    """Of what is unknown, and of what varies; kept, as they cost more than a small run."""
+    outer, inner = (
+        tabulate(problem.joint, tuple(problem.joint.coordinates(varies=varies)))
+        for varies in (False, True)
+    )
+    return outer, inner
+
+
+def _atoms(sample: Floats) -> Floats:
+    """Values that occur more than once, filled up to one of few lengths: each costs a compilation.
+
+    Draws of what has a density never agree to the last digit, unless they share the draw or the
+    query that the value comes from.
+    """
+    chains, count, queries = sample.shape
+    every, place = np.unique(sample, return_inverse=True)
+    rows, columns = (
+        np.broadcast_to(np.arange(chains * size).reshape(shape), sample.shape).ravel()
+        for size, shape in ((count, (chains, count, 1)), (queries, (chains, 1, queries)))
+    )
+    seen = [
+        np.bincount(np.unique(np.stack([place.ravel(), where]), axis=1)[0])
+        for where in ((rows, columns) if queries > 1 else (rows,))
+    ]
+    repeated = every[(np.min(seen, 0) > 1) & np.isfinite(every)]
+    if not len(repeated):
+        return repeated
+    length = 8 ** math.ceil(np.log(max(len(repeated), 8)) / np.log(8))
+    return np.pad(repeated, (0, length - len(repeated)), constant_values=np.inf)
+
+
+def _all_blocks(
+    plan: Plan,
+    number: int,
+    stage: range,
+    reached: tuple[int, State],
+    errors: list[float],
+    states: States,
+    kept: Checkpoint | None,
+    watch: Callable[[Progress], None] | None,
+) -> State:
+    """Add up the blocks of a stage, of which so many are in a state already.
+
+    Both are `reached` in one tuple, so that no interruption leaves half of a step.
+    """
+    blocks = [*plan.blocks(stage.start, stage.stop)]
+    each = plan.chains * max(plan.queries, 1)
+    done = before = sum(map(len, blocks[: reached[0]]))
+    began, saved = time.perf_counter(), 0.0
+    try:
+        for block, state in zip(
+            blocks[reached[0] :], states(plan, blocks[reached[0] :]), strict=True
+        ):
+            reached = reached[0] + 1, plan.merge(reached[1], state)
+            done += len(block)
+            if kept and time.monotonic() > saved + _SAVE_EVERY_S:
+                kept.save(number, reached[0], errors, reached[1])
+                saved = time.monotonic()
+            if watch:
+                seconds, fresh = time.perf_counter() - began, (done - before) * each
+                totals = Totals(plan, reached[1])
+                watch(Progress(number, stage, done * each, fresh, seconds, totals))
+    finally:
+        # Whoever interrupts this keeps what was done.
+        if kept:
+            kept.save(number, reached[0], errors, reached[1])
+    return reached[1]
+
+
+def _missed(
+    totals: Totals, quantity: str, levels: Sequence[float], tolerance: float | None
+) -> tuple[str, float]:
+    """Say how far from the tolerance the worst quantile is, with its error as a share of it.
+
+    The text is empty where all are near enough.
+    """
+    if tolerance is None:
+        return "", 0.0
+    shares: dict[tuple[float, Column], float] = {}
+    for column in totals.columns:
+        for level in levels if column.quantity == quantity else ():
+            value, error = totals.quantile(column, level)
+            if error == 0 or math.isnan(value):
+                shares[level, column] = 0 * value
+            else:  # more than any other for what is 0 and not exact
+                shares[level, column] = error / abs(value) if value else max(error, _OF_ZERO)
+    missed = [place for place, share in shares.items() if not share <= tolerance]
+    if not missed:
+        return "", 0.0
+    level, column = max(missed, key=lambda place: (math.isnan(shares[place]), shares[place]))
+    share = shares[level, column]
+    text = f"{100 * share:.2g} % of it" if share < _OF_ZERO else "not known next to it"
+    return (
+        f"the tolerance of {100 * tolerance:g} % is not reached for {len(missed)} of "
+        f"{len(shares)} quantiles: the standard error of the {100 * level:g} % quantile of "
+        f"{column.quantity} ({column.statistic}) is {text}"
+    ), share

@@ -1,8 +1,9 @@
-"""What the states of a stream say, in the units of each quantity."""
+"""What the states of a stream say, in the units of each quantity, and how a result holds it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -10,63 +11,76 @@ from uncertainty.arrays import Floats, Integers
 from uncertainty.problem import Columns, Problem, each_point
 from uncertainty.results import (
     ENDS,
+    MOMENTS,
     NOT_FINITE,
+    STATISTICS,
     Estimate,
     Ogive,
     Scale,
     Sketch,
+    build_tree,
     edges,
     ogive_quantile,
     places_of,
+    provenance,
     with_atoms,
 )
-from uncertainty.sampling.blocks import Plan
-from uncertainty.sampling.description import is_energy
-from uncertainty.sampling.points import unit_points
-from uncertainty.sampling.reducers import Atoms, Column, Counts, Largest, Moments, State
+from uncertainty.sampling.blocks import SCALES, Atoms, Column, Counts, Moments, Plan, State
+from uncertainty.sampling.description import description, doubts, is_energy, labels, range_texts
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _COARSE = 0.05  # of the draws in one bin: the ends of a 90 % interval may lie in it
 _MANY = 64  # draws: fewer may share a bin by chance
+Group: TypeAlias = dict[str, tuple[Sequence[str], np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all blocks; every part has the chains as its first axis."""
+    """Sums over all blocks; every array has the chains as its first axis."""
 
     plan: Plan
     state: State
 
-    @cached_property
+    @property
     def columns(self) -> list[Column]:
         """Every statistic of every quantity."""
-        return [column for reducer, column in self.state if reducer == "Counts"]
-
-    def has(self, reducer: str) -> bool:
-        """Whether this was kept."""
-        return any(name == reducer for name, _ in self.state)
+        return list(self.state["Counts"])
 
     def main(self, quantity: str) -> Column:
         """Its typical value, or the only one."""
-        typical = Column(quantity, "typical")
-        return typical if typical in self.columns else Column(quantity, "query")
-
-    def unit(self, column: Column) -> float:
-        """The power of two in which the values were counted."""
-        return float(np.asarray(self.plan.work.units[column.quantity]))
-
-    def sketch(self, column: Column) -> Sketch:
-        """Counts of the chains, shape (chain, bins), without what is not finite."""
-        whole = self.state["Counts", column]
-        assert isinstance(whole, Sketch)
-        return Sketch(whole.start, whole.counts[:, : max(NOT_FINITE - whole.start, 0)])
+        return Column(quantity, "typical" if self.plan.queries else "query")
 
     def scale(self, column: Column) -> Scale:
         """Bins of a column, in units of its quantity."""
-        return next(r.scales[column] for r in self.plan.work.reducers if isinstance(r, Counts))
+        return self.plan.reducer(Counts).scales[column]
 
-    def relative_error(self, column: Column) -> float:
-        """Width of its bins, relative to the distance from their origin."""
-        return float(2.0 ** -self.scale(column).digits)
+    def unit(self, column: Column) -> float:
+        """The power of two in which the values were counted."""
+        return float(np.asarray(self.plan.units[column.quantity]))
+
+    def sketch(self, column: Column) -> Sketch:
+        """Counts of the chains, shape (chain, bins), without what is not finite."""
+        start, counts = self.state["Counts"][column]
+        return Sketch(int(start), counts[:, : max(NOT_FINITE - int(start), 0)])
+
+    def cells(self, column: Column, sketch: Sketch | None = None) -> tuple[Floats, Integers]:
+        """Ends of bins in the units of the quantity, and counts of each chain."""
+        sketch = sketch or self.sketch(column)
+        scale, unit = self.scale(column), self.unit(column)
+        with np.errstate(over="ignore"):
+            ends = edges(sketch.start, sketch.stop, scale) * unit
+        if column not in self.state.get("Atoms", {}):
+            return ends, sketch.counts
+        atoms = np.asarray(self.plan.reducer(Atoms).atoms[column])
+        # What fills up the list is infinite, and atoms of no draw are nowhere.
+        places = places_of(atoms, scale) - sketch.start
+        used = np.isfinite(atoms) & (places >= 0) & (places < sketch.counts.shape[1])
+        passed = np.cumsum(self.state["Atoms"][column][0], 1)[:, :-1]
+        return with_atoms(
+            ends, sketch.counts, places[used], atoms[used] * unit, passed[:, np.repeat(used, 2)]
+        )
 
     def together(self, columns: Sequence[Column]) -> tuple[Floats, Integers]:
         """Ends and counts of the bins of several columns, filled up with bins without a width.
@@ -77,34 +91,16 @@ class Totals:
         if all(self.scale(column) == self.scale(columns[0]) for column in columns):
             whole = Sketch.stack(spans)
             spans = [Sketch(whole.start, counts) for counts in whole.counts]
-        cells = [self._cells(column, span) for column, span in zip(columns, spans, strict=True)]
+        cells = [self.cells(column, span) for column, span in zip(columns, spans, strict=True)]
         most = max(len(ends) for ends, _ in cells)
         return (
             np.stack([np.pad(ends, (0, most - len(ends)), "edge") for ends, _ in cells]),
             np.stack([np.pad(c, ((0, 0), (0, most - 1 - c.shape[1]))) for _, c in cells]),
         )
 
-    def _cells(self, column: Column, sketch: Sketch) -> tuple[Floats, Integers]:
-        """Ends of bins in the units of the quantity, and counts of each chain."""
-        scale, unit = self.scale(column), self.unit(column)
-        with np.errstate(over="ignore"):
-            ends = edges(sketch.start, sketch.stop, scale) * unit
-        if ("Atoms", column) not in self.state:
-            return ends, sketch.counts
-        atoms = next(
-            np.asarray(r.atoms[column]) for r in self.plan.work.reducers if isinstance(r, Atoms)
-        )
-        # What fills up the list is infinite, and atoms of no draw are nowhere.
-        places = places_of(atoms, scale) - sketch.start
-        used = np.isfinite(atoms) & (places >= 0) & (places < sketch.counts.shape[1])
-        passed = np.cumsum(self._sums("Atoms", column).astype(np.int64), 1)[:, :-1]
-        return with_atoms(
-            ends, sketch.counts, places[used], atoms[used] * unit, passed[:, np.repeat(used, 2)]
-        )
-
     def ogive(self, column: Column) -> Ogive:
         """Cumulative shares of the chains."""
-        return Ogive.of_counts(*self._cells(column, self.sketch(column)), self.grain(column))
+        return Ogive.of_counts(*self.cells(column), self.grain(column))
 
     def grain(self, column: Column) -> float:
         """Distance between neighboring values on a lattice, in the units of the quantity."""
@@ -112,56 +108,85 @@ class Totals:
 
     def moments(self, column: Column) -> Floats:
         """`MOMENTS` of each chain: shape (chain, 5)."""
-        number, total, squares = self._sums("Moments", column).T
-        center = next(r.centers[column] for r in self.plan.work.reducers if isinstance(r, Moments))
+        number, total, squares = self.state["Moments"][column][0].T
+        center = float(np.asarray(self.plan.reducer(Moments).centers[column]))
         off, unit = total / number, self.unit(column)
         counted = self.sketch(column).counts.sum(1)
         sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * unit
         with np.errstate(over="ignore", under="ignore"):
-            return np.stack(
-                [number, number - counted, (float(np.asarray(center)) + off) * unit, sd**2, sd], 1
-            )
+            return np.stack([number, number - counted, (center + off) * unit, sd**2, sd], 1)
 
     def exceedances(self, column: Column) -> Floats:
         """Share of each chain above each threshold: shape (chain, threshold)."""
-        return self._sums("Exceedances", column) / self._sums("Moments", column)[:, :1]
+        number = self.state["Moments"][column][0][:, :1]
+        return np.asarray(self.state["Exceedances"][column][0] / number)
 
     def correlations(self, column: Column) -> Floats:
         """Correlation of each input with the output: shape (chain, scale, input)."""
-        number, x, y, xx, yy, xy = np.moveaxis(self._sums("Correlations", column), -1, 0)
+        number, x, y, xx, yy, xy = np.moveaxis(self.state["Correlations"][column][0], -1, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = (number * xx - x * x) * (number * yy - y * y)
             return np.asarray((number * xy - x * y) / np.sqrt(spread))
-
-    def _sums(self, reducer: str, column: Column) -> Floats:
-        return np.asarray(self.state[reducer, column], np.float64)
 
     def quantile(self, column: Column, probability: float) -> Estimate:
         """Quantile with its standard error; NaN where a value is not finite."""
         if self.moments(column)[:, 1].any():
             return np.nan, np.nan
-        queries, ogive = self.plan.work.queries, self.ogive(column)
+        queries, ogive = self.plan.queries, self.ogive(column)
         number = ogive.number * self.plan.chains
         if queries and column.statistic == "query":  # each serves all draws of its chain
             number = min(number / queries, queries * self.plan.chains)
         return ogive_quantile(ogive, probability, number)
 
+    def largest(self, column: Column) -> tuple[Floats, Integers, Integers]:
+        """Largest values of all chains, falling, with the chain and the place of each."""
+        values, places = self.state["Tails"][column]
+        chains, _ = np.indices(values.shape)
+        order = np.lexsort((places.ravel(), chains.ravel(), -values.ravel()))[: values.shape[1]]
+        largest = values.ravel()[order] * self.unit(column)
+        return largest, chains.ravel()[order], places.ravel()[order]
+
+    def inputs_behind(self, problem: Problem, column: Column) -> Columns:
+        """Inputs of the largest values: shape (values,) each.
+
+        Queries are at their medians where the statistic is over all of them.
+        """
+        from scipy.special import ndtri
+
+        plan, (_, chains, places) = self.plan, self.largest(column)
+        each = plan.queries if column.statistic == "query" else 0
+        scores: Columns = {}
+        for tables, net, one in ((plan.outer, plan.nets[0], 0), (plan.inner, plan.nets[1], 1)):
+            at = [divmod(int(place), each)[one] if each else int(place) for place in places]
+            points = np.stack(
+                [net.points(int(chain), 1, i)[:, 0] for chain, i in zip(chains, at, strict=True)], 1
+            )
+            known = ndtri(points) if each or not one else np.zeros(points.shape)
+            scores |= dict(zip(tables.names, known, strict=True))
+        scores = scores or {"": np.zeros(len(places))}  # where nothing is uncertain
+        return each_point(problem.joint, problem.model, scores)[0]
+
     def warnings(self, problem: Problem) -> Iterator[str]:
         """Say what share of the draws is impossible, and what the bins cannot tell."""
         for column in self.columns:
-            moments = self.moments(column)
-            number, bad = moments[:, :2].sum(0)
+            number, bad = self.moments(column)[:, :2].sum(0)
             if column.statistic == "query":
+                ends, counts = self.cells(column)
                 energy = is_energy(problem, column.quantity)
-                wrong = bad + (self._negative(column) if energy else 0)
+                negative = counts[:, (ends[:-1] < 0) & (ends[1:] <= 0)].sum()
+                wrong = bad + (negative if energy else 0)
                 if wrong:
                     kind = "not finite or negative" if energy else "not finite"
                     yield f"{column.quantity} is {kind} for {wrong / number:.3g} of the draws"
-                beyond = self._beyond(column) / number
+                # Values too large for the sketch, but for those that repeat.
+                beyond = counts[:, np.isinf(np.diff(ends))].sum()
                 if beyond:
+                    scale = self.scale(column)
+                    last = edges(ENDS[1], NOT_FINITE, Scale(0.0, scale.unit, scale.digits))[0]
                     yield (
-                        f"{column.quantity} is over {self._farthest(column):.2g} in size for "
-                        f"{beyond:.3g} of the draws, and quantiles among these are not known"
+                        f"{column.quantity} is over {last * self.unit(column):.2g} in size for "
+                        f"{beyond / number:.3g} of the draws, and quantiles among these are not "
+                        "known"
                     )
             if not bad:
                 yield from self._unresolved(column)
@@ -183,57 +208,108 @@ class Totals:
                 "draws (up to 2^20 of them, without --tolerance, --executor and --checkpoint)"
             )
 
-    def _farthest(self, column: Column) -> float:
-        """Distance from the origin at which the last bin begins."""
-        scale = self.scale(column)
-        whole = Scale(0.0, scale.unit, scale.digits)
-        return float(edges(ENDS[1], NOT_FINITE, whole)[0]) * self.unit(column)
+    def tree(
+        self,
+        problem: Problem,
+        pilot: Columns,
+        facts: Mapping[str, str | int],
+        missed: str,
+        thresholds: Mapping[str, Sequence[float]],
+        sample: int,
+    ) -> "xr.DataTree":
+        """Lay out a result.
 
-    def _beyond(self, column: Column) -> int:
-        """Values too large for the sketch, but for those that repeat."""
-        ends, counts = self._cells(column, self.sketch(column))
-        return int(counts[:, np.isinf(np.diff(ends))].sum())
-
-    def _negative(self, column: Column) -> int:
-        ends, counts = self._cells(column, self.sketch(column))
-        return int(counts[:, (ends[:-1] < 0) & (ends[1:] <= 0)].sum())
-
-    def largest(self, column: Column) -> tuple[Floats, Integers, Integers]:
-        """Largest values of all chains, falling, with the chain and the place of each."""
-        kept = self.state["Tails", column]
-        assert isinstance(kept, Largest)
-        chains, _ = np.indices(kept.values.shape)
-        order = np.lexsort((kept.places.ravel(), chains.ravel(), -kept.values.ravel()))
-        first = order[: kept.values.shape[1]]
-        values, places = kept.values.ravel()[first], kept.places.ravel()[first]
-        return values * self.unit(column), chains.ravel()[first], places
-
-    def inputs_behind(self, problem: Problem, column: Column) -> Columns:
-        """Inputs of the largest values: shape (values,) each."""
-        _, chains, places = self.largest(column)
-        scores = [
-            self._scores(int(chain), int(place), column.statistic)
-            for chain, place in zip(chains, places, strict=True)
-        ]
-        joined = {name: np.array([score[name] for score in scores]) for name in scores[0]}
-        return each_point(problem.joint, problem.model, joined)[0]
-
-    def _scores(self, chain: int, place: int, statistic: str) -> Mapping[str, float]:
-        """Scores of one draw; queries at their medians where the statistic is over all of them."""
+        Parameters
+        ----------
+        problem : Problem
+        pilot : mapping of str to array
+            Inputs of the first draws.
+        facts : mapping
+            Attributes beside those that follow from the plan.
+        missed : str
+            By how much the tolerance is missed; empty where it is not.
+        thresholds : mapping of str to sequence of float
+            Those that were counted.
+        sample : int
+            Draws whose inputs are kept.
+        """
         from scipy.special import ndtri
 
-        plan, queries = self.plan, self.plan.work.queries
-        row, query = divmod(place, queries) if statistic == "query" and queries else (place, -1)
-        where = dict(plan.coordinates)
-        scores = {}
-        for tables, number in ((plan.work.outer, row), (plan.work.inner, query)):
-            for name in tables.names:
-                point = unit_points(
-                    {name: where[name]},
-                    1,
-                    seed=plan.seed,
-                    randomization=(row >> 32) * plan.chains + chain,
-                    start=number & 0xFFFFFFFF,
-                )[name][0]
-                scores[name] = float(ndtri(point)) if number >= 0 else 0.0
-        return scores
+        plan, state = self.plan, self.state
+        doubtful, few = range_texts(problem, pilot)
+        warnings = [*self.warnings(problem), *doubts(problem), *doubtful, *filter(None, [missed])]
+        attributes: dict[str, str | int | float] = {
+            **facts,
+            "randomizations": plan.chains,
+            "queries": max(plan.queries, 1),
+            "sketch_relative_error": max(2.0 ** -self.scale(c).digits for c in self.columns),
+            "warnings": json.dumps(warnings),
+            **description(problem, few),
+        }
+        # Inputs that the outputs follow from, with their place among all that are scored.
+        ranked = {
+            name: i for i, name in enumerate(sorted(plan.outer.names)) if name in problem.needed
+        }
+        names = [*dict.fromkeys(column.quantity for column in self.columns)]
+        statistics = STATISTICS if plan.queries else ("query",)
+        sketch, exceedance, correlation, largest, behind = (Group() for _ in range(5))
+        for name in names:
+            columns = [Column(name, statistic) for statistic in statistics]
+            ends, counts = self.together(columns)
+            sketch[name] = (("statistic", "chain", f"{name}_bin"), counts)
+            alike = (ends == ends[0]).all()
+            edge = (f"{name}_edge",)
+            sketch[f"{name}_edges"] = (edge, ends[0]) if alike else (("statistic", *edge), ends)
+            if any(grains := [self.grain(column) for column in columns]):
+                sketch[f"{name}_grain"] = (("statistic",), np.array(grains))
+            moments = np.stack([self.moments(column) for column in columns])
+            sketch[f"{name}_moments"] = (("statistic", "chain", "moment"), moments)
+            if count := len(thresholds.get(name, ())):
+                shares = np.stack([self.exceedances(column)[:, :count] for column in columns])
+                exceedance[name] = (("statistic", "chain", f"{name}_threshold"), shares)
+            if "Correlations" in state:
+                values = np.stack([self.correlations(column) for column in columns])
+                places = [*ranked.values()]
+                correlation[name] = (("statistic", "chain", "scale", "input"), values[..., places])
+            if "Tails" in state:
+                values = np.stack([self.largest(column)[0] for column in columns])
+                largest[name] = (("statistic", "place"), values)
+                inputs = [self.inputs_behind(problem, column) for column in columns]
+                table = [[row[key] for key in problem.assumptions] for row in inputs]
+                behind[name] = (("statistic", "behind", "place"), np.array(table))
+        groups: dict[str, Group] = {
+            "prior": {},
+            "prior_sketch": sketch,
+            "prior_exceedance": exceedance,
+            "prior_correlation": correlation,
+            "prior_largest": largest,
+            "prior_largest_inputs": behind,
+        }
+        if sample:
+            # Inputs of the first draws of each chain.
+            count, scores = -(-sample // plan.chains), Columns()
+            for tables, net in zip((plan.outer, plan.inner), plan.nets, strict=True):
+                points = np.concatenate([net.points(i, count) for i in range(plan.chains)], 1)
+                scores |= dict(zip(tables.names, ndtri(points), strict=True))
+            scores = scores or {"": np.zeros(plan.chains * count)}  # where nothing is uncertain
+            values_of = each_point(problem.joint, problem.model, scores)[0]
+            groups["prior"] = {
+                name: (("chain", "draw"), values_of[name].reshape(plan.chains, -1))
+                for name in problem.assumptions
+            }
+        central = problem.central()
+        kept = {name: group for name, group in groups.items() if group}
+        return build_tree(
+            {"central": {name: central[name] for name in names}, **kept},
+            labels(problem),
+            provenance(**attributes),
+            {
+                "chain": range(plan.chains),
+                "statistic": statistics,
+                "moment": MOMENTS,
+                "scale": SCALES,
+                "input": list(ranked),
+                "behind": list(problem.assumptions),
+                **{f"{name}_threshold": list(limits) for name, limits in thresholds.items()},
+            },
+        )
