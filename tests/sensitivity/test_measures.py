@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 import uncertainty as un
 from uncertainty.sampling.points import unit_points
-from uncertainty.sensitivity.given import METHODS as GIVEN
+from uncertainty.sensitivity.rank import BY_DRAWS
 from uncertainty.sensitivity.sample import Sample
 
 REACH = 1.6448536269514722
@@ -185,7 +185,7 @@ class TestDistancesFromDraws:
                 outputs = [
                     np.sin(a) + 7 * np.sin(b) ** 2 + 0.1 * c**4 * np.sin(a) for a, b, c in angles
                 ]
-            estimates.append(GIVEN[method](Sample(("a", "b", "c"), tuple(each), tuple(outputs))))
+            estimates.append(BY_DRAWS[method](Sample(("a", "b", "c"), tuple(each), tuple(outputs))))
         found = np.array([item.values[method] for item in estimates])
         errors = np.array([item.errors[method] for item in estimates])
         return found, np.sqrt((errors**2).mean(0))

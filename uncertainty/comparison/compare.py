@@ -1,70 +1,164 @@
-"""How much more one takes than the other, and how sure that is."""
+"""How much more one takes than the other, and how sure that is: results side by side."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import Floats
-from uncertainty.comparison.scenarios import Pairs, same_posterior, side_by_side
 from uncertainty.errors import InputError
 from uncertainty.inference import answer, paired_draws
-from uncertainty.problem import Columns, Problem
-from uncertainty.results import STATISTICS, draws_of, group_of, unknown_figures, warnings_of
+from uncertainty.problem import Problem
+from uncertainty.results import (
+    STATISTICS,
+    chance_estimate,
+    draws_of,
+    group_of,
+    independent_draws,
+    is_streamed,
+    main_quantity,
+    quantile_estimate,
+    summarize,
+    unknown_figures,
+    warnings_of,
+)
 from uncertainty.sampling import NESTED_DRAWS, simulate
 
-
-def aligned(problems: Sequence[Problem]) -> list[Problem]:
-    """Give every assumption the same coordinate in all problems, the first one's where it has it.
-
-    Results of `simulate` with one seed then share the points of all assumptions that have one name.
-    """
-    places: dict[str, int] = {}
-    for problem in problems:
-        for node in sorted(problem.joint.nodes, key=lambda node: node.index):
-            places.setdefault(node.name, len(places))
-    return [_moved(problem, places) for problem in problems]
+Draws: TypeAlias = Mapping[str, Floats]
+"""By statistic: draws of a quantity, shape (chain, draw)."""
 
 
-def origin(trees: Sequence[xr.DataTree]) -> dict[str, str | int]:
-    """Attributes that say where a table of several results comes from."""
-    first = trees[0].attrs
-    joined = {
-        key: "; ".join(dict.fromkeys(str(tree.attrs[key]) for tree in trees))
-        for key in ("priors", "priors_sha256")
-    }
-    return {**joined, "seed": int(first["seed"]), "versions": str(first["versions"])}
+def summarize_scenarios(
+    trees: Mapping[str, xr.DataTree], prob: float = 0.9, *, quantity: str | None = None
+) -> xr.Dataset:
+    """Summarize one quantity in several scenarios of a file.
 
+    Parameters
+    ----------
+    trees : mapping of str to xarray.DataTree
+        From `simulate` or `infer`, with the same seed and number of draws: their points are then
+        the same (common random numbers), so that ratios are free of what the scenarios share.
+    prob : float
+        Probability that the intervals (equal tails) hold.
+    quantity : str, optional
+        An output; the only one, or ``energy_wh``, where not given.
 
-def _moved(problem: Problem, places: Mapping[str, int]) -> Problem:
-    nodes = tuple(replace(node, index=places[node.name]) for node in problem.joint.nodes)
-    return replace(problem, joint=replace(problem.joint, nodes=nodes))
-
-
-def common_quantity(problems: Mapping[str, Problem], quantity: str | None) -> str:
-    """Choose an output that all problems give, at one boundary and in one unit.
+    Returns
+    -------
+    xarray.Dataset
+        The variables of `summarize` over ``scenario`` and ``statistic``; ``ratio_median``,
+        ``ratio_lower``, ``ratio_upper`` of the ratio to the first scenario, point by point (NaN
+        where a value is not above 0); ``difference_median`` and so on of the difference; and
+        ``chance_above``, the probability that it is above the first. Each has its Monte Carlo
+        standard error ``mcse_...``. NaN where the points are not the same.
 
     Raises
     ------
     InputError
-        If there is none: numbers at different boundaries are never compared.
+        If there are no trees, or `prob` is no probability.
+
+    Examples
+    --------
+    >>> import uncertainty as un
+    >>> scenarios = {"as stated": None, "long_input": "long_input"}
+    >>> problems = {k: un.build_problem("gpt-4o", scenario=s) for k, s in scenarios.items()}
+    >>> trees = {name: un.simulate(problem, draws=512) for name, problem in problems.items()}
+    >>> table = summarize_scenarios(trees)
+    >>> bool(table["ratio_median"].sel(scenario="long_input", statistic="typical") > 1)
+    True
     """
-    first, *others = problems.items()
-    name = first[1].quantity(quantity)
-    chosen = first[1].outputs[name]
-    for label, problem in others:
-        found = problem.outputs.get(name)
-        if found is None:
-            raise InputError.of("<quantity>", f"{label} gives no {name!r}, which {first[0]} gives")
-        if (found.unit, found.boundary) != (chosen.unit, chosen.boundary):
-            text = (
-                f"{name} is in {chosen.unit} at {chosen.boundary or 'no boundary'} in {first[0]}, "
-                f"in {found.unit} at {found.boundary or 'no boundary'} in {label}"
-            )
-            raise InputError.of("<quantity>", text)
-    return name
+    if not trees:
+        raise InputError.of("<scenarios>", "give at least one result")
+    first = next(iter(trees.values()))
+    name = main_quantity(first, quantity)
+    draws = [
+        {s: draws_of(tree, name, s) for s in STATISTICS} if _same_points(tree, first) else None
+        for tree in trees.values()
+    ]
+    return _side_by_side(trees, name, prob, draws)
+
+
+def _same_points(tree: xr.DataTree, first: xr.DataTree) -> bool:
+    """Whether two results share the points of what they have in common."""
+    if is_streamed(tree) or is_streamed(first):
+        return False
+    if group_of(tree) != group_of(first) or tree.attrs["seed"] != first.attrs["seed"]:
+        return False
+    if group_of(tree) == "posterior":
+        return _same_posterior(tree, first)
+    shapes = [draws_of(t, main_quantity(t), "query").shape for t in (tree, first)]
+    return shapes[0] == shapes[1]
+
+
+def _same_posterior(tree: xr.DataTree, other: xr.DataTree) -> bool:
+    """Whether chains of two posteriors are the same to the last bit."""
+    moved = [json.loads(str(t.attrs["updated"])) for t in (tree, other)]
+    scores = [t["unconstrained_posterior"].dataset for t in (tree, other)]
+    return sorted(moved[0]) == sorted(moved[1]) and all(
+        np.array_equal(scores[0][name].values, scores[1][name].values) for name in moved[0]
+    )
+
+
+def _side_by_side(
+    trees: Mapping[str, xr.DataTree], name: str, prob: float, draws: Sequence[Draws | None]
+) -> xr.Dataset:
+    """Summarize each result, and relate it to the first where their draws go together."""
+    first = next(iter(trees.values()))
+    tables = [summarize(tree, prob, quantities=[name]).isel(quantity=0) for tree in trees.values()]
+    index = xr.Variable("scenario", list(trees))
+    result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
+    result.attrs.pop("group", None)
+    result["group"] = "scenario", [group_of(tree) for tree in trees.values()]
+    missing: Floats = np.full((2, 1), np.nan)
+    rows = []
+    for tree, columns in zip(trees.values(), draws, strict=True):
+        cells = []
+        for s in STATISTICS:
+            pair, number = (missing, missing), np.inf
+            if columns is not None and draws[0] is not None:
+                pair = columns[s], draws[0][s]
+                # The draws of the less certain one say how many are worth an independent one.
+                number = min(independent_draws(t, name, s, group_of(t)) for t in (tree, first))
+            cells.append(dict(_relation(*pair, number, prob)))
+        rows.append(cells)
+    for key in rows[0][0]:
+        values = np.array([[cell[key] for cell in row] for row in rows])
+        result[key] = (("scenario", "statistic"), values)
+    result["median"].attrs |= first["central"][name].attrs
+    result.attrs |= {"quantity": name, "prob": prob, "kind": "eti"}
+    titles = {str(tree.attrs["title"]) for tree in trees.values()}
+    if len(titles) == 1:  # scenarios of one file
+        result.attrs["subject"] = titles.pop()
+    return result
+
+
+def _relation(
+    draws: Floats, first: Floats, number: float, prob: float
+) -> Iterator[tuple[str, float]]:
+    """Ratio, difference and chance of more; `number` of the draws are worth an independent one."""
+    missing = np.full((2, 1), np.nan)
+    usable = bool((draws > 0).all() and (first > 0).all())
+    relations = {"ratio": draws / first if usable else missing, "difference": draws - first}
+    number = number if np.isinf(number) else min(number, draws.size)  # where nothing is uncertain
+    levels = {"median": 0.5, "lower": (1 - prob) / 2, "upper": (1 + prob) / 2}
+    for kind, values in relations.items():
+        for key, level in levels.items():
+            figure, error = np.nan, np.nan
+            if not np.isnan(values).any():
+                figure, error = quantile_estimate(values, level, None, number)
+            yield f"{kind}_{key}", figure
+            yield f"mcse_{kind}_{key}", error
+    chance, error = np.nan, np.nan
+    # Of what is not a number, no one can say whether it is above.
+    if not np.isnan(draws + first).any():
+        chance, error = chance_estimate((draws > first).mean(-1), number)
+        # What agrees draw by draw is known to.
+        error = 0.0 if np.array_equal(draws, first) else error
+    yield "chance_above", chance
+    yield "mcse_chance_above", error
 
 
 def compare(
@@ -147,19 +241,21 @@ def relate(
         As in `compare`.
     """
     learned = any(group_of(tree) == "posterior" for tree in trees.values())
-    pairs, how = (
+    columns, pairing = (
         _of_posteriors(problems, trees, quantity, seed)
         if learned
         else _of_priors(problems, trees, quantity, draws, seed)
     )
-    table = side_by_side(trees, quantity, prob, pairs)
-    shown = ("median", "lower", "upper")
+    table = _side_by_side(trees, quantity, prob, columns)
     doubts = [
         f"{label}: {text}"
         for label, tree in trees.items()
-        for text in [*warnings_of(tree), *unknown_figures(table.sel(scenario=label), shown)]
+        for text in [
+            *warnings_of(tree),
+            *unknown_figures(table.sel(scenario=label), ("median", "lower", "upper")),
+        ]
     ]
-    facts = {"warnings": json.dumps(doubts), "pairing": how}
+    facts = {"warnings": json.dumps(doubts), "pairing": pairing}
     table.attrs |= {**origin(list(trees.values())), **facts}
     return table
 
@@ -170,18 +266,18 @@ def _of_priors(
     quantity: str,
     draws: int | None,
     seed: int,
-) -> tuple[list[Pairs], str]:
+) -> tuple[list[Draws], str]:
     """Draws at common points: those at hand, where the points are common already."""
     nested = {problem.varies for problem in problems.values()}
     count = draws or (NESTED_DRAWS if nested == {True, False} else None)
-    own = []
+    columns = list[Draws]()
     moved = aligned(list(problems.values()))
     for problem, at_common, tree in zip(problems.values(), moved, trees.values(), strict=True):
         places = [{n.name: n.index for n in p.joint.nodes} for p in (problem, at_common)]
         kept = count == draws and places[0] == places[1]
         common = tree if kept else simulate(at_common, count, seed)
-        own.append({s: draws_of(common, quantity, s) for s in STATISTICS})
-    return _with_first(own), "All are computed at the same points, so that what they share cancels."
+        columns.append({s: draws_of(common, quantity, s) for s in STATISTICS})
+    return columns, "All are computed at the same points, so that what they share cancels."
 
 
 def _of_posteriors(
@@ -189,48 +285,87 @@ def _of_posteriors(
     trees: Mapping[str, xr.DataTree],
     quantity: str,
     seed: int,
-) -> tuple[list[Pairs], str]:
+) -> tuple[list[Draws], str]:
     """Draws at the scores of a posterior: what evidence has not moved is shared by name."""
-    labels = list(trees)
-    reference = next(label for label in labels if group_of(trees[label]) == "posterior")
+    reference = next(label for label in trees if group_of(trees[label]) == "posterior")
     chains, each = (int(trees[reference].attrs[f"posterior_{k}"]) for k in ("chains", "draws"))
-    own, apart, alone = list[dict[str, Floats]](), list[str](), list[str]()
+    columns, apart, alone = list[Draws](), list[str](), list[str]()
     for label, tree in trees.items():
-        learned = group_of(tree) == "posterior"
-        if learned and same_posterior(tree, trees[reference]):
-            own.append({s: draws_of(tree, quantity, s) for s in STATISTICS})
+        if group_of(tree) != "posterior":
+            alone.append(label)
+            columns.append(paired_draws(problems[label], quantity, {}, chains, each, seed))
             continue
-        (apart if learned else alone).append(label)
-        known = _shifted(tree, len(apart), chains) if learned else {}
-        problem = problems[label].new_system if learned else problems[label]
-        own.append(paired_draws(problem, quantity, known, chains, each, seed))
-    said = ["What evidence has not moved is drawn alike in all, so that it cancels."]
+        if _same_posterior(tree, trees[reference]):
+            columns.append({s: draws_of(tree, quantity, s) for s in STATISTICS})
+            continue
+        apart.append(label)
+        # Two posteriors sampled with one seed share their random numbers: side by side their draws
+        # would go together as if they knew of one another. Each chain takes the place of another.
+        known, scores = dict[str, Floats](), tree["unconstrained_posterior"].dataset
+        for name in json.loads(str(tree.attrs["updated"])):
+            moved = np.roll(np.asarray(scores[name].values), len(apart) % chains or 1, axis=0)
+            known[str(name)] = np.roll(moved, len(apart) // chains, axis=1).ravel()
+        system = problems[label].new_system
+        columns.append(paired_draws(system, quantity, known, chains, each, seed))
+    texts = ["What evidence has not moved is drawn alike in all, so that it cancels."]
     if apart:
-        said.append(
+        texts.append(
             f"The posterior of {' and '.join(apart)} is another one than that of {reference}: "
             "what evidence has moved is paired at random, as two unknowns."
         )
     if alone:
-        said.append(
+        texts.append(
             f"{' and '.join(alone)}: a prior, without evidence; what evidence has moved in "
             f"{reference} is another unknown there."
         )
-    return _with_first(own), " ".join(said)
+    return columns, " ".join(texts)
 
 
-def _with_first(own: Sequence[Mapping[str, Floats]]) -> list[Pairs]:
-    return [{s: (found[s], own[0][s]) for s in STATISTICS} for found in own]
+def aligned(problems: Sequence[Problem]) -> list[Problem]:
+    """Give every assumption the same coordinate in all problems, the first one's where it has it.
 
-
-def _shifted(tree: xr.DataTree, chains: int, count: int) -> Columns:
-    """Scores that evidence has moved, each chain in the place of another.
-
-    Two posteriors sampled with one seed share their random numbers: side by side their draws would
-    go together as if they knew of one another.
+    Results of `simulate` with one seed then share the points of all assumptions that have one name.
     """
-    scores = tree["unconstrained_posterior"].dataset
-    found: Columns = {}
-    for name in json.loads(str(tree.attrs["updated"])):
-        moved = np.roll(np.asarray(scores[name].values), chains % count or 1, axis=0)
-        found[str(name)] = np.roll(moved, chains // count, axis=1).ravel()
-    return found
+    places: dict[str, int] = {}
+    for problem in problems:
+        for node in sorted(problem.joint.nodes, key=lambda node: node.index):
+            places.setdefault(node.name, len(places))
+    moved = []
+    for problem in problems:
+        nodes = tuple(replace(node, index=places[node.name]) for node in problem.joint.nodes)
+        moved.append(replace(problem, joint=replace(problem.joint, nodes=nodes)))
+    return moved
+
+
+def origin(trees: Sequence[xr.DataTree]) -> dict[str, str | int]:
+    """Attributes that say where a table of several results comes from."""
+    first = trees[0].attrs
+    joined = {
+        key: "; ".join(dict.fromkeys(str(tree.attrs[key]) for tree in trees))
+        for key in ("priors", "priors_sha256")
+    }
+    return {**joined, "seed": int(first["seed"]), "versions": str(first["versions"])}
+
+
+def common_quantity(problems: Mapping[str, Problem], quantity: str | None) -> str:
+    """Choose an output that all problems give, at one boundary and in one unit.
+
+    Raises
+    ------
+    InputError
+        If there is none: numbers at different boundaries are never compared.
+    """
+    first, *others = problems.items()
+    name = first[1].quantity(quantity)
+    chosen = first[1].outputs[name]
+    for label, problem in others:
+        output = problem.outputs.get(name)
+        if output is None:
+            raise InputError.of("<quantity>", f"{label} gives no {name!r}, which {first[0]} gives")
+        if (output.unit, output.boundary) != (chosen.unit, chosen.boundary):
+            text = (
+                f"{name} is in {chosen.unit} at {chosen.boundary or 'no boundary'} in {first[0]}, "
+                f"in {output.unit} at {output.boundary or 'no boundary'} in {label}"
+            )
+            raise InputError.of("<quantity>", text)
+    return name

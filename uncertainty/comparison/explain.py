@@ -23,185 +23,13 @@ from uncertainty.results import STATISTICS, quantile, quantile_estimate, standar
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 
 MODEL, CORRELATIONS = "model", "correlations"
-OTHERS = "other:"
-"""Marks the scores of the second problem that the first does not share."""
-_STATIC = {"static": True}
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Mixed:
-    """Two problems, and what can be swapped between them.
-
-    Attributes
-    ----------
-    joints : tuple of Joint
-        Of the first and the second, at common coordinates.
-    models : tuple of EnergyModel
-    order : tuple of str
-        Every name after what it needs in either.
-    players : tuple of (str, tuple of str)
-        What is swapped together, by name.
-    absent : tuple of (str, two frozensets)
-        Of players that one file leaves to the model: the inputs withheld, unswapped and swapped.
-    """
-
-    joints: tuple[Joint, Joint]
-    models: tuple[EnergyModel, EnergyModel] = field(metadata=_STATIC)
-    order: tuple[str, ...] = field(metadata=_STATIC)
-    players: tuple[tuple[str, tuple[str, ...]], ...] = field(metadata=_STATIC)
-    absent: tuple[tuple[str, tuple[frozenset[str], frozenset[str]]], ...] = field(metadata=_STATIC)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Players in the order of the switches."""
-        return tuple(name for name, _ in self.players)
-
-    def withheld(self, swapped: Iterable[str]) -> frozenset[str]:
-        """Inputs that the model is not told when these players are swapped."""
-        chosen = set(swapped)
-        return frozenset().union(*(pair[name in chosen] for name, pair in self.absent))
-
-    def outputs(
-        self, switches: Array, scores: Scores, withheld: frozenset[str], quantity: str
-    ) -> Array:
-        """One output at one point: `scores` by name, those of the second file's own marked."""
-        by_player = dict(zip(self.names, switches, strict=True))
-        own = [_own_scores(joint, scores, second) for second, joint in enumerate(self.joints)]
-        correlated = [joint.correlate(s) for joint, s in zip(self.joints, own, strict=True)]
-        if CORRELATIONS in by_player:
-            both = correlated[0].keys() & correlated[1].keys()
-            swapped = by_player[CORRELATIONS]
-            chosen = {n: jnp.where(swapped, correlated[1][n], correlated[0][n]) for n in both}
-            correlated = [{**scores, **chosen} for scores in correlated]
-        values = self._values(by_player, correlated)
-        first, second = (_told(model, values, withheld)[quantity] for model in self.models)
-        return jnp.where(by_player[MODEL], second, first) if MODEL in by_player else first
-
-    def _values(
-        self, switches: Mapping[str, Array], scores: list[dict[str, Array]]
-    ) -> dict[str, Array]:
-        owner = {name: player for player, names in self.players for name in names}
-        nodes = [{node.name: node for node in joint.nodes} for joint in self.joints]
-        values: dict[str, Array] = {}
-        for name in self.order:
-            found = [
-                own[name].value(score, values)
-                for own, score in zip(nodes, scores, strict=True)
-                if name in own
-            ]
-            swapped = switches.get(owner.get(name, ""), jnp.zeros((), bool))
-            values[name] = jnp.where(swapped, found[-1], found[0])
-        return values
-
-
-def _told(
-    model: EnergyModel, values: Mapping[str, Array], withheld: frozenset[str]
-) -> dict[str, Array]:
-    """Outputs of a model that is not told some of what it can do without."""
-    hidden = withheld - {*model.required}
-    return model({name: value for name, value in values.items() if name not in hidden})
-
-
-def _own_scores(joint: Joint, scores: Scores, second: int) -> dict[str, Array]:
-    """Scores of one problem: marked ones are of what varies in it alone."""
-    names = [node.name for node in joint.nodes if node.uncertain]
-    marked = [f"{OTHERS}{name}" if second else name for name in names]
-    return {
-        name: scores[mark if mark in scores else name]
-        for name, mark in zip(names, marked, strict=True)
-    }
-
-
-def mix(first: Problem, second: Problem) -> Mixed:
-    """Find what differs between two problems at common coordinates.
-
-    Raises
-    ------
-    InputError
-        If assumptions need one another in a circle once some are swapped.
-    """
-    here, there = first.assumptions, second.assumptions
-    same_model = _same(first.model, second.model)
-    told = _left_to_the_model(first, second)
-    used = first.used | second.used
-    changed = [n for n in here if n in there and n in used and not _alike(here[n], there[n])]
-    grouped = {name for pair in told.values() for names in pair for name in names}
-    players: dict[str, tuple[str, ...]] = {n: (n,) for n in changed if n not in grouped}
-    players |= {player: tuple(n for n in pair[0] | pair[1]) for player, pair in told.items()}
-    players |= {} if same_model else {MODEL: ()}
-    if _blocks(first.joint) != _blocks(second.joint):
-        players[CORRELATIONS] = ()
-    return Mixed(
-        joints=(first.joint, second.joint),
-        models=(first.model, second.model),
-        order=_order(here, there),
-        players=tuple(players.items()),
-        absent=tuple(told.items()),
-    )
-
-
-def _same(one: EnergyModel, other: EnergyModel) -> bool:
-    """Tell models of ours by their names, and a user's functions by what they are."""
-    return one.function is other.function or bool(one.outputs and one.name == other.name)
-
-
-def _alike(one: Assumption, other: Assumption) -> bool:
-    keys = ("law", "expression", "low", "high", "varies")
-    return all(getattr(one, key) == getattr(other, key) for key in keys)
-
-
-def _left_to_the_model(
-    first: Problem, second: Problem
-) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-    """Inputs that one file states and the other leaves to the model: withheld, by player.
-
-    What only one of two models takes goes with the model.
-    """
-    used = [
-        {name for name in p.model.used(p.assumptions) if other.model.used([name])}
-        for p, other in ((first, second), (second, first))
-    ]
-    stated = [first.assumptions.keys(), second.assumptions.keys()]
-    one_sided = {n for n in used[0] | used[1] if (n in stated[0]) != (n in stated[1])}
-    found = {
-        name: (frozenset({name} - used[0]), frozenset({name} - used[1]))
-        for name in sorted(one_sided)
-    }
-    ways = {name for group in ALTERNATIVES for name in group}
-    if one_sided & ways:
-        found = {name: pair for name, pair in found.items() if name not in ways}
-        every = (used[0] | used[1]) & ways
-        found["overhead"] = (frozenset(every - used[0]), frozenset(every - used[1]))
-    return found
-
-
-def _blocks(joint: Joint) -> list[tuple[tuple[str, ...], list[float]]]:
-    return sorted((block.names, _flat(block.factor)) for block in joint.blocks)
-
-
-def _flat(factor: object) -> list[float]:
-    return [float(x) for x in jnp.asarray(factor).ravel()]
-
-
-def _order(here: Mapping[str, Assumption], there: Mapping[str, Assumption]) -> tuple[str, ...]:
-    both: dict[str, set[str]] = {}
-    for assumptions in (here, there):
-        for name, item in assumptions.items():
-            both.setdefault(name, set()).update(item.needs)
-    try:
-        return tuple(TopologicalSorter(both).static_order())
-    except CycleError as error:
-        around = " needs ".join(reversed(error.args[1]))
-        raise InputError.of(
-            "<explain>", f"swapped assumptions need one another: {around}"
-        ) from error
-
-
+EVIDENCE = "evidence"
+"""The part of what evidence moves: swaps are those of the prior."""
+_OTHERS = "other:"  # marks the scores of the second problem that the first does not share
 _DRAWS, _QUERIES = 2**10, 2**6
-_EXACT = 12
+_EXACT = 12  # swaps: 4096 subsets of them are as many as there is time for
 _ORDERS = 256
-_WHICH = ("first", "second")
+_STATIC = {"static": True}
 
 
 @in_float64
@@ -268,10 +96,162 @@ def explain(
     name = common_quantity({"the first": first, "the second": second}, quantity)
     require_known("statistic", statistic, STATISTICS)
     sides = aligned([first, second])
-    game = _Game(mix(*sides), *_points(sides, draws, seed), name, statistic)
-    parts, order_errors, method = _shares(game, seed)
+    game = _Game(_mix(*sides), *_points(sides, draws, seed), name, statistic)
+    names = game.mixed.names
+    if len(names) <= _EXACT:
+        parts = np.array([game.exact_share(player) for player in names])
+        order_errors, method = np.zeros(len(names)), "exact, over all subsets"
+    else:
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(len(names)) for _ in range(_ORDERS)]
+        pairs = [(game.gains(order) + game.gains(order[::-1])) / 2 for order in orders]
+        order_errors = np.std([pair[:, 0] for pair in pairs], axis=0, ddof=1) / math.sqrt(_ORDERS)
+        parts, method = np.mean(pairs, axis=0), f"{_ORDERS} random orders, each with its reverse"
+    parts = parts.reshape(len(names), RANDOMIZATIONS + 1)
     found = _table(game, (first, second), parts, order_errors, method)
     return found if table is None else _with_ends(found, table)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Mixed:
+    """Two problems, and what can be swapped between them.
+
+    Attributes
+    ----------
+    joints : tuple of Joint
+        Of the first and the second, at common coordinates.
+    models : tuple of EnergyModel
+    order : tuple of str
+        Every name after what it needs in either.
+    players : tuple of (str, tuple of str)
+        What is swapped together, by name.
+    absent : tuple of (str, two frozensets)
+        Of players that one file leaves to the model: the inputs withheld, unswapped and swapped.
+    """
+
+    joints: tuple[Joint, Joint]
+    models: tuple[EnergyModel, EnergyModel] = field(metadata=_STATIC)
+    order: tuple[str, ...] = field(metadata=_STATIC)
+    players: tuple[tuple[str, tuple[str, ...]], ...] = field(metadata=_STATIC)
+    absent: tuple[tuple[str, tuple[frozenset[str], frozenset[str]]], ...] = field(metadata=_STATIC)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Players in the order of the switches."""
+        return tuple(name for name, _ in self.players)
+
+    def outputs(
+        self, switches: Array, scores: Scores, withheld: frozenset[str], quantity: str
+    ) -> Array:
+        """One output at one point: `scores` by name, those of the second file alone marked."""
+        by_player = dict(zip(self.names, switches, strict=True))
+        correlated = []
+        for joint, mark in zip(self.joints, ("", _OTHERS), strict=True):
+            uncertain = [node.name for node in joint.nodes if node.uncertain]
+            marked = {name: f"{mark}{name}" for name in uncertain}
+            mine = {n: scores[m if m in scores else n] for n, m in marked.items()}
+            correlated.append(joint.correlate(mine))
+        if CORRELATIONS in by_player:
+            swapped, (one, other) = by_player[CORRELATIONS], correlated
+            both = {n: jnp.where(swapped, other[n], one[n]) for n in one.keys() & other.keys()}
+            correlated = [{**scores, **both} for scores in correlated]
+        owner = {name: player for player, names in self.players for name in names}
+        nodes = [{node.name: node for node in joint.nodes} for joint in self.joints]
+        values: dict[str, Array] = {}
+        for name in self.order:
+            ways = [
+                side[name].value(score, values)
+                for side, score in zip(nodes, correlated, strict=True)
+                if name in side
+            ]
+            swapped = by_player.get(owner.get(name, ""), jnp.zeros((), bool))
+            values[name] = jnp.where(swapped, ways[-1], ways[0])
+        first, second = (
+            # A model cannot do without what it requires, whatever the files leave out.
+            model({n: v for n, v in values.items() if n not in withheld - {*model.required}})
+            for model in self.models
+        )
+        here, there = first[quantity], second[quantity]
+        return jnp.where(by_player[MODEL], there, here) if MODEL in by_player else here
+
+
+def _mix(first: Problem, second: Problem) -> _Mixed:
+    """Find what differs between two problems at common coordinates.
+
+    Raises
+    ------
+    InputError
+        If assumptions need one another in a circle once some are swapped.
+    """
+    here, there = first.assumptions, second.assumptions
+    one, other = first.model, second.model
+    # Models of ours are the same by their names, a user's functions by what they are.
+    same_model = one.function is other.function or bool(one.outputs and one.name == other.name)
+    absent = _left_to_the_model(first, second)
+    grouped = {name for pair in absent.values() for names in pair for name in names}
+    used = (first.used | second.used) - grouped
+    players: dict[str, tuple[str, ...]] = {
+        name: (name,)
+        for name, item in here.items()
+        if name in there and name in used and not _alike(item, there[name])
+    }
+    players |= {player: tuple(pair[0] | pair[1]) for player, pair in absent.items()}
+    if not same_model:
+        players[MODEL] = ()
+    blocks = [
+        sorted((b.names, np.asarray(b.factor).ravel().tolist()) for b in problem.joint.blocks)
+        for problem in (first, second)
+    ]
+    if blocks[0] != blocks[1]:
+        players[CORRELATIONS] = ()
+    needs: dict[str, set[str]] = {}
+    for name, item in [*here.items(), *there.items()]:
+        needs.setdefault(name, set()).update(item.needs)
+    try:
+        order = tuple(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        around = " needs ".join(reversed(error.args[1]))
+        text = f"swapped assumptions need one another: {around}"
+        raise InputError.of("<explain>", text) from error
+    return _Mixed(
+        joints=(first.joint, second.joint),
+        models=(one, other),
+        order=order,
+        players=tuple(players.items()),
+        absent=tuple(absent.items()),
+    )
+
+
+def _alike(one: Assumption, other: Assumption) -> bool:
+    keys = ("law", "expression", "low", "high", "varies")
+    return all(getattr(one, key) == getattr(other, key) for key in keys)
+
+
+def _left_to_the_model(
+    first: Problem, second: Problem
+) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """Inputs that one file gives and the other leaves to the model: withheld, by player.
+
+    What only one of two models takes goes with the model.
+    """
+    used = [
+        {name for name in p.model.used(p.assumptions) if other.model.used([name])}
+        for p, other in ((first, second), (second, first))
+    ]
+    either = used[0] | used[1]
+    one_sided = {n for n in either if (n in first.assumptions) != (n in second.assumptions)}
+
+    def withheld(names: set[str]) -> tuple[frozenset[str], frozenset[str]]:
+        return frozenset(names - used[0]), frozenset(names - used[1])
+
+    ways = {name for group in ALTERNATIVES for name in group}
+    absent = {name: withheld({name}) for name in sorted(one_sided)}
+    if one_sided & ways:
+        # An overhead and its parts exclude one another: they are one swap.
+        absent = {name: pair for name, pair in absent.items() if name not in ways}
+        absent["overhead"] = withheld(either & ways)
+    return absent
 
 
 def _points(sides: list[Problem], draws: int, seed: int) -> tuple[Columns, Columns]:
@@ -280,12 +260,12 @@ def _points(sides: list[Problem], draws: int, seed: int) -> tuple[Columns, Colum
     nodes = [node for problem in sides for node in problem.joint.nodes]
     for node in (node for node in nodes if node.uncertain):
         same = kinds.setdefault(node.name, node.varies) == node.varies
-        name = node.name if same else f"{OTHERS}{node.name}"
+        name = node.name if same else f"{_OTHERS}{node.name}"
         kinds[name] = node.varies
         places[name] = node.index if same else node.index + len(nodes)
     each = max(draws // RANDOMIZATIONS, 2)
     counts = {False: each if places else 1, True: _QUERIES}
-    found = [
+    chains = [
         {
             varies: normal_scores(
                 {n: places[n] for n in places if kinds[n] == varies},
@@ -298,7 +278,7 @@ def _points(sides: list[Problem], draws: int, seed: int) -> tuple[Columns, Colum
         for chain in range(RANDOMIZATIONS)
     ]
     outer, inner = (
-        {name: np.stack([chain[v][name] for chain in found]) for name in found[0][v]}
+        {name: np.stack([chain[v][name] for chain in chains]) for name in chains[0][v]}
         for v in (False, True)
     )
     return outer, inner
@@ -308,7 +288,7 @@ def _points(sides: list[Problem], draws: int, seed: int) -> tuple[Columns, Colum
 class _Game:
     """Logarithms of the median, by what is swapped."""
 
-    mixed: Mixed
+    mixed: _Mixed
     outer: Columns
     inner: Columns
     quantity: str
@@ -318,45 +298,63 @@ class _Game:
     def worth(self, swapped: Iterable[str]) -> Floats:
         """Logarithm of the median of all chains, and of each chain: shape (1 + chains,)."""
         chosen = frozenset(swapped)
-        if chosen not in self.known:
-            switches = jnp.array([name in chosen for name in self.mixed.names], bool)
-            values = np.asarray(
-                _statistics(
-                    self.mixed,
-                    switches,
-                    _or_one(self.outer),
-                    _or_one(self.inner),
-                    self.mixed.withheld(chosen),
-                    self.quantity,
-                    self.statistic,
-                )
+        if chosen in self.known:
+            return self.known[chosen]
+        withheld = [pair[name in chosen] for name, pair in self.mixed.absent]
+        # Where nothing is uncertain, one unused column stands for the one point.
+        one = {"": np.zeros((RANDOMIZATIONS, 1))}
+        values = np.asarray(
+            _statistics(
+                self.mixed,
+                jnp.array([name in chosen for name in self.mixed.names], bool),
+                self.outer or one,
+                self.inner or one,
+                frozenset().union(*withheld),
+                self.quantity,
+                self.statistic,
             )
-            if not (np.isfinite(values).all() and (values > 0).all()):
-                told = f"with {', '.join(sorted(chosen)) or 'nothing'} swapped"
-                text = f"{self.quantity} is not above 0 and finite everywhere {told}"
-                raise InputError.of("<explain>", text)
-            # The queries of a chain are those of all its draws.
-            number = len(values) * _QUERIES if self.statistic == "query" else None
-            median, error = quantile_estimate(values, 0.5, None, number)
-            apart = quantile(values, 0.5)
-            apart = apart - apart.mean()
-            if not apart.any():  # chains that agree by chance
-                apart = np.resize([1.0, -1.0], len(apart))
-            # What two swaps have in common cancels in the medians of the chains; these spread as
-            # far as the median of all is in doubt, at a gap or where values repeat too.
-            apart = apart * (error / float(standard_error(apart)) / median)
-            self.known[chosen] = np.log(median) + np.array([0.0, *apart])
+        )
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            swaps = f"with {', '.join(sorted(chosen)) or 'nothing'} swapped"
+            text = f"{self.quantity} is not above 0 and finite everywhere {swaps}"
+            raise InputError.of("<explain>", text)
+        # The queries of a chain are those of all its draws.
+        number = len(values) * _QUERIES if self.statistic == "query" else None
+        median, error = quantile_estimate(values, 0.5, None, number)
+        apart = quantile(values, 0.5)
+        apart = apart - apart.mean()
+        if not apart.any():  # chains that agree by chance
+            apart = np.resize([1.0, -1.0], len(apart))
+        # What two swaps have in common cancels in the medians of the chains; these spread as
+        # far as the median of all is in doubt, at a gap or where values repeat too.
+        apart = apart * (error / float(standard_error(apart)) / median)
+        self.known[chosen] = np.log(median) + np.array([0.0, *apart])
         return self.known[chosen]
 
+    def exact_share(self, name: str) -> Floats:
+        """Contribution of one swap over all subsets of the others: shape (1 + chains,)."""
+        others = [other for other in self.mixed.names if other != name]
+        count, total = len(others) + 1, np.zeros(RANDOMIZATIONS + 1)
+        for size in range(count):
+            weight = 1 / (count * math.comb(count - 1, size))
+            for subset in combinations(others, size):
+                total += weight * (self.worth([*subset, name]) - self.worth(subset))
+        return total
 
-def _or_one(columns: Columns) -> Columns:
-    """Give one unused column where nothing is uncertain, so that there is one point."""
-    return columns or {"": np.zeros((RANDOMIZATIONS, 1))}
+    def gains(self, order: np.ndarray) -> Floats:
+        """What each swap adds in one order: shape (player, 1 + chains)."""
+        names, swapped = self.mixed.names, list[str]()
+        gains = np.zeros((len(names), RANDOMIZATIONS + 1))
+        for number in order:
+            before = self.worth(swapped)
+            swapped.append(names[number])
+            gains[number] = self.worth(swapped) - before
+        return gains
 
 
 @jax.jit(static_argnames=("withheld", "quantity", "statistic"))
 def _statistics(
-    mixed: Mixed,
+    mixed: _Mixed,
     switches: Array,
     outer: dict[str, Array],
     inner: dict[str, Array],
@@ -369,47 +367,10 @@ def _statistics(
     def one(epistemic: dict[str, Array], query: dict[str, Array]) -> Array:
         return mixed.outputs(switches, {**epistemic, **query}, withheld, quantity)
 
-    found = jax.vmap(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(outer, inner)
+    values = jax.vmap(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(outer, inner)
     if statistic == "query":
-        return found.reshape(len(found), -1)
-    return jnp.median(found, -1) if statistic == "typical" else found.mean(-1)
-
-
-def _shares(game: _Game, seed: int) -> tuple[Floats, Floats, str]:
-    """Contributions (player, 1 + chains), errors from the choice of orders, and the method."""
-    names = game.mixed.names
-    if len(names) <= _EXACT:
-        parts = np.zeros((len(names), RANDOMIZATIONS + 1))
-        for number, name in enumerate(names):
-            parts[number] = _exact_share(game, name)
-        return parts, np.zeros(len(names)), "exact, over all subsets"
-    rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(names)) for _ in range(_ORDERS)]
-    pairs = [(_gains(game, order) + _gains(game, order[::-1])) / 2 for order in orders]
-    spread = np.std([pair[:, 0] for pair in pairs], axis=0, ddof=1) / math.sqrt(_ORDERS)
-    return np.mean(pairs, axis=0), spread, f"{_ORDERS} random orders, each with its reverse"
-
-
-def _exact_share(game: _Game, name: str) -> Floats:
-    others = [other for other in game.mixed.names if other != name]
-    count = len(others) + 1
-    total = np.zeros(RANDOMIZATIONS + 1)
-    for size in range(count):
-        weight = 1 / (count * math.comb(count - 1, size))
-        for subset in combinations(others, size):
-            total += weight * (game.worth([*subset, name]) - game.worth(subset))
-    return total
-
-
-def _gains(game: _Game, order: np.ndarray) -> Floats:
-    """What each swap adds in one order: shape (player, 1 + chains)."""
-    names, swapped = game.mixed.names, list[str]()
-    gains = np.zeros((len(names), RANDOMIZATIONS + 1))
-    for number in order:
-        before = game.worth(swapped)
-        swapped.append(names[number])
-        gains[number] = game.worth(swapped) - before
-    return gains
+        return values.reshape(len(values), -1)
+    return jnp.median(values, -1) if statistic == "typical" else values.mean(-1)
 
 
 def _table(
@@ -419,18 +380,25 @@ def _table(
     order_errors: Floats,
     method: str,
 ) -> xr.Dataset:
-    names = list(game.mixed.names)
+    """Label contributions, largest first, with what each file says of a swap."""
+    names, members = list(game.mixed.names), dict(game.mixed.players)
     errors = np.hypot(standard_error(parts[:, 1:].T), order_errors) if names else np.zeros(0)
-    order = np.argsort(-np.abs(parts[:, 0])) if names else np.zeros(0, int)
+    order = np.argsort(-np.abs(parts[:, 0]))
     ends = [game.worth([]), game.worth(names)]
     ratio = ends[1] - ends[0]
-    members = dict(game.mixed.players)
-    stated = [[_said(problem, name, members[name]) for problem in problems] for name in names]
-    solved = [any(_solved(problem, members[name]) for problem in problems) for name in names]
+    stated = [[_says(problem, name, members[name]) for problem in problems] for name in names]
+    known = [problem.assumptions for problem in problems]
+    solved = [
+        any(side[n].solved_for for side in known for n in members[name] if n in side)
+        for name in names
+    ]
     output = problems[0].outputs[game.quantity]
-    sides = [_label(problem) for problem in problems]
+    sides = [
+        problem.priors.label + (f":{problem.scenario}" if problem.scenario else "")
+        for problem in problems
+    ]
     if sides[0] == sides[1]:  # two mappings, or one file with other values
-        sides = [f"{side} ({which})" for side, which in zip(sides, _WHICH, strict=True)]
+        sides = [f"{sides[0]} (first)", f"{sides[1]} (second)"]
     return xr.Dataset(
         {
             "contribution": ("input", parts[order, 0]),
@@ -441,15 +409,9 @@ def _table(
             "log_ratio": ((), ratio[0]),
             "log_ratio_se": ((), standard_error(ratio[1:])),
             "value": ("side", np.exp([end[0] for end in ends])),
-            "value_se": (
-                "side",
-                [np.exp(end[0]) * standard_error(end[1:]) for end in ends],
-            ),
+            "value_se": ("side", [np.exp(end[0]) * standard_error(end[1:]) for end in ends]),
         },
-        {
-            "input": [names[i] for i in order],
-            "side": sides,
-        },
+        {"input": [names[i] for i in order], "side": sides},
         {
             "quantity": game.quantity,
             "units": output.unit,
@@ -461,8 +423,14 @@ def _table(
     )
 
 
-EVIDENCE = "evidence"
-"""The part of what evidence moves: swaps are those of the prior."""
+def _says(problem: Problem, player: str, names: tuple[str, ...]) -> str:
+    """What a file says of a swap."""
+    if player == MODEL:
+        return problem.model.name
+    if player == CORRELATIONS:
+        return "; ".join(" with ".join(block.names) for block in problem.joint.blocks) or "none"
+    known: Mapping[str, object] = problem.assumptions
+    return " x ".join(str(known[name]) for name in names if name in known) or "left to the model"
 
 
 def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
@@ -473,7 +441,18 @@ def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
     error = float(np.hypot(*(errors / values)))
     more = ratio - float(found["log_ratio"])
     if "group" in table and "posterior" in table["group"].values:
-        found = _with_evidence(found, more, float(np.hypot(error, found["log_ratio_se"])))
+        evidence = xr.Dataset(
+            {
+                "contribution": ("input", [more]),
+                "contribution_se": ("input", [float(np.hypot(error, found["log_ratio_se"]))]),
+                "factor": ("input", [math.exp(more)]),
+                "solved": ("input", [False]),
+                "stated": (("input", "side"), [["what it moves"] * 2]),
+            },
+            {"input": [EVIDENCE], "side": found["side"]},
+        )
+        joined = xr.concat([found[list(evidence.data_vars)], evidence], "input")
+        found = found.drop_dims("input").merge(joined).assign_attrs(found.attrs)
     else:
         sizes = np.abs(found["contribution"])
         extra = more * sizes / (float(sizes.sum()) or 1.0)
@@ -484,42 +463,3 @@ def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
     found["value"], found["value_se"] = ("side", values), ("side", errors)
     found = found.assign_coords(side=[str(name) for name in table["scenario"].values])
     return found.isel(input=np.argsort(-np.abs(found["contribution"].values), kind="stable"))
-
-
-def _with_evidence(found: xr.Dataset, part: float, error: float) -> xr.Dataset:
-    added = xr.Dataset(
-        {
-            "contribution": ("input", [part]),
-            "contribution_se": ("input", [error]),
-            "factor": ("input", [math.exp(part)]),
-            "solved": ("input", [False]),
-            "stated": (("input", "side"), [["what it moves"] * 2]),
-        },
-        {"input": [EVIDENCE], "side": found["side"]},
-    )
-    names = list(added.data_vars)
-    joined = xr.concat([found[names], added], "input")
-    return found.drop_dims("input").merge(joined).assign_attrs(found.attrs)
-
-
-def _label(problem: Problem) -> str:
-    """A file, with its scenario."""
-    scenario = f":{problem.scenario}" if problem.scenario else ""
-    return f"{problem.priors.label}{scenario}"
-
-
-def _solved(problem: Problem, names: tuple[str, ...]) -> bool:
-    """Whether a file says that one of these was chosen to give a published output."""
-    known = problem.assumptions
-    return any(known[name].solved_for for name in names if name in known)
-
-
-def _said(problem: Problem, player: str, names: tuple[str, ...]) -> str:
-    """What a file says of a swap."""
-    if player == MODEL:
-        return problem.model.name
-    if player == CORRELATIONS:
-        return "; ".join(" with ".join(block.names) for block in problem.joint.blocks) or "none"
-    known: Mapping[str, object] = problem.assumptions
-    told = [str(known[name]) for name in names if name in known]
-    return " x ".join(told) or "left to the model"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,14 @@ from uncertainty.results import STATISTICS, summarize, unknown_figures, warnings
 from uncertainty.sampling import stream
 
 
+class Question(TypedDict, total=False):
+    """What `build_problem` takes beside the priors."""
+
+    model: ModelLike | None
+    given: Mapping[str, object] | None
+    scenario: str | None
+
+
 def sweep(
     priors: Priors | str | Mapping[str, object],
     name: str,
@@ -24,17 +33,15 @@ def sweep(
     quantities: Sequence[str] = ("energy_wh",),
     statistic: str = "typical",
     prob: float = 0.9,
-    model: ModelLike | None = None,
-    given: Mapping[str, object] | None = None,
-    scenario: str | None = None,
     draws: int | None = None,
     seed: int = 0,
+    **question: Unpack[Question],
 ) -> xr.Dataset:
     """Summarize outputs for each of several values of one assumption.
 
     Parameters
     ----------
-    priors, model, given, scenario
+    priors
         As in `build_problem`.
     name : str
         The assumption that is fixed at each value, in its canonical unit.
@@ -46,6 +53,8 @@ def sweep(
         Probability that the intervals (equal tails) hold.
     draws, seed
         As in `stream`: the points of all other assumptions are the same for every value.
+    **question
+        ``model``, ``given`` and ``scenario``, as in `build_problem`.
 
     Returns
     -------
@@ -66,14 +75,16 @@ def sweep(
     >>> bool(table["median"][0, 1] > table["median"][0, 0])
     True
     """
+    for key in question.keys() - Question.__annotations__.keys():
+        raise TypeError(f"sweep() got an unexpected keyword argument {key!r}")
     if not len(values):
         raise InputError.of("<values>", "give one or more")
     require_known("statistic", statistic, STATISTICS)
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
     tables, facts, doubts = [], {}, list[str]()
     for value in values:
-        fixed = {**(given or {}), name: float(value)}
-        problem = build_problem(priors, model, fixed, scenario)
+        fixed = {**(question.get("given") or {}), name: float(value)}
+        problem = build_problem(priors, question.get("model"), fixed, question.get("scenario"))
         tree = stream(problem, draws, seed, quantities=quantities)
         table = summarize(tree, prob, quantities=list(quantities)).sel(statistic=[statistic])
         tables.append(table.isel(statistic=0))
@@ -82,17 +93,15 @@ def sweep(
         unknown = (unknown_figures(table.sel(quantity=q), shown) for q in quantities)
         texts = chain(warnings_of(tree), *unknown)
         doubts += [f"{name} = {value:g}: {text}" for text in texts]
-    index = xr.Variable(name, np.asarray(values, float), {"units": _unit(name)})
+    unit = INPUTS[name].unit if name in INPUTS else ""
+    units = {"units": "" if unit == "1" else unit}
+    index = xr.Variable(name, np.asarray(values, float), units)
     result = xr.concat(tables, index, coords="minimal", compat="override", join="override")
-    outputs = problem.outputs
-    boundaries = [outputs[quantity].boundary for quantity in quantities]
-    meanings = [outputs[quantity].meaning for quantity in quantities]
-    named = {"boundary": ("quantity", boundaries), "meaning": ("quantity", meanings)}
+    outputs = [problem.outputs[quantity] for quantity in quantities]
+    named = {
+        "boundary": ("quantity", [output.boundary for output in outputs]),
+        "meaning": ("quantity", [output.meaning for output in outputs]),
+    }
     order = result.transpose("quantity", name).assign_coords(named)
     facts |= {"warnings": json.dumps(doubts)}
     return order.assign_attrs({**facts, "prob": prob, "kind": "eti", "statistic": statistic})
-
-
-def _unit(name: str) -> str:
-    unit = INPUTS[name].unit if name in INPUTS else ""
-    return "" if unit == "1" else unit

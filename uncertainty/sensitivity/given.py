@@ -1,24 +1,27 @@
-"""Measures from draws alone: correlations, and how far an input moves the whole distribution."""
+"""Measures from draws alone: correlations, distances of distributions, the weight of priors."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
+import xarray as xr
 from scipy.linalg import hadamard
 from scipy.stats import rankdata
 
 from uncertainty.arrays import Floats
-from uncertainty.results import standard_error
-from uncertainty.sensitivity.sample import Sample, from_half_samples
-from uncertainty.sensitivity.table import Estimates
+from uncertainty.errors import InputError
+from uncertainty.results import batched, draws_of, smoothed_weights, standard_error
+from uncertainty.sensitivity.sample import Sample, from_half_samples, pooled_estimate
+from uncertainty.sensitivity.target import Estimates, Scale, Statistic
 
 _CELLS = 2**7  # at most, of each side of the unit square
 _WIDTHS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)  # of smoothing, in parts of the unit square
 _SLOWEST = 1 / (np.sqrt(2) - 1)  # what is lost falls at least as the root of the draws
 _Kind: TypeAlias = tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]
 _ALONE = 1e-10  # relative size of a residual that is rounding
+_ALPHAS = (0.8, 1.25)  # powers of a density, as the method's authors take them
 
 
 def correlation(sample: Sample) -> Estimates:
@@ -65,7 +68,7 @@ def delta(sample: Sample) -> Estimates:
     -----
     Borgonovo (2007), Reliability Engineering and System Safety 92, 771. See `_largest_gain`.
     """
-    return _distances(sample, "delta", (_itself, _all_above))
+    return _distances(sample, "delta", (np.asarray, _all_above))
 
 
 def pawn(sample: Sample) -> Estimates:
@@ -104,10 +107,6 @@ def _below_one_inside(excess: Floats) -> Floats:
     return weights
 
 
-def _itself(excess: Floats) -> Floats:
-    return excess
-
-
 def _below(excess: Floats) -> Floats:
     return excess.cumsum(-1)
 
@@ -116,10 +115,10 @@ def _distances(sample: Sample, key: str, kind: _Kind) -> Estimates:
     """Distances of one kind between the output's distribution and that given each input."""
     owner = _owner(sample)
     inputs, values = sample.pooled(range(len(sample.values)))
-    found = [_largest_gain(column, values, owner, kind) for column in inputs.T]
-    estimates, errors = (np.array([item[i] for item in found]) for i in range(2))
+    gains = [_largest_gain(column, values, owner, kind) for column in inputs.T]
+    estimates, errors = (np.array([item[i] for item in gains]) for i in range(2))
     # An estimate below 0 is that of something that does little: its size is 0.
-    replicates = np.stack([each + max(value, 0) - value for value, _, each in found], -1)
+    replicates = np.stack([each + max(value, 0) - value for value, _, each in gains], -1)
     return Estimates({key: np.minimum(estimates, 1.0)}, {key: errors}, replicates)
 
 
@@ -127,7 +126,7 @@ def _owner(sample: Sample) -> np.ndarray:
     """Number of the group of chains of each draw: 16 groups, or the next lower power of two."""
     chains = len(sample.values)
     groups = 2 ** min(chains.bit_length() - 1, 4)
-    return np.repeat(np.arange(chains) * groups // chains, [len(own) for own in sample.values])
+    return np.repeat(np.arange(chains) * groups // chains, [len(chain) for chain in sample.values])
 
 
 def _largest_gain(
@@ -164,12 +163,12 @@ def _largest_gain(
     total, correction = full + added, float(added.mean())
     error, of_correction = _spread(total), _spread(added)
     left = max(correction**2 - of_correction**2, 0.0) / 4
-    found, each = float(total.mean()), total.mean(1)
-    stated, seen = float(np.sqrt(error**2 + left)), float(standard_error(each))
+    estimate, each = float(total.mean()), total.mean(1)
+    whole, apart = float(np.sqrt(error**2 + left)), float(standard_error(each))
     if min(len(classes.places) for classes in pair) > 1:
-        stated = max(stated, 1 / len(second))  # even points agree to the last one in every cell
+        whole = max(whole, 1 / len(second))  # even points agree to the last one in every cell
     # Chains apart show too little of the error, as `_spread` says.
-    return found, stated, found + (each - found) * (stated / seen if seen > 0 else 1.0)
+    return estimate, whole, estimate + (each - estimate) * (whole / apart if apart > 0 else 1.0)
 
 
 @dataclass(frozen=True)
@@ -292,20 +291,18 @@ def region(sample: Sample, inside: Sequence[np.ndarray], prob: float) -> Estimat
     Regional sensitivity analysis: Spear and Hornberger (1980), Water Research 14, 43. See
     `_largest_gain`.
     """
-    probabilities, chosen = np.array([(1 - prob) / 2, 0.5, (1 + prob) / 2]), sample.among(inside)
-    places, place_errors, _ = from_half_samples(
-        len(sample.values),
-        lambda chains: np.quantile(chosen.pooled(chains)[0], probabilities, axis=0),
-    )
+    probabilities, chosen = ((1 - prob) / 2, 0.5, (1 + prob) / 2), sample.among(inside)
+    columns = [[chain[:, i] for chain in chosen.inputs] for i in range(len(sample.names))]
+    places = np.array([[pooled_estimate(x, p) for x in columns] for p in probabilities])
     met, inputs = np.concatenate(inside), sample.pooled(range(len(sample.values)))[0]
     kind, owner = (_below, _below_one_inside), _owner(sample)
-    found = [_largest_gain(met.astype(np.float64), column, owner, kind) for column in inputs.T]
+    gains = [_largest_gain(met.astype(np.float64), column, owner, kind) for column in inputs.T]
     # Gained on the draws that meet the condition, of all draws.
-    distances, errors = (np.array([item[i] for item in found]) / met.mean() for i in range(2))
+    distances, errors = (np.array([item[i] for item in gains]) / met.mean() for i in range(2))
     names = ("lower", "middle", "upper", "distance")
     return Estimates(
-        dict(zip(names, [*places, distances], strict=True)),
-        dict(zip(names, [*place_errors, errors], strict=True)),
+        dict(zip(names, [*places[..., 0], distances], strict=True)),
+        dict(zip(names, [*places[..., 1], errors], strict=True)),
         distances[None],
     )
 
@@ -319,24 +316,68 @@ def _correlations(inputs: Floats, values: Floats) -> Floats:
     triangle = np.pad(triangle, ((0, triangle.shape[1] - len(triangle)), (0, 0)))  # few draws
     sizes = np.linalg.norm(triangle, axis=0)
     triangle = triangle / np.where(sizes > 0, sizes, 1.0)
-    return np.array([triangle[:, :-1].T @ triangle[:, -1], _partial(triangle)])
-
-
-def _partial(triangle: Floats) -> Floats:
-    """Correlations of the last column with each other one, given the rest."""
     last = triangle.shape[1] - 1
-    found = np.zeros(last)
+    partial_ones = np.zeros(last)
     for i in range(last):
+        # What all others leave of the input and of the output stands last in the triangle.
         others = [j for j in range(last) if j != i]
         left = np.linalg.qr(triangle[:, [*others, i, last]], mode="r")
-        own, common, rest = left[-2, -2], left[-2, -1], left[-1, -1]
+        alone, common, rest = left[-2, -2], left[-2, -1], left[-1, -1]
         size = np.hypot(common, rest)
-        if min(abs(own), size) > _ALONE:
-            found[i] = np.sign(own) * common / size
-    return found
+        if min(abs(alone), size) > _ALONE:
+            partial_ones[i] = np.sign(alone) * common / size
+    return np.array([triangle[:, :-1].T @ triangle[:, -1], partial_ones])
 
 
-METHODS: Mapping[str, Callable[[Sample], Estimates]] = MappingProxyType(
-    {"correlation": correlation, "delta": delta, "pawn": pawn}
-)
-"""Methods that take draws, by name."""
+def power_scaling(
+    tree: xr.DataTree, quantity: str, statistic: Statistic, scale: Scale
+) -> tuple[list[str], Estimates]:
+    """How far an output moves when one prior, or the evidence, is made weaker and stronger.
+
+    Returns
+    -------
+    names : list of str
+        Assumptions that evidence bears on, and evidence.
+    Estimates
+        ``prior``: the change of the distribution of the output, for a doubling of the power of
+        that density; above 0.05 it is worth a look.
+
+    Raises
+    ------
+    InputError
+        If the result has no posterior.
+
+    Notes
+    -----
+    Kallioinen et al. (2024), Statistics and Computing 34, 57, with Pareto-smoothed weights, by
+    ArviZ; powers 0.8 and 1.25. The densities of priors are those of the natural scale.
+    """
+    if "posterior" not in tree.children:
+        raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
+    assumptions = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
+    evidence = [str(name) for name in tree["log_likelihood"].data_vars]
+    densities = {
+        **{name: np.asarray(tree["log_prior"][name].values) for name in assumptions},
+        **{name: np.asarray(tree["log_likelihood"][name].sum(f"{name}_row")) for name in evidence},
+    }
+    draws = draws_of(tree, quantity, statistic)
+    values = np.log(draws) if scale == "log" else draws
+    columns = np.stack([batched(density, tree) for density in densities.values()])
+
+    def moves(chains: Sequence[int]) -> Floats:
+        """Sensitivity to each density, from the draws of some chains."""
+        return np.array([_moved_by(values[chains], density[chains]) for density in columns])
+
+    estimates, errors, replicates = from_half_samples(len(values), moves)
+    return list(densities), Estimates({"prior": estimates}, {"prior": errors}, replicates)
+
+
+def _moved_by(values: Floats, density: Floats) -> float:
+    """How far values move with the power of a logarithmic density, both of shape (chain, draw)."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(density) == 0:
+        return 0.0
+    powers = (smoothed_weights((alpha - 1) * density.ravel()) for alpha in _ALPHAS)
+    weights = [power.weights.reshape(density.shape) for power in powers]
+    return float(array_stats.power_scale_sense(values, *weights, *_ALPHAS))

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +23,10 @@ from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Columns, Joint, evaluate_point
 from uncertainty.sampling import RANDOMIZATIONS, median_of_rows, unit_points
-from uncertainty.sensitivity.target import Player, Statistic, Target, settled
+from uncertainty.sensitivity.target import Player, Statistic, Target, refusal, settled
 
-_THREADS = 2
+_THREADS = 2  # randomizations at a time: one call of compiled code does not keep two cores busy
 _STATIC = {"static": True}
-_Part: TypeAlias = tuple[dict[str, Array], tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -91,12 +89,11 @@ def refuse_correlated(target: Target, chosen: Sequence[Player]) -> None:
     """Refuse players that are correlated with one another."""
     clashes = target.correlated(chosen)
     if clashes:
-        told = "; ".join(dict.fromkeys(" and ".join(names) for names in clashes))
-        text = (
-            f"{told} are correlated: their shares of the variance overlap and "
+        together = "; ".join(dict.fromkeys(" and ".join(names) for names in clashes))
+        raise refusal(
+            f"{together} are correlated: their shares of the variance overlap and "
             'this method has no meaning; use method="shapley", or rank them together (by="block")'
         )
-        raise InputError.of("<ranking>", text)
 
 
 def pair_of_points(
@@ -146,72 +143,57 @@ def mixed(target: Target, kept: Kept, pair: tuple[Columns, Columns], inner: Colu
 
 
 def _maps(factor: Floats, names: Sequence[str], kept: Kept) -> Floats:
-    """From both points' own scores of a block to those of each mixture."""
+    """From both points' scores of a block to those of each mixture, before they are correlated."""
     keep = np.stack([kept.of(name) for name in names], -1)
+    correlation, one = factor @ factor.T, np.eye(len(names))
+    # Few sets differ, whatever the number of points.
     sets, which = np.unique(keep.reshape(-1, len(names)), axis=0, return_inverse=True)
-    maps = np.stack([_map(factor, members) for members in sets])
+    maps = np.zeros((len(sets), len(names), 2 * len(names)))
+    for number, members in enumerate(sets):
+        gain = np.zeros_like(factor)
+        if members.any():
+            inside = correlation[np.ix_(members, members)]
+            gain[:, members] = np.linalg.solve(inside, correlation[members]).T
+        known = np.linalg.solve(factor, gain @ factor)
+        maps[number] = np.concatenate([known, one - known], 1)
     return np.asarray(maps[which.ravel()].reshape(*keep.shape, 2 * len(names)))
-
-
-def _map(factor: Floats, keep: np.ndarray) -> Floats:
-    """For one kept set, shape (members, 2 members)."""
-    correlation = factor @ factor.T
-    gain = np.zeros_like(factor)
-    if keep.any():
-        gain[:, keep] = np.linalg.solve(correlation[np.ix_(keep, keep)], correlation[keep]).T
-    known = np.linalg.solve(factor, gain @ factor)
-    return np.concatenate([known, np.eye(len(keep)) - known], 1)
 
 
 @jax.jit
 def _evaluate(work: _Mixtures) -> tuple[Array, Array, Array]:
     """Reduced values, and the shares of all values that are not finite, and not above 0."""
     work = jax.tree.map(jnp.asarray, work)
-    ready = _tabulated(work, work.first), _tabulated(work, work.second)
+    points = work.first, work.second
+    inner = {name: jnp.asarray(column) for name, column in work.inner.items()}
+    # What needs only its own score has the same value in every mixture: it is computed once.
+    laws = {n.name: n.law for n in work.joint.nodes if n.name in work.keep and n.law is not None}
+    ready = [
+        {
+            name: jax.vmap(partial(law.quantile, values={}))(jnp.asarray(point[name]))
+            for name, law in laws.items()
+            if law.closed
+        }
+        for point in points
+    ]
+    blocks = [block for block in work.joint.blocks if block.names[0] in work.first]
 
-    def mixture(part: _Part) -> tuple[Array, Array, Array]:
+    def value(scores: dict[str, Array], values: dict[str, Array], query: dict[str, Array]) -> Array:
+        return evaluate_point(work.joint, work.model, {**scores, **query}, values)[1][work.quantity]
+
+    def mixture(part: tuple[dict[str, Array], tuple[Array, ...]]) -> tuple[Array, Array, Array]:
         keep, maps = part
-        scores = {n: jnp.where(k, work.first[n], work.second[n]) for n, k in keep.items()}
+        scores = {n: jnp.where(k, points[0][n], points[1][n]) for n, k in keep.items()}
+        for block, block_map in zip(blocks, maps, strict=True):
+            both = [jnp.asarray(point[name]) for point in points for name in block.names]
+            moved = (block_map * jnp.stack(both, -1)[:, None, :]).sum(-1)
+            scores |= {name: moved[:, i] for i, name in enumerate(block.names)}
         known = {n: jnp.where(keep[n], ready[0][n], ready[1][n]) for n in ready[0]}
-        return _reduced(work, scores | _together(work, maps), known)
+        if inner:
+            values = jax.vmap(jax.vmap(value, (None, None, 0)), (0, 0, None))(scores, known, inner)
+            reduced = median_of_rows(values) if work.statistic == "typical" else values.mean(-1)
+        else:
+            reduced = values = jax.vmap(value, (0, 0, None))(scores, known, {})
+        return reduced, (~jnp.isfinite(values)).mean(), (values <= 0).mean()
 
     values, lost, low = lax.map(mixture, (work.keep, work.maps))
     return values, lost.mean(), low.mean()
-
-
-def _tabulated(work: _Mixtures, point: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """Values of what needs only its own score: the same in every mixture."""
-    nodes = (node for node in work.joint.nodes if node.name in work.keep)
-    laws = {node.name: node.law for node in nodes if node.law is not None and node.law.closed}
-    return {
-        name: jax.vmap(partial(law.quantile, values={}))(jnp.asarray(point[name]))
-        for name, law in laws.items()
-    }
-
-
-def _together(work: _Mixtures, maps: tuple[Array, ...]) -> dict[str, Array]:
-    scores: dict[str, Array] = {}
-    blocks = [block for block in work.joint.blocks if block.names[0] in work.first]
-    for block, own_map in zip(blocks, maps, strict=True):
-        points = [jnp.asarray(p[name]) for p in (work.first, work.second) for name in block.names]
-        own = (own_map * jnp.stack(points, -1)[:, None, :]).sum(-1)
-        scores |= {name: own[:, i] for i, name in enumerate(block.names)}
-    return scores
-
-
-def _reduced(
-    work: _Mixtures, scores: dict[str, Array], known: dict[str, Array]
-) -> tuple[Array, Array, Array]:
-    """The statistic at points (n,), and the shares of bad values."""
-
-    def value(own: dict[str, Array], values: dict[str, Array], query: dict[str, Array]) -> Array:
-        found = evaluate_point(work.joint, work.model, {**own, **query}, values)[1]
-        return found[work.quantity]
-
-    inner = {name: jnp.asarray(column) for name, column in work.inner.items()}
-    if inner:
-        values = jax.vmap(jax.vmap(value, (None, None, 0)), (0, 0, None))(scores, known, inner)
-        reduced = median_of_rows(values) if work.statistic == "typical" else values.mean(-1)
-    else:
-        reduced = values = jax.vmap(value, (0, 0, None))(scores, known, {})
-    return reduced, (~jnp.isfinite(values)).mean(), (values <= 0).mean()

@@ -1,33 +1,41 @@
-"""Which assumptions matter: one estimator a file, all giving the same shape of table."""
+"""Which assumptions matter: a table of methods, all giving the same shape of table."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
+from typing import TypeAlias, TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
 
-from uncertainty.arrays import in_float64
+from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import InputError, check_seed, check_threshold, require_known
 from uncertainty.problem import Problem
 from uncertainty.results import STATISTICS, group_of, main_quantity
 from uncertainty.sampling import subject
-from uncertainty.sensitivity.derivative import derivative
-from uncertainty.sensitivity.given import METHODS as GIVEN
-from uncertainty.sensitivity.given import region
-from uncertainty.sensitivity.known import value_of_draws
+from uncertainty.sensitivity.given import correlation, delta, pawn, power_scaling, region
 from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
-from uncertainty.sensitivity.scaling import power_scaling
 from uncertainty.sensitivity.shapley import shapley
+from uncertainty.sensitivity.slopes import derivative, tornado
 from uncertainty.sensitivity.sobol import sobol
-from uncertainty.sensitivity.table import Estimates, ranking_table
-from uncertainty.sensitivity.target import By, Scale, Statistic, Target, only_used, players
-from uncertainty.sensitivity.tornado import tornado
-from uncertainty.sensitivity.value import value
+from uncertainty.sensitivity.target import (
+    By,
+    Estimates,
+    Player,
+    Scale,
+    Statistic,
+    Target,
+    only_used,
+    players,
+    refusal,
+)
+from uncertainty.sensitivity.value import value, value_of_draws
 
-DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
+Facts: TypeAlias = dict[str, str | int | float]
+Designed: TypeAlias = Callable[[Target, Sequence[Player], int | None, int], Estimates]
+
+BY_POINTS: Mapping[str, Designed] = MappingProxyType(
     {
         "sobol": sobol,
         "shapley": shapley,
@@ -37,9 +45,13 @@ DESIGNED: Mapping[str, Callable[..., Estimates]] = MappingProxyType(
     }
 )
 """Methods that choose their points, by name."""
-OF_DRAWS = ("value", *GIVEN)
+BY_DRAWS: Mapping[str, Callable[[Sample], Estimates]] = MappingProxyType(
+    {"correlation": correlation, "delta": delta, "pawn": pawn}
+)
+"""Methods that take draws and nothing else, by name."""
+OF_DRAWS = ("value", *BY_DRAWS)
 """Names of the methods that rank the draws of a result, and so a posterior."""
-METHODS = (*DESIGNED, *GIVEN)
+METHODS = (*BY_POINTS, *BY_DRAWS)
 """Names of the methods that rank a problem."""
 
 _NOTE = (
@@ -50,7 +62,6 @@ _NOTE_OF_DRAWS = (
     "Ranked are uncertain assumptions by their values in the draws: what goes along with an input "
     "counts as its own."
 )
-
 _NOTE_OF_POSTERIOR = (
     "Ranked are uncertain assumptions by their values in the draws of the posterior: what depends "
     "on an input becomes known with it, so that shares overlap and need not add up to 1."
@@ -62,11 +73,23 @@ _NOTE_OF_PRIOR = (
 _NOTE_OF_PRIOR_BY_DRAWS = (
     "Ranked is the prior: the evidence is left out. For the posterior give the result of infer."
 )
-
 _NOTE_OF_SCALING = (
     "Ranked is how far the output moves when the density of a prior, or of evidence, is made "
     "weaker and stronger; a prior that matters beside much evidence deserves a second look."
 )
+_RESAMPLES = 2000  # chances are known to a hundredth
+_ESTABLISHED = 0.975  # to one side: an order of equals is found in a twentieth of the cases
+
+
+class RankOptions(TypedDict, total=False):
+    """What some methods of `rank_inputs` take beside the rest."""
+
+    prob: float
+    """Of the interval that ``value`` narrows, equal tails, and of those under a condition; 0.9."""
+    threshold: float | None
+    """For ``value``: a limit in units of the output; is the output above it?"""
+    where: str | None
+    """Such as ``"energy_wh > 1"``, for a result: its draws under this condition are ranked."""
 
 
 @in_float64
@@ -80,9 +103,7 @@ def rank_inputs(
     by: By = "input",
     draws: int | None = None,
     seed: int = 0,
-    prob: float = 0.9,
-    threshold: float | None = None,
-    where: str | None = None,
+    **options: Unpack[RankOptions],
 ) -> xr.Dataset:
     """Rank the assumptions by what they do to one statistic of one output.
 
@@ -107,17 +128,12 @@ def rank_inputs(
     scale : {"log", "linear"}
         The order may differ between the two.
     by : {"input", "block", "group"}
-        Each input for itself, correlated inputs together, or by stated group.
+        Each input for itself, correlated inputs together, or by declared group.
     draws : int, optional
         Base points N over all randomizations.
     seed : int
-    prob : float
-        Of the interval that ``value`` narrows, equal tails, and of intervals under a condition.
-    threshold : float, optional
-        For ``value``: a limit in units of the output; what is wanted is to know which side of it
-        the output lies on.
-    where : str, optional
-        Such as ``"energy_wh > 1"``, for a result: its draws under this condition are ranked.
+    **options
+        As in `RankOptions`: ``prob`` (0.9), ``threshold``, ``where``.
 
     Returns
     -------
@@ -144,16 +160,20 @@ def rank_inputs(
     >>> [(str(name), round(float(s), 2)) for name, s in zip(table.input.values, table.total.values)]
     [('a', 0.64), ('b', 0.36)]
     """
+    for name in options.keys() - RankOptions.__annotations__.keys():
+        raise TypeError(f"rank_inputs() got an unexpected keyword argument {name!r}")
+    prob, where = options.get("prob", 0.9), options.get("where")
+    threshold = options.get("threshold")
     check_seed(seed)
-    if threshold is not None:
-        check_threshold("threshold", threshold)
     require_known("method", method, (*METHODS, "prior"))
     require_known("statistic", statistic, STATISTICS)
     require_known("scale", scale, ("log", "linear"))
     require_known("by", by, ("input", "block", "group"))
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
-    facts: dict[str, str | int | float] = {
+    if threshold is not None:
+        check_threshold("threshold", threshold)
+    facts: Facts = {
         "method": method,
         "statistic": statistic,
         "scale": scale,
@@ -162,53 +182,62 @@ def rank_inputs(
     }
     if isinstance(problem, xr.DataTree):
         if by != "input" or draws is not None:
-            raise InputError.of("<ranking>", "by and draws are for a problem")
-        names, found, more = _of_result(
-            problem, method, quantity, statistic, scale, prob, threshold, where
-        )
+            raise refusal("by and draws are for a problem")
+        names, estimates, more = _of_result(problem, method, quantity, statistic, scale, options)
     else:
         if where is not None:
             raise InputError.of("<where>", "is for draws: give a result of simulate")
-        name = problem.quantity(quantity)
-        target = Target(only_used(problem), name, statistic, scale, prob, threshold)
-        plain = problem.model.plain
-        before = plain.calls if plain else 0
-        names, found = _of_problem(target, method, by, draws, seed)
-        without = _NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR
-        note = f"{_NOTE} {without}" if problem.has_evidence else _NOTE
-        if plain is not None:
-            note = f"{note} {problem.model.name} was called {plain.calls - before} times."
-        units = problem.outputs[name].unit
-        more = {"quantity": name, "units": units, "group": "prior", "note": note}
-        more["subject"] = subject(problem)
-        if not found.replicates.any():
-            more |= _of_constant(sample_of_target(target, draws, seed), name, scale)
-            if "constant" in more:
-                target.check_tails(seed)
+        target = Target(
+            only_used(problem), problem.quantity(quantity), statistic, scale, prob, threshold
+        )
+        names, estimates, more = _of_problem(target, method, by, draws, seed)
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
-    return ranking_table(names, found, facts | more, seed)
+    return _table(names, estimates, facts | more, seed)
 
 
 def _of_problem(
     target: Target, method: str, by: By, draws: int | None, seed: int
-) -> tuple[list[str], Estimates]:
+) -> tuple[list[str], Estimates, Facts]:
+    """Names, estimates and facts of a prior."""
+    problem, plain = target.problem, target.problem.model.plain
     if target.threshold is not None and method != "value":
         raise InputError.of("<threshold>", 'is for method="value"')
     chosen = players(target, by)
     if not chosen:
         text = "nothing is uncertain that the model uses, so there is nothing to rank"
-        if target.problem.varies:
+        if problem.varies:
             text = 'all that is uncertain varies per query: rank any one query (statistic="query")'
-        raise InputError.of("<ranking>", text)
+        raise refusal(text)
     if method == "prior":
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
-    if method in DESIGNED:
-        return [player.name for player in chosen], DESIGNED[method](target, chosen, draws, seed)
-    if by != "input":
+    if method in BY_DRAWS and by != "input":
         raise InputError.of("<by>", f'{method} takes each input for itself: by="input"')
-    sample = sample_of_target(target, draws, seed)
-    return list(sample.names), GIVEN[method](sample)
+    before = plain.calls if plain else 0
+    if method in BY_POINTS:
+        names = [player.name for player in chosen]
+        estimates = BY_POINTS[method](target, chosen, draws, seed)
+    else:
+        sample = sample_of_target(target, draws, seed)
+        names, estimates = list(sample.names), BY_DRAWS[method](sample)
+    note = _NOTE
+    if problem.has_evidence:
+        note += f" {_NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR}"
+    if plain:
+        note += f" {problem.model.name} was called {plain.calls - before} times."
+    facts: Facts = {
+        "quantity": target.quantity,
+        "units": problem.outputs[target.quantity].unit,
+        "group": "prior",
+        "note": note,
+        "subject": subject(problem),
+    }
+    if not estimates.replicates.any():
+        sample = sample_of_target(target, draws, seed)
+        facts |= _of_constant(sample, target.quantity, target.scale)
+        if "constant" in facts:
+            target.check_tails(seed)
+    return names, estimates, facts
 
 
 def _of_result(
@@ -217,19 +246,19 @@ def _of_result(
     quantity: str | None,
     statistic: Statistic,
     scale: Scale,
-    prob: float,
-    threshold: float | None,
-    where: str | None,
-) -> tuple[list[str], Estimates, dict[str, str | int | float]]:
+    options: RankOptions,
+) -> tuple[list[str], Estimates, Facts]:
+    """Names, estimates and facts of the draws of a result."""
+    prob, where = options.get("prob", 0.9), options.get("where")
+    threshold = options.get("threshold")
     if method not in (*OF_DRAWS, "prior"):
-        known = ", ".join(OF_DRAWS)
-        text = f"{method} chooses its own points: give the problem; by draws go {known}"
-        raise InputError.of("<method>", text)
+        text = f"{method} chooses its own points: give the problem; by draws go"
+        raise InputError.of("<method>", f"{text} {', '.join(OF_DRAWS)}")
     if threshold is not None and method != "value":
         raise InputError.of("<threshold>", 'is for method="value"')
     name = main_quantity(tree, quantity)
     sample = sample_of_result(tree, name, statistic, scale)
-    facts: dict[str, str | int | float] = {
+    facts: Facts = {
         "quantity": name,
         "units": str(tree["central"][name].attrs.get("units", "")),
         "subject": str(tree.attrs["subject"]),
@@ -239,41 +268,80 @@ def _of_result(
     if method == "prior":
         if where is not None:
             raise InputError.of("<where>", "goes with correlation, delta and pawn")
-        names, found = power_scaling(tree, name, statistic, scale)
-        return names, found, {**facts, "note": _NOTE_OF_SCALING}
-    estimator = _of_draws(method, scale, prob, threshold)
-    if where is None:
-        found = estimator(sample)
-        if not found.replicates.any():
-            facts |= _of_constant(sample, name, scale)
-        return list(sample.names), found, facts
-    inside = draws_where(tree, where, statistic)
-    found, places = estimator(sample.among(inside)), region(sample, inside, prob)
-    values, errors = {**found.values, **places.values}, {**found.errors, **places.errors}
-    joined = replace(found, values=values, errors=errors)
-    return list(sample.names), joined, {**facts, "where": where, "prob": prob}
+        return *power_scaling(tree, name, statistic, scale), {**facts, "note": _NOTE_OF_SCALING}
+    inside = None if where is None else draws_where(tree, where, statistic)
+    ranked = sample if inside is None else sample.among(inside)
+    if method == "value":
+        limit = threshold
+        if threshold is not None and scale == "log":
+            # No output on a log scale is below 0.
+            limit = math.log(threshold) if threshold > 0 else -math.inf
+        estimates = value_of_draws(ranked, prob, scale, limit)
+    else:
+        estimates = BY_DRAWS[method](ranked)
+    if inside is not None:
+        places = region(sample, inside, prob)
+        estimates = replace(
+            estimates,
+            values={**estimates.values, **places.values},
+            errors={**estimates.errors, **places.errors},
+        )
+        facts |= {"where": str(where), "prob": prob}
+    elif not estimates.replicates.any():
+        facts |= _of_constant(sample, name, scale)
+    return list(sample.names), estimates, facts
 
 
-def _of_constant(sample: Sample, quantity: str, scale: Scale) -> dict[str, str | float]:
-    """Say that nothing matters, where an output is the same in all draws; else nothing."""
+def _of_constant(sample: Sample, quantity: str, scale: Scale) -> Facts:
+    """Facts that say that nothing matters, where an output is the same in all draws; else none."""
     values = sample.pooled(range(len(sample.values)))[1]
     if np.ptp(values):
         return {}
-    value = float(f"{np.exp(values[0]) if scale == 'log' else values[0]:.12g}")
-    text = f"{quantity} is {value:.6g} in all {len(values)} draws: nothing that is ranked moves it."
-    return {"constant": value, "note": text}
+    constant = float(f"{np.exp(values[0]) if scale == 'log' else values[0]:.12g}")
+    text = f"{quantity} is {constant:.6g} in all {len(values)} draws"
+    return {"constant": constant, "note": f"{text}: nothing that is ranked moves it."}
 
 
-def _of_draws(
-    method: str, scale: Scale, prob: float, threshold: float | None
-) -> Callable[[Sample], Estimates]:
-    if method != "value":
-        return GIVEN[method]
-    limit = None if threshold is None else _scaled(threshold, scale)
-    return partial(value_of_draws, prob=prob, scale=scale, threshold=limit)
+def _table(names: Sequence[str], estimates: Estimates, facts: Facts, seed: int) -> xr.Dataset:
+    """Label the estimates, largest first."""
+    order = np.argsort(-np.abs(estimates.replicates.mean(0)), kind="stable")
+    ranks, chances = _ranks(estimates.replicates, order, seed)
+    table: dict[str, tuple[str | tuple[str, ...], np.ndarray]] = {
+        **{key: ("input", values[order]) for key, values in estimates.values.items()},
+        **{f"{key}_se": ("input", errors[order]) for key, errors in estimates.errors.items()},
+        "rank": ("input", np.arange(1, len(names) + 1)),
+        "tied_rank": ("input", ranks),
+        "rank_probability": (("input", "position"), chances[order]),
+    }
+    for key, (number, error) in estimates.extras.items():
+        table |= {key: ((), np.asarray(number)), f"{key}_se": ((), np.asarray(error))}
+    coords = {"input": [names[i] for i in order], "position": np.arange(1, len(names) + 1)}
+    if estimates.pairs:
+        coords["other"] = coords["input"]
+    for key, parts in estimates.pairs.items():
+        for name, part in zip((key, f"{key}_se"), parts, strict=True):
+            off = np.where(np.eye(len(names), dtype=bool), np.nan, part)
+            table[name] = (("input", "other"), off[np.ix_(order, order)])
+    return xr.Dataset(table, coords, facts)
 
 
-def _scaled(threshold: float, scale: Scale) -> float:
-    if scale == "linear":
-        return threshold
-    return math.log(threshold) if threshold > 0 else -math.inf
+def _ranks(replicates: Floats, order: np.ndarray, seed: int) -> tuple[np.ndarray, Floats]:
+    """Ranks of players in order, and the chance of each position, by resampled randomizations.
+
+    One that is not established to be below the first of a rank shares this rank.
+    """
+    count, size = replicates.shape
+    generator = np.random.default_rng([seed, count, size])
+    sizes = np.abs(replicates[generator.integers(0, count, (_RESAMPLES, count))].mean(1))
+    ranks, first = np.ones(size, int), 0
+    for i in range(1, size):
+        if (sizes[:, order[first]] > sizes[:, order[i]]).mean() >= _ESTABLISHED:
+            first = i
+        ranks[i] = first + 1
+    # Ties are shared, by a draw for each resample.
+    tiebreak = np.random.default_rng([seed, size]).random(sizes.shape)
+    places = np.lexsort((tiebreak, -sizes), axis=-1)
+    chances = np.zeros((size, size))
+    for position in range(size):
+        chances[:, position] = np.bincount(places[:, position], minlength=size)
+    return ranks, chances / _RESAMPLES

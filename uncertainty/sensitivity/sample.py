@@ -1,7 +1,7 @@
 """Draws to rank by, of a problem or saved: inputs with the statistic of an output."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,30 @@ from scipy.linalg import hadamard
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError, require_known
 from uncertainty.problem import each_point
-from uncertainty.results import batched, draws_of, group_of, is_nested
+from uncertainty.results import (
+    Estimate,
+    Pool,
+    batched,
+    draws_of,
+    group_of,
+    is_nested,
+    pooled_quantile,
+    quantile,
+)
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 from uncertainty.sensitivity.pick_freeze import base_points
-from uncertainty.sensitivity.target import Scale, Statistic, Target, settled
+from uncertainty.sensitivity.target import (
+    Scale,
+    Statistic,
+    Target,
+    not_above_0,
+    not_finite,
+    refusal,
+    settled,
+)
 
-_POINTS = {False: 2**14, True: 2**12}  # True where queries are reduced
-_FEWEST = 64  # draws under a condition
+_POINTS = {False: 2**14, True: 2**12}  # by default; True where queries are reduced
+_FEWEST = 64  # draws under a condition: four for each of 16 chains
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 _COMPARISONS: dict[str, Callable[[Floats, float], Floats]] = {
     "<": np.less,
@@ -97,43 +114,49 @@ def from_half_samples(
     """
     groups = np.array_split(np.arange(count), 2 ** (count.bit_length() - 1))
     signs = hadamard(len(groups))[1:]
-    both = [[_joined(groups, signs_of * side > 0) for side in (1, -1)] for signs_of in signs]
-    halves = np.array([[estimator(half) for half in pair] for pair in both])
+    side = np.repeat(signs, [len(group) for group in groups], axis=1) > 0
+    pairs = [[estimator(np.flatnonzero(half).tolist()) for half in (s, ~s)] for s in side]
+    halves = np.array(pairs)
     contrasts = (halves[:, 0] - halves[:, 1]) / 2
-    found = estimator(list(range(count)))
+    whole = estimator(list(range(count)))
     errors = np.sqrt((contrasts**2).mean(0))
-    return found, errors, found + np.tensordot(signs.T, contrasts, 1)
+    return whole, errors, whole + np.tensordot(signs.T, contrasts, 1)
 
 
-def _joined(groups: Sequence[np.ndarray], chosen: np.ndarray) -> list[int]:
-    return [int(i) for group, taken in zip(groups, chosen, strict=True) if taken for i in group]
+def pooled_estimate(chains: Sequence[Floats], probability: float) -> Estimate:
+    """Quantile of all chains together, which may differ in length, with its standard error."""
+    ordered, full = np.sort(np.concatenate(chains)), [chain for chain in chains if len(chain)]
+
+    def shares(value: float) -> tuple[Floats, Floats]:
+        both = [((chain < value).mean(), (chain <= value).mean()) for chain in full]
+        below, upto = np.array(both).T
+        return below, upto
+
+    pool = Pool(lambda p: quantile(ordered, p), shares, len(ordered), len(ordered))
+    return pooled_quantile(pool, probability)
 
 
 def sample_of_target(target: Target, draws: int | None, seed: int) -> Sample:
     """Draw anew."""
-    count = base_points(draws, _POINTS[target.nested])
-    names = tuple(target.coordinates)
-    inputs, values, centers = zip(*_chains(target, count, seed), strict=True)
-    found = np.stack(values)
-    if target.nested:
-        # Queries that a chain's draws share set it apart from the others, as its center shows.
-        found += np.mean(centers) - np.array(centers)[:, None]
-    # Chains that are constant may still differ by rounding.
-    found = np.log(settled(np.exp(found))) if target.scale == "log" else settled(found)
-    return Sample(names, inputs, tuple(found))
-
-
-def _chains(target: Target, count: int, seed: int) -> Iterator[tuple[Floats, Floats, float]]:
-    """Of each chain the inputs, the statistic, and the statistic with all scores at 0."""
-    problem = target.problem
+    count, names = base_points(draws, _POINTS[target.nested]), tuple(target.coordinates)
+    problem, inputs, values, centers = target.problem, list[Floats](), list[Floats](), list[float]()
     for number in range(RANDOMIZATIONS):
         scores = normal_scores(target.coordinates, count, seed=seed, randomization=number)
         queries = target.inner(seed, number)
-        values = target(scores, queries)
-        center = target(dict.fromkeys(scores, np.zeros(1)), queries) if target.nested else 0.0
+        values.append(target(scores, queries))
+        if target.nested:
+            center = target(dict.fromkeys(scores, np.zeros(1)), queries)
+            centers.append(float(center[0]))
         inner = dict.fromkeys(problem.joint.coordinates(varies=True), np.zeros(count))
-        inputs = each_point(problem.joint, problem.model, {**inner, **scores})[0]
-        yield np.stack([inputs[n] for n in target.coordinates], -1), values, float(np.sum(center))
+        columns = each_point(problem.joint, problem.model, {**inner, **scores})[0]
+        inputs.append(np.stack([columns[name] for name in names], -1))
+    chains = np.stack(values)
+    if target.nested:
+        # Queries that a chain's draws share set it apart from the others, as its center shows.
+        chains += np.mean(centers) - np.array(centers)[:, None]
+    # Chains that are constant may still differ by rounding.
+    chains = np.log(settled(np.exp(chains))) if target.scale == "log" else settled(chains)
+    return Sample(names, tuple(inputs), tuple(chains))
 
 
 def sample_of_result(
@@ -147,7 +170,7 @@ def sample_of_result(
         If the result holds no draws of inputs, or the scale has no meaning for the output.
     """
     if "prior" not in tree.children:
-        raise _fault("a streamed result keeps no draws; rank its problem, or run with fewer draws")
+        raise refusal("a streamed result keeps no draws; rank its problem, or run with fewer draws")
     varying = statistic == "query" and is_nested(tree)
     names = tuple(
         str(name)
@@ -155,79 +178,53 @@ def sample_of_result(
         if "coordinate" in column.attrs and (varying or column.attrs.get("varies") != "query")
     )
     if not names:
-        raise _fault("the result holds no uncertain inputs")
+        raise refusal("the result holds no uncertain inputs")
     group = group_of(tree)
     columns = [batched(np.asarray(tree[group][name].values), tree) for name in names]
     undefined = [name for name, x in zip(names, columns, strict=True) if np.isnan(x).any()]
     if undefined:
-        raise _fault(f"{', '.join(undefined)} is no number in some of the draws")
+        raise refusal(f"{', '.join(undefined)} is no number in some of the draws")
     inputs = np.stack(columns, -1)
     values = draws_of(tree, quantity, statistic)
-    if not np.isfinite(values).all():
-        share = 100 * float((~np.isfinite(values)).mean())
-        raise _fault(f"{quantity} is not finite for {share:.3g} % of the draws")
+    if not (finite := np.isfinite(values)).all():
+        columns_by_name = {name: x.ravel() for name, x in zip(names, columns, strict=True)}
+        raise not_finite(quantity, float((~finite).mean()), columns_by_name, ~finite.ravel())
     if scale == "log" and (values <= 0).any():
-        share = 100 * float((values <= 0).mean())
-        raise _fault(
-            f'{quantity} is not above 0 for {share:.3g} % of the draws; use scale="linear"'
-        )
+        raise not_above_0(quantity, float((values <= 0).mean()))
     even = settled(np.stack([settled(chain) for chain in values]))
     scaled = np.log(even) if scale == "log" else even
-    shared = group == "prior" and statistic != "query" and is_nested(tree)
-    return Sample(names, tuple(inputs), tuple(_level(scaled) if shared else scaled))
-
-
-def _level(values: Floats) -> Floats:
-    """Bring chains (rows) to one mean: the queries that its draws share set each apart."""
-    if not np.ptp(values, axis=1).any():
-        return np.full_like(values, values.mean())
-    return np.asarray(values - values.mean(1, keepdims=True) + values.mean())
+    if group == "prior" and statistic != "query" and is_nested(tree):
+        # The queries that the draws of a chain share set it apart: bring chains to one mean.
+        moves = bool(np.ptp(scaled, axis=1).any())  # else nothing but rounding may be left
+        within = scaled - scaled.mean(1, keepdims=True) if moves else np.zeros_like(scaled)
+        scaled = within + scaled.mean()
+    return Sample(names, tuple(inputs), tuple(scaled))
 
 
 def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:
-    """Which draws meet a condition on an output or an input, by chain."""
-    name, inside = read_condition(where)
-    group = group_of(tree)
-    if name in tree[group].data_vars:
-        return list(inside(_numbers(name, batched(np.asarray(tree[group][name].values), tree))))
-    outputs = [str(output) for output in tree["central"].data_vars]
-    require_known("where", name, [*outputs, *(str(column) for column in tree[group].data_vars)])
-    return list(inside(_numbers(name, draws_of(tree, name, statistic))))
-
-
-def _numbers(name: str, draws: Floats) -> Floats:
-    """Refuse NaN: it meets no condition, and fails none."""
-    missing = float(np.isnan(draws).mean())
-    if missing:
-        text = f"{name} is not a number for {100 * missing:.3g} % of the draws"
-        raise InputError.of("<where>", f"{text}, of which no one can say where they belong")
-    return draws
-
-
-def read_condition(text: str) -> tuple[str, Callable[[Floats], np.ndarray]]:
-    """Read ``quantity > number``.
+    """Which draws meet a condition on an output or an input, by chain.
 
     Raises
     ------
     InputError
-        If the text is no such comparison.
-
-    Examples
-    --------
-    >>> name, inside = read_condition("energy_wh > 1")
-    >>> name, inside(np.array([0.5, 2.0])).tolist()
-    ('energy_wh', [False, True])
+        If the text is not a comparison, or no one can say whether a draw meets it.
     """
-    found = _CONDITION.fullmatch(text)
+    match = _CONDITION.fullmatch(where)
     try:
-        if found is None:
+        if match is None:
             raise ValueError
-        name, comparison, limit = found[1], _COMPARISONS[found[2]], float(found[3])
+        name, comparison, limit = match[1], _COMPARISONS[match[2]], float(match[3])
     except ValueError:
-        message = f"write a comparison, such as 'energy_wh > 1' (got {text!r})"
-        raise InputError.of("<where>", message) from None
-    return name, lambda values: np.asarray(comparison(values, limit))
-
-
-def _fault(text: str) -> InputError:
-    return InputError.of("<ranking>", text)
+        text = f"write a comparison, such as 'energy_wh > 1' (got {where!r})"
+        raise InputError.of("<where>", text) from None
+    columns = tree[group_of(tree)].data_vars
+    if name in columns:
+        draws = batched(np.asarray(columns[name].values), tree)
+    else:
+        outputs = [str(output) for output in tree["central"].data_vars]
+        require_known("where", name, [*outputs, *(str(column) for column in columns)])
+        draws = draws_of(tree, name, statistic)
+    if missing := float(np.isnan(draws).mean()):
+        text = f"{name} is not a number for {100 * missing:.3g} % of the draws"
+        raise InputError.of("<where>", f"{text}, of which no one can say where they belong")
+    return list(np.asarray(comparison(draws, limit)))

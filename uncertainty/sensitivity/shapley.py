@@ -7,7 +7,6 @@ from math import comb
 import numpy as np
 
 from uncertainty.arrays import Floats
-from uncertainty.problem import Columns
 from uncertainty.sensitivity.pick_freeze import (
     Kept,
     base_points,
@@ -15,11 +14,10 @@ from uncertainty.sensitivity.pick_freeze import (
     pair_of_points,
     randomizations,
 )
-from uncertainty.sensitivity.table import Estimates, ratio
-from uncertainty.sensitivity.target import Player, Target
+from uncertainty.sensitivity.target import Estimates, Player, Target, ratio
 
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
-_EXACT = 12
+_EXACT = 12  # players: 4096 subsets of them are as many as there is time for
 _FEWEST, _MOST, _MOST_ORDERS = {False: 2**10, True: 2**8}, 2**13, 2**15  # base points by default
 _CONTROLS = 2**4  # base points for each at which all queries are looked at
 
@@ -66,8 +64,8 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     else:
         most = min(_EVALUATIONS[nested] // (size + 1), _MOST_ORDERS)
     count, one = base_points(draws, most), _over_subsets if exact else _over_orders
-    found = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
-    parts = _controlled(found) if exact and nested else found
+    parts = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
+    parts = _controlled(parts) if exact and nested else parts
     parts = parts[:, [players.index(player) for player in chosen]]
     values, errors = ratio(parts, parts.sum(1))
     return Estimates({"shapley": values}, {"shapley": errors}, parts)
@@ -89,44 +87,41 @@ def _over_subsets(
     few = max(count // _CONTROLS, 2)
     first, second = ({name: column[:few] for name, column in point.items()} for point in pair)
     values = mixed(target, kept, (first, second), inner)
-    control = mixed(target, kept, pair, _central(inner))
+    # The control is the query nearest to the medians of what varies per query.
+    at = int(np.argmin(sum(column**2 for column in inner.values())))
+    central = {name: column[at : at + 1] for name, column in inner.items()}
+    control = mixed(target, kept, pair, central)
     same = control[:, :few]
     slope = np.cov(same.ravel(), values.ravel())[0, 1] / (same.var() or 1.0)
-    effects = [_effects(found, tied, size) for found in (values, same, control)]
+    effects = [_effects(part, tied, size) for part in (values, same, control)]
     return np.stack([*effects, np.full(size, slope)])
 
 
-def _central(inner: Columns) -> Columns:
-    """The query nearest to the medians of what varies per query."""
-    at = int(np.argmin(sum(column**2 for column in inner.values())))
-    return {name: column[at : at + 1] for name, column in inner.items()}
+def _controlled(parts: Floats) -> Floats:
+    """Effects corrected by those of a control at the same points and at many more.
 
-
-def _controlled(found: Floats) -> Floats:
-    """Correct effects by those of a control at the same points and at many more.
-
-    Parameters
-    ----------
-    found : array
-        Effects at few points, those of the control there and at all points, and the slope of the
-        values on the control: shape (randomization, 4, players).
-
-    Returns
-    -------
-    array
-        Shape (randomization, players). A randomization takes the mean slope of all others, which
-        knows nothing of its points, so that the correction has the expectation 0.
+    From effects at few points, those of the control there and at all points, and the slope of the
+    values on the control, shape (randomization, 4, players), to shape (randomization, players). A
+    randomization takes the mean slope of all others, which knows nothing of its points, so that the
+    correction has the expectation 0.
     """
-    effects, same, many, slope = np.moveaxis(found, 1, 0)
+    effects, same, many, slope = np.moveaxis(parts, 1, 0)
     others = (slope.sum(0) - slope) / (len(slope) - 1)
     return np.asarray(effects + others**2 * (many - same))
 
 
 def _effects(values: Floats, tied: int, size: int) -> Floats:
     """From values over all subsets, shape (subsets, points), to shape (players,)."""
-    subsets, centred = np.arange(len(values)), values - values.mean()
-    left = _left(centred.reshape(2**tied, -1, values.shape[1])).ravel()
-    return np.array([_average(left, subsets, player, size) for player in range(size)])
+    subsets, centered = np.arange(len(values)), values - values.mean()
+    left = _left(centered.reshape(2**tied, -1, values.shape[1])).ravel()
+    weights = np.array([1 / (size * comb(size - 1, k)) for k in range(size)])
+    effects = np.zeros(size)
+    for player in range(size):
+        # What it takes from the variance left, averaged over the orders of all players.
+        without = subsets[(subsets >> player) & 1 == 0]
+        taken = left[without] - left[without | 1 << player]
+        effects[player] = weights[np.bitwise_count(without)] @ taken
+    return effects
 
 
 def _left(values: Floats) -> Floats:
@@ -162,20 +157,17 @@ def _transformed(values: Floats) -> Floats:
     return values.reshape(size, -1)
 
 
-def _average(left: Floats, subsets: np.ndarray, player: int, size: int) -> float:
-    """What a player takes from the variance left, averaged over the orders of all players."""
-    without = subsets[(subsets >> player) & 1 == 0]
-    weights = np.array([1 / (size * comb(size - 1, k)) for k in range(size)])
-    return float(weights[np.bitwise_count(without)] @ (left[without] - left[without | 1 << player]))
-
-
 def _over_orders(
     target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
 ) -> Floats:
+    """Effects as `_over_subsets` gives them, from one order of the players for each point."""
     size = len(players)
-    orders = _orders(count, size, seed, number)
-    place = np.argsort(orders, 1)
-    keep = place < np.arange(size + 1)[:, None, None]
+    # In each run of as many orders as players, every player has every place.
+    generator = np.random.default_rng([seed, number, size])
+    starts = np.stack([generator.permutation(size) for _ in range(-(-count // size))])
+    shifts = (np.arange(size)[:, None] + np.arange(size)) % size
+    orders = starts[:, shifts].reshape(-1, size)[:count]
+    keep = np.argsort(orders, 1) < np.arange(size + 1)[:, None, None]
     pair = pair_of_points(target, count, seed, number)
     values = mixed(target, Kept(players, keep), pair, target.inner(seed, number))
     # Known before a step is what agrees with the first point, or all that agrees with the second.
@@ -185,11 +177,3 @@ def _over_orders(
     effects = np.zeros(size)
     np.add.at(effects, orders.T, taken)
     return effects / count
-
-
-def _orders(count: int, size: int, seed: int, number: int) -> np.ndarray:
-    """An order of the players for each point; in each run of them every player has every place."""
-    generator = np.random.default_rng([seed, number, size])
-    starts = np.stack([generator.permutation(size) for _ in range(-(-count // size))])
-    shifts = (np.arange(size)[:, None] + np.arange(size)) % size
-    return np.asarray(starts[:, shifts].reshape(-1, size)[:count])

@@ -1,24 +1,26 @@
-"""What is ranked: one statistic of one output, on one scale, over independent players."""
+"""What every estimator takes, one statistic of one output over players, and what it gives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy.stats import rankdata
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
 from uncertainty.problem import Columns, Problem, each_point, every_pair
 from uncertainty.sampling import QUERIES, normal_scores
 
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)
-"""Relative spread of values that differ by rounding alone: some tens of operations."""
-
 Statistic: TypeAlias = Literal["typical", "mean", "query"]
 Scale: TypeAlias = Literal["log", "linear"]
 By: TypeAlias = Literal["input", "block", "group"]
 
+# Relative spread of values that differ by rounding alone: some tens of operations.
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _FAR = 6.0  # normal score of one value in a thousand million
+_SURE = 5.0  # standard errors by which a mean rank is off where an input makes values fail
+_TRIED = 2**10  # points to look for that input
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,30 @@ class Player:
 
     name: str
     members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What an estimator gives.
+
+    Attributes
+    ----------
+    values, errors : mapping of str to array
+        Shape (players,).
+    replicates : array
+        What ranks by size, once for each randomization, shape (randomization, players); the
+        mean over any of them is again an estimate, up to a factor common to the players.
+    extras : mapping of str to (value, standard error)
+        Scalars shown beside the table.
+    pairs : mapping of str to (values, standard errors)
+        Of two players each, shape (players, players); the diagonal is without meaning.
+    """
+
+    values: Mapping[str, Floats]
+    errors: Mapping[str, Floats]
+    replicates: Floats
+    extras: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    pairs: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,22 +99,25 @@ class Target:
         return normal_scores(names, QUERIES, seed=seed, randomization=randomization)
 
     def pairs(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
-        """Values of the output on the scale, shape (n, m); m = 1 where nothing is reduced."""
-        joint, model = self.problem.joint, self.problem.model
-        if self.nested:
-            values = every_pair(joint, model, outer, inner, (self.quantity,))[self.quantity]
-        else:
-            values = each_point(joint, model, outer)[1][self.quantity][:, None]
+        """Values of the output, shape (n, m); m = 1 where nothing is reduced."""
+        values = self._evaluate(outer, inner)
         self.check(float((~np.isfinite(values)).mean()), float((values <= 0).mean()))
         return settled(values)
+
+    def _evaluate(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
+        joint, model = self.problem.joint, self.problem.model
+        if self.nested:
+            return every_pair(joint, model, outer, inner, (self.quantity,))[self.quantity]
+        return each_point(joint, model, outer)[1][self.quantity][:, None]
 
     def check(self, lost: float, low: float) -> None:
         """Refuse values of which some are not finite, or not above 0 on a log scale."""
         if lost:
-            raise _refusal(f"{self.quantity} is not finite for {100 * lost:.3g} % of the draws")
+            scores = normal_scores(self.coordinates, _TRIED, seed=0, randomization=0)
+            failed = ~np.isfinite(self._evaluate(scores, self.inner(0, 0))).all(-1)
+            raise not_finite(self.quantity, lost, scores, failed)
         if low and self.scale == "log":
-            text = f"{self.quantity} is not above 0 for {100 * low:.3g} % of the draws"
-            raise _refusal(f'{text}; use scale="linear"')
+            raise not_above_0(self.quantity, low)
 
     def check_tails(self, seed: int) -> None:
         """Refuse an output that is constant but for what is too rare for the draws to hold."""
@@ -97,12 +126,10 @@ class Target:
         steps = np.concatenate([np.zeros((1, len(names))), one, -one])
         ends = {name: steps[:, i] for i, name in enumerate(names)}
         moved = self(self.problem.joint.decorrelate(ends), self.inner(seed, 0))
-        if not np.ptp(moved):
-            return
-        at = int(np.abs(moved - moved[0]).argmax())
-        name = names[(at - 1) % len(names)]
-        text = f"{self.quantity} is the same in all draws, but changes at the end of {name}"
-        raise _refusal(f"{text}, which is too rare for so few: use more draws")
+        if np.ptp(moved):
+            name = names[(int(np.abs(moved - moved[0]).argmax()) - 1) % len(names)]
+            text = f"{self.quantity} is the same in all draws, but changes at the end of {name}"
+            raise refusal(f"{text}, which is too rare for so few: use more draws")
 
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
@@ -117,19 +144,20 @@ class Target:
         """The statistic at epistemic points (n,)."""
         return self.reduce(self.pairs(outer, inner))
 
-    def within(self, seed: int, randomization: int, count: int) -> tuple[float, float]:
-        """Variance within and between epistemic points, over all their queries, on the scale."""
-        places = self.coordinates
-        outer = normal_scores(places, count, seed=seed, randomization=randomization)
-        values = self.pairs(outer, self.inner(seed, randomization))
-        scaled = np.log(values) if self.scale == "log" else values
-        return float(scaled.var(-1).mean()), float(scaled.mean(-1).var())
-
     def correlated(self, chosen: Sequence[Player]) -> list[list[str]]:
         """Names of players that are correlated with one another, by block."""
         blocks = [set(block.names) for block in self.problem.joint.blocks]
         owners = [[p.name for p in chosen if block & set(p.members)] for block in blocks]
         return [names for names in owners if len(names) > 1]
+
+
+def ratio(parts: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Mean of `parts` (randomization, players) over mean variance, with standard errors."""
+    if not variance.mean() > 0:
+        return np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
+    share = parts.mean(0) / variance.mean()
+    residual = (parts - share * variance[:, None]) / variance.mean()
+    return share, residual.std(0, ddof=1) / np.sqrt(len(parts))
 
 
 def settled(values: Floats) -> Floats:
@@ -144,12 +172,36 @@ def settled(values: Floats) -> Floats:
     return np.full_like(values, values.flat[0]) if same else values
 
 
-def _refusal(text: str) -> InputError:
+def refusal(text: str) -> InputError:
+    """The fault of what cannot be ranked."""
     return InputError.of("<ranking>", text)
 
 
+def not_above_0(quantity: str, share: float) -> InputError:
+    """The fault of an output that has no logarithm."""
+    text = f"{quantity} is not above 0 for {100 * share:.3g} % of the draws"
+    return refusal(f'{text}; use scale="linear"')
+
+
+def not_finite(
+    quantity: str, share: float, inputs: Mapping[str, Floats], failed: np.ndarray
+) -> InputError:
+    """The fault of an output that is not finite, with the input whose low or high values do it."""
+    text = f"{quantity} is not finite for {100 * share:.3g} % of the draws"
+    count, off = failed.sum(), dict[str, float]()
+    if 0 < count < len(failed):
+        for name, column in inputs.items():
+            # Of ranks in (0, 1) the mean over draws that an input does not choose is 1/2.
+            places = (rankdata(column)[failed] - 0.5) / len(column)
+            off[name] = float((places.mean() - 0.5) * np.sqrt(12 * count))
+    name = max(off, key=lambda name: abs(off[name]), default="")
+    if name and abs(off[name]) > _SURE:
+        text += f", mostly where {name} is {'high' if off[name] > 0 else 'low'}"
+    return refusal(text)
+
+
 def players(target: Target, by: By) -> list[Player]:
-    """Group the coordinates: each for itself, correlated ones together, or by stated group."""
+    """Group the coordinates: each for itself, correlated ones together, or by declared group."""
     blocks = [block.names for block in target.problem.joint.blocks]
     named: dict[str, list[str]] = {}
     for name in target.coordinates:

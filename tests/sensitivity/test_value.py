@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 import uncertainty as un
-from uncertainty.sensitivity.known import value_of_draws
+from uncertainty.results import standard_error
 from uncertainty.sensitivity.sample import Sample
+from uncertainty.sensitivity.value import _misread, _widths, value_of_draws
 
 SLOPES = np.array([1.0, 0.5, 0.7, 0.0])
 TIED = np.array([[1, 0.6, 0, 0], [0.6, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
@@ -75,3 +78,68 @@ def test_a_posterior_is_ranked_with_the_effect_of_a_system_that_nobody_measured(
         table = un.rank_inputs(problem, method=method)
         assert table.attrs["group"] == "prior"
         assert told in table.attrs["note"]
+
+
+def end(level, weight):
+    """Quantile of 0.3 z, of which a share lies 10 higher."""
+
+    def excess(y):
+        return (1 - weight) * norm.cdf(y / 0.3) + weight * norm.cdf((y - 10) / 0.3) - level
+
+    return brentq(excess, -5, 15)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.03, 0.045, 0.049, 0.051, 0.055, 0.07])
+def test_widths_of_classes_are_calibrated_where_their_end_lies_at_a_gap(weight):
+    """Over 200 seeds: all classes misread such an end to one side, which their spread hides."""
+    rng = np.random.default_rng(7)
+    rows = 0.3 * rng.standard_normal((200 * 32, 256))
+    rows += 10 * (rng.random(rows.shape) < weight)
+    widths, misread = (f(rows, 0.9).reshape(200, 32) for f in (_widths, _misread))
+    errors = np.hypot(standard_error(widths.T), misread.mean(1))
+    off = (widths.mean(1) - end(0.95, weight) + end(0.05, weight)) / errors
+    assert (np.abs(off) < 4.5).all()
+    if not weight:  # nothing is added where nothing repeats or leaves a gap
+        assert 0.8 < off.std() < 1.25
+        assert misread.mean() < 0.2 * errors.mean()
+
+
+def test_values_that_repeat_are_misread_where_another_is_near_and_not_elsewhere():
+    rng = np.random.default_rng(8)
+    for weight, least, most in ((0.049, 1, 6), (0.2, 0, 1e-3)):
+        rows = 10.0 * (rng.random((512, 256)) < weight)
+        assert least <= _misread(rows, 0.9).mean() <= most
+
+
+@pytest.mark.parametrize("weight", [0.049, 0.051])
+def test_what_a_factor_buys_at_a_gap_is_within_its_error(weight):
+    """Given `a` the output has two values, the upper one with a chance close to 5 %."""
+    laws = {
+        "a": {"normal": {"mean": 0, "sd": 0.3}},
+        "b": {"choice": {"options": [0, 10], "weights": [1 - weight, weight]}},
+    }
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a, b: a + b)
+    now = end(0.95, weight) - end(0.05, weight)
+    left = {"a": 10.0 if weight > 0.05 else 0.0, "b": 0.6 * norm.ppf(0.95)}
+    for source in (problem, un.simulate(problem)):
+        table = un.rank_inputs(source, method="value", scale="linear")
+        assert abs(float(table["width_now"]) - now) < 4.5 * float(table["width_now_se"])
+        for name, width in left.items():
+            row = table.sel(input=name)
+            assert abs(float(row["width"]) - width) < 4.5 * float(row["width_se"]), name
+            assert abs(float(row["narrowing"]) - 1 + width / now) < 4.5 * float(row["narrowing_se"])
+
+
+def test_ends_beyond_the_draws_take_more_points_or_are_not_known(lognormals):
+    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+    table = un.rank_inputs(problem, method="value", prob=0.99)
+    row, left = table.sel(input="a"), np.sqrt(lognormals.total**2 - 0.8**2)
+    off = float(row["narrowing"]) - 1 + left / lognormals.total
+    assert abs(off) < 4.5 * float(row["narrowing_se"])
+    assert float(row["narrowing_se"]) < 0.05
+    with pytest.raises(un.InputError, match=r"<prob>: must be at most 0.9999"):
+        un.rank_inputs(problem, method="value", prob=0.99999)
+    found = un.rank_inputs(un.simulate(problem, 512), method="value", prob=0.995)
+    assert np.isinf(found["narrowing_se"]).all()
+    assert np.isinf(found["width_now_se"])
+    assert (found["tied_rank"] == 1).all()

@@ -1,4 +1,4 @@
-"""Derivative-based measures: mean squared slopes, which bound the total Sobol' indices."""
+"""One input at a time: slopes, which bound the total Sobol' indices, and swings (tornado)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,11 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.special import ndtri
 
 from uncertainty.arrays import Floats
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Joint, evaluate_point
+from uncertainty.results import standard_error
+from uncertainty.sampling import RANDOMIZATIONS
 from uncertainty.sensitivity.pick_freeze import (
     Kept,
     base_points,
@@ -20,12 +23,67 @@ from uncertainty.sensitivity.pick_freeze import (
     randomizations,
     refuse_correlated,
 )
-from uncertainty.sensitivity.table import Estimates, ratio
-from uncertainty.sensitivity.target import Player, Scale, Statistic, Target, settled
+from uncertainty.sensitivity.target import (
+    Estimates,
+    Player,
+    Scale,
+    Statistic,
+    Target,
+    ratio,
+    refusal,
+    settled,
+)
 
-_NESTED_POINTS = 2**11
-_POINTS = 2**14
+_POINTS = {False: 2**14, True: 2**11}  # by default; True where queries are reduced
 _SURE = 4.0  # standard errors by which an index exceeds a bound that does not hold
+_REACH = float(ndtri(0.95))
+
+
+def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
+    """Swing of the statistic as one input goes from its P5 to its P95.
+
+    What rises and falls again between the two may have a swing of 0. Correlated inputs are moved
+    one at a time too: a swing says what the value of an input does, not what goes along with it.
+
+    Returns
+    -------
+    Estimates
+        ``low`` and ``high``, the statistic in its own unit with the input at P5 and at P95;
+        ``swing``, their difference, or ``log(high/low)`` on the log scale; ``center``, the
+        statistic with all inputs at their medians. Standard errors
+        come from the queries; they are 0 where none are reduced, because nothing is sampled.
+
+    Raises
+    ------
+    InputError
+        If a player has several members, which have no common direction, or `draws` is given.
+    """
+    if draws is not None:
+        raise refusal("a tornado takes no draws: it has two points an input")
+    several = [player.name for player in chosen if len(player.members) > 1]
+    if several:
+        raise refusal(f'a tornado goes by="input", not {" or ".join(several)}')
+    one = _REACH * np.eye(len(chosen))
+    steps = np.concatenate([np.zeros((1, len(chosen))), -one, one])
+    scores = dict.fromkeys(target.coordinates, np.zeros(len(steps)))
+    scores |= {player.members[0]: steps[:, i] for i, player in enumerate(chosen)}
+    ends = target.problem.joint.decorrelate(scores)
+    repeats = range(RANDOMIZATIONS if target.nested else 1)
+    values = np.stack([target(ends, target.inner(seed, r)) for r in repeats])
+    # On the scale: the medians, all inputs at P5, all at P95, and the swings between the two.
+    low, high = values[:, 1 : 1 + len(chosen)], values[:, 1 + len(chosen) :]
+    parts = {"center": values[:, :1], "low": low, "high": high, "swing": high - low}
+    means = {key: part.mean(0) for key, part in parts.items()}
+    errors = {
+        key: standard_error(part) if target.nested else np.zeros(part.shape[1])
+        for key, part in parts.items()
+    }
+    if target.scale == "log":
+        for key in ("center", "low", "high"):
+            means[key] = np.exp(means[key])
+            errors[key] = means[key] * errors[key]
+    center = float(means.pop("center")[0]), float(errors.pop("center")[0])
+    return Estimates(means, errors, parts["swing"], {"center": center})
 
 
 def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -65,7 +123,7 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     if target.problem.model.plain is not None:
         text = f"{target.problem.model.name} is in plain Python and has no slopes; use sobol"
         raise InputError.of("<method>", text)
-    count = base_points(draws, _NESTED_POINTS if target.nested else _POINTS)
+    count = base_points(draws, _POINTS[target.nested])
     parts = randomizations(partial(_one_randomization, target, tuple(chosen), count, seed))
     variance, squares, totals = parts[:, 0, 0], parts[:, 1], parts[:, 2]
     mean, error = ratio(squares, np.ones(len(parts)))
@@ -119,10 +177,10 @@ def _slopes(
 
     def reduced(known: dict[str, Array]) -> Array:
         if not inner:
-            found = one(known, {})
+            value = one(known, {})
         else:
             values = jax.vmap(one, (None, 0))(known, inner)
-            found = jnp.median(values) if statistic == "typical" else values.mean()
-        return jnp.log(found) if scale == "log" else found
+            value = jnp.median(values) if statistic == "typical" else values.mean()
+        return jnp.log(value) if scale == "log" else value
 
     return jax.vmap(jax.value_and_grad(reduced))(outer)
