@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import uncertainty as un
 from uncertainty.cli import app
 from uncertainty.energy import constants
+from uncertainty.files import shipped_folder
 
 IDS = [
     *(f"E{i}" for i in range(1, 17)),
@@ -88,7 +89,7 @@ def test_what_a_file_said_before_is_forgotten(tmp_path):
     prior, path = tmp_path / "prior.yaml", tmp_path / "mine.yaml"
     sampled = CLAIM.replace("{number: 1}", f"{{file: {prior}, output: energy_wh_node}}")
     path.write_text(sampled.replace("{computed: one + one", "{computed: one"))
-    text = Path(str(un.spec.shipped_folder() / "bloom-low-traffic.yaml")).read_text()
+    text = Path(str(shipped_folder() / "bloom-low-traffic.yaml")).read_text()
     found = []
     for power in (400, 800):
         prior.write_text(text.replace("fixed: 400", f"fixed: {power}"))
