@@ -141,10 +141,10 @@ def test_a_source_that_no_bibliography_has_is_a_comment_whatever_it_says(few):
     assert "\n  - y" not in text
 
 
-def test_a_shipped_file_is_extended_beside_another_of_its_name(tmp_path):
+def test_a_shipped_file_is_extended_beside_another_of_its_name(few, tmp_path):
     (tmp_path / "epoch.yaml").write_text("schema: 1\n")
-    base = exporting._base(un.build_problem("epoch"), tmp_path / "learned.yaml")
-    (tmp_path / "learned.yaml").write_text(f"schema: 1\nextends: {base}\n")
+    text = exporting._text(few[1], un.build_problem("epoch"), tmp_path / "learned.yaml")
+    (tmp_path / "learned.yaml").write_text(text)
     priors = un.load_priors(tmp_path / "learned.yaml")
     assert priors.layers[0].document.label == "priors/epoch.yaml"
 

@@ -1,7 +1,7 @@
 """How well prior and posterior fit the measurements, and what would explain a misfit."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,29 +10,21 @@ import xarray as xr
 from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import InputError
 from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
+from uncertainty.inference.samplers import RELIABLE
 from uncertainty.inference.target import batches_at, coordinates_of, whole_target
 from uncertainty.problem import Observation, Problem
 from uncertainty.results import NONE, PROBS, leave_one_out, score
 from uncertainty.sampling import QUERIES, normal_scores
 
-_UNRELIABLE = 0.7
-"""Pareto k of a row above which the posterior without it cannot be had by weights."""
-_NUMBERS, _FEWEST = 2**23, 2**10
-"""Expected measurements that are drawn at most, but for as many of each row."""
-_SURPRISING = 0.001
-"""Probability in the prior's tails below which it did not expect a measurement."""
-_CERTAIN = math.log(1e6)
-"""Log odds of a mistaken unit against none, above which there is nothing else to learn."""
-_WORTH_SAYING = math.log(1e3)
-"""Log odds of a mistake above which it is named though no row by itself is surprising."""
-_RIVAL = math.log(20)
-"""How much less likely, in log odds, than the best cause another may be and still be named."""
-_ERRORS = 2.0
-"""Standard deviations that mended rows may lie off and a cause still be named."""
-_LITTLE = 1e-3
-"""Share of the median that stands for draws at or below 0, which have no logarithm."""
-_MOST = 200
-"""Rows that are looked at together, evenly spread: the matrix of all would be too large."""
+_NUMBERS, _FEWEST = 2**23, 2**10  # expected measurements drawn at most, of each row at least
+_SURPRISING = 0.001  # probability in the prior's tails below which it did not expect a measurement
+# Log odds of a mistake against none: above the first there is nothing else to learn; above the
+# second it is named though no row by itself is surprising.
+_CERTAIN, _WORTH_SAYING = math.log(1e6), math.log(1e3)
+_RIVAL = math.log(20)  # log odds that another cause may be behind the best and still be named
+_ERRORS = 2.0  # standard deviations that mended rows may lie off and a cause still be named
+_LITTLE = 1e-3  # share of the median that stands for draws at or below 0, without a logarithm
+_MOST = 200  # rows looked at together, evenly spread: the matrix of all would be too large
 
 _UNITS = {
     1e3: ("mJ were entered as J, or Wh as kWh", "J were entered as mJ, or kWh as Wh"),
@@ -121,7 +113,7 @@ def _left_out(log_likelihood: Floats) -> tuple[dict[str, float], Floats]:
         "elpd_loo_se": _error_of_sum(elpd),
         "p_loo": float(parameters.sum()),
         "worst_k": float(k.max()),
-        "rows_above": float((k > _UNRELIABLE).sum()),
+        "rows_above": float((k > RELIABLE).sum()),
     }, elpd
 
 
@@ -286,18 +278,10 @@ def tails_of(draws: Floats, item: Observation) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Surprise:
-    """What is surprising about the rows of an evidence.
+    """What is surprising about `rows` (places from 0): a sentence, empty where nothing is.
 
-    Attributes
-    ----------
-    text : str
-        A sentence; empty where nothing is.
-    mistaken : bool
-        True where a mistaken unit is all but certain.
-    factor : float
-        Of what was measured over what the prior expects of those rows, given the others.
-    rows : tuple of int
-        The places of the rows, from 0.
+    They are `factor` times what the prior expects given the others; `mistaken` is true where a
+    mistaken unit is all but certain.
     """
 
     text: str
@@ -308,16 +292,7 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Cause:
-    """A mistake of whoever entered rows.
-
-    Attributes
-    ----------
-    shift : array
-        What it adds to the logarithm of each row.
-    text : str
-        It was ``as if ...``.
-    of_units : bool
-    """
+    """A mistake of whoever entered rows: as if `text`; it adds `shift` to the logarithm of each."""
 
     shift: Floats
     text: str
@@ -332,10 +307,8 @@ class Cause:
 def surprise_of(draws: Floats, item: Observation) -> Surprise:
     """Look for rows in the far tails of `draws` (sample, row), and for what would explain them.
 
-    Notes
-    -----
-    A cause is judged by the odds, under the joint predictive distribution of the logarithms, of
-    rows that are mended against rows as they are; it is taken for normal.
+    A cause is judged by the odds, under the joint predictive distribution of the logarithms (taken
+    for normal), of rows that are mended against rows as they are.
     """
     tails, values = tails_of(draws, item)[0], item.observed()[item.name]
     odd = np.flatnonzero(tails < _SURPRISING)
@@ -429,13 +402,20 @@ def causes_of(item: Observation) -> Iterator[Cause]:
 
 def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) -> str:
     """Say which rows lie where, and how far off."""
+    numbers = {int(row) + 1 for row in rows}
+    starts = sorted(n for n in numbers if n - 1 not in numbers)
+    ends = sorted(n for n in numbers if n + 1 not in numbers)
+    both = zip(starts, ends, strict=True)
+    ranges = [f"{low}" if low == high else f"{low}-{high}" for low, high in both]
+    more = f" and {len(ranges) - 10} more" if len(ranges) > 10 else ""
+    which = f"row{'s' * (len(numbers) > 1)} {', '.join(ranges[:10])}{more} of {item.name}"
     few = f"where the prior expects fewer than {_SURPRISING:g} of measurements"
     if len(rows) == 1 and tails[rows[0]] < _SURPRISING:
-        text = f"row {rows[0] + 1} of {item.name} lies {few}"
+        text = f"{which} lies {few}"
     elif (tails[rows] < _SURPRISING).all():
-        text = f"{_numbered(rows)} of {item.name} lie {few} each"
+        text = f"{which} lie {few} each"
     else:
-        text = f"{_numbered(rows)} of {item.name} lie together where the prior hardly expects them"
+        text = f"{which} lie together where the prior hardly expects them"
     if not math.isfinite(factor):
         return text
     times = (
@@ -455,20 +435,3 @@ def number_text(value: float) -> str:
     if value >= 1e4:
         return f"{value:.1e}".replace("e+0", "e").replace("e+", "e").replace(".0e", "e")
     return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
-
-
-def _numbered(places: Sequence[int] | np.ndarray) -> str:
-    """Name rows from 1, stretches by their ends.
-
-    Examples
-    --------
-    >>> _numbered([0, 1, 2, 6])
-    'rows 1-3, 7'
-    """
-    numbers = [int(place) + 1 for place in places]
-    starts = [n for n in numbers if n - 1 not in numbers]
-    ends = [n for n in numbers if n + 1 not in numbers]
-    both = zip(starts, ends, strict=True)
-    ranges = [f"{low}" if low == high else f"{low}-{high}" for low, high in both]
-    more = f" and {len(ranges) - 10} more" if len(ranges) > 10 else ""
-    return f"{'rows' if len(numbers) > 1 else 'row'} {', '.join(ranges[:10])}{more}"

@@ -37,13 +37,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-_ANSWER_DRAWS = 4000
-"""Of each chain of `answer`: its steps cost little beside compiling them."""
+_ANSWER_DRAWS = 4000  # of each chain of `answer`: its steps cost little beside compiling them
 _PRIOR_DRAWS = 2**13
-_ACCEPT = (0.9, 0.95, 0.99)
-"""Shares of steps accepted, tried in order until no step diverges."""
-_MOST = 2**20
-"""Draws of a chain, chains, steps and queries beyond this would fill any memory."""
+_ACCEPT = (0.9, 0.95, 0.99)  # shares of steps accepted, in order until no step diverges
+_MOST = 2**20  # draws of a chain, chains, steps and queries: more would fill any memory
 
 
 @in_float64
@@ -139,7 +136,17 @@ def infer(
     if len(possible) < chains:
         text = "no draw of the prior makes the measurements possible: compare units and conditions"
         raise InputError.of("<evidence>", text)
-    surprises = _surprises(problem, target, weighted)
+    faults, surprises = list[Fault](), list[str]()
+    evidence = {item.name: item for item in problem.observed.evidence}
+    for item, expected in zip(target.observations, weighted.expected, strict=True):
+        surprise = surprise_of(expected, item)
+        if surprise.mistaken:
+            text = f"{surprise.text}; mend the unit, or widen the prior if they are right"
+            faults.append(evidence[item.name].fault(text, "rows", surprise.rows[0]))
+        elif surprise.text:
+            surprises.append(surprise.text)
+    if faults:
+        raise InputError(faults)
     beside = prior_draws or (_PRIOR_DRAWS if slopes else weighted.log_weight.size)
     prior = simulate(problem, beside, seed, queries=queries)
     if slopes:
@@ -157,22 +164,6 @@ def infer(
     facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     tree.attrs |= {**remember(problem), **facts}
     return tree
-
-
-def _surprises(problem: Problem, target: Target, weighted: Weighted) -> list[str]:
-    """Say which measurements the prior did not expect; refuse what is a mistaken unit for sure."""
-    evidence = {item.name: item for item in problem.observed.evidence}
-    faults, texts = list[Fault](), list[str]()
-    for item, draws in zip(target.observations, weighted.expected, strict=True):
-        surprise = surprise_of(draws, item)
-        if surprise.mistaken:
-            text = f"{surprise.text}; mend the unit, or widen the prior if they are right"
-            faults.append(evidence[item.name].fault(text, "rows", surprise.rows[0]))
-        elif surprise.text:
-            texts.append(surprise.text)
-    if faults:
-        raise InputError(faults)
-    return texts
 
 
 def _by_chains(
@@ -222,14 +213,7 @@ def answer(
 ) -> "xr.DataTree":
     """Draw what is quoted: the posterior where evidence bears on a problem, else the prior.
 
-    Parameters
-    ----------
-    problem : Problem
-    draws : int, optional
-        Of the prior, as in `simulate`; where there is a posterior it has 4 chains of 4000.
-    seed : int
-    progress : callable, optional
-        As in `infer`.
+    The `draws` are of the prior; a posterior has 4 chains of 4000.
     """
     if learns(problem):
         return infer(problem, _ANSWER_DRAWS, seed=seed, prior_draws=draws, progress=progress)
@@ -295,7 +279,20 @@ def update(
     slopes = has_slopes(system)
     target = target_of(system, queries, seed, jumps=not slopes)
     chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
-    z = _points(tree, target, seed)
+    count = chains * draws
+    # Draws of before are points of the new target; what they do not know is drawn.
+    scores, rng = tree["unconstrained_posterior"].dataset, np.random.default_rng([seed, 2])
+    columns = [
+        np.asarray(scores[name].values).ravel() if name in scores else rng.standard_normal(count)
+        for name in target.names
+    ]
+    for item in target.observations:
+        name = f"{item.name}_effect"
+        if name in scores:
+            columns += [*np.asarray(scores[name].values).reshape(count, -1).T]
+        else:
+            columns += [*rng.standard_normal((len(item.groups), count))]
+    z = np.stack(columns, -1)
     # The draws know the rows of before: what is new weighs them.
     new = [np.asarray(rows).sum(1) for rows, _ in rows_at(target, z, seed).rows[len(known) :]]
     total = np.sum(new, axis=0)
@@ -325,22 +322,3 @@ def update(
     result = lay_out(posterior, system, prior, queries, seed)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result
-
-
-def _points(tree: "xr.DataTree", target: Target, seed: int) -> Floats:
-    """Draws of the posterior as points of the new target; what it did not know is drawn."""
-    known = tree["unconstrained_posterior"].dataset
-    count = int(tree.attrs["posterior_chains"]) * int(tree.attrs["posterior_draws"])
-    rng = np.random.default_rng([seed, 2])
-    columns = [
-        np.asarray(known[name].values).ravel() if name in known else rng.standard_normal(count)
-        for name in target.names
-    ]
-    for item in target.observations:
-        name = f"{item.name}_effect"
-        effects = np.asarray(known[name].values) if name in known else None
-        columns += [
-            rng.standard_normal(count) if effects is None else effects[..., i].ravel()
-            for i in range(len(item.groups))
-        ]
-    return np.stack(columns, -1)

@@ -12,7 +12,7 @@ from jax import Array
 
 from uncertainty.arrays import Floats, in_float64
 from uncertainty.inference.samplers import Weighted
-from uncertainty.inference.target import open_inputs
+from uncertainty.inference.target import describe_evidence
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
 from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree
 from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores
@@ -57,26 +57,13 @@ class Posterior:
         return np.asarray(self.at.plain).reshape(self.chains, -1, self.target.size)
 
 
-@jax.jit
-def _log_priors(joint: Joint, scores: dict[str, Array]) -> dict[str, Array]:
-    return jax.vmap(joint.log_prior)(scores)
+_log_priors = jax.jit(jax.vmap(Joint.log_prior, in_axes=(None, 0)))
 
 
 def lay_out(
     posterior: Posterior, problem: Problem, prior: "xr.DataTree", queries: int, seed: int
 ) -> "xr.DataTree":
-    """Put a posterior beside its prior.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    problem : Problem
-        For a system that was not measured.
-    prior : xarray.DataTree
-        From `simulate`.
-    queries, seed : int
-        Of what varies per query.
-    """
+    """Put a posterior beside its prior, for a system that was not measured."""
     z, target, joint = posterior.z, posterior.target, problem.joint
     shape = z.shape[:2]
     columns = np.moveaxis(z, -1, 0).reshape(target.size, -1)
@@ -136,7 +123,7 @@ def lay_out(
     facts: dict[str, str | int | float] = {
         "posterior_chains": shape[0],
         "posterior_draws": shape[1],
-        "evidence": json.dumps(_evidence(problem)),
+        "evidence": json.dumps([*describe_evidence(problem)]),
         "updated": json.dumps(list(target.names)),
         "pareto_k": weighted.smoothed.k,
         "warnings": json.dumps(warnings),
@@ -144,26 +131,6 @@ def lay_out(
     if weighted.reliable:
         facts["log_evidence"], facts["log_evidence_se"] = weighted.log_evidence
     return build_tree(groups, labels(problem), facts, coords, prior)
-
-
-def _evidence(problem: Problem) -> list[dict[str, object]]:
-    """Describe what was learned from, so that a result needs no file to be reported."""
-    return [
-        {
-            "name": item.name,
-            "title": item.title,
-            "source": item.source,
-            "sha256": item.document.sha256,
-            "path": item.document.label,
-            "text": item.document.text,
-            "observes": item.measurement.observes if item.measurement else "",
-            "boundary": item.measurement.boundary if item.measurement else "",
-            "rows": len(item.rows),
-            "open": open_inputs(problem.joint, compiled),
-        }
-        for item, compiled in zip(problem.observed.evidence, problem.observations, strict=True)
-        if item.rows
-    ]
 
 
 def _every_score(problem: Problem, known: Columns, count: int, seed: int) -> Columns:
@@ -202,18 +169,8 @@ def paired_draws(
 ) -> dict[str, Floats]:
     """Draws of each statistic at scores that a posterior of `chains` of `draws` shares by name.
 
-    Parameters
-    ----------
-    problem : Problem
-    quantity : str
-    known : mapping of str to array
-        Scores that are not drawn by name, shape (chains * draws,).
-    chains, draws, seed : int
-
-    Returns
-    -------
-    dict of str to array
-        By statistic, shape (chains * BATCHES, draws / BATCHES).
+    Scores that are `known`, shape (chains * draws,), are not drawn by name. By statistic: shape
+    (chains * BATCHES, draws / BATCHES).
     """
     # Where nothing is uncertain, one column without a name still says how many draws there are.
     scores = _every_score(problem, known, chains * draws, seed) or {"": np.zeros(chains * draws)}

@@ -32,10 +32,8 @@ RowsLike: TypeAlias = (
 )
 """Conditions: a list of rows, one row, a mapping of columns, or a table; a row is a mapping."""
 DRAWS = 2**12
-PLAIN_DRAWS = 2**10
-"""Of a model in plain Python, each is a call of it for each row."""
-_BATCH = 2**10
-"""Samples that are computed together."""
+PLAIN_DRAWS = 2**10  # of a model in plain Python, which each calls for each row
+_BATCH = 2**10  # samples that are computed together
 
 
 @in_float64
@@ -106,7 +104,18 @@ def predict(
         posterior = tree_or_problem["unconstrained_posterior"].dataset
     if quantity is not None and observes is not None:
         raise InputError.of("<quantity>", "give a quantity, or what was observed, not both")
-    observation, grouping = _observation(problem, observes, needed=quantity is None)
+    known = {item.observes: item for item in reversed(problem.observations)}
+    unknown = observes is not None and observes not in known
+    if (known and unknown) or (not known and quantity is None):
+        text = "nothing says how measurements differ from the model: give evidence or 'measurement'"
+        text = f"{observes} is not observed; observed: {', '.join(known)}" if known else text
+        raise InputError.of("<observes>", text)
+    first = next(iter(problem.observations), None)
+    observation = first if observes is None else known[observes]
+    pairs = zip(problem.observations, problem.observed.evidence, strict=True)
+    # Under the name of this column rows name their group.
+    columns = [x.measurement.column for one, x in pairs if one is observation and x.measurement]
+    grouping = columns[0] if columns else ""
     cells = read_rows(rows)
     model = problem.model if quantity or observation is None else observation.model
     conditions = _conditions(problem, cells, grouping, model)
@@ -129,34 +138,8 @@ def predict(
     return xr.Dataset(variables, attrs={"notices": json.dumps(notices)})
 
 
-def _observation(
-    problem: Problem, observes: str | None, *, needed: bool
-) -> tuple[Observation | None, str]:
-    """Choose how measurements differ from the model, and the column of its groups."""
-    known = {item.observes: item for item in reversed(problem.observations)}
-    if observes is not None and known and observes not in known:
-        text = f"{observes} is not observed; observed: {', '.join(known)}"
-        raise InputError.of("<observes>", text)
-    if not known:
-        if not needed:
-            return None, ""
-        text = (
-            "nothing says how measurements differ from the model: give evidence, or 'measurement'"
-        )
-        raise InputError.of("<observes>", text)
-    chosen = problem.observations[0] if observes is None else known[observes]
-    items = zip(problem.observations, problem.observed.evidence, strict=True)
-    measurement = next(item.measurement for compiled, item in items if compiled is chosen)
-    return chosen, measurement.column if measurement else ""
-
-
 def read_rows(rows: RowsLike) -> list[dict[str, object]]:
     """Read rows from a list, a table, a mapping of columns or one mapping.
-
-    Raises
-    ------
-    InputError
-        If they are none of these.
 
     Examples
     --------

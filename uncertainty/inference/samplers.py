@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import jax
@@ -28,34 +27,24 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the steps done and those to do."""
 
-DISAGREE = "NUTS and importance sampling disagree"
-"""How a warning tells of chains that weights contradict."""
-RELIABLE = 0.7
-"""Pareto k below which weights can be relied on."""
-FEWEST = 400
-"""Effective draws that weights must leave."""
+DISAGREE = "NUTS and importance sampling disagree"  # how warnings speak of it
+RELIABLE = 0.7  # Pareto k below which weights can be relied on
+FEWEST = 400  # effective draws that weights must leave
 
 _STEPS = 250  # between two reports of progress: one call of the compiled code
 _WORST_R_HAT = 1.01
 _FEWEST_EFFECTIVE = 100  # for each chain
 _LEAST_BFMI = 0.3
-_SOME = 64
-"""Effective points under which the tail of the weights has not been seen, whatever its fit."""
-_EXPECTED, _FEWEST_EXPECTED = 2**22, 2**10
-"""Expected measurements that are kept, and of how many points at least."""
-_MOST = 2**16
-"""Points that are weighted."""
+_SOME = 64  # effective points; with fewer the tail of the weights is unseen, whatever its fit
+_EXPECTED, _FEWEST_EXPECTED = 2**22, 2**10  # expected measurements kept, and points they are of
+_MOST = 2**16  # points that are weighted
 _RANDOMIZATIONS = 16
-_POINTS, _FEWEST_POINTS = 2**9, 2**6
-"""Of each randomization."""
-_FALSE_ALARM = 1e-4
-"""Chance, for all coordinates together, of a disagreement where there is none."""
+_POINTS, _FEWEST_POINTS = 2**9, 2**6  # of each randomization
+_FALSE_ALARM = 1e-4  # chance, over all coordinates, of a disagreement where there is none
 
 
-@jax.jit
-def _potential(target: Target, z: Array) -> Array:
-    """Compiled by itself, so that the many places that call it trace it once."""
-    return -target.log_density(z)
+# Compiled by itself, so that the many places that call it trace it once.
+_potential = jax.jit(lambda target, z: -target.log_density(z))
 
 
 def _kernel(potential: Callable[[Array], Array], accept: ArrayLike) -> "NUTS":
@@ -144,35 +133,12 @@ def run_chains(
 ) -> tuple[Floats, dict[str, np.ndarray]]:
     """Draw from the posterior, all chains in step, with a dense mass matrix.
 
-    Parameters
-    ----------
-    sampler : jax.stages.Compiled
-        From `compiling`, for as many chains and steps of warm-up.
-    target : Target
-        Its numbers are arguments of the compiled code: another one of the same shape needs no
-        compilation.
-    starts : array
-        Where chains begin, shape (chain, size of the target).
-    draws, warmup : int
-        For each chain.
-    seed : int
-    accept : float
-        Share of the steps to be accepted, towards which the warm-up adapts their size: the
-        higher, the smaller the steps.
-    last : bool
-        Where not, chains end with the first divergent draw, as they will be run again.
-    progress : callable, optional
+    The sampler is from `compiling`, for as many chains (they begin at `starts`) and steps of
+    warm-up, which adapt the size of the steps towards the share `accept`. Where it is not the
+    `last` try, chains end with the first divergent draw: they will be run again.
 
-    Returns
-    -------
-    z : array
-        Scores after warm-up, shape (chain, draw, size of the target).
-    stats : dict of str to array
-        Of each draw, shape (chain, draw), by ArviZ's names.
-
-    Notes
-    -----
-    Hoffman and Gelman (2014), Journal of Machine Learning Research 15, 1593.
+    Gives scores after warm-up, shape (chain, draw, size), and statistics of each draw by ArviZ's
+    names. Hoffman and Gelman (2014), Journal of Machine Learning Research 15, 1593.
     """
     keys = jax.random.split(jax.random.PRNGKey(seed), len(starts))
     points = jnp.asarray(starts)
@@ -187,21 +153,14 @@ def run_chains(
             progress(min(done + _STEPS, total), total)
         if not last and parts[-1][1]["diverging"][:, max(warmup - done, 0) :].any():
             break
-    kept = slice(warmup, total)
-    joined = partial(np.concatenate, axis=1)
-    return (
-        joined([z for z, _ in parts])[:, kept],
-        {name: joined([columns[name] for _, columns in parts])[:, kept] for name in parts[0][1]},
-    )
+    joined = jax.tree.map(lambda *leaves: np.concatenate(leaves, 1)[:, warmup:total], *parts)
+    return joined[0], joined[1]
 
 
 def unhealthy(target: Target, z: Floats, stats: dict[str, np.ndarray]) -> Iterator[str]:
-    """Say what is wrong with chains from `run_chains`, and what to do.
+    """Say what is wrong with chains, and what to do.
 
-    Notes
-    -----
-    Limits of Vehtari et al. (2021), Bayesian Analysis 16, 667, and of Betancourt (2016),
-    arXiv:1604.00695.
+    Limits of Vehtari et al. (2021), Bayesian Analysis 16, 667; Betancourt (2016), arXiv:1604.00695.
     """
     count = len(z)
     draws = dict(zip(coordinates_of(target), np.moveaxis(z, -1, 0), strict=True))

@@ -6,7 +6,6 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from uncertainty.arrays import Floats
 from uncertainty.energy import EFFECTS
@@ -15,18 +14,14 @@ from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
 from uncertainty.sampling import normal_scores
 
 _BATCH = 1024
-_ROWS = 2**20
-"""Rows of all points of a batch, at most: numbers of each stay within some megabytes."""
+_ROWS = 2**20  # of all points of a batch, at most: numbers of each stay within some megabytes
 
 
 def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False) -> Target:
     """Give the density to sample: over the coordinates that evidence can move.
 
-    Raises
-    ------
-    InputError
-        If there is no evidence, or it bears on nothing uncertain or, unless `jumps` are no matter,
-        on an assumption that jumps.
+    Refused without evidence, where it bears on nothing uncertain and, unless `jumps` are no
+    matter, where it bears on an assumption that jumps.
     """
     observations = tuple(item for item in problem.observations if item.count)
     if not observations:
@@ -105,22 +100,37 @@ def _behind(joint: Joint, item: Observation, conditions: Iterable[str]) -> froze
     return joint.behind(item.model.used(names), conditions)
 
 
-def open_inputs(joint: Joint, item: Observation) -> list[dict[str, list[int] | list[str]]]:
-    """List what rows leave open and the observed output needs, rows that leave the same together.
+def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
+    """Describe what is learned from, so that a report of a result needs no file.
 
-    ``rows`` are numbers from 1. ``shared`` is uncertain and the same for all rows: evidence moves
-    it. ``averaged`` varies per query: each row is averaged over it.
+    ``open`` lists what rows leave open and the observed output needs, rows that leave the same
+    together: ``rows`` are numbers from 1; ``shared`` is uncertain and the same for all rows, so
+    that evidence moves it; ``averaged`` varies per query, and each row is averaged over it.
     """
+    joint = problem.joint
     kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
-    places = dict[tuple[tuple[str, ...], ...], list[int]]()
-    for part in item.rows:
-        behind = _behind(joint, item, part.known)
-        key = tuple(tuple(name for name in kind if name in behind) for kind in kinds)
-        places.setdefault(key, []).extend(place + 1 for place in part.places)
-    return [
-        {"rows": sorted(rows), "shared": [*shared], "averaged": [*averaged]}
-        for (shared, averaged), rows in places.items()
-    ]
+    for item, observation in zip(problem.observed.evidence, problem.observations, strict=True):
+        numbers = dict[tuple[tuple[str, ...], ...], list[int]]()
+        for part in observation.rows:
+            behind = _behind(joint, observation, part.known)
+            key = tuple(tuple(name for name in kind if name in behind) for kind in kinds)
+            numbers.setdefault(key, []).extend(place + 1 for place in part.places)
+        if item.rows:
+            yield {
+                "name": item.name,
+                "title": item.title,
+                "source": item.source,
+                "sha256": item.document.sha256,
+                "path": item.document.label,
+                "text": item.document.text,
+                "observes": observation.observes,
+                "boundary": item.measurement.boundary if item.measurement else "",
+                "rows": len(item.rows),
+                "open": [
+                    {"rows": sorted(rows), "shared": shared, "averaged": averaged}
+                    for (shared, averaged), rows in numbers.items()
+                ],
+            }
 
 
 def coordinates_of(target: Target) -> dict[str, int]:
@@ -133,9 +143,7 @@ def coordinates_of(target: Target) -> dict[str, int]:
     return names | {name: after + i for i, name in enumerate(groups)}
 
 
-@jax.jit
-def _batch(target: Target, z: Array, noise: Array) -> At:
-    return jax.vmap(target.at)(z, noise)
+_each_point = jax.jit(jax.vmap(Target.at, in_axes=(None, 0, 0)))
 
 
 def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:
@@ -150,7 +158,7 @@ def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:
         points = z[start : start + size]
         noise = 1 - np.random.default_rng([seed, number]).random((size, target.count, 3))
         filled = np.pad(points, ((0, size - len(points)), (0, 0)), "edge")
-        yield jax.tree.map(np.asarray, _batch(target, filled, noise))
+        yield jax.tree.map(np.asarray, _each_point(target, filled, noise))
 
 
 def rows_at(target: Target, z: Floats, seed: int) -> At:
