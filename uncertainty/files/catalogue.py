@@ -63,6 +63,7 @@ def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, l
     return document, *validate(CatalogueFile, document.data, document)
 
 
+# Every problem asks for the shipped catalogues: they are read once a process.
 @lru_cache(maxsize=4)
 def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     document, entry, faults = read_catalogue(shipped_folder() / "catalogue" / file)
@@ -119,11 +120,12 @@ def expand(layers: Sequence[Layer]) -> Expansion:
                         faults.append(layer.fault(kind, (), text))
                 missing.update(*(entry.assumptions for entry in catalogue(kind).values()))
                 missing.update(["peak_flops"] if kind == "hardware" else [])
-            elif last[kind] == i:
+            elif last[kind] == i:  # of one kind only the last bundle is in force
                 result.append(_bundle(kind, chosen))
                 later = {name for above in layers[i:] for name in above.stated}
                 lacking |= {k: v for k, v in _lacking(layer, kind, chosen) if k not in later}
         replaced |= shown
+        # The peak follows from accelerator and format: it stands where the later of them does.
         if "hardware" in last and i == max(last["hardware"], last.get("precision", -1)):
             peak = _peak(layer, {kind: known[at][kind] for kind, at in last.items()})
             if isinstance(peak, Fault):

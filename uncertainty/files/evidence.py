@@ -77,6 +77,7 @@ class Row:
 def row_fault(document: Document, at: tuple[Key, ...], name: str, message: str) -> Fault:
     """Make a fault at the cell of a row that stands in the column `name`."""
     fault = document.fault((*at, name), message)
+    # The field names the column; the position is that of the cell.
     columns = document.data.get("columns") if isinstance(document.data, dict) else None
     if at[:1] == ("rows",) and isinstance(columns, list) and name in columns:
         cell = document.fault((*at, columns.index(name)), message)

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+# Words and letters for powers of ten, which are not units.
 _MAGNITUDES = {
     **dict.fromkeys(["k", "thousand"], 3),
     **dict.fromkeys(["M", "mn", "mio", "million", "millions"], 6),
@@ -76,6 +77,7 @@ _QUANTITY = re.compile(
     r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\s*[eE]\s*[-+]?\d)"
     r"\s*((?!to\s|[xX]\s*\d)[A-Za-z%µμ°].*?)?\s*"
 )
+# float() reads these, and so would be names of assumptions.
 _NOT_FINITE = frozenset({"nan", "inf", "infinity"})
 _LONGEST = 200  # characters of a text that may hold a number: patterns backtrack
 LARGEST = 1e300
@@ -274,8 +276,9 @@ PERCENTILES = {
     "p95": "95th percentile",
     "p99": "99th percentile",
 }
+# A probability as a key: nothing above 1, so that percent (5, 50, 95) is a fault.
 _LEVEL = re.compile(r"0|1|[01]\.[0-9]*|\.[0-9]+|[0-9]+(?:\.[0-9]*)?[eE]-[0-9]+")
-_MOST_LEVELS = 200
+_MOST_LEVELS = 200  # of a quantile function: checked pair by pair, kept as parameters
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ class Place:
         return upward and self.folder.resolve().is_relative_to(found.parent)
 
 
+# Asked for with every file that is named.
 @lru_cache(maxsize=1)
 def shipped_folder() -> Path:
     """Find the shipped `priors/`: inside the package in a wheel, beside it in a checkout."""
@@ -188,7 +189,9 @@ _LARGEST = 200_000_000  # bytes of a table
 _MOST = 1_000_000  # rows of a table
 _SHOWN = 3  # examples in a message
 _LONGEST = 40  # characters of a cell in a message
+# float() would take 1_000, infinity and digits of other scripts too.
 _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# What other programs put between cells.
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 # First bytes of what people keep tables in.
 _FORMATS = {
@@ -348,6 +351,7 @@ def _some(texts: list[str]) -> str:
     return ", ".join(texts[:_SHOWN]) + more
 
 
+# Which file a function came from, as long as somebody holds the function.
 _FILES: "WeakKeyDictionary[Callable[..., object], InputFile]" = WeakKeyDictionary()
 
 

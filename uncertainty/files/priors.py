@@ -357,7 +357,7 @@ def resolve(
     if scenario is not None and scenario not in priors.scenarios:
         text = f"no scenario {scenario!r}{nearest(scenario, priors.scenarios)}"
         faults.append(Fault(priors.label, 0, 0, "scenarios", text))
-    if not priors.readable:
+    if not priors.readable:  # what is missing would be reported again as unknown names
         return Resolution(faults=tuple(faults))
     priors = replace(priors, layers=tuple(layers))
     chosen = [layer for name, layer in priors.scenarios.items() if name == scenario]
@@ -635,7 +635,8 @@ def _clash(correlations: Sequence[Correlation]) -> set[str]:
     for item in correlations:
         for name in (item.first, item.second):
             weight[name] = weight.get(name, 0.0) + abs(item.rank)
-    names = sorted(weight, key=lambda name: (-weight[name], name))  # the likely ones first
+    # The strongest first: they are the ones that a message should name.
+    names = sorted(weight, key=lambda name: (-weight[name], name))
     matrix = correlation_matrix(names, correlations) - _LEAST_EIGENVALUE * np.eye(len(names))
     stay, rest = list[int](), list(range(len(names)))
     while names:
