@@ -278,11 +278,38 @@ def test_odd_options_are_faults(run, words, message):
 
 
 @pytest.mark.parametrize("words", [("--above", "nan"), ("--above", "inf"), ("--draws", str(10**30)),
-                                   ("--prob", "nan"), ("--prob", "0"), ("--out", "a\0b")])  # fmt: skip
+                                   ("--prob", "nan"), ("--prob", "0")])  # fmt: skip
 def test_numbers_at_the_edge_write_nothing(run, tmp_path, words):
     status, out, _ = run("run", "gpt-4o", *words)
     assert (status, out) == (2, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--out", ""), "--out: is empty: write a value, or leave it out"),
+        (("--dask", ""), "--dask: is empty"),
+        (("--checkpoint", " "), "--checkpoint: is empty"),
+        (("--model", ""), "--model: is empty"),
+        (("--scenario", ""), "--scenario: is empty"),
+        (("--set", ""), "--set: is empty"),
+        (("--out", "a\0b"), "--out: is not text in UTF-8 (got 'a\\x00b')"),
+        (("--out", "a\udcffb"), "--out: is not text in UTF-8 (got 'a\\udcffb')"),
+    ],
+)
+def test_an_option_that_says_nothing_or_is_not_text_is_a_fault(run, tmp_path, words, message):
+    status, out, err = run("run", "gpt-4o", *words)
+    assert (status, out) == (2, "")
+    assert err.startswith(message)
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_names_its_target_where_it_cannot_be_written(run):
+    status, _, err = run("init", "/proc/x.yaml")
+    assert status == 2
+    assert err.startswith("/proc/x.yaml: cannot be written")
 
 
 def test_the_version(run):

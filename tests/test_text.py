@@ -100,6 +100,27 @@ def test_the_terminal_shows_markup_as_text(capsys):
     assert not {"\x1b", "\x07", "\u202e"} & {*found.out, *found.err}
 
 
+@pytest.mark.parametrize("width", [200, 80, 50])
+def test_no_word_of_a_table_breaks_where_the_terminal_has_room_for_one_column(
+    monkeypatch, capsys, width
+):
+    from rich.console import Console
+
+    from uncertainty.cli import terminal
+
+    monkeypatch.setattr(
+        terminal, "console", lambda **_: Console(width=width, markup=False, emoji=False)
+    )
+    names = ["gpt-4o:long_input_tokens", "calibrated/frontier-moe"]
+    columns = ["", "statistic", *(f"figure_{i}" for i in range(9))]
+    cells = [f"{i}.123 ± 0.00{i}" for i in range(9)]
+    table("Against the first", columns, [[name, "typical query", *cells] for name in names])
+    lines = capsys.readouterr().out.splitlines()
+    words = [word for line in lines for word in line.split()]
+    assert {*names, *columns[1:], *(f"{i}.123" for i in range(9))} <= {*words}
+    assert max(map(len, lines)) <= width
+
+
 def test_csv_keeps_numbers_and_disarms_formulas(tmp_path):
     texts = ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "plain", "a,b", 'a"b', ACTING]
     frame = pd.DataFrame({"=name": texts, "value": np.linspace(-1, 1, len(texts))})

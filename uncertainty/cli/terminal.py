@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Literal, NoReturn, TextIO, TypeAlias
 
 import typer
 
@@ -28,6 +28,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _WIDTH = 110  # characters of a paragraph: longer lines are hard to follow
 _PIPE_WIDTH = 150  # characters of a table that no terminal limits
+_GAP = 3  # characters that rich leaves between columns in this box
 _INTERVAL_EVERY_S = 0.5  # an interval costs quantiles: too often would slow the draws
 
 
@@ -104,18 +105,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.table import Table
 
     lines = [[*map(one_line, line)] for line in (columns, *rows)]
-    numbers = [all(line[i][:1] in "-0123456789" for line in lines[1:]) for i in range(len(columns))]
-    widths = [
-        max((cell_len(word) for line in lines for word in line[i].split()), default=0)
-        for i in range(len(columns))
-    ]
-    names = next((i for i, number in enumerate(numbers) if number and i), 1)
-    terminal = console()
-    room = terminal.width - sum(width + 2 for width in widths[:names])
-    groups: list[list[int]] = [[]]
+    terminal, every = console(), range(len(columns))
+    numbers = [all(line[i][:1] in "-0123456789" for line in lines[1:]) for i in every]
+    whole = [max(cell_len(line[i]) for line in lines) for i in every]
+    # A word that is wider than the terminal cannot but break.
+    words = [[cell_len(word) for line in lines for word in line[i].split()] for i in every]
+    least = [min(max(words[i], default=0), terminal.width // 2) for i in every]
+    names = next((i for i in every if numbers[i] and i), 1)
+    groups: list[list[int]] = [[*range(names)]]
     for i in range(names, len(columns)):
-        if groups[-1] and sum(widths[k] + 2 for k in (*groups[-1], i)) > room:
-            groups.append([])
+        if len(groups[-1]) > names and _spare(terminal, least, [*groups[-1], i]) < 0:
+            groups.append([*range(names)])
         groups[-1].append(i)
     for number, group in enumerate(groups):
         grid = Table(
@@ -124,15 +124,23 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
             title_justify="left",
             pad_edge=False,
         )
-        chosen = [*range(names), *group]
-        for i in chosen:
-            # A word that is wider than the terminal cannot but break.
-            least = min(widths[i], terminal.width // 2)
-            justify = "right" if numbers[i] else "left"
-            grid.add_column(lines[0][i], justify=justify, overflow="fold", min_width=least)  # type: ignore[arg-type]  # one of two
+        # What is left goes to the columns that lack most: rich alone would break words instead.
+        widths, spare = least.copy(), _spare(terminal, least, group)
+        for _ in range(spare):
+            longest = max(group, key=lambda i: whole[i] - widths[i])
+            widths[longest] += whole[longest] > widths[longest]
+        for i in group:
+            justify: Literal["right", "left"] = "right" if numbers[i] else "left"
+            width = None if spare < 0 else widths[i]  # then rich breaks words, and loses none
+            grid.add_column(lines[0][i], justify=justify, overflow="fold", width=width)
         for line in lines[1:]:
-            grid.add_row(*(line[i] for i in chosen))
+            grid.add_row(*(line[i] for i in group))
         terminal.print(grid)
+
+
+def _spare(terminal: "Console", widths: Sequence[int], group: Sequence[int]) -> int:
+    """Characters that columns of these widths leave."""
+    return terminal.width + 1 - sum(widths[i] + _GAP for i in group)
 
 
 @contextmanager
