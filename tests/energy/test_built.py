@@ -8,8 +8,8 @@ import pytest
 import uncertainty as un
 from uncertainty.arrays import in_float64
 from uncertainty.energy.compose import ENERGY_MODELS, compose
-from uncertainty.energy.fleet import fleet_outputs, training_wh
-from uncertainty.energy.local import local
+from uncertainty.energy.fleet import Facility, Training, fleet_outputs, training_wh
+from uncertainty.energy.model import by_name
 
 QUERY = {
     "active_parameters": {"lognormal": {"median": 1e11, "sigma": 0.5}},
@@ -31,7 +31,7 @@ def problem(model, assumptions, **more):
 
 @in_float64
 def fleet(**inputs):
-    return {name: float(value) for name, value in fleet_outputs(**inputs).items()}
+    return {name: float(value) for name, value in by_name(fleet_outputs)(**inputs).items()}
 
 
 def test_a_fleet_keeps_the_energy_of_its_model():
@@ -41,14 +41,16 @@ def test_a_fleet_keeps_the_energy_of_its_model():
     assert whole["fleet_power_mw"] == pytest.approx(alone["energy_wh"] * 1e9 / 24e6)
 
 
-def test_training_by_power_by_arithmetic_and_as_stated():
-    assert training_wh() is None
-    assert training_wh(training_power_w=2e7, training_days=90) == 2e7 * 90 * 24
-    by_flop = training_wh(
-        training_flop=2e25, training_utilization=0.4, peak_flops=1e15, gpu_power_w=700, overhead=1.5
-    )
-    assert by_flop == pytest.approx(2e25 / 4e14 * 700 * 1.5 / 3600)
-    assert training_wh(training_energy_wh=5.0, training_flop=1e25) == 5
+def test_training_by_power_by_arithmetic_and_as_published():
+    assert training_wh(Training(), Facility()) is None
+    by_power = Training(training_power_w=2e7, training_days=90)
+    assert training_wh(by_power, Facility()) == 2e7 * 90 * 24
+    by_flop, served = Training(training_flop=2e25, training_utilization=0.4), (1e15, 700)
+    expected = 2e25 / 4e14 * 700 * 1.5 / 3600
+    for facility in (Facility(overhead=1.5), Facility(host=1.25, pue=1.2)):
+        energy = training_wh(by_flop, facility, peak_flops=served[0], gpu_power_w=served[1])
+        assert energy == pytest.approx(expected)
+    assert training_wh(Training(training_energy_wh=5.0, training_flop=1e25), Facility()) == 5
     with pytest.raises(un.InputError, match="training_flop needs training_peak_flops"):
         problem(
             {"fleet": "throughput"},
@@ -65,7 +67,7 @@ def test_training_by_power_by_arithmetic_and_as_stated():
 def test_what_is_spread_over_queries():
     query = {"energy_wh": 0.3, "gpu_seconds": 2.0}
     found = fleet(
-        query=query, queries_per_day=1e9, training=5e10, lifetime_days=500.0, idle=1.25,
+        query=query, queries_per_day=1e9, training_energy_wh=5e10, lifetime_days=500.0, idle=1.25,
         embodied_wh_per_gpu=1e6, embodied_g_per_gpu=2e5, gpu_lifetime_days=1000.0,
         carbon_intensity_g_per_kwh=400.0, water_intensity_l_per_kwh=2.0,
     )  # fmt: skip
@@ -81,7 +83,7 @@ def test_what_is_spread_over_queries():
     assert found["microwave_s"] == pytest.approx(1.08)
 
 
-def test_only_what_is_told_is_given():
+def test_outputs_of_a_fleet_are_those_that_the_inputs_allow():
     found = fleet(query={"energy_wh": 0.3}, queries_per_day=1e9)
     assert set(found) == {"fleet_power_mw", "household_days", "led_s", "microwave_s"}
 
@@ -148,7 +150,7 @@ def test_a_model_is_read_from_a_command():
 
 
 def test_a_laptop_reads_every_parameter_for_every_token():
-    found = in_float64(local)(
+    found = in_float64(ENERGY_MODELS["local"].function)(
         active_parameters=8e9, output_tokens=500.0, peak_flops=3.4e13, gpu_power_w=140.0,
         memory_bandwidth_bytes_per_s=5.46e11, bytes_per_parameter=0.5, bandwidth_cap=0.8,
         wall_power_w=70.0,

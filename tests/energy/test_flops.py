@@ -5,8 +5,12 @@ import numpy as np
 import pytest
 
 from uncertainty.arrays import in_float64
-from uncertainty.energy.flops import flops, query_flop
-from uncertainty.energy.transformer import transformer_shape
+from uncertainty.energy.compose import ENERGY_MODELS
+from uncertainty.energy.flops import query_flop
+from uncertainty.energy.serving import Query
+from uncertainty.energy.transformer import Shape, transformer_shape
+
+flops = ENERGY_MODELS["flops"].function
 
 EPOCH = {
     "active_parameters": 100e9,
@@ -49,10 +53,8 @@ def test_shape_of_the_reference_model_and_of_100_billion():
 
 def test_attention_is_counted_pair_by_pair():
     """Against a direct sum over tokens, for a shape small enough to count."""
-    flop = query_flop(
-        active_parameters=10.0, output_tokens=4.0, input_tokens=6.0, layers=2.0, heads=3.0, head_dim=5.0,
-        attention_factor=1.0,
-    )  # fmt: skip
+    shape = Shape(active_parameters=10.0, layers=2.0, heads=3.0, head_dim=5.0, attention_factor=1.0)
+    flop = query_flop(shape, Query(output_tokens=4.0, input_tokens=6.0))
     per_pair = 4 * 2 * 3 * 5
     assert float(flop["decode_attention"]) == per_pair * sum(6 + i for i in range(4))
     assert float(flop["prefill_attention"]) == per_pair * 6 * 6

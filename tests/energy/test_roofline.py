@@ -9,28 +9,19 @@ import pytest
 
 from uncertainty.arrays import in_float64
 from uncertainty.energy import (
-    boundaries,
-    constants,
-    decode,
+    board,
     fleet,
     flops,
     model,
-    power,
     roofline,
+    serving,
     throughput,
+    transformer,
 )
-from uncertainty.energy import decode as links
-from uncertainty.energy import decode as smooth
-from uncertainty.energy import decode as speculation
-from uncertainty.energy import transformer as experts
-from uncertainty.energy import transformer as shape
 from uncertainty.energy.compose import ENERGY_MODELS, compose
 from uncertainty.inputs import INPUTS
 
-ROOMS = (
-    boundaries, decode, experts, fleet, flops, links, model, power, roofline, shape, smooth,
-    speculation, throughput,
-)  # fmt: skip
+MODULES = (board, fleet, flops, model, roofline, serving, throughput, transformer)
 BASE = {
     "active_parameters": 37e9,
     "total_parameters": 671e9,
@@ -57,7 +48,9 @@ DENSE = {**BASE, "total_parameters": None, "experts": None, "experts_per_token":
 
 def found(base=BASE, **changes):
     inputs = {name: value for name, value in {**base, **changes}.items() if value is not None}
-    return {k: float(v) for k, v in in_float64(roofline.roofline)(**inputs).items()}
+    return {
+        k: float(v) for k, v in in_float64(ENERGY_MODELS["roofline"].function)(**inputs).items()
+    }
 
 
 def test_one_sequence_is_bound_by_memory_and_many_by_arithmetic():
@@ -85,7 +78,7 @@ def test_flops_with_the_utilization_that_the_roofline_gives_agrees(base, batch):
     result = found(base, batch_size=batch)
     shared = {k: base[k] for k in ENERGY_MODELS["flops"].used(base) if base[k] is not None}
     fraction = result["gpu_power_w"] / base["gpu_power_w"]
-    same = in_float64(flops.flops)(
+    same = in_float64(ENERGY_MODELS["flops"].function)(
         **shared,
         utilization=result["utilization"],
         power_fraction=fraction,
@@ -97,7 +90,7 @@ def test_flops_with_the_utilization_that_the_roofline_gives_agrees(base, batch):
 @pytest.mark.parametrize("base", [BASE, DENSE])
 def test_throughput_agrees(base):
     result = found(base)
-    same = in_float64(throughput.throughput)(
+    same = in_float64(ENERGY_MODELS["throughput"].function)(
         output_tokens=500.0,
         tokens_per_s=result["tokens_per_s"],
         gpu_power_w=result["gpu_power_w"],
@@ -143,10 +136,10 @@ def test_energy_per_token_falls_with_the_batch_and_never_below_arithmetic():
 def test_the_smooth_maximum_stays_within_one_percent_away_from_the_corner():
     ratios = np.geomspace(1.5, 1e6, 200)
     for one, other in ((np.ones(200), ratios), (ratios, np.ones(200))):
-        value = np.asarray(in_float64(smooth.smooth_maximum)(one, other))
+        value = np.asarray(in_float64(serving.smooth_maximum)(one, other))
         assert (value >= ratios * (1 - 1e-14)).all()
         assert (value <= 1.01 * ratios).all()
-    slope = in_float64(jax.grad(lambda b: smooth.smooth_maximum(1.0, b)))(1.0)
+    slope = in_float64(jax.grad(lambda b: serving.smooth_maximum(1.0, b)))(1.0)
     assert float(slope) == pytest.approx(2 ** (1 / 8) / 2)
 
 
@@ -155,10 +148,10 @@ def test_experts_touched_are_the_expected_distinct_choices():
     rng = np.random.default_rng(0)
     choices = rng.random((4000, 8, 16)).argsort(-1)[..., :2].reshape(4000, -1)
     distinct = np.array([len(set(row)) for row in choices])
-    expected = 16 * float(experts.touched_share(2 / 16, 8.0))
+    expected = 16 * float(transformer.touched_share(2 / 16, 8.0))
     assert distinct.mean() == pytest.approx(expected, abs=4 * distinct.std() / np.sqrt(4000))
-    assert float(experts.touched_share(1.0, 3.0)) == 1
-    assert float(experts.touched_share(0.1, 1.0)) == pytest.approx(0.1)
+    assert float(transformer.touched_share(1.0, 3.0)) == 1
+    assert float(transformer.touched_share(0.1, 1.0)) == pytest.approx(0.1)
 
 
 def test_a_mixture_of_all_experts_is_dense():
@@ -171,9 +164,13 @@ def test_published_shares_of_experts():
         (39e9, 141e9, 8, 2, 5e9),
         (37e9, 671e9, 256, 8, 16.5e9),
     ):
-        assert float(experts.shared_part(active, total, None, count, used)) == pytest.approx(
-            shared, rel=0.01
+        mixture = transformer.Transformer(
+            active_parameters=active,
+            total_parameters=total,
+            experts=count,
+            experts_per_token=used,
         )
+        assert float(transformer.shared_part(mixture)) == pytest.approx(shared, rel=0.01)
 
 
 def test_speculation_helps_where_memory_binds_and_not_where_arithmetic_does():
@@ -189,8 +186,8 @@ def test_speculation_helps_where_memory_binds_and_not_where_arithmetic_does():
 
 def test_a_full_cache_of_a_large_multi_head_model():
     """118 layers of 48 heads of 128 in 16 bits: 3.0 TB for 512 sequences of 2048 tokens."""
-    of_token = shape.kv_bytes_per_token(
-        active_parameters=5e11, layers=118.0, head_dim=128.0, kv_heads=48.0
+    of_token = transformer.kv_bytes_per_token(
+        transformer.Transformer(active_parameters=5e11, layers=118.0, head_dim=128.0, kv_heads=48.0)
     )
     assert 512 * 2048 * float(of_token) == pytest.approx(3.04e12, rel=0.01)
 
@@ -202,7 +199,7 @@ def test_gradients_are_finite_over_the_valid_range():
     names = list(base)
 
     def logged(values):
-        result = roofline.roofline(**dict(zip(names, values, strict=True)))
+        result = ENERGY_MODELS["roofline"].function(**dict(zip(names, values, strict=True)))
         return jax.numpy.log(result["energy_wh"])
 
     gradient = jax.jit(jax.vmap(jax.grad(logged)))
@@ -259,7 +256,12 @@ CONSTANTS = {
     "LED_W": "W",
     "MICROWAVE_W": "W",
 }
-PLAIN = {name: getattr(constants, name) for name in CONSTANTS}
+PLAIN = {
+    (module, name): getattr(module, name)
+    for module in MODULES
+    for name in CONSTANTS
+    if hasattr(module, name)
+}
 
 
 @pytest.fixture
@@ -271,12 +273,12 @@ def with_units(monkeypatch):
     registry.define("FLOP = []")
     registry.define("m3 = meter ** 3")
     bare = SimpleNamespace(**{name: getattr(np, name) for name in dir(np)})
-    bare.asarray = lambda value: value
-    for room in ROOMS:
-        if hasattr(room, "jnp"):
-            monkeypatch.setattr(room, "jnp", bare)
-    for name, unit in CONSTANTS.items():
-        monkeypatch.setattr(constants, name, getattr(constants, name) * registry(unit))
+    bare.asarray = lambda value, dtype=None: value
+    for module in MODULES:
+        if hasattr(module, "jnp"):
+            monkeypatch.setattr(module, "jnp", bare)
+    for (module, name), value in PLAIN.items():
+        monkeypatch.setattr(module, name, value * registry(CONSTANTS[name]))
     return registry
 
 
@@ -287,11 +289,11 @@ def test_units_go_through_every_model(with_units):
         carried = {k: v * with_units(INPUTS[k].unit) for k, v in values.items()}
         result = one.function(**carried)
         with pytest.MonkeyPatch.context() as plain:
-            for room in ROOMS:
-                if hasattr(room, "jnp"):
-                    plain.setattr(room, "jnp", jax.numpy)
-            for name, value in PLAIN.items():
-                plain.setattr(constants, name, value)
+            for module in MODULES:
+                if hasattr(module, "jnp"):
+                    plain.setattr(module, "jnp", jax.numpy)
+            for (module, name), value in PLAIN.items():
+                plain.setattr(module, name, value)
             expected = in_float64(one.function)(**values)
         for output in one.outputs:
             if output.name in result:

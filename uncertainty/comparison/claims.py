@@ -17,6 +17,7 @@ from uncertainty.comparison.compare import compare
 from uncertainty.comparison.explain import explain
 from uncertainty.energy import (
     ENERGY_MODELS,
+    by_name,
     fleet_outputs,
     kv_bytes_per_token,
     query_flop,
@@ -36,18 +37,20 @@ Value = TypeVar("Value")
 
 def _fleet(output: str) -> Callable[..., ArrayLike]:
     def one(energy_wh: float, **inputs: float) -> ArrayLike:
-        return fleet_outputs(query={"energy_wh": energy_wh}, **inputs)[output]
+        return by_name(fleet_outputs)(query={"energy_wh": energy_wh}, **inputs)[output]
 
     return one
 
 
 FORMULAS: Mapping[str, Callable[..., ArrayLike | None]] = MappingProxyType(
     {
-        "query_flop": lambda **inputs: sum(query_flop(**inputs).values()),
+        "query_flop": lambda **inputs: sum(by_name(query_flop)(**inputs).values()),
         "touched_share": touched_share,
-        "kv_bytes_per_token": kv_bytes_per_token,
-        "weight_bytes": lambda **inputs: step_bytes(**inputs)["weights"],
-        "training_wh": training_wh,
+        "kv_bytes_per_token": by_name(kv_bytes_per_token),
+        "weight_bytes": lambda batch, **inputs: by_name(step_bytes)(batch_size=batch, **inputs)[
+            "weights"
+        ],
+        "training_wh": by_name(training_wh),
         "fleet_power_mw": _fleet("fleet_power_mw"),
         "household_days": _fleet("household_days"),
     }

@@ -6,21 +6,21 @@ from uncertainty.energy.compose import (
     ENERGY_MODELS,
     Choice,
     ModelName,
-    choice_of_model,
     compose,
     with_error,
 )
-from uncertainty.energy.decode import step_bytes
 from uncertainty.energy.fleet import fleet_outputs, training_wh
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.model import (
     EnergyModel,
     ModelError,
     PlainFunction,
+    by_name,
     failure_text,
     is_traced_misuse,
     model_from_callable,
 )
+from uncertainty.energy.serving import step_bytes
 from uncertainty.energy.transformer import kv_bytes_per_token, touched_share
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "ModelError",
     "ModelName",
     "PlainFunction",
-    "choice_of_model",
+    "by_name",
     "compose",
     "failure_text",
     "fleet_outputs",

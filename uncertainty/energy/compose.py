@@ -1,8 +1,8 @@
 """Models by name, and what is built of them: a fleet on top of one, an ensemble of several."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -13,20 +13,32 @@ from jax.typing import ArrayLike
 from uncertainty.energy.fleet import fleet_of
 from uncertainty.energy.flops import FLOPS
 from uncertainty.energy.local import LOCAL
-from uncertainty.energy.model import EnergyModel, arrays
+from uncertainty.energy.model import EnergyModel
 from uncertainty.energy.roofline import ROOFLINE
 from uncertainty.energy.throughput import THROUGHPUT
 
+ENERGY_MODELS = MappingProxyType(
+    {model.name: model for model in (FLOPS, ROOFLINE, THROUGHPUT, LOCAL)}
+)
+"""Every shipped model by the name that files use."""
+
 CHOICE = "model_form"
-"""The input that says which member holds: its number, from 0."""
+"""The input that says which member of an ensemble holds: its number, from 0."""
+
+EFFECTS = ("system_effect", "system_discrepancy")
+"""Inputs: the own effect of a system that nobody measured, and the model's error there."""
+
+ENERGY_UNITS = frozenset({"Wh", "kWh", "J"})
+"""Units of outputs that an error of the energy multiplies."""
 
 
-def ensemble_of(members: Sequence[EnergyModel]) -> EnergyModel:
+@lru_cache(maxsize=64)  # one object for one ensemble: compiled code is found by it
+def ensemble_of(*members: EnergyModel) -> EnergyModel:
     """Join models of the same question; members share the inputs that they have in common.
 
     Parameters
     ----------
-    members : sequence of EnergyModel
+    *members : EnergyModel
         At least two.
 
     Returns
@@ -37,21 +49,24 @@ def ensemble_of(members: Sequence[EnergyModel]) -> EnergyModel:
     Examples
     --------
     >>> from uncertainty.energy import ENERGY_MODELS
-    >>> ensemble_of([ENERGY_MODELS[name] for name in ("flops", "roofline")]).name
+    >>> ensemble_of(ENERGY_MODELS["flops"], ENERGY_MODELS["roofline"]).name
     'flops or roofline'
     """
+    first, *others = members
 
     def ensemble(**inputs: ArrayLike) -> dict[str, Array]:
-        found = [member(arrays(inputs)) for member in members]
-        common = [name for name in found[0] if all(name in outputs for outputs in found)]
-        chosen = jnp.asarray(inputs[CHOICE])
-        return {name: _pick(chosen, [outputs[name] for outputs in found]) for name in common}
+        result, *rest = (member(inputs) for member in members)
+        for number, outputs in enumerate(rest, start=1):
+            chosen = jnp.asarray(inputs[CHOICE]) == number
+            result = {
+                k: jnp.where(chosen, outputs[k], v) for k, v in result.items() if k in outputs
+            }
+        return result
 
     meanings = "; or ".join(member.meaning.removesuffix(".") for member in members)
     ensemble.__doc__ = f"One of several models: {meanings}."
-    required = _once(name for member in members for name in member.required)
-    optional = _once(name for member in members for name in member.optional)
-    first, *others = members
+    required = dict.fromkeys(name for member in members for name in member.required)
+    optional = dict.fromkeys(name for member in members for name in member.optional)
     everywhere = [{output.name for output in other.outputs} for other in others]
     return EnergyModel(
         name=" or ".join(member.name for member in members),
@@ -63,25 +78,7 @@ def ensemble_of(members: Sequence[EnergyModel]) -> EnergyModel:
     )
 
 
-def _pick(chosen: Array, values: Sequence[Array]) -> Array:
-    numbered = list(enumerate(values))
-    return reduce(
-        lambda rest, item: jnp.where(chosen == item[0], item[1], rest), numbered, values[0]
-    )
-
-
-def _once(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-EFFECTS = ("system_effect", "system_discrepancy")
-"""Inputs: the own effect of a system that nobody measured, and the model's error there."""
-
-ENERGY_UNITS = frozenset({"Wh", "kWh", "J"})
-"""Units of outputs that an error of the energy multiplies."""
-
-
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # as in `ensemble_of`
 def with_error(
     model: EnergyModel, errors: tuple[str, ...], observed: str, multiplies: bool
 ) -> EnergyModel:
@@ -110,16 +107,17 @@ def with_error(
     'system_effect'
     """
     energies = {output.name for output in model.outputs if output.unit in ENERGY_UNITS}
-
-    def scaled(name: str, value: Array, shift: Array) -> Array:
-        if not multiplies:
-            return value + shift if name == observed else value
-        return value * jnp.exp(shift) if name in {*energies, observed} else value
+    changed = {*energies, observed} if multiplies else {observed}
 
     def function(**inputs: Array) -> dict[str, Array]:
         shift = sum((inputs[name] for name in errors if name in inputs), jnp.zeros(()))
-        rest = {name: value for name, value in inputs.items() if name not in errors}
-        return {name: scaled(name, value, shift) for name, value in model(rest).items()}
+        outputs = model({name: value for name, value in inputs.items() if name not in errors})
+        moved = {
+            name: outputs[name] * jnp.exp(shift) if multiplies else outputs[name] + shift
+            for name in changed
+            if name in outputs
+        }
+        return {**outputs, **moved}
 
     function.__doc__ = model.function.__doc__
     return replace(model, function=function, optional=(*model.optional, *errors))
@@ -127,13 +125,6 @@ def with_error(
 
 ModelName: TypeAlias = str | Mapping[str, object]
 """``flops``, ``{fleet: flops}``, ``{ensemble: {flops: 0.3, roofline: 0.7}}``; a fleet of that."""
-Complaint: TypeAlias = tuple[tuple[str, ...], str]
-"""Keys inside the stated model, and what is wrong there."""
-
-ENERGY_MODELS = MappingProxyType(
-    {model.name: model for model in (FLOPS, ROOFLINE, THROUGHPUT, LOCAL)}
-)
-"""Every shipped model by the name that files use."""
 
 
 @dataclass(frozen=True)
@@ -142,43 +133,41 @@ class Choice:
 
     Attributes
     ----------
-    model : EnergyModel
+    single : EnergyModel
+        Of one query.
     weights : mapping of str to float
         By member; empty where there is nothing to choose.
-    single : EnergyModel
-        Of one query: that under a fleet, else the model itself.
     fleet : bool
+        True where all queries of a day are asked for.
     """
 
-    model: EnergyModel
-    weights: Mapping[str, float]
     single: EnergyModel
+    weights: Mapping[str, float] = MappingProxyType({})
     fleet: bool = False
 
+    @property
+    def model(self) -> EnergyModel:
+        """The model that is asked for: that of one query, or a fleet on top of it."""
+        return fleet_of(self.single) if self.fleet else self.single
+
     def altered(self, change: Callable[[EnergyModel], EnergyModel]) -> "Choice":
-        """Change the model of one query; a fleet is built anew on top of it."""
-        single = change(self.single)
-        return replace(self, model=_fleet_model(single) if self.fleet else single, single=single)
+        """Change the model of one query, and with it the fleet on top of it."""
+        return replace(self, single=change(self.single))
 
 
-def choice_of_model(model: EnergyModel) -> Choice:
-    """Take one model as it is."""
-    return Choice(model, {}, model)
-
-
-def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
-    """Build a model from its name, or from what a file says of it.
+def compose(name: ModelName) -> tuple[Choice | None, list[tuple[tuple[str, ...], str]]]:
+    """Build a model from its name, or from the mapping that a file gives.
 
     Parameters
     ----------
-    stated : str or mapping
+    name : str or mapping
 
     Returns
     -------
     Choice or None
         None where something is wrong.
     list of (keys, message)
-        Everything that is.
+        Every fault, with the keys that lead to it.
 
     Examples
     --------
@@ -187,61 +176,34 @@ def compose(stated: ModelName) -> tuple[Choice | None, list[Complaint]]:
     >>> compose({"fleet": "flop"})[1]
     [(('fleet',), "unknown model 'flop'")]
     """
-    if isinstance(stated, str):
-        found = ENERGY_MODELS.get(stated)
-        return (
-            (choice_of_model(found), []) if found else (None, [((), f"unknown model {stated!r}")])
-        )
-    if (
-        not isinstance(stated, Mapping)
-        or len(stated) != 1
-        or not set(stated) <= {"fleet", "ensemble"}
-    ):
-        parts = stated if isinstance(stated, Mapping) else [type(stated).__name__]
-        shown = ", ".join(map(str, parts)) or "nothing"
-        return None, [((), f"must be a name, {{fleet: NAME}} or {{ensemble: ...}} (got {shown})")]
-    if "fleet" in stated:
-        return _fleet(stated["fleet"])
-    return _ensemble(stated["ensemble"])
+    if isinstance(name, str):
+        shipped = ENERGY_MODELS.get(name)
+        return (Choice(shipped), []) if shipped else (None, [((), f"unknown model {name!r}")])
+    keys = [*map(str, name)] if isinstance(name, Mapping) else [type(name).__name__]
+    if keys not in (["fleet"], ["ensemble"]) or not isinstance(name, Mapping):
+        got = ", ".join(keys) or "nothing"
+        return None, [((), f"must be a name, {{fleet: NAME}} or {{ensemble: ...}} (got {got})")]
+    [(kind, inner)] = name.items()
+    if kind == "fleet":
+        if not isinstance(inner, str | Mapping) or (isinstance(inner, Mapping) and kind in inner):
+            return None, [((kind,), "must be the name of a model, or an ensemble")]
+        choice, complaints = compose(inner)
+        fleet = replace(choice, fleet=True) if choice else None
+        return fleet, [((kind, *keys), text) for keys, text in complaints]
+    faults = [((kind, *keys), text) for keys, text in _member_faults(inner)]
+    if faults or not isinstance(inner, Mapping):
+        return None, faults
+    whole = sum(inner.values())
+    weights = {member: weight / whole for member, weight in inner.items()}
+    return Choice(ensemble_of(*(ENERGY_MODELS[member] for member in inner)), weights), []
 
 
-@lru_cache(maxsize=64)
-def _fleet_model(inner: EnergyModel) -> EnergyModel:
-    """One object for one model: compiled code is found by it."""
-    return fleet_of(inner)
-
-
-@lru_cache(maxsize=64)
-def _ensemble_model(members: tuple[str, ...]) -> EnergyModel:
-    return ensemble_of([ENERGY_MODELS[name] for name in members])
-
-
-def _fleet(inner: object) -> tuple[Choice | None, list[Complaint]]:
-    if not isinstance(inner, str | Mapping) or (isinstance(inner, Mapping) and "fleet" in inner):
-        return None, [(("fleet",), "must be the name of a model, or an ensemble")]
-    choice, complaints = compose(inner)
-    if choice is None:
-        return None, [(("fleet", *keys), text) for keys, text in complaints]
-    return replace(choice, model=_fleet_model(choice.model), fleet=True), []
-
-
-def _ensemble(members: object) -> tuple[Choice | None, list[Complaint]]:
+def _member_faults(members: object) -> Iterator[tuple[tuple[str, ...], str]]:
     if not isinstance(members, Mapping) or len(members) < 2:
-        return None, [(("ensemble",), "must name two or more models, each with its weight")]
-    complaints: list[Complaint] = [
-        (("ensemble", str(name)), text)
-        for name, weight in members.items()
-        for text in _member_faults(name, weight)
-    ]
-    if complaints:
-        return None, complaints
-    whole = sum(members.values())
-    weights = {name: weight / whole for name, weight in members.items()}
-    model = _ensemble_model(tuple(members))
-    return Choice(model, weights, model), []
-
-
-def _member_faults(name: object, weight: object) -> list[str]:
-    faults = [] if name in ENERGY_MODELS else [f"unknown model {name!r}"]
-    usable = isinstance(weight, int | float) and not isinstance(weight, bool) and weight > 0
-    return faults if usable else [*faults, f"must have a weight greater than 0 (got {weight!r})"]
+        yield (), "must name two or more models, each with its weight"
+        return
+    for member, weight in members.items():
+        if member not in ENERGY_MODELS:
+            yield (str(member),), f"unknown model {member!r}"
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not weight > 0:
+            yield (str(member),), f"must have a weight greater than 0 (got {weight!r})"

@@ -6,7 +6,6 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -20,7 +19,7 @@ from uncertainty.arrays import Floats
 from uncertainty.errors import message_of
 from uncertainty.inputs import Output
 
-_WANTED = "a number or a mapping of names to numbers is wanted"
+# Files of these places do not belong to a user's model.
 _PACKAGE = str(Path(__file__).parents[1])
 _LIBRARIES = (_PACKAGE, sysconfig.get_paths()["stdlib"], sysconfig.get_paths()["purelib"])
 
@@ -30,7 +29,7 @@ class ModelError(ValueError):
 
 
 def checked_result(result: object) -> dict[str, object]:
-    """Give named numbers from what a model returned; a lone number is named ``y``.
+    """Name the numbers that a model returned; a lone number is named ``y``.
 
     Raises
     ------
@@ -48,38 +47,34 @@ def checked_result(result: object) -> dict[str, object]:
     """
     if inspect.iscoroutine(result):
         result.close()  # else Python warns that nobody has awaited it
+    expected = "a number or a mapping of names to numbers is wanted"
     if not isinstance(result, Mapping):
-        wrong = wrong_number(result)
-        if wrong:
-            raise ModelError(f"gives {wrong}; {_WANTED}")
+        fault = number_fault(result)
+        if fault:
+            raise ModelError(f"gives {fault}; {expected}")
         return {"y": result}
     if not result:
-        raise ModelError(f"gives an empty mapping; {_WANTED}")
-    names = [name for name in result if not isinstance(name, str)]
-    if names:
-        raise ModelError(f"gives a mapping whose keys are not all names (got {names[0]!r:.60})")
+        raise ModelError(f"gives an empty mapping; {expected}")
     for name, value in result.items():
-        wrong = wrong_number(value)
-        if wrong:
-            raise ModelError(f"gives {wrong} for {name}; a number is wanted")
+        if not isinstance(name, str):
+            raise ModelError(f"gives a mapping whose keys are not all names (got {name!r:.60})")
+        fault = number_fault(value)
+        if fault:
+            raise ModelError(f"gives {fault} for {name}; a number is wanted")
     return dict(result)
 
 
-def wrong_number(value: object) -> str:
+def number_fault(value: object) -> str:
     """Say what a value is that is not one real number; nothing where it is one."""
-    if isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array):
-        return _wrong_array(np.shape(value), np.dtype(getattr(value, "dtype", type(value))))
-    if value is None:
-        return "None"
-    if isinstance(value, str | bytes):
-        return f"the text {value!r:.40}"
-    kind = "mapping" if isinstance(value, Mapping) else type(value).__name__
-    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
-
-
-def _wrong_array(shape: tuple[int, ...], dtype: np.dtype) -> str:
-    if shape != ():
-        return f"an array of shape {shape}"
+    if value is None or isinstance(value, str | bytes):
+        return "None" if value is None else f"the text {value!r:.40}"
+    if not isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array):
+        kind = "mapping" if isinstance(value, Mapping) else type(value).__name__
+        return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
+    dtype = np.dtype(getattr(value, "dtype", type(value)))
+    if np.shape(value) != ():
+        return f"an array of shape {np.shape(value)}"
+    # By JAX's kinds, as NumPy's do not know bfloat16.
     if jnp.issubdtype(dtype, jnp.bool_):
         return "True or False (write jnp.where(condition, 1.0, 0.0))"
     if jnp.issubdtype(dtype, jnp.complexfloating):
@@ -125,8 +120,9 @@ def is_traced_misuse(error: BaseException) -> bool:
 
 
 _Point: TypeAlias = tuple[tuple[str, ...], tuple[float, ...]]
+
+# Points whose results are kept: at some hundred bytes each, at most about 100 MB.
 _MOST = 2**18
-"""Points whose results are kept: some hundred bytes each."""
 
 
 class PlainFunction:
@@ -145,7 +141,7 @@ class PlainFunction:
     failures : int
         How often it failed; its outputs are NaN there.
     failure : str
-        What it said the first time.
+        Message of the first failure.
     """
 
     def __init__(self, function: Callable[..., object]) -> None:
@@ -163,8 +159,8 @@ class PlainFunction:
     def learn(self, inputs: Mapping[str, float]) -> dict[str, float]:
         """Call it at one point, for its outputs' names; raises what it raises."""
         self.calls += 1
-        found = checked_result(self.function(**inputs))
-        numbers = {name: float(np.asarray(value)) for name, value in found.items()}
+        result = checked_result(self.function(**inputs))
+        numbers = {name: float(np.asarray(value)) for name, value in result.items()}
         self.outputs = tuple(numbers)
         point = np.array([inputs[name] for name in sorted(inputs)])
         self._kept[tuple(sorted(inputs)), tuple(_rounded(point).tolist())] = (*numbers.values(),)
@@ -173,44 +169,44 @@ class PlainFunction:
     def __call__(self, **inputs: Array) -> dict[str, Array]:
         """Call it from compiled code; `learn` goes before."""
         kind = jnp.result_type(float)
-        shapes = tuple(jnp.zeros((), kind) for _ in self.outputs)
-        columns = partial(self._columns, tuple(sorted(inputs)), kind)
-        values = [inputs[name] for name in sorted(inputs)]
-        found = jax.pure_callback(columns, shapes, *values, vmap_method="broadcast_all")
-        return dict(zip(self.outputs, found, strict=True))
+        names = tuple(sorted(inputs))
 
-    def _columns(
-        self, names: tuple[str, ...], kind: np.dtype, *columns: Array
-    ) -> tuple[np.ndarray, ...]:
-        arrays = np.broadcast_arrays(*(np.asarray(column, np.float64) for column in columns))
-        shape = arrays[0].shape if arrays else ()
-        points = np.stack([a.ravel() for a in arrays], -1) if arrays else np.zeros((1, 0))
-        keys = _rounded(points).tolist()
-        rows = [self._at((names, tuple(k)), p) for k, p in zip(keys, points.tolist(), strict=True)]
-        table = np.array(rows, kind).reshape(*shape, len(self.outputs))
-        return tuple(np.moveaxis(table, -1, 0))
+        def columns(*columns: Array) -> tuple[np.ndarray, ...]:
+            arrays = np.broadcast_arrays(*(np.asarray(column, np.float64) for column in columns))
+            shape = arrays[0].shape if arrays else ()
+            points = np.stack([a.ravel() for a in arrays], -1) if arrays else np.zeros((1, 0))
+            rows = [
+                self._at((names, tuple(rounded)), point)
+                for rounded, point in zip(_rounded(points).tolist(), points.tolist(), strict=True)
+            ]
+            table = np.array(rows, kind).reshape(*shape, len(self.outputs))
+            return tuple(np.moveaxis(table, -1, 0))
+
+        shapes = tuple(jnp.zeros((), kind) for _ in self.outputs)
+        values = [inputs[name] for name in names]
+        results = jax.pure_callback(columns, shapes, *values, vmap_method="broadcast_all")
+        return dict(zip(self.outputs, results, strict=True))
 
     def _at(self, key: _Point, values: list[float]) -> tuple[float, ...]:
-        known = self._kept.get(key)
-        if known is not None:
-            return known
+        if key in self._kept:
+            return self._kept[key]
         self.calls += 1
         try:
-            found = checked_result(self.function(**dict(zip(key[0], values, strict=True))))
-            if found.keys() != {*self.outputs}:
-                told = f"gives {', '.join(found)} here, and {', '.join(self.outputs)} elsewhere"
-                raise ModelError(told)
-            result = tuple(float(np.asarray(found[name])) for name in self.outputs)
+            result = checked_result(self.function(**dict(zip(key[0], values, strict=True))))
+            if result.keys() != {*self.outputs}:
+                here, elsewhere = ", ".join(result), ", ".join(self.outputs)
+                raise ModelError(f"gives {here} here, and {elsewhere} elsewhere")
+            row = tuple(float(np.asarray(result[name])) for name in self.outputs)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # JAX would lose what it says
+        except BaseException as error:  # JAX would lose its message
             self.failures += 1
             self.failure = self.failure or failure_text(error)
-            result = (np.nan,) * len(self.outputs)
+            row = (np.nan,) * len(self.outputs)
         if len(self._kept) >= _MOST:
             self._kept.clear()
-        self._kept[key] = result
-        return result
+        self._kept[key] = row
+        return row
 
 
 def _rounded(points: Floats) -> Floats:
@@ -240,8 +236,8 @@ class EnergyModel:
     outputs : tuple of Output
         Declared outputs; empty for a user's own function.
     version : str
-        Tells a user's function from the same one after a name that it reads has changed: compiled
-        code is found by it.
+        Distinguishes a user's function from the same one after a name that it reads has changed:
+        compiled code is found by it.
     plain : PlainFunction, optional
         The function in plain Python that is behind it.
     """
@@ -263,10 +259,10 @@ class EnergyModel:
 
     def used(self, names: Iterable[str]) -> list[str]:
         """Name those of `names` that the model takes."""
-        own = {*self.required, *self.optional}
-        return [name for name in names if self.takes_all or name in own]
+        inputs = {*self.required, *self.optional}
+        return [name for name in names if self.takes_all or name in inputs]
 
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def __call__(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
         """Evaluate at one point; a lone scalar is named ``y``.
 
         Raises
@@ -275,27 +271,56 @@ class EnergyModel:
             If the result is not a number, or a mapping of names to numbers.
         """
         result = self.function(**{name: inputs[name] for name in self.used(inputs)})
-        if self.outputs and isinstance(result, Mapping):  # one of ours
-            return dict(result)
         kind = jnp.result_type(float)
-        return {k: jnp.asarray(v, kind) for k, v in checked_result(result).items()}
+        # Shipped models declare their outputs, and need no check in each trace.
+        if not (isinstance(result, Mapping) and self.outputs):
+            result = checked_result(result)
+        return {name: jnp.asarray(value, kind) for name, value in result.items()}
 
 
-def call(function: Callable[..., Result], inputs: Mapping[str, object], **more: object) -> Result:
-    """Call a function with those of the inputs that it takes, and with more.
+def by_name(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Let a formula be called with the fields of its groups as plain keywords.
+
+    Parameters
+    ----------
+    function : callable
+        Some of its parameters are annotated with dataclasses.
+
+    Returns
+    -------
+    callable
+        Its signature names each field in place of its group.
 
     Examples
     --------
-    >>> call(lambda a, b: a + b, {"a": 1, "c": 5}, b=2)
-    3
+    >>> from uncertainty.energy.flops import query_flop
+    >>> list(inspect.signature(by_name(query_flop)).parameters)[-3:]
+    ['output_tokens', 'input_tokens', 'cached_share']
+    >>> float(by_name(query_flop)(active_parameters=1e9, output_tokens=2.0)["decode_weights"])
+    4000000000.0
     """
-    taken = inspect.signature(function).parameters
-    return function(**{name: inputs[name] for name in inputs if name in taken}, **more)
+    parameters = inspect.signature(function).parameters
+    groups = {
+        name: (parameter.annotation, inspect.signature(parameter.annotation).parameters)
+        for name, parameter in parameters.items()
+        if hasattr(parameter.annotation, "__dataclass_fields__")
+    }
+    flat: list[inspect.Parameter] = []
+    for name, parameter in parameters.items():
+        flat += groups[name][1].values() if name in groups else [parameter]
 
+    @functools.wraps(function)
+    def keywords(**inputs: object) -> Result:
+        filled = {
+            name: group(**{field: inputs.pop(field) for field in fields if field in inputs})
+            for name, (group, fields) in groups.items()
+        }
+        return function(**filled, **inputs)
 
-def arrays(numbers: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """Every number as an array."""
-    return {name: jnp.asarray(number) for name, number in numbers.items()}
+    keywords.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what `inspect` reads
+        [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in flat]
+    )
+    return keywords
 
 
 def model_from_callable(
@@ -316,19 +341,20 @@ def model_from_callable(
         name = getattr(function.func, "__name__", name)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise ModelError(f"{name} is an async function; a model is a plain one: def in place of it")
-    # Before Python 3.12 the signature of an object that cannot be hashed is not found.
+    # Before Python 3.12 an object that cannot be hashed has a signature in its method only.
     call = getattr(function, "__call__", function)  # noqa: B004  # the method, not whether it is
     try:
-        asked = call if inspect.ismethod(call) else function
-        parameters = inspect.signature(asked).parameters.values()
+        parameters = inspect.signature(
+            call if inspect.ismethod(call) else function
+        ).parameters.values()
     except (TypeError, ValueError):
-        text = "does not say which inputs it takes; wrap it: lambda x: ..."
-        raise ModelError(f"{name} {text}") from None
+        text = f"{name} does not say which inputs it takes; wrap it: lambda x: ..."
+        raise ModelError(text) from None
     kinds = {p.kind for p in parameters}
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
     if positional or inspect.Parameter.VAR_POSITIONAL in kinds:
-        told = f" ({', '.join(positional)})" if positional else ""
-        raise ModelError(f"{name} takes arguments by position{told}; a model takes them by name")
+        names = f" ({', '.join(positional)})" if positional else ""
+        raise ModelError(f"{name} takes arguments by position{names}; a model takes them by name")
     try:
         hash(function)
     except TypeError:  # compiled code is found by the function

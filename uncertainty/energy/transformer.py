@@ -1,10 +1,105 @@
-"""Mixtures of experts: which parameters every token uses, and how many experts a batch touches."""
+"""A transformer: its shape, what it keeps in memory, and the experts that a batch touches."""
+
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+FLOP_PER_PARAMETER = 2.0
+"""Of one token: a multiplication and an addition for each active parameter."""
+FLOP_PER_PAIR = 4.0
+"""Of attention, for each layer, head and width of a head: scores and weighted values."""
+
+# Mixtral-8x22B, by its model card (2024): what shapes are scaled from.
 _ACTIVE, _LAYERS, _HEADS, _HEAD_DIM, _KV_HEADS = 39e9, 56.0, 48.0, 128.0, 8.0
+
+# Share of the active parameters that every token uses, where nothing is known of the experts: open
+# mixtures lie between 13 % (Mixtral 8x22B) and 45 % (DeepSeek-V3), with Llama 4 above, by their
+# model cards.
+_SHARED = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What the arithmetic of a transformer depends on.
+
+    Attributes
+    ----------
+    active_parameters : array_like
+        Parameters used for one token, above 0.
+    attention_factor : array_like
+        Share of the n^2 attention of the input that is computed: 0.5 causal, 1 full.
+    layers, heads, head_dim : array_like, optional
+        Scaled from `active_parameters` where not given (see `transformer_shape`).
+    """
+
+    active_parameters: ArrayLike
+    attention_factor: ArrayLike = 0.5
+    layers: ArrayLike | None = None
+    heads: ArrayLike | None = None
+    head_dim: ArrayLike | None = None
+
+    @property
+    def dimensions(self) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
+        """Layers, heads and width of a head: as given, else scaled.
+
+        Examples
+        --------
+        >>> [round(float(x), 1) for x in Shape(active_parameters=39e9, layers=80).dimensions]
+        [80.0, 48.0, 128.0]
+        """
+        layers, heads, head_dim = transformer_shape(self.active_parameters)
+        return (
+            layers if self.layers is None else self.layers,
+            heads if self.heads is None else self.heads,
+            head_dim if self.head_dim is None else self.head_dim,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transformer(Shape):
+    """A transformer with what it keeps in memory.
+
+    Attributes
+    ----------
+    total_parameters, moe_ratio : array_like, optional
+        Of a mixture of experts: parameters in all, or their ratio to the active ones. Dense where
+        neither is given.
+    shared_parameters : array_like, optional
+        Parameters that every token uses, as published.
+    experts, experts_per_token : array_like, optional
+        Routed experts of a layer, and those that one token uses.
+    kv_heads : array_like, optional
+        Key-value heads; scaled from `active_parameters` where not given.
+    kv_width : array_like, optional
+        Numbers kept in each layer, where a model keeps something else than its heads' keys and
+        values; ``2 * kv_heads * head_dim`` where not given.
+    kv_bytes_per_value : array_like
+        Bytes of one number of the KV cache.
+    """
+
+    total_parameters: ArrayLike | None = None
+    moe_ratio: ArrayLike | None = None
+    shared_parameters: ArrayLike | None = None
+    experts: ArrayLike | None = None
+    experts_per_token: ArrayLike | None = None
+    kv_heads: ArrayLike | None = None
+    kv_width: ArrayLike | None = None
+    kv_bytes_per_value: ArrayLike = 2.0
+
+    @property
+    def stored_parameters(self) -> ArrayLike:
+        """Parameters in all: as given, else from their ratio to the active ones, else the same.
+
+        Examples
+        --------
+        >>> Transformer(active_parameters=37e9, moe_ratio=10.0).stored_parameters
+        370000000000.0
+        """
+        if self.total_parameters is not None:
+            return self.total_parameters
+        return self.active_parameters * (1.0 if self.moe_ratio is None else self.moe_ratio)
 
 
 def transformer_shape(active_parameters: ArrayLike) -> tuple[Array, Array, Array]:
@@ -24,7 +119,7 @@ def transformer_shape(active_parameters: ArrayLike) -> tuple[Array, Array, Array
     -----
     With ``s = active_parameters / 39e9``, layers and model width grow as ``s^(1/3)``, heads and
     head width as ``s^(1/6)``. Source: Epoch AI (2025), How much energy does ChatGPT use?,
-    long-input calculation; reference shape from the model card of Mixtral-8x22B (2024).
+    long-input calculation.
 
     Examples
     --------
@@ -35,50 +130,12 @@ def transformer_shape(active_parameters: ArrayLike) -> tuple[Array, Array, Array
     return _LAYERS * scale ** (1 / 3), _HEADS * scale ** (1 / 6), _HEAD_DIM * scale ** (1 / 6)
 
 
-def stated_shape(
-    active_parameters: ArrayLike,
-    layers: ArrayLike | None,
-    heads: ArrayLike | None,
-    head_dim: ArrayLike | None,
-) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-    """Layers, heads and width of a head: as given, else as `transformer_shape` scales them.
-
-    Examples
-    --------
-    >>> [round(float(x), 1) for x in stated_shape(39e9, 80, None, None)]
-    [80.0, 48.0, 128.0]
-    """
-    scaled = transformer_shape(active_parameters)
-    depth, count, width = (
-        own if own is not None else other
-        for own, other in zip((layers, heads, head_dim), scaled, strict=True)
-    )
-    return depth, count, width
-
-
-def kv_bytes_per_token(
-    *,
-    active_parameters: ArrayLike,
-    layers: ArrayLike | None = None,
-    head_dim: ArrayLike | None = None,
-    kv_heads: ArrayLike | None = None,
-    kv_width: ArrayLike | None = None,
-    kv_bytes_per_value: ArrayLike = 2.0,
-) -> ArrayLike:
+def kv_bytes_per_token(transformer: Transformer) -> ArrayLike:
     """Memory that the keys and values of one token take in the cache.
 
     Parameters
     ----------
-    active_parameters : array_like
-        Parameters used for one token, above 0.
-    layers, head_dim, kv_heads : array_like, optional
-        Shape of the transformer; scaled from `active_parameters` where not given (Mixtral-8x22B
-        has 8 key-value heads).
-    kv_width : array_like, optional
-        Numbers kept in each layer, where a model keeps something else than its heads' keys and
-        values; ``2 * kv_heads * head_dim`` where not given.
-    kv_bytes_per_value : array_like
-        Bytes of one number.
+    transformer : Transformer
 
     Returns
     -------
@@ -94,97 +151,72 @@ def kv_bytes_per_token(
     --------
     Llama 3.1 70B keeps 320 KiB of each token in 16 bits:
 
-    >>> kv_bytes_per_token(active_parameters=70.6e9, layers=80, head_dim=128, kv_heads=8) / 1024
+    >>> llama = Transformer(active_parameters=70.6e9, layers=80, head_dim=128, kv_heads=8)
+    >>> kv_bytes_per_token(llama) / 1024
     320.0
     """
-    depth, _, width = stated_shape(active_parameters, layers, None, head_dim)
-    if kv_width is None:
-        scale = jnp.asarray(active_parameters) / _ACTIVE
-        pairs = _KV_HEADS * scale ** (1 / 6) if kv_heads is None else kv_heads
-        kv_width = 2 * pairs * width
-    return depth * kv_width * kv_bytes_per_value
+    layers, _, head_dim = transformer.dimensions
+    width = transformer.kv_width
+    if width is None:
+        heads = transformer.kv_heads
+        if heads is None:
+            heads = _KV_HEADS * (jnp.asarray(transformer.active_parameters) / _ACTIVE) ** (1 / 6)
+        width = 2 * heads * head_dim
+    return layers * width * transformer.kv_bytes_per_value
 
 
-_SHARED = 0.3
-
-
-def all_parameters(
-    active_parameters: ArrayLike,
-    total_parameters: ArrayLike | None = None,
-    moe_ratio: ArrayLike | None = None,
-) -> ArrayLike:
-    """Parameters stored: as given, else from their ratio to the active ones, else the same.
-
-    Examples
-    --------
-    >>> all_parameters(37e9, moe_ratio=10.0)
-    370000000000.0
-    """
-    if total_parameters is not None:
-        return total_parameters
-    return active_parameters if moe_ratio is None else active_parameters * moe_ratio
-
-
-def shared_part(
-    active_parameters: ArrayLike,
-    total_parameters: ArrayLike,
-    shared_parameters: ArrayLike | None = None,
-    experts: ArrayLike | None = None,
-    experts_per_token: ArrayLike | None = None,
-) -> ArrayLike:
-    """Parameters that every token uses.
+def shared_part(transformer: Transformer) -> ArrayLike:
+    """Parameters that every token uses, from 0 to `active_parameters`.
 
     Parameters
     ----------
-    active_parameters, total_parameters : array_like
-        For one token, and in all.
-    shared_parameters : array_like, optional
-        As published.
-    experts, experts_per_token : array_like, optional
-        Routed experts of a layer, and those that one token uses.
+    transformer : Transformer
 
     Returns
     -------
     array_like
-        Parameters, from 0 to `active_parameters`.
 
     Notes
     -----
     With E experts of which k serve a token, ``active = shared + k e`` and ``total = shared + E e``,
     so ``shared = (active - (k/E) total) / (1 - k/E)``. Where neither is known, 30 % of the active
-    ones: open mixtures lie between 13 % (Mixtral 8x22B) and 45 % (DeepSeek-V3), with Llama 4 above,
-    by their model cards.
+    ones.
 
     Examples
     --------
-    Mixtral 8x22B:
-
-    >>> f"{float(shared_part(39.1e9, 140.6e9, None, 8, 2)):.3g}"
+    >>> mixtral = Transformer(
+    ...     active_parameters=39.1e9, total_parameters=140.6e9, experts=8, experts_per_token=2
+    ... )
+    >>> f"{float(shared_part(mixtral)):.3g}"
     '5.27e+09'
     """
-    if shared_parameters is not None:
-        return shared_parameters
-    if experts is None or experts_per_token is None:
-        return _SHARED * active_parameters
-    used = jnp.asarray(experts_per_token) / experts
-    rest = jnp.where(used < 1, 1 - used, 1.0)
-    implied = (active_parameters - used * total_parameters) / rest
-    return jnp.where(used < 1, jnp.clip(implied, 0, active_parameters), active_parameters)
+    active = transformer.active_parameters
+    if transformer.shared_parameters is not None:
+        return transformer.shared_parameters
+    if transformer.experts is None or transformer.experts_per_token is None:
+        return _SHARED * active
+    share = jnp.asarray(transformer.experts_per_token) / transformer.experts
+    # Where all experts serve each token the rest is 0: divide by 1 there, so that the slope that
+    # `where` discards is finite too.
+    rest = jnp.where(share < 1, 1 - share, 1.0)
+    implied = (active - share * transformer.stored_parameters) / rest
+    return jnp.where(share < 1, jnp.clip(implied, 0, active), active)
 
 
-def routed_share(
-    active_parameters: ArrayLike, total_parameters: ArrayLike, shared: ArrayLike
-) -> Array:
-    """Share of the experts that one token uses, from 0 to 1: ``k/E``.
+def routed_share(transformer: Transformer) -> Array:
+    """Share of the experts that one token uses, ``k/E``, from 0 to 1 (dense).
 
     Examples
     --------
-    >>> round(float(routed_share(39.1e9, 140.6e9, 5.27e9)), 3)
+    >>> mixtral = dict(active_parameters=39.1e9, total_parameters=140.6e9)
+    >>> round(float(routed_share(Transformer(**mixtral, shared_parameters=5.27e9))), 3)
     0.25
     """
-    active, total, common = map(jnp.asarray, (active_parameters, total_parameters, shared))
-    some = jnp.where(total > common, total - common, 1.0)
-    return jnp.where(total > common, jnp.clip((active - common) / some, 0, 1), 1.0)
+    shared = jnp.asarray(shared_part(transformer))
+    routed = transformer.stored_parameters - shared
+    some = jnp.where(routed > 0, routed, 1.0)  # for a finite slope, as in `shared_part`
+    used = jnp.clip((transformer.active_parameters - shared) / some, 0, 1)
+    return jnp.where(routed > 0, used, 1.0)
 
 
 def touched_share(share_per_token: ArrayLike, tokens: ArrayLike) -> Array:
@@ -216,5 +248,6 @@ def touched_share(share_per_token: ArrayLike, tokens: ArrayLike) -> Array:
     [2.0, 10.5, 16.0]
     """
     share = jnp.asarray(share_per_token)
-    some = jnp.where(share < 1, share, 0.5)
+    some = jnp.where(share < 1, share, 0.5)  # for a finite slope, as in `shared_part`
+    # Digits are kept where one token uses few experts, hence expm1 and log1p.
     return jnp.where(share < 1, -jnp.expm1(tokens * jnp.log1p(-some)), 1.0)

@@ -21,7 +21,6 @@ from uncertainty.energy import (
     ModelError,
     ModelName,
     PlainFunction,
-    choice_of_model,
     compose,
     failure_text,
     is_traced_misuse,
@@ -55,7 +54,7 @@ def choose_model(priors: Priors, model: ModelLike | None) -> tuple[Choice | None
     """Give the model of a call, or else that of the file."""
     if callable(model):
         try:
-            return choice_of_model(model_from_callable(model)), []
+            return Choice(model_from_callable(model)), []
         except ModelError as error:
             return None, [Fault("<model>", 0, 0, "", str(error))]
     stated = model or priors.model
