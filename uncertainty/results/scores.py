@@ -43,49 +43,10 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
     Examples
     --------
     >>> draws = np.random.default_rng(0).lognormal(size=(4000, 50))
-    >>> found = score(xr.DataArray(draws[:-1], dims=("sample", "row")), draws[-1])
-    >>> bool(found.coverage.sel(prob=0.9) > 0.7)
+    >>> scores = score(xr.DataArray(draws[:-1], dims=("sample", "row")), draws[-1])
+    >>> bool(scores.coverage.sel(prob=0.9) > 0.7)
     True
     """
-    draws = _draws(predictions)
-    values = _values(observed)
-    if values.shape != draws.shape[1:]:
-        text = f"give one measurement a row ({draws.shape[1]} rows, {values.size} measurements)"
-        raise InputError.of("<observed>", text)
-    errors = _log_errors(np.median(draws, 0), values)
-    each = _crps(draws, values)
-    inside = np.array([_inside(draws, values, prob) for prob in PROBS])
-    count = len(values)
-    squared = errors**2
-    rmse = float(np.sqrt(squared.mean()))
-    found = {
-        "log_rmse": rmse,
-        "log_rmse_se": float(squared.std() / np.sqrt(count) / (2 * rmse)) if rmse else 0.0,
-        "bias": float(errors.mean()),
-        "bias_se": float(errors.std() / np.sqrt(count)),
-        "crps": float(each.mean()),
-        "crps_se": float(each.std() / np.sqrt(count)),
-        "coverage": ("prob", inside.mean(1)),
-        "coverage_se": ("prob", inside.std(1) / np.sqrt(count)),
-        "pit": ("row", (draws < values).mean(0)),
-    }
-    return xr.Dataset(found, {"prob": list(PROBS)})
-
-
-def _values(observed: Sequence[float] | Floats) -> Floats:
-    try:
-        values = np.asarray(observed, np.float64)
-    except (TypeError, ValueError) as error:
-        text = f"must be numbers, one a row (got {observed!r:.60})"
-        raise InputError.of("<observed>", text) from error
-    lost = np.flatnonzero(~np.isfinite(values.ravel()))
-    if len(lost):
-        text = f"must be a finite number (got {values.ravel()[lost[0]]})"
-        raise InputError([Fault("<observed>", 0, 0, str(lost[0]), text)])
-    return values
-
-
-def _draws(predictions: xr.Dataset | xr.DataArray) -> Floats:
     if isinstance(predictions, xr.Dataset):
         names = list(predictions.data_vars)
         if len(names) != 1:
@@ -94,24 +55,43 @@ def _draws(predictions: xr.Dataset | xr.DataArray) -> Floats:
     if not isinstance(predictions, xr.DataArray) or {*predictions.dims} != {"sample", "row"}:
         text = "must be draws with the dimensions sample and row, as predict gives them"
         raise InputError.of("<predictions>", text)
-    return np.asarray(predictions.transpose("sample", "row").values, np.float64)
-
-
-def _log_errors(medians: Floats, values: Floats) -> Floats:
+    draws = np.asarray(predictions.transpose("sample", "row").values, np.float64)
+    try:
+        values = np.asarray(observed, np.float64)
+    except (TypeError, ValueError) as error:
+        text = f"must be numbers, one a row (got {observed!r:.60})"
+        raise InputError.of("<observed>", text) from error
+    lost = [
+        Fault("<observed>", 0, 0, str(row), f"must be a finite number (got {value})")
+        for row, value in enumerate(values.ravel().tolist())
+        if not np.isfinite(value)
+    ]
+    if lost:
+        raise InputError(lost)
+    if values.shape != draws.shape[1:]:
+        text = f"give one measurement a row ({draws.shape[1]} rows, {values.size} measurements)"
+        raise InputError.of("<observed>", text)
+    medians, count = np.median(draws, 0), len(draws)
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.log(medians) - np.log(values)
-    return np.where((medians > 0) & (values > 0), errors, np.nan)
-
-
-def _crps(draws: Floats, values: Floats) -> Floats:
-    """``E|X - y| - E|X - X'| / 2``, the second by order statistics; shape (rows,)."""
-    count = len(draws)
-    ordered = np.sort(draws, 0)
+    errors = np.where((medians > 0) & (values > 0), errors, np.nan)
+    # E|X - y| - E|X - X'| / 2, the second by order statistics: of all pairs it would take n^2.
     weights = (2 * np.arange(1, count + 1) - count - 1)[:, None]
-    spread = 2 * (weights * ordered).sum(0) / (count * (count - 1))
-    return np.asarray(np.abs(draws - values).mean(0) - spread / 2)
-
-
-def _inside(draws: Floats, values: Floats, prob: float) -> Floats:
-    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-    return np.asarray((low <= values) & (values <= high), np.float64)
+    spread = 2 * (weights * np.sort(draws, 0)).sum(0) / (count * (count - 1))
+    crps = np.abs(draws - values).mean(0) - spread / 2
+    ends = [np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0) for prob in PROBS]
+    inside = np.array([(low <= values) & (values <= high) for low, high in ends], np.float64)
+    root, squared = np.sqrt(len(values)), errors**2
+    rmse = float(np.sqrt(squared.mean()))
+    scores = {
+        "log_rmse": rmse,
+        "log_rmse_se": float(squared.std() / root / (2 * rmse)) if rmse else 0.0,
+        "bias": float(errors.mean()),
+        "bias_se": float(errors.std() / root),
+        "crps": float(crps.mean()),
+        "crps_se": float(crps.std() / root),
+        "coverage": ("prob", inside.mean(1)),
+        "coverage_se": ("prob", inside.std(1) / root),
+        "pit": ("row", (draws < values).mean(0)),
+    }
+    return xr.Dataset(scores, {"prob": list(PROBS)})

@@ -18,13 +18,13 @@ from jax import Array
 
 from uncertainty.arrays import Floats, Integers
 
-DIGITS = 9
+DIGITS = 9  # bins of 0.2 %: well below any standard error that is asked for
 _LEAST_DIGITS = 4  # as many octaves as float64 has
-_OCTAVES = 64
+_OCTAVES = 64  # on each side of the origin, with all digits
 _HALF = _OCTAVES << DIGITS
-_MANTISSA, _BIAS = 52, 1023
+_MANTISSA, _BIAS = 52, 1023  # of float64
 _NARROW = 1 / 8  # of their size: values closer together than this are binned about their median
-_LATTICE = 2.0**40
+_LATTICE = 2.0**40  # points of a lattice that can be told from rounding
 _BELOW_SPREAD = 24  # octaves: the first bin about a median ends at 2^-24 of the spread
 
 NOT_FINITE = 2 * _HALF
@@ -90,7 +90,12 @@ class Scale:
         low, middle, high = (float(values[int(p * (len(values) - 1))]) for p in (0.16, 0.5, 0.84))
         # A few values have a spread too, and so do those that overflow when subtracted.
         spread = max(high / 2 - low / 2, float(np.ptp(values / 2)) / len(values)) * 2
-        grain = _grain(values)
+        least = float(np.diff(values).min())
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = (values - values[0]) / least
+            # Rounding hides a lattice of more points; it would be far finer than any bin.
+            whole = steps[-1] < _LATTICE and (np.abs(steps - np.round(steps)) < 1e-3).all()
+        grain = least if whole else 0.0
         if spread < _NARROW * abs(middle):
             near = unit_near(spread)
             # Coarse enough to be the same on every machine.
@@ -102,16 +107,6 @@ class Scale:
         doublings = np.ceil(np.log2(max(2 * (most - least) / _OCTAVES, 1)))
         digits = int(max(DIGITS - doublings, _LEAST_DIGITS))
         return cls(0.0, unit_near(float(np.exp2((least + most) / 2))), digits, grain)
-
-
-def _grain(values: Floats) -> float:
-    """Smallest distance between some rising values, where all others are multiples of it."""
-    least = float(np.diff(values).min())
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = (values - values[0]) / least
-        # Rounding hides a lattice of more points; it would be far finer than any bin.
-        whole = steps[-1] < _LATTICE and (np.abs(steps - np.round(steps)) < 1e-3).all()
-    return least if whole else 0.0
 
 
 _PLAIN = Scale()

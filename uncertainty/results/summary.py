@@ -496,9 +496,17 @@ def exceedance(
         text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
         raise InputError.of("<exceedance>", f"{text}: mend the model, or its inputs")
     if is_streamed(tree):
-        each, hidden = _shares_above(tree, threshold, quantity, statistic)
-        chance, error = chance_estimate(each, *_numbers(tree, statistic))
-        return chance, float(np.hypot(error, hidden))
+        limits: list[float] = []
+        if "prior_exceedance" in tree.children:
+            counted = tree["prior_exceedance"].dataset.variables
+            known = counted.get(f"{quantity}_threshold")
+            limits = known.values.tolist() if known is not None else limits
+        if threshold in limits:  # named beforehand, so counted
+            shares = _sketched(tree, "prior_exceedance", quantity, statistic)
+            return chance_estimate(shares[:, limits.index(threshold)], *_numbers(tree, statistic))
+        ogive = ogive_of(tree, quantity, statistic)
+        chance, error = chance_estimate(1 - ogive.shares(threshold)[1], *_numbers(tree, statistic))
+        return chance, float(np.hypot(error, ogive.hidden_share(threshold)))
     number = independent_draws(tree, quantity, statistic, which)
     if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)
@@ -509,22 +517,6 @@ def exceedance(
     chance, error = chance_estimate((draws > threshold).mean(1), number)
     unknown = "median" in _unknown(tree, quantity, statistic, which, ("median",))
     return chance, np.inf if unknown else error
-
-
-def _shares_above(
-    tree: xr.DataTree, threshold: float, quantity: str, statistic: str
-) -> tuple[Floats, float]:
-    """Share of each chain above a threshold, and how far a bin may hide the share of all.
-
-    As counted where it was named beforehand, else read from the sketch.
-    """
-    if "prior_exceedance" in tree.children:
-        limits = tree["prior_exceedance"].dataset.variables.get(f"{quantity}_threshold")
-        if limits is not None and threshold in limits.values:
-            shares = _sketched(tree, "prior_exceedance", quantity, statistic)
-            return np.asarray(shares[:, limits.values.tolist().index(threshold)]), 0.0
-    ogive = ogive_of(tree, quantity, statistic)
-    return np.asarray(1 - ogive.shares(threshold)[1]), ogive.hidden_share(threshold)
 
 
 class Chance(NamedTuple):

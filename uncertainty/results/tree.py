@@ -40,7 +40,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from numbers import Real
@@ -399,38 +399,24 @@ def check_tree(tree: "xr.DataTree", where: str = "<result>") -> None:
     InputError
         Naming the first three faults.
     """
-    faults = list(_faults(tree))
-    if faults:
-        raise InputError.of(where, f"is not a result that can be used: {'; '.join(faults[:3])}")
-
-
-def _faults(tree: "xr.DataTree") -> Iterator[str]:
-    """Check in steps: what a step has refused cannot be read by the next."""
-    if tree.attrs.get("inference_library") != "uncertainty":
-        yield "it was not written by uncertainty"
-        return
-    if tree.attrs.get("result_format") != _FORMAT:
-        other = tree.attrs.get("result_format", "none")
-        yield f"it has format {other}, and this version reads {_FORMAT}; run it anew"
-        return
-    groups = tree.children
+    facts, groups, faults = tree.attrs, tree.children, list[str]()
+    if facts.get("inference_library") != "uncertainty":
+        faults = ["it was not written by uncertainty"]
+    elif facts.get("result_format") != _FORMAT:
+        other = facts.get("result_format", "none")
+        faults = [f"it has format {other}, and this version reads {_FORMAT}; run it anew"]
     kinds = {"any", "streamed" if "prior_sketch" in groups else "drawn"}
     kinds |= {"learned"} if "posterior" in groups else set()
     kinds |= {"controlled"} if "prior_control" in groups else set()
     if "prior_statistics" in groups:
         kinds |= {"nested", "learned nested"} if "learned" in kinds else {"nested"}
-    steps: list[Callable[[], Iterator[str]]] = [
-        lambda: _wrong_attributes(tree, kinds),
-        lambda: _wrong_groups(tree, kinds),
-        lambda: _wrong_sizes(tree),
-        lambda: _wrong_counts(tree),
-        lambda: _wrong_numbers(tree),
-    ]
-    for step in steps:
-        faults = list(step())
-        yield from faults
-        if faults:
-            return
+    # In steps: what one has refused cannot be read by the next.
+    faults = faults or [*_wrong_attributes(tree, kinds)]
+    faults = faults or [*_wrong_groups(tree, kinds)]
+    faults = faults or [*_wrong_sizes(tree)]
+    faults = faults or [*_wrong_counts(tree), *_wrong_numbers(tree)]
+    if faults:
+        raise InputError.of(where, f"is not a result that can be used: {'; '.join(faults[:3])}")
 
 
 def _wrong_attributes(tree: "xr.DataTree", kinds: set[str]) -> Iterator[str]:
