@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from uncertainty.arrays import in_float64
 from uncertainty.files.assumptions import FUNCTIONS, ExpressionError, names_in, parse_expression
-from uncertainty.problem.joint import evaluate
+from uncertainty.problem import evaluate
 
 NAMES = {"a": 2.5, "b": 0.5}
 leaves = st.sampled_from(["a", "b", "1", "2.5", "1e3"])

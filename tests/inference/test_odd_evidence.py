@@ -72,7 +72,7 @@ def test_evidence_of_one_name_is_numbered_until_all_differ():
     items = [evidence([[float(i)]]) for i in (1, 2, 3)]
     items[1]["title"] = "another"
     one = un.build_problem(priors(), model=product, evidence=items[:2])
-    first, second = one.observed.evidence
+    first, second = one.evidence
     again = un.build_problem(priors(), model=product, evidence=[first, second, items[2]])
     assert [item.name for item in again.observations] == ["evidence", "evidence_2", "evidence_3"]
 

@@ -102,3 +102,25 @@ def test_a_percentile_that_no_family_has_is_a_fault_of_the_problem():
 
 def test_nothing_to_join():
     assert build_joint([], [])[0].nodes == ()
+
+
+def test_roots_of_one_family_are_evaluated_together_as_each_alone():
+    laws = {**LAWS, "b": {"lognormal": {"p5": 1, "p95": 9}}}
+    joint = problem(laws, []).joint
+    assert [group.names for group in joint.roots] == [("a", "b")]
+    scores = {name: np.float64(value) for name, value in {"a": 0.4, "b": -2.0, "c": 1.1}.items()}
+    together = in_float64(joint.inputs)(scores)
+    for node in joint.nodes:
+        alone = in_float64(node.value)(scores, {})
+        assert float(together[node.name]) == pytest.approx(float(alone), rel=1e-14)
+
+
+def test_coordinates_keep_their_order_where_an_assumption_is_left_out():
+    joint = problem().joint
+    assert {n.name: n.index for n in joint.without(("a",)).nodes} == {"b": 0, "c": 1}
+    assert joint.without(("a",)).blocks == ()
+
+
+def test_what_another_assumption_needs_is_not_left_out():
+    laws = {**LAWS, "c": {"expression": "2 * a"}}
+    assert len(problem(laws, []).joint.without(("a",)).nodes) == 3

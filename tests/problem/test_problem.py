@@ -184,3 +184,12 @@ def test_an_output_may_have_the_name_of_an_assumption():
     assert float(un.simulate(built, draws=64)["prior_predictive"]["y"].max()) > 2
     drawn = Predictive(built.numpyro_model(), num_samples=200)(jax.random.key(0))
     assert float(drawn["y"].max()) > 2
+
+
+def test_a_system_that_nobody_measured_is_the_same_problem_with_an_effect():
+    built = un.build_problem("gpt-4o")
+    system = built.new_system
+    assert {*system.assumptions} - {*built.assumptions} == {"system_effect"}
+    laws = {node.name: node.law for node in system.joint.nodes}
+    assert all(node.law is laws[node.name] for node in built.joint.nodes)
+    assert system.new_system is system

@@ -140,7 +140,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
     ]
     rows = sum(int(item["rows"]) for item in evidence)
     model = problem.arguments[1] if problem.arguments else None
-    error = next((x.measurement for x in problem.observed.evidence if x.measurement), None)
+    error = next((x.measurement for x in problem.evidence if x.measurement), None)
     effect = {"column": error.column, "sd": error.effect_sd} if error else {}
     document = problem.priors.document
     assert document is not None
@@ -184,7 +184,7 @@ def _kept(tree: xr.DataTree, problem: Problem) -> list[str]:
     names = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
     scores = {name: np.asarray(tree["unconstrained_posterior"][name].values) for name in names}
     effective = {name: ess_bulk(z) for name, z in scores.items()}
-    layers = [item.layer for item in problem.observed.evidence if item.layer is not None]
+    layers = [item.layer for item in problem.evidence if item.layer is not None]
     kept = {name for layer in layers for name in layer.stated}
     for name, z in scores.items():
         # Scores that evidence has not moved are standard normal: mean 0, mean square 1.

@@ -137,7 +137,7 @@ def infer(
         text = "no draw of the prior makes the measurements possible: compare units and conditions"
         raise InputError.of("<evidence>", text)
     faults, surprises = list[Fault](), list[str]()
-    evidence = {item.name: item for item in problem.observed.evidence}
+    evidence = {item.name: item for item in problem.evidence}
     for item, expected in zip(target.observations, weighted.expected, strict=True):
         surprise = surprise_of(expected, item)
         if surprise.mistaken:
@@ -272,7 +272,7 @@ def update(
     before = problem_of(tree)
     assert before.arguments is not None
     priors, model, given, scenario, _ = before.arguments
-    known = [item for item in before.observed.evidence if item.rows]
+    known = [item for item in before.evidence if item.rows]
     more = [evidence] if isinstance(evidence, str | Mapping | Evidence) else [*evidence]
     problem = build_problem(priors, model, given, scenario, [*known, *more])
     system = problem.new_system

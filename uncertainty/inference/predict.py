@@ -112,7 +112,7 @@ def predict(
         raise InputError.of("<observes>", text)
     first = next(iter(problem.observations), None)
     observation = first if observes is None else known[observes]
-    pairs = zip(problem.observations, problem.observed.evidence, strict=True)
+    pairs = zip(problem.observations, problem.evidence, strict=True)
     # Under the name of this column rows name their group.
     columns = [x.measurement.column for one, x in pairs if one is observation and x.measurement]
     grouping = columns[0] if columns else ""

@@ -109,7 +109,7 @@ def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
     """
     joint = problem.joint
     kinds = (joint.coordinates(varies=False), joint.coordinates(varies=True))
-    for item, observation in zip(problem.observed.evidence, problem.observations, strict=True):
+    for item, observation in zip(problem.evidence, problem.observations, strict=True):
         numbers = dict[tuple[tuple[str, ...], ...], list[int]]()
         for part in observation.rows:
             behind = _behind(joint, observation, part.known)

@@ -1,9 +1,17 @@
 """What is asked: the joint prior, the model and the evidence, built and checked once."""
 
 from uncertainty.problem.build import Problem, build_problem
-from uncertainty.problem.evaluation import Columns, each_point, evaluate_point, every_pair
 from uncertainty.problem.evidence import EvidenceLike, rows_of
-from uncertainty.problem.joint import Joint, Node, Scores, evaluate
+from uncertainty.problem.joint import (
+    Columns,
+    Joint,
+    Node,
+    Scores,
+    each_point,
+    evaluate,
+    evaluate_point,
+    every_pair,
+)
 from uncertainty.problem.likelihood import At, Observation, Target, replaced_by
 from uncertainty.problem.models import ModelLike
 

@@ -10,10 +10,11 @@ import numpy as np
 from jax import Array
 
 from uncertainty.arrays import in_float64
-from uncertainty.energy import EnergyModel
+from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest
 from uncertainty.files import (
     Assumption,
+    Evidence,
     InputFile,
     Priors,
     file_of_function,
@@ -27,14 +28,20 @@ from uncertainty.problem.checks import (
     central_inputs,
     default_notices,
     fit_faults,
-    name_clashes,
+    output_faults,
     probe_moments,
     undefined,
     unused_notices,
 )
-from uncertainty.problem.evaluation import each_point, evaluate_point
-from uncertainty.problem.evidence import EvidenceLike, Observed, observations_of, observe
-from uncertainty.problem.joint import Joint, build_joint
+from uncertainty.problem.evidence import (
+    EvidenceLike,
+    evidence_of,
+    observations_of,
+    observed_models,
+    used_by,
+    with_effect,
+)
+from uncertainty.problem.joint import Joint, build_joint, each_point, evaluate_point
 from uncertainty.problem.likelihood import Observation
 from uncertainty.problem.models import (
     ModelLike,
@@ -82,10 +89,14 @@ class Problem:
         Name of the scenario; empty for none.
     given : mapping of str to object
         Assumptions fixed or replaced in the call.
-    observed : Observed
-        The evidence as read; `observations` is the same, compiled.
+    evidence : tuple of Evidence
+        As read; one without rows is the measurement that the prior file states.
     observations : tuple of Observation
-        Measurements to learn from; one without rows says how measurements differ.
+        The same, compiled.
+    used : frozenset of str
+        Names that the model, another assumption or evidence uses.
+    system : Problem or None
+        The same for a system that was not measured, where its energies have an effect of their own.
     recipe : mapping or None
         Arguments of `build_problem` that make it again; None where a file does not hold them all.
     arguments : tuple or None
@@ -103,8 +114,10 @@ class Problem:
     rarest: Mapping[str, float] | None = None
     scenario: str = ""
     given: Mapping[str, object] = field(default_factory=dict)
-    observed: Observed = field(default_factory=Observed)
+    evidence: tuple[Evidence, ...] = ()
     observations: tuple[Observation, ...] = ()
+    used: frozenset[str] = frozenset()
+    system: "Problem | None" = None
     recipe: Mapping[str, object] | None = None
     arguments: "Arguments | None" = None
 
@@ -120,36 +133,28 @@ class Problem:
         return bool(self.joint.coordinates(varies=True))
 
     @property
-    def used(self) -> frozenset[str]:
-        """Names that the model, another assumption or evidence uses."""
-        needs = (name for item in self.assumptions.values() for name in item.needs)
-        return frozenset([*self.model.used(self.assumptions), *needs, *self.observed.used])
-
-    @property
     def needed(self) -> frozenset[str]:
         """Names that the outputs follow from, and what is correlated with one of these."""
         return self.joint.behind(self.model.used(node.name for node in self.joint.nodes))
 
-    @cached_property
+    @property
     def new_system(self) -> "Problem":
         """The same for a system that was not measured: its energies have an effect of their own."""
-        if not self.has_evidence or self.arguments is None:
-            return self
-        return in_float64(_build)(*self.arguments, new_system=True)
+        return self.system or self
 
     @property
     def files(self) -> tuple[InputFile, ...]:
         """The files that all of it was read from: each once."""
         layers = [*self.priors.layers, *(item.layer for item in self.assumptions.values())]
         documents = [layer.document for layer in layers]
-        documents += [item.document for item in self.observed.evidence]
-        found = [
+        documents += [item.document for item in self.evidence]
+        files = [
             *(InputFile(item.path, item.label, item.sha256) for item in documents if item.path),
             *(file for item in self.assumptions.values() if item.law for file in item.law.files()),
         ]
-        stated = self.arguments[1] if self.arguments else None
-        own = file_of_function(stated) if callable(stated) else None
-        return tuple({file.path: file for file in [*found, *([own] if own else [])]}.values())
+        model = self.arguments[1] if self.arguments else None
+        source = file_of_function(model) if callable(model) else None
+        return tuple({file.path: file for file in [*files, *([source] if source else [])]}.values())
 
     @property
     def has_evidence(self) -> bool:
@@ -281,73 +286,94 @@ def build_problem(
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    arguments = (priors, declared_plain(model, vectorized), given, scenario, evidence)
-    built = _build(*arguments, new_system=False)
-    return replace(built, recipe=_recipe(*arguments), arguments=arguments)
-
-
-def _build(
-    priors: Priors,
-    model: ModelLike | None,
-    given: Mapping[str, object] | None,
-    scenario: str | None,
-    evidence: EvidenceLike | Sequence[EvidenceLike] | None,
-    *,
-    new_system: bool,
-) -> Problem:
+    model = declared_plain(model, vectorized)
     choice, faults = choose_model(priors, model)
+    read = evidence_of(priors, evidence)
+    items, complaints = observed_models(read, choice)
+    faults += complaints
+    brought = [item.layer for item in read if item.layer is not None]
+    # Its scenario, and what is given, may change the law of a discrepancy.
     later = [layer for name, layer in priors.scenarios.items() if name == scenario]
     top = given_layer(given or {}, priors.place)
-    observed = observe(priors, evidence, choice, [*later, top], new_system=new_system)
-    added = [*form_layer(choice, priors), *observed.layers]
+    layers = [*brought, *priors.layers, *later, top]
+    system_choice, effects, complaints = with_effect(items, layers, priors, choice)
+    faults += complaints
+    added = [*form_layer(choice, priors), *brought, *effects]
     resolution = resolve(priors, top, scenario, added)
     if not priors.readable:
         raise InputError(resolution.faults)
-    chosen = observed.choice.model if observed.choice else None
+    faults += resolution.faults
     altered = bool(given or scenario or model is not None or evidence is not None)
-    faults += [*observed.faults, *resolution.faults]
-    faults += fit_faults(resolution, chosen, priors, altered, observed.used)
-    if faults or chosen is None:
+    by_evidence = used_by(items)
+    system_model = system_choice.model if system_choice else None
+    faults += fit_faults(resolution, system_model, priors, altered, by_evidence)
+    if faults or choice is None or system_model is None:
         raise InputError(faults)
     joint, failures = build_joint(resolution.assumptions, resolution.correlations)
     by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
     if failures:
         raise InputError(
-            by_name[name].fault(text, _family(by_name[name])) for name, text in failures.items()
+            item.fault(text, item.law.family if item.law else "expression")
+            for item, text in ((by_name[name], text) for name, text in failures.items())
         )
-    chosen, outputs = outputs_of(joint, chosen)
-    observed = replace(
-        observed,
-        models=tuple(
-            m if m is None or m.outputs else replace(m, version=chosen.version)
-            for m in observed.models
-        ),
-    )
-    observations, misfits = observations_of(observed, joint, by_name)
-    late = [*name_clashes(by_name, outputs), *undefined(joint, chosen, by_name), *misfits]
-    if model is None:  # the file's own, of whose outputs it speaks
-        late += [
-            item.fault(
-                f"no output {item.solved_for!r}{nearest(item.solved_for, outputs)}", "solved_for"
-            )
-            for item in by_name.values()
-            if item.solved_for and item.solved_for not in outputs
-        ]
-    if late:
-        raise InputError(late)
-    require_finite(joint, chosen)
-    problem = Problem(priors, by_name, joint, chosen, outputs)
-    problem = replace(problem, observed=observed, observations=observations)
-    problem = replace(problem, scenario=scenario or "", given=dict(given or {}))
-    central = central_inputs(joint, chosen)
-    first = cautions(resolution, chosen, priors, observed.used, central)
-    problem = replace(problem, cautions=tuple(first))
+    # A system that was measured has no effect but those of its groups: its coordinates are left
+    # out, and the others stay where they were.
+    measured = any(item.rows for item in read) and bool(effects)
+    local = joint.without(EFFECTS) if measured else joint
+    chosen, outputs = outputs_of(local, choice.model if measured else system_model)
+    system_model = replace(system_model, version=chosen.version)
+    # A user's own model has its version once it is traced.
+    items = [
+        (item, m if m is None or m.outputs else replace(m, version=chosen.version))
+        for item, m in items
+    ]
+    observations, misfits = observations_of(items, joint, by_name)
+    central = central_inputs(local, chosen, joint)
+    faults = [
+        *output_faults(by_name, outputs, own_model=model is not None),
+        *undefined(joint, central, by_name),
+        *misfits,
+    ]
+    if faults:
+        raise InputError(faults)
+    require_finite(local, chosen)
+    first = tuple(cautions(resolution, system_model, priors, by_evidence, central))
+    # The parts of a shipped model's energy share its moments: one notice serves for all.
+    names = ["energy_wh"] if chosen.outputs else list(outputs)
+    # Probing tails takes some hundred calls for each assumption: too many for plain Python.
+    probed = chosen.plain is None
+    lost, rarest = probe_moments(local, chosen, names) if probed else ([], {})
     notices = [
         *resolution.notices,
-        *unused_notices(resolution, chosen, priors, altered, observed.used),
+        *unused_notices(resolution, system_model, priors, altered, by_evidence),
         *default_notices(resolution, chosen, priors),
+        *(by_name[notice.name].fault(notice.message) for notice in lost),
     ]
-    return _with_notices(problem, notices)
+    needs = {name for item in by_name.values() for name in item.needs}
+    arguments = (priors, model, given, scenario, evidence)
+    system = Problem(
+        priors,
+        by_name,
+        joint,
+        system_model,
+        outputs,
+        notices=(*first, *sorted({*notices} - {*first})),
+        cautions=first,
+        lost_means={notice.quantity: notice.message for notice in lost if notice.mean},
+        rarest=rarest,
+        scenario=scenario or "",
+        given=dict(given or {}),
+        evidence=read,
+        observations=observations,
+        used=frozenset([*system_model.used(by_name), *needs, *by_evidence]),
+        recipe=_recipe(*arguments),
+        arguments=arguments,
+    )
+    if not measured:
+        return system
+    left = {node.name for node in local.nodes}
+    assumed = {name: item for name, item in by_name.items() if name in left}
+    return replace(system, assumptions=assumed, joint=local, model=chosen, system=system)
 
 
 def _recipe(
@@ -357,7 +383,7 @@ def _recipe(
     scenario: str | None,
     evidence: object,
 ) -> dict[str, object] | None:
-    told = {
+    parts = {
         "priors": priors.label,
         "model": model,
         "given": given,
@@ -365,27 +391,11 @@ def _recipe(
         "evidence": evidence,
         "allow_outside": priors.place.root is None or None,
     }
-    kept = {key: value for key, value in told.items() if value is not None}
+    recipe = {key: value for key, value in parts.items() if value is not None}
     if callable(model) or priors.document is None or not priors.document.text:
         return None
     try:
-        json.dumps(kept)
+        json.dumps(recipe)
     except TypeError:
         return None
-    return kept
-
-
-def _family(assumption: Assumption) -> str:
-    return assumption.law.family if assumption.law else "expression"
-
-
-def _with_notices(problem: Problem, notices: list[Fault]) -> Problem:
-    # The parts of a shipped model's energy share its moments: one notice serves for all.
-    names = ["energy_wh"] if problem.model.outputs else list(problem.outputs)
-    # Probing tails takes some hundred calls for each assumption: too many for plain Python.
-    probed = problem.model.plain is None
-    found, rarest = probe_moments(problem.joint, problem.model, names) if probed else ([], {})
-    notices += [problem.assumptions[item.name].fault(item.message) for item in found]
-    lost = {item.quantity: item.message for item in found if item.mean}
-    later = sorted({*notices} - {*problem.cautions})
-    return replace(problem, notices=(*problem.cautions, *later), lost_means=lost, rarest=rarest)
+    return recipe

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.special import log_ndtr
 
@@ -12,8 +13,7 @@ from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import GIVEN, KINDS, NO_NAME, Assumption, Key, Law, Priors, Resolution
 from uncertainty.inputs import INPUTS
-from uncertainty.problem.evaluation import Columns, each_point
-from uncertainty.problem.joint import Joint, Node
+from uncertainty.problem.joint import Columns, Joint, Node, each_point
 
 _GRID = np.linspace(-11.0, 11.0, 111)
 _TOLERANCE = 1e-3
@@ -310,13 +310,21 @@ def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) 
             yield Fault(priors.label, 0, 0, name, text)
 
 
-def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) -> Iterator[Fault]:
-    """Find names that would hide one another, or a dimension, in a result."""
-    scores = {f"{name}_score" for name in assumptions}
+def output_faults(
+    assumptions: Mapping[str, Assumption], outputs: Iterable[str], *, own_model: bool
+) -> Iterator[Fault]:
+    """Find names that would hide one another, or a dimension, in a result, and outputs lost.
+
+    An `own_model` is one of the call: then outputs that the file speaks of need not be there.
+    """
+    outputs, scores = tuple(outputs), {f"{name}_score" for name in assumptions}
     taken = scores | {"chain", "draw", "statistic", "level"}
     for name, item in assumptions.items():
         if name in scores | {"chain", "draw"}:
             yield item.fault("is a name that results need; choose another")
+        if item.solved_for and item.solved_for not in outputs and not own_model:
+            text = f"no output {item.solved_for!r}{nearest(item.solved_for, outputs)}"
+            yield item.fault(text, "solved_for")
     for name in outputs:
         if name in taken or not name.isidentifier():
             text = "is one that results need" if name in taken else NO_NAME
@@ -325,14 +333,22 @@ def name_clashes(assumptions: Mapping[str, Assumption], outputs: Iterable[str]) 
             )
 
 
-def central_inputs(joint: Joint, model: EnergyModel) -> dict[str, float]:
-    """Give every assumption at the central point, all at their medians."""
-    scores = {node.name: np.zeros(1) for node in joint.nodes if node.uncertain}
-    return {name: float(x[0]) for name, x in each_point(joint, model, scores)[0].items()}
+def central_inputs(local: Joint, model: EnergyModel, joint: Joint) -> dict[str, float]:
+    """Give every assumption of `joint` at the central point, all at their medians.
+
+    What `local` lacks, the effects of a system, is in no compiled program yet, and few.
+    """
+    scores = {node.name: np.zeros(1) for node in local.nodes if node.uncertain}
+    central = {name: float(x[0]) for name, x in each_point(local, model, scores)[0].items()}
+    for node in joint.nodes:
+        if node.name not in central:
+            values = {name: jnp.asarray(value) for name, value in central.items()}
+            central[node.name] = float(node.value({node.name: jnp.zeros(())}, values))
+    return central
 
 
 def undefined(
-    joint: Joint, model: EnergyModel, assumptions: Mapping[str, Assumption]
+    joint: Joint, central: Mapping[str, float], assumptions: Mapping[str, Assumption]
 ) -> Iterator[Fault]:
     """Find laws without a distribution: nothing left by a truncation, or impossible parameters.
 
@@ -341,13 +357,12 @@ def undefined(
     empty = {name for name, left in jax.jit(Joint.masses)(joint).items() if not float(left) > 0}
     for name in empty:
         yield assumptions[name].fault(_NOTHING, "truncate")
-    scores = {node.name: np.zeros(1) for node in joint.nodes if node.uncertain}
-    central = each_point(joint, model, scores)[0]
-    lost = {name for name, values in central.items() if np.isnan(values[0])} - empty
+    lost = {name for name, value in central.items() if np.isnan(value)} - empty
     for name in lost:
         item = assumptions[name]
         if not item.needs & (lost | empty):
-            told = ", ".join(f"{need} = {central[need][0]:.4g}" for need in sorted(item.needs))
+            text = ", ".join(f"{need} = {central[need]:.4g}" for need in sorted(item.needs))
             key = item.law.family if item.law else "expression"
-            text = f"is undefined at the central values: {told}" if told else _BEYOND
-            yield item.fault(text, key)
+            yield item.fault(
+                f"is undefined at the central values: {text}" if text else _BEYOND, key
+            )

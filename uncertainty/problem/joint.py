@@ -1,7 +1,7 @@
-"""The road: independent standard normal scores (or points of the unit cube) to named inputs."""
+"""The road: independent standard normal scores to named inputs, and on to outputs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import jax
@@ -12,11 +12,18 @@ from jax.scipy.stats.norm import logpdf
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats
-from uncertainty.distributions import CompiledLaw, Values, compile_law
+from uncertainty.distributions import CompiledLaw, Values, compile_law, stacked
+from uncertainty.energy import EnergyModel
 from uncertainty.files import Assumption, Correlation, Expression, correlation_matrix, names_in
 
 Scores: TypeAlias = Mapping[str, Array]
+Columns: TypeAlias = dict[str, Floats]
+"""Arrays by name."""
 _STATIC = {"static": True}
+_BATCH = 2**13
+"""Points of one compiled call: their numbers fit the cache of one core."""
+_ROWS = 2**8
+"""Outer points of one compiled call, each with all inner ones."""
 
 
 @jax.tree_util.register_dataclass
@@ -51,24 +58,22 @@ class Node:
     @property
     def needs(self) -> frozenset[str]:
         """Names of the assumptions that its value follows from."""
-        own = self.law.references if self.law is not None else frozenset[str]()
-        return own.union(names_in(self.expression) if self.expression else ())
+        references = self.law.references if self.law is not None else frozenset[str]()
+        return references.union(names_in(self.expression) if self.expression else ())
 
     def value(self, scores: Scores, values: Values) -> Array:
         """Value at its own score, given the values of what it needs."""
-        if self.expression is not None:
-            found = evaluate(self.expression, values)
-            return found if self.law is None else _picked(self.law.kernel_params(values)[0], found)
-        assert self.law is not None
-        if not self.uncertain:
-            return self.law.kernel_params(values)[0]
-        return self.law.quantile(scores[self.name], values)
-
-
-def _picked(numbers: Array, place: Array) -> Array:
-    """Give the number at a place; NaN at a place that is none."""
-    known = (place >= 0) & (place < len(numbers))
-    return jnp.where(known, numbers[jnp.where(known, place, 0).astype(int)], jnp.nan)
+        if self.law is None:
+            assert self.expression is not None
+            return evaluate(self.expression, values)
+        if self.uncertain:
+            return self.law.quantile(scores[self.name], values)
+        numbers = self.law.kernel_params(values)[0]
+        if self.expression is None:
+            return numbers
+        place = evaluate(self.expression, values)
+        known = (place >= 0) & (place < len(numbers))  # NaN at a place that is none
+        return jnp.where(known, numbers[jnp.where(known, place, 0).astype(int)], jnp.nan)
 
 
 @jax.tree_util.register_dataclass
@@ -82,6 +87,15 @@ class Block:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class Roots:
+    """Assumptions of one family that need only their own score: evaluated in one call."""
+
+    names: tuple[str, ...] = field(metadata=_STATIC)
+    law: CompiledLaw
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Joint:
     """The joint prior as a map; a pytree whose leaves are the numbers stated in files.
 
@@ -91,10 +105,44 @@ class Joint:
         Each follows what it needs.
     blocks : tuple of Block
         Correlated roots.
+    roots : tuple of Roots
+        Those of the nodes that are evaluated together.
     """
 
     nodes: tuple[Node, ...]
     blocks: tuple[Block, ...] = ()
+    roots: tuple[Roots, ...] = ()
+
+    @classmethod
+    def of(cls, nodes: Iterable[Node], blocks: Iterable[Block]) -> "Joint":
+        """Group the roots of each family, so that the program grows with families, not inputs."""
+        nodes = tuple(nodes)
+        kinds: dict[object, list[tuple[str, CompiledLaw]]] = {}
+        for node in nodes:
+            if node.law is not None and node.uncertain and node.law.closed:
+                leaves, structure = jax.tree.flatten(node.law)
+                kind = (structure, tuple(np.shape(leaf) for leaf in leaves))
+                kinds.setdefault(kind, []).append((node.name, node.law))
+        roots = tuple(
+            Roots(tuple(name for name, _ in kind), stacked([law for _, law in kind]))
+            for kind in kinds.values()
+            if len(kind) > 1
+        )
+        return cls(nodes, tuple(blocks), roots)
+
+    def only(self, names: Iterable[str]) -> "Joint":
+        """Keep some assumptions; a block stays where all of it does."""
+        kept = frozenset(names)
+        blocks = (block for block in self.blocks if kept.issuperset(block.names))
+        return Joint.of((node for node in self.nodes if node.name in kept), blocks)
+
+    def without(self, names: tuple[str, ...]) -> "Joint":
+        """Leave out what nothing else needs; the others keep the order of their coordinates."""
+        gone = {*names}.difference(*(node.needs for node in self.nodes if node.name not in names))
+        kept = self.only({node.name for node in self.nodes} - gone)
+        places = [node.index for node in self.nodes if node.name in gone]
+        nodes = (replace(n, index=n.index - sum(i < n.index for i in places)) for n in kept.nodes)
+        return replace(kept, nodes=tuple(nodes))
 
     def coordinates(self, *, varies: bool) -> dict[str, int]:
         """Uncertain assumptions of one kind with their coordinate of the unit cube."""
@@ -105,24 +153,23 @@ class Joint:
 
         What is `known` needs no score.
         """
-        nodes, found = {node.name: node for node in self.nodes}, set[str]()
-        wanted = [name for name in names if name in nodes]
-        while wanted:
-            name = wanted.pop()
-            if name not in found and name not in (*known,):
-                found.add(name)
-                mates = (
-                    mate for block in self.blocks if name in block.names for mate in block.names
-                )
-                wanted += [*nodes[name].needs, *mates]
-        return frozenset(found)
+        nodes, reached, known = {node.name: node for node in self.nodes}, set[str](), {*known}
+        todo = [name for name in names if name in nodes]
+        while todo:
+            name = todo.pop()
+            if name not in reached and name not in known:
+                reached.add(name)
+                todo += nodes[name].needs
+                todo += (m for block in self.blocks if name in block.names for m in block.names)
+        return frozenset(reached)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:
         """Independent scores to correlated ones; both standard normal."""
         result = dict(scores)
         for block in self.blocks:
-            own = jnp.stack([scores[name] for name in block.names])
-            result.update(zip(block.names, jnp.asarray(block.factor) @ own, strict=True))
+            independent = jnp.stack([scores[name] for name in block.names])
+            margins = jnp.asarray(block.factor) @ independent
+            result.update(zip(block.names, margins, strict=True))
         return result
 
     def decorrelate(self, scores: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -133,8 +180,8 @@ class Joint:
         result = dict(scores)
         for block in (block for block in self.blocks if block.names[0] in scores):
             margins = np.stack([scores[name] for name in block.names])
-            own = np.linalg.solve(np.asarray(block.factor), margins)
-            result.update(zip(block.names, own, strict=True))
+            independent = np.linalg.solve(np.asarray(block.factor), margins)
+            result.update(zip(block.names, independent, strict=True))
         return result
 
     def inputs(self, scores: Scores, known: Values | None = None) -> dict[str, Array]:
@@ -142,10 +189,16 @@ class Joint:
 
         Those whose values are `known` need no score.
         """
+        ready = dict(known or {})
+        for group in self.roots:
+            if ready.keys().isdisjoint(group.names):
+                z = jnp.stack([scores[name] for name in group.names])
+                x = jax.vmap(lambda law, z: law.quantile(z, {}))(group.law, z)
+                ready.update(zip(group.names, jnp.unstack(x), strict=True))
         values: dict[str, Array] = {}
         for node in self.nodes:
-            given = (known or {}).get(node.name)
-            values[node.name] = node.value(scores, values) if given is None else given
+            value = ready.get(node.name)
+            values[node.name] = node.value(scores, values) if value is None else value
         return values
 
     def masses(self) -> dict[str, Array]:
@@ -164,17 +217,18 @@ class Joint:
         if not names:
             return {}
 
-        def values(own: Array) -> Array:
-            moved = self.inputs(self.correlate({**scores, **dict(zip(names, own, strict=True))}))
-            return jnp.stack([moved[name] for name in names])
+        def values(moved: Array) -> Array:
+            at = {**scores, **dict(zip(names, moved, strict=True))}
+            inputs = self.inputs(self.correlate(at))
+            return jnp.stack([inputs[name] for name in names])
 
         at = jnp.stack([jnp.asarray(scores[name]) for name in names])
         slopes = jax.vmap(lambda one: jax.jvp(values, (at,), (one,))[1])(
             jnp.eye(len(names), dtype=at.dtype)
         )
-        own = jnp.abs(jnp.diagonal(slopes))
-        densities = logpdf(at) - jnp.log(jnp.where(own > 0, own, 1.0))
-        return dict(zip(names, jnp.where(own > 0, densities, 0.0), strict=True))
+        slope = jnp.abs(jnp.diagonal(slopes))
+        densities = logpdf(at) - jnp.log(jnp.where(slope > 0, slope, 1.0))
+        return dict(zip(names, jnp.where(slope > 0, densities, 0.0), strict=True))
 
 
 _OPERATIONS: Mapping[str, Callable[..., Array]] = {
@@ -203,23 +257,6 @@ def evaluate(expression: Expression, values: Values) -> Array:
     return _OPERATIONS[head](*(evaluate(x, values) for x in rest if isinstance(x, tuple)))
 
 
-def _blocks(correlations: Iterable[Correlation], indices: Mapping[str, int]) -> tuple[Block, ...]:
-    """Group correlated names; within a block they stand in file order."""
-    groups: list[set[str]] = []
-    pairs = list(correlations)
-    for pair in pairs:
-        joined = {pair.first, pair.second}.union(
-            *(g for g in groups if g & {pair.first, pair.second})
-        )
-        groups = [group for group in groups if not group & joined] + [joined]
-    return tuple(_block(sorted(group, key=indices.__getitem__), pairs) for group in groups)
-
-
-def _block(names: list[str], pairs: Iterable[Correlation]) -> Block:
-    inside = [pair for pair in pairs if pair.first in names]
-    return Block(tuple(names), np.linalg.cholesky(correlation_matrix(names, inside)))
-
-
 def build_joint(
     assumptions: Iterable[Assumption], correlations: Iterable[Correlation]
 ) -> tuple[Joint, dict[str, str]]:
@@ -232,5 +269,95 @@ def build_joint(
             failures[item.name] = str(error)
             continue
         nodes.append(Node(item.name, item.index, item.varies, law, item.expression))
-    blocks = () if failures else _blocks(correlations, {node.name: node.index for node in nodes})
-    return Joint(tuple(nodes), blocks), failures
+    if failures:
+        return Joint(tuple(nodes)), failures
+    groups: list[set[str]] = []
+    pairs = list(correlations)
+    for pair in pairs:
+        touched = [group for group in groups if group & {pair.first, pair.second}]
+        joined = {pair.first, pair.second}.union(*touched)
+        groups = [group for group in groups if group not in touched] + [joined]
+    places = {node.name: node.index for node in nodes}
+    blocks = []
+    for group in groups:
+        names = sorted(group, key=places.__getitem__)  # within a block they stand in file order
+        inside = [pair for pair in pairs if pair.first in group]
+        blocks.append(Block(tuple(names), np.linalg.cholesky(correlation_matrix(names, inside))))
+    return Joint.of(nodes, blocks), failures
+
+
+def evaluate_point(
+    joint: Joint, model: EnergyModel, scores: Scores, known: Values | None = None
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs and outputs at one point: independent normal scores by name, each of shape ().
+
+    Inputs whose values are `known` need no score.
+    """
+    inputs = joint.inputs(joint.correlate(scores), known)
+    return inputs, model(inputs)
+
+
+@jax.jit(static_argnames="model")
+def _batch(
+    joint: Joint, model: EnergyModel, scores: dict[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    return jax.vmap(lambda point: evaluate_point(joint, model, point))(scores)
+
+
+def each_point(
+    joint: Joint, model: EnergyModel, scores: Mapping[str, Floats]
+) -> tuple[Columns, Columns]:
+    """Inputs and outputs at points whose scores all have shape (n,).
+
+    Batches of one size serve every call, so that a problem is compiled once.
+    """
+    count = max((len(column) for column in scores.values()), default=1)
+    batches = [_batch(joint, model, columns) for columns in _in_batches(scores, count, _BATCH)]
+    inputs, outputs = zip(*batches, strict=True)
+    return _joined(inputs, count), _joined(outputs, count)
+
+
+def every_pair(
+    joint: Joint,
+    model: EnergyModel,
+    outer: Mapping[str, Floats],
+    inner: Mapping[str, Floats],
+    names: tuple[str, ...],
+) -> Columns:
+    """Outputs `names` for each outer point (n,) with each inner point (m,): shape (n, m).
+
+    Rows go in batches of one size, as in `each_point`.
+    """
+    count = max((len(column) for column in outer.values()), default=1)
+    batches = _in_batches(outer, count, _ROWS)
+    return _joined([_pairs(joint, model, rows, dict(inner), names) for rows in batches], count)
+
+
+def _in_batches(columns: Mapping[str, Floats], count: int, size: int) -> Iterable[Columns]:
+    """Lengthen columns to whole batches; an unused one stands in where nothing is uncertain."""
+    length = -(-count // size) * size
+    longer: Columns = {n: np.pad(c, (0, length - len(c)), "edge") for n, c in columns.items()}
+    longer = longer or {"": np.zeros(length)}
+    for start in range(0, length, size):
+        yield {name: column[start : start + size] for name, column in longer.items()}
+
+
+def _joined(batches: Iterable[dict[str, Array]], count: int) -> Columns:
+    columns = [{n: np.asarray(x, np.float64) for n, x in batch.items()} for batch in batches]
+    return {n: np.concatenate([column[n] for column in columns])[:count] for n in columns[0]}
+
+
+@jax.jit(static_argnames=("model", "names"))
+def _pairs(
+    joint: Joint,
+    model: EnergyModel,
+    outer: dict[str, Array],
+    inner: dict[str, Array],
+    names: tuple[str, ...],
+) -> dict[str, Array]:
+    def pair(epistemic: Scores, query: Scores) -> dict[str, Array]:
+        outputs = evaluate_point(joint, model, {**epistemic, **query})[1]
+        return {name: outputs[name] for name in names}
+
+    over_queries = jax.vmap(pair, (None, 0))
+    return jax.vmap(over_queries, (0, None))(outer, inner)

@@ -21,13 +21,15 @@ from uncertainty.problem.joint import Joint, Scores
 
 Effects: TypeAlias = tuple[Array, ...]
 _STATIC = {"static": True}
-_CENTERS = {
-    "lognormal": "normal",
-    "normal": "normal",
-    "student_t": "student_t",
-    "log_student_t": "student_t",
+_CENTERED = {
+    "lognormal": ("normal", "mean"),
+    "normal": ("normal", "mean"),
+    "student_t": ("student_t", "loc"),
+    "log_student_t": ("student_t", "loc"),
 }
-_PLACES = {"normal": "mean", "student_t": "loc"}
+"""Family of each error on its own scale, and the parameter of its center."""
+_FAR = 40.0
+"""Score beyond which nothing lies in 64 bits."""
 
 
 @jax.tree_util.register_dataclass
@@ -114,28 +116,36 @@ class Observation:
             found |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
         return found
 
-    def located(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
-        """Output at each row with each query, on the error's scale: shape (n, m)."""
-        stated = {name: jnp.asarray(column) for name, column in rows.known.items()}
-        replaced = {*replaced_by(stated), *EFFECTS}
+    def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
+        """What the model gives for each part of the rows, on the error's scale: shape (n, m).
+
+        m is 1 for a statistic of queries. Scores are independent ones, shape () each, those of
+        queries too; `queries` are those over which is averaged, shape (m,) each.
+        """
 
         def output(known: Values, query: Scores) -> Array:
             inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
+            replaced = {*replaced_by(known), *EFFECTS}
             kept = {name: value for name, value in inputs.items() if name not in replaced}
             return self.model(kept)[self.observes]
 
         one = {name: column[:1] for name, column in queries.items()}
         over_queries = jax.vmap(output, (None, 0)) if queries else lambda k, q: output(k, q)[None]
-        over_rows = jax.vmap(over_queries, (0, None), axis_size=len(rows.places))
-        found = over_rows(stated, queries if rows.averaged else one)
-        return jnp.log(found) if self.multiplies else found
-
-    def shift(self, values: Values, effects: Array, group: ArrayLike) -> Array:
-        """What a group, and all rows, differ by from the model: shape of `group`."""
-        own = (
-            jnp.asarray(effects)[jnp.asarray(group)] if self.groups else jnp.zeros(np.shape(group))
-        )
-        return _value(self.sd, values) * own + _value(self.discrepancy, values)
+        centers = list[Array]()
+        for part in self.rows:
+            stated = {name: jnp.asarray(column) for name, column in part.known.items()}
+            over_rows = jax.vmap(over_queries, (0, None), axis_size=len(part.places))
+            center = over_rows(stated, queries if part.averaged else one)
+            center = jnp.log(center) if self.multiplies else center
+            if self.statistic == "median":
+                center = jnp.median(center, axis=1, keepdims=True)
+            elif self.statistic == "mean" and self.multiplies:
+                logs = jax.nn.logsumexp(center, axis=1, keepdims=True)
+                center = logs - jnp.log(center.shape[1])
+            elif self.statistic == "mean":
+                center = center.mean(1, keepdims=True)
+            centers.append(center)
+        return tuple(centers)
 
     def guide(self, values: Values, centers: Sequence[Array]) -> tuple[Array, Array]:
         """Mean and sd of each group's score given all else, were every error normal: (groups,).
@@ -145,7 +155,13 @@ class Observation:
         say nothing here.
         """
         spread, shared = _value(self.sd, values), _value(self.discrepancy, values)
-        variance = self._variance(values)
+        stated = self.parameters.fields(values)
+        if "df" in stated:
+            # Of Student's t the normal error that tells as much of its center, by the Fisher
+            # information of a location: (df + 1) / (df + 3) / scale^2.
+            variance = (stated["df"] + 3) / (stated["df"] + 1) * stated["scale"] ** 2
+        else:
+            variance = jnp.asarray(stated["sigma" if self.multiplies else "sd"]) ** 2
         known = pull = jnp.zeros(len(self.groups))
         for part, center in zip(self.rows, centers, strict=True):
             if not part.censored:
@@ -155,22 +171,6 @@ class Observation:
                 pull = pull.at[jnp.asarray(part.group)].add(weight * apart)
         precision = 1 + spread**2 * known
         return spread * pull / precision, precision**-0.5
-
-    def _variance(self, values: Values) -> Array:
-        """Variance of a normal error; of Student's t the one that tells as much of its center."""
-        stated = self.parameters.fields(values)
-        if "df" not in stated:
-            return jnp.asarray(stated["sigma" if self.multiplies else "sd"]) ** 2
-        # Fisher information of a location: (df + 1) / (df + 3) / scale^2.
-        return (stated["df"] + 3) / (stated["df"] + 1) * stated["scale"] ** 2
-
-    def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
-        """What the model gives for each part of the rows, on the error's scale: shape (n, m).
-
-        m is 1 for a statistic of queries. Scores are independent ones, shape () each, those of
-        queries too; `queries` are those over which is averaged, shape (m,) each.
-        """
-        return tuple(self._centers(joint, part, scores, queries) for part in self.rows)
 
     def at(
         self,
@@ -198,78 +198,60 @@ class Observation:
             Log densities (of a censored row: log probability), and values (0 without `noise`);
             shape (rows,).
         """
-        error = self.error(values)
+        family, place = _CENTERED[self.family]
+        stated, kernel = self.parameters.fields(values), FAMILIES[family]
+        spread = {"sd": stated["sigma"]} if "sigma" in stated else stated
+        error = kernel.parameters({**spread, place: jnp.zeros(())})
         densities, drawn = list[Array](), list[Array]()
         for part, center in zip(self.rows, centers, strict=True):
-            shifted = center + self.shift(values, effects, part.group)[:, None]
-            each = self._density(error, part, shifted)
+            group = jnp.asarray(part.group)
+            effect = jnp.asarray(effects)[group] if self.groups else jnp.zeros(group.shape)
+            shift = _value(self.sd, values) * effect + _value(self.discrepancy, values)
+            shifted = center + shift[:, None]
+            low, high = (jnp.asarray(ends)[:, None] for ends in (part.low, part.high))
+            if part.censored:
+                each = _log_between(
+                    _limit_score(kernel, error, low, shifted),
+                    _limit_score(kernel, error, high, shifted),
+                )
+            else:  # the density of the value itself, not of its logarithm
+                each = kernel.log_density(error, low - shifted) - low * self.multiplies
             densities.append(jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1]))
             if noise is not None:
-                own = noise[jnp.asarray(part.places)]
-                query = jnp.floor(own[:, 2] * shifted.shape[1]).astype(int)
+                uniform = noise[jnp.asarray(part.places)]
+                query = jnp.floor(uniform[:, 2] * shifted.shape[1]).astype(int)
                 of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
-                drawn.append(of_query + self.noise(values, own[:, :2]))
-        found = self._in_order(densities)
-        new = self._in_order(drawn) if drawn else jnp.zeros(self.count)
-        return found, jnp.exp(new) if self.multiplies else new
-
-    def _in_order(self, parts: Sequence[Array]) -> Array:
-        """Put numbers of the parts of the rows in the order of the rows."""
+                drawn.append(of_query + self._errors(stated, uniform[:, 0], uniform[:, 1]))
         places = [place for part in self.rows for place in part.places]
-        joined = jnp.concatenate(parts) if parts else jnp.zeros(0)
-        if places == sorted(places):  # slopes of a gather are a scatter, which is slow
-            return joined
-        return joined[jnp.asarray(np.argsort(places))]
 
-    def _centers(self, joint: Joint, rows: Rows, scores: Scores, queries: Scores) -> Array:
-        """Give what the error is centered on: shape (n, m), m = 1 for a statistic of queries."""
-        found = self.located(joint, rows, scores, queries)
-        if self.statistic == "median":
-            return jnp.median(found, axis=1, keepdims=True)
-        if self.statistic == "mean" and self.multiplies:
-            return jax.nn.logsumexp(found, axis=1, keepdims=True) - jnp.log(found.shape[1])
-        return found.mean(1, keepdims=True) if self.statistic == "mean" else found
+        def in_order(parts: Sequence[Array]) -> Array:
+            joined = jnp.concatenate(parts) if parts else jnp.zeros(0)
+            if places == sorted(places):  # slopes of a gather are a scatter, which is slow
+                return joined
+            return joined[jnp.asarray(np.argsort(places))]
 
-    def error(self, values: Values) -> Params:
-        """Parameters of the error around 0."""
-        family = _CENTERS[self.family]
-        stated = self.parameters.fields(values)
-        named = {"sd": stated["sigma"]} if "sigma" in stated else stated
-        return FAMILIES[family].parameters({**named, _PLACES[family]: jnp.zeros(())})
+        new = in_order(drawn) if drawn else jnp.zeros(self.count)
+        return in_order(densities), jnp.exp(new) if self.multiplies else new
 
-    def noise(self, values: Values, uniform: Array) -> Array:
-        """Errors of single measurements, from pairs of uniform numbers of shape (..., 2).
+    def _errors(self, stated: Values, first: Array, second: Array) -> Array:
+        """Errors of single measurements, from two uniform numbers each.
 
         Notes
         -----
         Box and Muller (1958); for Student's t Bailey (1994), Mathematics of Computation 62, 779.
         """
-        stated = self.parameters.fields(values)
-        first, second = uniform[..., 0], uniform[..., 1]
         turn, logarithm = jnp.cos(2 * jnp.pi * second), jnp.log(first)
         if "df" not in stated:
             return stated["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
         df = stated["df"]
         return stated["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
 
-    def _density(self, error: Params, rows: Rows, centers: Array) -> Array:
-        kernel = FAMILIES[_CENTERS[self.family]]
-        low, high = (jnp.asarray(ends)[:, None] for ends in (rows.low, rows.high))
-        if not rows.censored:  # the density of the value itself, not of its logarithm
-            return kernel.log_density(error, low - centers) - low * self.multiplies
-        below, above = (_score(kernel, error, end, centers) for end in (low, high))
-        return _log_between(below, above)
 
-
-_FAR = 40.0
-"""Score beyond which nothing lies in 64 bits."""
-
-
-def _score(kernel: Kernel, error: Params, end: Array, centers: Array) -> Array:
+def _limit_score(kernel: Kernel, error: Params, end: Array, centers: Array) -> Array:
     """Score of a limit; where there is none, the farthest."""
     none = jnp.isinf(end)
-    found = kernel.score(error, jnp.where(none, 0.0, end) - centers)
-    return jnp.where(none, jnp.sign(end) * _FAR, jnp.clip(found, -_FAR, _FAR))
+    score = kernel.score(error, jnp.where(none, 0.0, end) - centers)
+    return jnp.where(none, jnp.sign(end) * _FAR, jnp.clip(score, -_FAR, _FAR))
 
 
 def _log_between(low: Array, high: Array) -> Array:
@@ -289,13 +271,8 @@ def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
     )
 
 
-def _value(law: Arguments | None, values: Values) -> Array:
-    return jnp.zeros(()) if law is None else law.fields(values)["value"]
-
-
-def zero_scores(joint: Joint) -> dict[str, Array]:
-    """Score 0 of every coordinate: for those that evidence cannot move."""
-    return {node.name: jnp.zeros(()) for node in joint.nodes if node.uncertain}
+def _value(argument: Arguments | None, values: Values) -> Array:
+    return jnp.zeros(()) if argument is None else argument.fields(values)["value"]
 
 
 @jax.tree_util.register_dataclass
@@ -329,7 +306,9 @@ class Target:
 
     def split(self, z: Array) -> tuple[dict[str, Array], Effects]:
         """Scores by name, and those of the groups of each observation."""
-        scores = {**zero_scores(self.joint), **dict(zip(self.names, z, strict=False))}
+        # Score 0 for what evidence cannot move.
+        zeros = {node.name: jnp.zeros(()) for node in self.joint.nodes if node.uncertain}
+        scores = {**zeros, **dict(zip(self.names, z, strict=False))}
         effects, start = [], len(self.names)
         for item in self.observations:
             effects.append(z[start : start + len(item.groups)])

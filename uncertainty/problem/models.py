@@ -29,8 +29,7 @@ from uncertainty.energy import (
 from uncertainty.errors import Fault, InputError, nearest
 from uncertainty.files import Layer, Priors, given_layer
 from uncertainty.inputs import Output
-from uncertainty.problem.evaluation import Columns, each_point
-from uncertainty.problem.joint import Joint
+from uncertainty.problem.joint import Columns, Joint, each_point
 
 Result = TypeVar("Result")
 

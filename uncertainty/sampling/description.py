@@ -191,7 +191,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
     used = [*problem.priors.layers, *(item.layer for item in problem.assumptions.values())]
     documents = {layer.document.label: layer.document for layer in used}
     top = problem.priors.layers[-1].document
-    documents |= {item.document.label: item.document for item in problem.observed.evidence}
+    documents |= {item.document.label: item.document for item in problem.evidence}
     files = [
         {"path": label, "sha256": document.sha256, "text": document.text}
         for label, document in documents.items()

@@ -218,11 +218,6 @@ def only_used(problem: Problem) -> Problem:
     What the model does not use but is correlated with something that it uses stays: knowing the
     one tells of the other.
     """
-    joint, kept = problem.joint, problem.needed
-    bare = replace(
-        joint,
-        nodes=tuple(node for node in joint.nodes if node.name in kept),
-        blocks=tuple(block for block in joint.blocks if kept.issuperset(block.names)),
-    )
+    kept = problem.needed
     assumptions = {name: item for name, item in problem.assumptions.items() if name in kept}
-    return replace(problem, assumptions=assumptions, joint=bare)
+    return replace(problem, assumptions=assumptions, joint=problem.joint.only(kept))
