@@ -342,10 +342,12 @@ def surprise_of(draws: Floats, item: Observation) -> Surprise:
     if best < _WORTH_SAYING and not len(odd):
         return Surprise("", False, 1.0, ())
     mask = explained[0][2] if best >= _WORTH_SAYING else among if among.any() else every
-    factor = float(np.exp(np.median(_given_others(residual, mask, covariance)[0])))
     if best < _WORTH_SAYING:
+        # Without a cause the other rows may be as far off: they are no measure of these.
+        factor = float(np.exp(np.median(residual[mask])))
         text = _where(item, odd, tails, factor) + _ADVICE
         return Surprise(text, False, factor, tuple(odd.tolist()))
+    factor = float(np.exp(np.median(_given_others(residual, mask, covariance)[0])))
     # Rows of which some were left out of the matrix are all named, where all are surprising.
     rows = odd if mask is among or among.all() else usable[mask]
     rivals = [str(cause) for odds, cause, m in explained if m is mask and odds > best - _RIVAL]
