@@ -233,7 +233,7 @@ def test_a_misspelled_name_is_a_fault_with_a_hint(run, tmp_path):
     for words in (("check", "mine.yaml"), ("check", "gpt-4o", "--set", "output_tokns=5")):
         status, out, err = run(*words)
         assert (status, out) == (2, "")
-        assert "output_tokns: is no assumption, no input of flops" in err
+        assert "output_tokns: is not an assumption, not an input of flops" in err
         assert "did you mean 'output_tokens'?" in err
 
 

@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import io
 import re
+import tokenize
 from pathlib import Path
 
 import uncertainty as un
@@ -118,3 +120,45 @@ def test_silenced_checks_give_a_reason():
         for line in text.splitlines():
             if "type: ignore" in line or "noqa" in line:
                 assert len(line.split("#")) > 2, f"{path}: {line}"
+
+
+CODE = [path.read_text() for path in [*MODULES, PACKAGE / "__init__.py"]]
+
+
+def test_the_house_stays_small():
+    """Few rooms, few lines: what grows beyond this asks which idea it adds."""
+    assert len(CODE) <= 100
+    assert sum(text.count("\n") for text in CODE) <= 27_000
+
+
+def test_helpers_are_shared_and_arguments_are_few():
+    """A private helper that is called once is usually a comment that was not written."""
+    once = []
+    for path, node in functions():
+        if node.name.startswith("_") and not node.name.startswith("__"):
+            uses = re.findall(rf"\b{node.name}\b", path.read_text())
+            once += [f"{path.name}: {node.name}"] if len(uses) <= 2 else []
+        count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+        assert count <= 10, f"{path}: {node.name} takes {count} arguments"
+    assert len(once) <= 0.15 * sum(1 for _ in functions()), once
+
+
+def test_comments_say_why():
+    """Three to six per 100 lines of code; a comment for each constant and numerical trick."""
+    comments = code = 0
+    for text in CODE:
+        kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
+        comments += kinds.count(tokenize.COMMENT)
+        prose = sum(
+            node.end_lineno - node.lineno + 1
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", 0), str)
+        )
+        lines = [line.strip() for line in text.split("\n")]
+        code += sum(bool(line) and not line.startswith("#") for line in lines) - prose
+    assert 3 <= 100 * comments / code <= 6
+
+
+def test_names_are_exported_by_packages_alone():
+    for path in MODULES:
+        assert ("__all__" in path.read_text()) == (path.name == "__init__.py"), path

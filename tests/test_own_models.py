@@ -87,7 +87,7 @@ PLAIN = (
         (ends_badly, "failed at .*: Ends: no message"),
         (keeps, "is another function each time it is called"),
         (later, "later is an async function"),
-        (lambda rats: rats, "needs 'rats', which is no assumption; did you mean 'rate'"),
+        (lambda rats: rats, "needs 'rats', which is not an assumption; did you mean 'rate'"),
         (lambda rate, /: rate, r"takes arguments by position \(rate\)"),
         (lambda *rate: rate, "takes arguments by position"),
         (max, "does not say which inputs it takes"),

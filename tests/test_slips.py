@@ -41,7 +41,9 @@ def test_a_name_that_nothing_knows_is_a_fault_wherever_it_is_set(name, meant, tm
 
 
 def test_a_model_of_ones_own_says_which_names_there_are():
-    with pytest.raises(un.InputError, match="y: is no assumption, no input of plain.*; known: x$"):
+    with pytest.raises(
+        un.InputError, match="y: is not an assumption, not an input of plain.*; known: x$"
+    ):
         un.build_problem(PLAIN, model=plain, given={"y": 3})
     assert un.build_problem(PLAIN, model=lambda x, y=2: x, given={"y": 3}).cautions == ()
     assert un.build_problem(PLAIN, model=lambda **all: all["x"], given={"y": 3}).cautions == ()
@@ -157,7 +159,7 @@ def test_a_cell_that_is_no_number_is_located(tmp_path, monkeypatch):
         ({"cached_share": 30}, "1.cached_share: must lie between 0 and 1"),
         (
             {"output_token": 30},
-            "1.output_token: is no input of flops.*did you mean 'output_tokens'",
+            "1.output_token: is not an input of flops.*did you mean 'output_tokens'",
         ),
         ({"input_tokens": "1,5"}, "1.input_tokens: must be a number"),
     ],

@@ -145,7 +145,7 @@ def test_a_model_is_read_from_a_command():
         "flops": 0.5,
         "roofline": 0.5,
     }
-    with pytest.raises(un.InputError, match="is no YAML"):
+    with pytest.raises(un.InputError, match="is not YAML"):
         model_of_text("{fleet: [}")
 
 

@@ -107,7 +107,7 @@ def test_precision_and_model_may_be_choices_too():
 @pytest.mark.parametrize(
     ("hardware", "message"),
     [
-        (["a100-sxm", "h100"], "'h100' is no hardware of the catalogue; did you mean"),
+        (["a100-sxm", "h100"], "'h100' is not in the hardware catalogue; did you mean"),
         (["a100-sxm", 3], "hardware.choice.options"),
     ],
 )

@@ -214,7 +214,7 @@ def test_sources_in_any_encoding_are_read_but_not_from_outside(tmp_path):
     (tmp_path / "own" / "x.yaml").write_text(text)
     (tmp_path / "me.bib").write_bytes("@misc{me, author={Jos\u00e9}}".encode("latin-1"))
     (tmp_path / "own" / "sources.bib").symlink_to(tmp_path / "me.bib")
-    assert "'me' is no key" in fault_of(tmp_path / "own" / "x.yaml")
+    assert "'me' is not a key" in fault_of(tmp_path / "own" / "x.yaml")
     (tmp_path / "own" / "sources.bib").unlink()
     (tmp_path / "me.bib").rename(tmp_path / "own" / "sources.bib")
     assert un.build_problem(tmp_path / "own" / "x.yaml", **MODEL).central() == {"y": 1.0}

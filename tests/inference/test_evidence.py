@@ -67,7 +67,7 @@ def test_units_and_catalogue_names_become_numbers():
     [
         ("boundary: facility", "boundary: gpu_board", "mine.yaml:3:1: boundary", "was measured at gpu_board, and energy_wh is at facility"),
         ("observes: energy_wh", "observes: energy", "mine.yaml:2:1: observes", "did you mean 'energy_wh'?"),
-        ("sigma: 0.3", "sigma: spred", "mine.yaml:4:21: error.lognormal.sigma", "names 'spred', which is no assumption"),
+        ("sigma: 0.3", "sigma: spred", "mine.yaml:4:21: error.lognormal.sigma", "names 'spred', which is not an assumption"),
         ("sigma: 0.3", "sigma: -0.3", "mine.yaml:4:21: error.lognormal.sigma", "must be greater than 0"),
         ("{lognormal: {sigma: 0.3}}", "{}", "mine.yaml:4:1: error", "give one of lognormal, normal"),
         ("[500, 0.4]", "[500, -0.4]", "mine.yaml:7:11: rows.0.value", "must be above 0, as its error multiplies"),
@@ -79,7 +79,7 @@ def test_units_and_catalogue_names_become_numbers():
         ("0.1 Wh", "0.1 kg", "mine.yaml:8:11: rows.1.value", "'kg' does not convert to 'Wh'"),
         ("[500, 0.4]", "[500, true]", "mine.yaml:7:11: rows.0.1", "must be a number, a text or empty"),
         ("output_tokens", "output_token", "mine.yaml:5:11: columns.0", "did you mean 'output_tokens'?"),
-        ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is no input of flops"),
+        ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is not an input of flops"),
         ("columns: [output_tokens", "columns: [value", "mine.yaml:5:18: columns.1", "'value' stands twice"),
         ("columns:", "random_effect: {sd: 0.2}\ncolumns:", "mine.yaml:5:1: random_effect", "name the column of the groups"),
         ("columns:", "discrepancy: 1 kg\ncolumns:", "mine.yaml:5:1: discrepancy", "'kg' does not convert to '1'"),
@@ -180,7 +180,7 @@ def test_a_fleet_stands_on_the_changed_energy():
 
 def test_predictions_say_what_is_missing():
     problem = un.build_problem("roofline-calibrated")
-    with pytest.raises(un.InputError, match=r"<rows>: 1.hardware: 'h101' is no hardware"):
+    with pytest.raises(un.InputError, match=r"<rows>: 1.hardware: 'h101' is not in the hardware"):
         un.predict(problem, [{}, {"hardware": "h101"}])
     with pytest.raises(un.InputError, match="nothing says how measurements differ"):
         un.predict(un.build_problem("epoch"), [{}])

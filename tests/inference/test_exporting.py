@@ -48,7 +48,7 @@ def test_the_file_gives_the_posteriors_figures_within_what_it_says_it_loses(expo
     row = lost.sel(quantity="energy_wh")
     for key in ("median", "lower", "upper"):
         assert abs(float(one[key] / other[key] - 1) - float(row[key])) < 5 * float(row[f"{key}_se"])
-        # What the best family leaves is no sampling error: 5 % is the most that we let pass.
+        # What the best family leaves is not a sampling error: 5 % is the most that we let pass.
         assert abs(float(row[key])) < 0.05 + 5 * float(row[f"{key}_se"])
 
 

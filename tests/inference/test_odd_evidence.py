@@ -157,7 +157,9 @@ def test_predictions_know_groups_however_written_and_tell_of_unused_conditions()
         for own, measured in zip(draws.T, (0.3, 3.0), strict=True):
             error = own.std() / np.sqrt(ess_bulk(own.reshape(4, -1)))
             assert abs(own.mean() - np.log(measured)) < 5 * error
-    with pytest.raises(un.InputError, match=r"0\.bb: is no input of product and no assumption"):
+    with pytest.raises(
+        un.InputError, match=r"0\.bb: is neither an input of product nor an assumption"
+    ):
         un.predict(tree, [{"bb": 1.0, "a": 2.0}])
     (notice,) = json.loads(un.predict(tree, [{"pue": 1.0, "a": 2.0}]).attrs["notices"])
     assert notice.startswith("pue: is used by nothing in product")

@@ -98,7 +98,7 @@ def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):
         ({"a": [1, 2], "b": [1]}, "columns must be of one length .a: 2, b: 1"),
         (
             [{}, {"tokns": 3}],
-            "<rows>: 1.tokns: is no input of model and no assumption; did you mean 'tokens'",
+            "<rows>: 1.tokns: is neither an input of model nor an assumption; did you mean 'tokens'",
         ),
         ([{"a": np.nan}, {"b": float("nan")}], "0.a: is not a number .NaN.; leave the name out"),
         ([{"a": 1.0}, {"b": float("nan")}], "<rows>: 1.b: is not a number .NaN."),

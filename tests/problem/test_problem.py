@@ -76,7 +76,7 @@ def test_central_is_every_assumption_at_its_median():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda x, y: x, "needs 'y', which is no assumption"),
+        (lambda x, y: x, "needs 'y', which is not an assumption"),
         (lambda *x: x, "by position"),
         ("flopz", "unknown model 'flopz'; did you mean 'flops'"),
     ],

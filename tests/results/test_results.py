@@ -231,7 +231,7 @@ def test_inputs_that_are_no_numbers_are_not_ranked(small):
     odd = small.copy(deep=True)
     name = next(iter(odd["prior"].data_vars))
     odd["prior"][name].values[0, 0] = np.nan
-    with pytest.raises(un.InputError, match=f"{name} is no number in some of the draws"):
+    with pytest.raises(un.InputError, match=f"{name} is not a number in some of the draws"):
         un.rank_inputs(odd, method="correlation")
 
 

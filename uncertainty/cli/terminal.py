@@ -78,7 +78,7 @@ def print_json(value: object) -> None:
 
 
 def console(*, error: bool = False) -> "Console":
-    """Give a terminal on which text stays text: square brackets are no markup, colons no emoji."""
+    """Give a terminal on which text stays text: square brackets are not markup, colons no emoji."""
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout

@@ -58,7 +58,7 @@ def summarize_scenarios(
     Raises
     ------
     InputError
-        If there are no trees, or `prob` is no probability.
+        If there are no trees, or `prob` is not a probability.
 
     Examples
     --------

@@ -67,7 +67,7 @@ def explain(
     xarray.Dataset
         Over ``input``, largest first: ``contribution``, the part of the natural logarithm of the
         ratio, with ``contribution_se``; ``factor``, its exponential; ``solved``, true where a file
-        says that the input was chosen to give a published output, so that it is no cause; and
+        says that the input was chosen to give a published output, so that it is not a cause; and
         ``stated``, what each file says, over ``side``. Contributions sum to ``log_ratio``.
         ``value`` over ``side`` has both medians. Attributes: ``quantity``, ``units``,
         ``statistic``, ``method``, and where there is evidence ``group``: the prior is swapped.

@@ -45,7 +45,7 @@ _OPERATORS: dict[type[ast.AST], str] = {
 
 
 class ExpressionError(ValueError):
-    """Text that is no expression of the format; the message says why."""
+    """Text that is not an expression of the format; the message says why."""
 
 
 def parse_expression(text: str) -> Expression:

@@ -116,7 +116,7 @@ def expand(layers: Sequence[Layer]) -> Expansion:
                 for name in chosen:
                     if name not in catalogue(kind):
                         hint = nearest(name, catalogue(kind))
-                        text = f"{name!r} is no {kind} of the catalogue{hint}"
+                        text = f"{name!r} is not in the {kind} catalogue{hint}"
                         faults.append(layer.fault(kind, (), text))
                 missing.update(*(entry.assumptions for entry in catalogue(kind).values()))
                 missing.update(["peak_flops"] if kind == "hardware" else [])

@@ -488,7 +488,7 @@ def read_ledger(path: Path | None = None) -> tuple[Claim, ...]:
     seen = set[str]()
     for i, claim in enumerate(claims):
         if claim.source not in known:
-            text = f"{claim.source!r} is no key of a sources.bib{nearest(claim.source, known)}"
+            text = f"{claim.source!r} is not a key of a sources.bib{nearest(claim.source, known)}"
             faults.append(document.fault(("claims", i, "source"), text))
         if claim.id in seen:
             faults.append(document.fault(("claims", i, "id"), f"{claim.id!r} stands twice"))

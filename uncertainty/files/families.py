@@ -568,7 +568,7 @@ class Quantiles(Distribution):
         for key in self.__pydantic_extra__:
             levels.append(float(key) if _LEVEL.fullmatch(key) else -1.0)
             if not 0 <= levels[-1] <= 1:
-                text = f"{key!r} is no probability between 0 and 1 (0.05 for the 5th percentile)"
+                text = f"{key!r} is not a probability between 0 and 1 (0.05 for the 5th percentile)"
                 raise refusal("quantiles", text)
         if len(levels) > _MOST_LEVELS:
             text = f"give at most {_MOST_LEVELS} probabilities (got {len(levels)})"

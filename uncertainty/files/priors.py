@@ -328,7 +328,7 @@ def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., obje
     try:
         mapping = to_plain(parse_yaml(text))
     except YAMLError as error:
-        raise InputError.of("--model", f"is no YAML: {text}") from error
+        raise InputError.of("--model", f"is not YAML: {text}") from error
     return mapping if isinstance(mapping, dict) else text
 
 
@@ -411,12 +411,12 @@ def _merged(stated: Sequence[Layer], priors: Priors) -> Resolution:
         for keys, source in cited:
             if source is not None and source not in priors.sources:
                 hint = nearest(source, priors.sources)
-                text = f"{source!r:.60} is no key of a sources.bib{hint}"
+                text = f"{source!r:.60} is not a key of a sources.bib{hint}"
                 faults.append(layer.document.fault(keys, text))
     assumptions = list(merged.values())
     rows, row_faults = _rows_of_files(assumptions)
     assumptions += rows
-    # Names that are stated, if invalidly: using them is no second fault.
+    # Names that are stated, if invalidly: using them is not a second fault.
     broken = expansion.missing.union(
         name for layer in layers for name in layer.stated if name not in layer.entries
     )
@@ -498,7 +498,7 @@ def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str])
     known = units.keys() | broken
     for item in assumptions:
         for name in sorted(item.needs - known):
-            text = f"names {name!r}, which is no assumption{nearest(name, known)}"
+            text = f"names {name!r}, which is not an assumption{nearest(name, known)}"
             yield item.fault(text, *_reference_keys(item, name))
         # A parameter that names an assumption takes its value as it is.
         for key, name in item.quantities() if item.unit else ():
@@ -577,7 +577,7 @@ def _not_correlated(
     """Say why a pair cannot have a rank correlation, if it cannot."""
     for name in pair:
         if name not in by_name and name not in broken:
-            return f"{name!r} is no assumption{nearest(name, by_name)}"
+            return f"{name!r} is not an assumption{nearest(name, by_name)}"
     if pair[0] == pair[1]:
         return f"{pair[0]!r} stands twice"
     known = [by_name[name] for name in pair if name in by_name]

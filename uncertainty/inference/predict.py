@@ -211,7 +211,9 @@ def _conditions(
             # Ranges are those of the shipped models' formulas; a user's own model has its own.
             text = INPUTS[name].impossible(value) if model.outputs and name in INPUTS else ""
             if name not in known and not model.takes_all:
-                text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
+                text = (
+                    f"is neither an input of {model.name} nor an assumption{nearest(name, known)}"
+                )
             if text:
                 wrong[name] = text
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in unread]

@@ -136,7 +136,7 @@ def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
 def coordinates_of(target: Target) -> dict[str, int]:
     """Name each element of the vector, with the coordinate of its points."""
     places = target.joint.coordinates(varies=False)
-    # Groups are no assumptions: their coordinates come after those of all assumptions.
+    # Groups are not assumptions: their coordinates come after those of all assumptions.
     after = 1 + max((node.index for node in target.joint.nodes), default=-1)
     groups = [f"{item.name}: {group}" for item in target.observations for group in item.groups]
     names = {name: places[name] for name in target.names}

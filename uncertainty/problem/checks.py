@@ -176,7 +176,7 @@ def fit_faults(
     known = {a.name for a in resolution.assumptions} | resolution.broken | {*resolution.lacking}
     for name in model.required:
         if name not in known:
-            text = f"{model.name} needs {name!r}, which is no assumption{_told(name, known)}"
+            text = f"{model.name} needs {name!r}, which is not an assumption{_told(name, known)}"
             yield priors.document.fault(("assumptions",), text)
     if model.alternatives and not any(set(group) <= known for group in model.alternatives):
         ways = ", or ".join(" and ".join(group) for group in model.alternatives)
@@ -259,7 +259,7 @@ def _misspelt(
     for found in (resolution, *resolution.others):
         for item, _ in _set_in_vain(found, model, priors, also):
             if item.name not in known:
-                text = f"is no assumption, no input of {model.name}, and used by nothing"
+                text = f"is not an assumption, not an input of {model.name}, and nothing uses it"
                 yield item.fault(text + nearest(item.name, meant))
 
 
@@ -290,7 +290,7 @@ def unused_notices(
     altered: bool,
     also: frozenset[str] = frozenset(),
 ) -> Iterator[Fault]:
-    """Report unused names that are no fault: from lower layers, altered files and scenarios."""
+    """Report unused names that are not faults: from lower layers, altered files and scenarios."""
     own = priors.layers[-1]
     found = unused(resolution, model, also)
     lower = [(item, f) for item, f in found if altered or item.layer is not own]

@@ -198,7 +198,7 @@ def _name_faults(
         expected = "1" if key == "df" else unit
         known = assumptions.get(value)
         if known is None:
-            text = f"names {str(value)!r}, which is no assumption{nearest(value, assumptions)}"
+            text = f"names {str(value)!r}, which is not an assumption{nearest(value, assumptions)}"
             yield item.fault(text, *keys)
         elif known.varies:
             yield item.fault(f"names {str(value)!r}, which varies per query", *keys)
@@ -222,7 +222,7 @@ def _condition_faults(
     for keys, name in item.columns:
         if name not in known and not model.takes_all:
             unknown = True
-            text = f"is no input of {model.name} and no assumption{nearest(name, known)}"
+            text = f"is neither an input of {model.name} nor an assumption{nearest(name, known)}"
             yield item.fault(text, *keys)
     shared, seen = {name for keys, name in item.columns if keys[0] == "conditions"}, set[str]()
     for row in item.rows if model.outputs else ():

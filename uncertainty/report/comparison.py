@@ -234,7 +234,7 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
     )
     chosen = [str(name) for name in table["input"].values[table["solved"].values]]
     if chosen:
-        are = "are no causes: they were" if len(chosen) > 1 else "is no cause: it was"
+        are = "are not causes: they were" if len(chosen) > 1 else "is not a cause: it was"
         text += (
             f" {' and '.join(chosen)} {are} chosen so that the published answer comes out, and "
             f"take{'s' * (len(chosen) == 1)} up what all other numbers leave."

@@ -183,7 +183,7 @@ def sample_of_result(
     columns = [batched(np.asarray(tree[group][name].values), tree) for name in names]
     undefined = [name for name, x in zip(names, columns, strict=True) if np.isnan(x).any()]
     if undefined:
-        raise refusal(f"{', '.join(undefined)} is no number in some of the draws")
+        raise refusal(f"{', '.join(undefined)} is not a number in some of the draws")
     inputs = np.stack(columns, -1)
     values = draws_of(tree, quantity, statistic)
     if not (finite := np.isfinite(values)).all():

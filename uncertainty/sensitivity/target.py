@@ -161,7 +161,7 @@ def ratio(parts: Floats, variance: Floats) -> tuple[Floats, Floats]:
 
 
 def settled(values: Floats) -> Floats:
-    """Values, all equal where they differ by rounding alone: noise of the last digit is no spread.
+    """Values, all equal where they differ by rounding alone: noise of a last digit is not spread.
 
     Examples
     --------

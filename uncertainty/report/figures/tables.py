@@ -261,7 +261,7 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
         From `explain`.
     """
     names = [
-        f"{label} (solved for)" if solved else label  # what follows from the answer is no cause
+        f"{label} (solved for)" if solved else label  # what follows from the answer is not a cause
         for label, solved in zip(
             input_labels(table["input"].values), table["solved"].values, strict=True
         )
