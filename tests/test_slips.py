@@ -159,7 +159,7 @@ def test_a_cell_that_is_no_number_is_located(tmp_path, monkeypatch):
         ({"cached_share": 30}, "1.cached_share: must lie between 0 and 1"),
         (
             {"output_token": 30},
-            "1.output_token: is not an input of flops.*did you mean 'output_tokens'",
+            "1.output_token: is neither an input of flops.*did you mean 'output_tokens'",
         ),
         ({"input_tokens": "1,5"}, "1.input_tokens: must be a number"),
     ],

@@ -47,6 +47,7 @@ from uncertainty.files.library import (
     sources,
 )
 from uncertainty.files.priors import (
+    EFFECT,
     GIVEN,
     Priors,
     correlation_matrix,
@@ -58,6 +59,7 @@ from uncertainty.files.priors import (
 from uncertainty.files.starter import starting_file
 
 __all__ = [
+    "EFFECT",
     "GIVEN",
     "KINDS",
     "LOADED_AS",

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 GIVEN = "<given>"
 """How faults name what a call fixes or replaces."""
+EFFECT = "<evidence>"
+"""How faults name what evidence adds for a system that nobody measured."""
 _LONGEST_CHAIN = 20  # of files that extend one another
 _LEAST_EIGENVALUE = 1e-10  # of a correlation matrix that can be computed with
 _PAIRS = 10  # correlations that one message names
@@ -314,7 +316,7 @@ def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., obje
     Raises
     ------
     InputError
-        If there is no such function, or the mapping is no YAML.
+        If there is no such function, or the mapping is not YAML.
 
     Examples
     --------
@@ -496,9 +498,11 @@ def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str])
     """Find names that nothing has, and parameters that name a value in another unit."""
     units = {a.name: a.unit for a in assumptions}
     known = units.keys() | broken
+    # What the evidence adds for a system that nobody measured is not a name that anybody wrote.
+    written = {a.name for a in assumptions if a.layer.document.label != EFFECT} | broken
     for item in assumptions:
         for name in sorted(item.needs - known):
-            text = f"names {name!r}, which is not an assumption{nearest(name, known)}"
+            text = f"names {name!r}, which is not an assumption{nearest(name, written)}"
             yield item.fault(text, *_reference_keys(item, name))
         # A parameter that names an assumption takes its value as it is.
         for key, name in item.quantities() if item.unit else ():

@@ -15,6 +15,7 @@ from uncertainty.distributions import Arguments
 from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, failure_text, with_error
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import (
+    EFFECT,
     Assumption,
     Evidence,
     Key,
@@ -119,7 +120,7 @@ def with_effect(
                 observed=stated.observes,
                 multiplies=stated.multiplies,
             )
-            layer = given_layer(laws, priors.place, "<evidence>")
+            layer = given_layer(laws, priors.place, EFFECT)
             return choice.altered(change), [layer], list(layer.faults)
     return choice, [], []
 
