@@ -79,6 +79,17 @@ class Data:
 Part: TypeAlias = Heading | Sentence | Table | Notes | Doubts | Figure | Data
 
 
+def rounded(value: float, digits: int = 2) -> str:
+    """Write a number to some digits, without a power of ten up to a million.
+
+    Examples
+    --------
+    >>> rounded(119.3), rounded(0.0361), rounded(2.4e9)
+    ('120', '0.036', '2.4e+09')
+    """
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
 def figure_with_error(value: float, error: float) -> str:
     """Write a number to three digits, with its standard error to one or two, where it has one.
 

@@ -25,6 +25,7 @@ from uncertainty.report.parts import (
     Sentence,
     Table,
     figure_with_error,
+    rounded,
     write,
     write_csv,
     write_figure,
@@ -160,8 +161,8 @@ def _update_sentence(
     """Say what evidence has done to the figure that is quoted."""
     units = str(tree["central"][quantity].attrs.get("units", ""))
     before, after = (
-        f"{float(row['median']):.2g} {units} ({100 * prob:g} % interval "
-        f"{float(row['lower']):.2g} to {float(row['upper']):.2g})"
+        f"{rounded(float(row['median']))} {units} ({100 * prob:g} % interval "
+        f"{rounded(float(row['lower']))} to {rounded(float(row['upper']))})"
         for row in (intervals["prior"], intervals["posterior"])
     )
     ratios = [float(intervals[g]["upper"] / intervals[g]["lower"]) for g in ("prior", "posterior")]

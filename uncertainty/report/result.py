@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.report.figures import STATISTIC_LABELS
-from uncertainty.report.parts import Table, figure_with_error
+from uncertainty.report.parts import Table, figure_with_error, rounded
 from uncertainty.results import (
     NONE,
     STATISTICS,
@@ -62,7 +62,7 @@ class Headline:
 
     def with_unit(self, number: float, digits: int = 3) -> str:
         """Write a number with the unit."""
-        return f"{number:.{digits}g} {self.units}".rstrip()
+        return f"{rounded(number, digits)} {self.units}".rstrip()
 
     def table(self) -> Table:
         """One row a statistic, each figure with its Monte Carlo standard error."""
@@ -181,7 +181,7 @@ def chance_text(chance: float, error: float) -> str:
     few = f"fewer than 3 in {NONE / error:.6g} draws, 95 %"
     if chance == 0.0:
         return f"below {100 * error:.2g} % ({few})"
-    return f"over {100 * (1 - error):.15g} % (all but {few})"
+    return f"over {100 - float(f'{100 * error:.2g}'):.10g} % (all but {few})"
 
 
 def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
@@ -234,7 +234,7 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     return (
         f"{facts['subject']}{meaning}: {summary.with_unit(float(row['median']), 2)}{place} (median"
         f"{of}{group}; {100 * table.attrs['prob']:g} % credible interval, "
-        f"{_KINDS[str(table.attrs['kind'])][1]}, {float(row['lower']):.2g} to "
+        f"{_KINDS[str(table.attrs['kind'])][1]}, {rounded(float(row['lower']))} to "
         f"{summary.with_unit(float(row['upper']), 2)}; Monte Carlo standard errors {precision}). "
         f"Source: uncertainty {facts['inference_library_version']}, {facts['priors']} (sha256 "
         f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {draws}, "
