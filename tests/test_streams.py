@@ -99,7 +99,7 @@ def test_works_without_a_place_for_a_cache(monkeypatch, tmp_path, cache):
 
         monkeypatch.setattr(cli.Path, "home", staticmethod(homeless))
     monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
-    cli._keep_compilations()
+    cli.about()
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
 
 

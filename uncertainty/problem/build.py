@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
+import jax
 import numpy as np
 from jax import Array
 
@@ -225,7 +226,9 @@ class Problem:
                 for node in sorted(self.joint.nodes, key=lambda node: node.index)
                 if node.uncertain
             }
-            inputs, outputs = evaluate_point(self.joint, self.model, scores)
+            # A copy: JAX remembers the numbers that a trace in 32 bits has met as such.
+            joint = jax.tree.map(np.array, self.joint)
+            inputs, outputs = evaluate_point(joint, self.model, scores)
             for name, value in {**inputs, **outputs}.items():
                 numpyro.deterministic(name, value)
             return outputs

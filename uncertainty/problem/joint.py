@@ -193,7 +193,9 @@ class Joint:
         for group in self.roots:
             if ready.keys().isdisjoint(group.names):
                 z = jnp.stack([scores[name] for name in group.names])
-                x = jax.vmap(lambda law, z: law.quantile(z, {}))(group.law, z)
+                # In 32 bits NumPy's numbers are not of a type that JAX may batch.
+                law = jax.tree.map(jnp.asarray, group.law)
+                x = jax.vmap(lambda law, z: law.quantile(z, {}))(law, z)
                 ready.update(zip(group.names, jnp.unstack(x), strict=True))
         values: dict[str, Array] = {}
         for node in self.nodes:
