@@ -79,7 +79,7 @@ def test_units_and_catalogue_names_become_numbers():
         ("0.1 Wh", "0.1 kg", "mine.yaml:8:11: rows.1.value", "'kg' does not convert to 'Wh'"),
         ("[500, 0.4]", "[500, true]", "mine.yaml:7:11: rows.0.1", "must be a number, a text or empty"),
         ("output_tokens", "output_token", "mine.yaml:5:11: columns.0", "did you mean 'output_tokens'?"),
-        ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is not an input of flops"),
+        ("columns:", "conditions: {speed: 3}\ncolumns:", "mine.yaml:5:14: conditions.speed", "is neither an input of flops"),
         ("columns: [output_tokens", "columns: [value", "mine.yaml:5:18: columns.1", "'value' stands twice"),
         ("columns:", "random_effect: {sd: 0.2}\ncolumns:", "mine.yaml:5:1: random_effect", "name the column of the groups"),
         ("columns:", "discrepancy: 1 kg\ncolumns:", "mine.yaml:5:1: discrepancy", "'kg' does not convert to '1'"),
