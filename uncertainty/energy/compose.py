@@ -1,7 +1,7 @@
 """Models by name, and what is built of them: a fleet on top of one, an ensemble of several."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
@@ -142,7 +142,7 @@ class Choice:
     """
 
     single: EnergyModel
-    weights: Mapping[str, float] = MappingProxyType({})
+    weights: Mapping[str, float] = field(default_factory=dict)
     fleet: bool = False
 
     @property
