@@ -219,7 +219,7 @@ def init(
 ) -> None:
     """Write a commented prior file to start from; it says the same as the one it starts from."""
     from uncertainty import build_problem, load_priors
-    from uncertainty.files import given_layer, resolve, shown_path, starting_file, stated_evidence
+    from uncertainty.files import evidence_in, given_layer, resolve, shown_path, starting_file
 
     if not file.name:
         raise InputError.of(str(file), "cannot be written: it is not a file")
@@ -244,7 +244,7 @@ def init(
     try:
         draft_priors = load_priors(write_text(draft, text))
         faults = list(resolve(draft_priors, given_layer({}, draft_priors.place), None).faults)
-        faults += [fault for item in stated_evidence(draft_priors) for fault in item.faults]
+        faults += [fault for item in evidence_in(draft_priors) for fault in item.faults]
         if faults:
             raise InputError(faults)
     except InputError as error:

@@ -27,10 +27,10 @@ from uncertainty.files.evidence import (
     Measurement,
     Row,
     conditions_of,
+    evidence_in,
     group_of_row,
+    measurement_in,
     read_evidence,
-    stated_evidence,
-    stated_measurement,
 )
 from uncertainty.files.families import Reference, Scalar, hint_for_number
 from uncertainty.files.json_schema import json_schemas
@@ -88,6 +88,7 @@ __all__ = [
     "catalogue",
     "conditions_of",
     "correlation_matrix",
+    "evidence_in",
     "file_of_function",
     "find_file",
     "given_layer",
@@ -95,6 +96,7 @@ __all__ = [
     "hint_for_number",
     "json_schemas",
     "load_priors",
+    "measurement_in",
     "model_of_text",
     "names_in",
     "parse_expression",
@@ -108,7 +110,5 @@ __all__ = [
     "source_keys",
     "sources",
     "starting_file",
-    "stated_evidence",
-    "stated_measurement",
     "yaml_text",
 ]

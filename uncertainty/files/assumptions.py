@@ -150,7 +150,7 @@ class Layer:
         Keys of the mapping that holds them inside the document.
     entries : mapping
         The valid ones by name.
-    stated : tuple of str
+    names : tuple of str
         All names in the order written, the invalid ones too.
     written : tuple of str
         The same with the kinds of `bundles` in their places.
@@ -167,7 +167,7 @@ class Layer:
     document: Document
     at: tuple[Key, ...]
     entries: Mapping[str, AssumptionEntry]
-    stated: tuple[str, ...]
+    names: tuple[str, ...]
     correlations: tuple[tuple[int, CorrelationEntry], ...] = ()
     bundles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bundle: bool = False
@@ -261,7 +261,7 @@ class Assumption:
     low, high
         Truncation; None where there is none.
     unit : str
-        Unit of its value; `stated_unit` is that of the numbers in the file.
+        Unit of its value; `written_unit` is that of the numbers in the file.
     varies : bool
         True where it differs from query to query.
     solved_for : str
@@ -277,7 +277,7 @@ class Assumption:
     high: Number | None = None
     varies: bool = False
     unit: str = ""
-    stated_unit: str | None = None
+    written_unit: str | None = None
     group: str = ""
     source: str = ""
     basis: str = ""
@@ -385,9 +385,9 @@ def convert(
         except UnitError:
             unit = ""
     work = _Conversion(name, layer, unit)
-    stated_unit = entry.unit or (below.stated_unit if below else None)
-    if stated_unit is not None:
-        work.scale = work.factor(stated_unit, unit, "unit")
+    written_unit = entry.unit or (below.written_unit if below else None)
+    if written_unit is not None:
+        work.scale = work.factor(written_unit, unit, "unit")
     column = getattr(entry, "empirical", None)
     rows = column is not None and bool(column.rows)
     expression: Expression | None = ("name", row_of(column.file)) if column and rows else None
@@ -423,7 +423,7 @@ def convert(
         high=high,
         varies=entry.varies == "query" or (below is not None and below.varies),
         unit=unit,
-        stated_unit=stated_unit,
+        written_unit=written_unit,
         group=entry.group or (below.group if below else ""),
         source=entry.source or "",
         basis=entry.basis or "",
@@ -493,31 +493,35 @@ class _Conversion:
     def law(self, entry: OneFamily, *at: Key) -> Law:
         """Make the law of what states one family."""
         [family] = entry.families()
-        stated = getattr(entry, family)
+        distribution = getattr(entry, family)
         if family == "fixed":
-            return Law(family, (("value", self.number(stated, *at, family)),))
+            return Law(family, (("value", self.number(distribution, *at, family)),))
         at = (*at, family)
         if family == "choice":
-            options = [self.number(x, *at, "options", i) for i, x in enumerate(stated.options)]
-            shares = stated.weights if stated.weights is not None else (1.0,) * len(options)
+            options = [
+                self.number(x, *at, "options", i) for i, x in enumerate(distribution.options)
+            ]
+            shares = (
+                distribution.weights if distribution.weights is not None else (1.0,) * len(options)
+            )
             weights = [self.number(x, *at, "weights", i, plain=True) for i, x in enumerate(shares)]
             self.check_weights(weights, *at, "weights")
             parts = tuple(Law("fixed", (("value", option),)) for option in options)
             return Law("choice", weights=tuple(weights), parts=parts)
         if family == "empirical":
-            column = read_column(stated.file, stated.column, self.layer.document.place)
+            column = read_column(distribution.file, distribution.column, self.layer.document.place)
             for key, message in column.faults:
                 self.fault(message, *at, key)
-            if stated.rows and len(at) > 1:
+            if distribution.rows and len(at) > 1:
                 text = "is for a whole assumption: the rows of a part of a mixture are drawn one"
                 self.fault(f"{text} by one", *at, "rows")
             values = tuple(value * self.scale for value in column.values)
-            kind = "pick" if stated.rows else "empirical"
+            kind = "pick" if distribution.rows else "empirical"
             return Law(kind, data=values, origin=column.origin, read=column.read)
         row = FAMILIES[family]
         fields = {
             key: self.number(value, *at, key, plain=key in row.plain)
-            for key, value in stated.fields().items()
+            for key, value in distribution.fields().items()
         }
         floats = {k: v for k, v in fields.items() if not isinstance(v, Reference)}
         for key, message in complaints(family, floats):

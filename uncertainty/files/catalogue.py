@@ -122,7 +122,7 @@ def expand(layers: Sequence[Layer]) -> Expansion:
                 missing.update(["peak_flops"] if kind == "hardware" else [])
             elif last[kind] == i:  # of one kind only the last bundle is in force
                 result.append(_bundle(kind, chosen))
-                later = {name for above in layers[i:] for name in above.stated}
+                later = {name for above in layers[i:] for name in above.names}
                 lacking |= {k: v for k, v in _lacking(layer, kind, chosen) if k not in later}
         replaced |= shown
         # The peak follows from accelerator and format: it stands where the later of them does.

@@ -276,7 +276,7 @@ def measurement_of(entry: MeasurementEntry) -> Measurement:
     )
 
 
-def stated_evidence(priors: Priors) -> tuple[Evidence, ...]:
+def evidence_in(priors: Priors) -> tuple[Evidence, ...]:
     """Read the evidence that a prior file names."""
     result = []
     for item in priors.evidence:
@@ -291,7 +291,7 @@ def stated_evidence(priors: Priors) -> tuple[Evidence, ...]:
     return tuple(result)
 
 
-def stated_measurement(priors: Priors) -> Evidence | None:
+def measurement_in(priors: Priors) -> Evidence | None:
     """Give the measurement that a prior file states, as evidence without rows."""
     item = priors.measurement
     if item is None:
@@ -352,7 +352,7 @@ def _from_document(document: Document, name: str) -> Evidence:
     if isinstance(frame.get("assumptions"), dict):
         layer = read_layer(document, ("assumptions",), frame["assumptions"])
         # Their names are checked with the frame, and each entry once, by the layer.
-        frame["assumptions"] = {name: {"fixed": 0} for name in layer.stated}
+        frame["assumptions"] = {name: {"fixed": 0} for name in layer.names}
     file, faults = validate(EvidenceFile, frame, document)
     faults += layer.faults if layer else ()
     if file is None or faults:
@@ -393,7 +393,7 @@ def _from_document(document: Document, name: str) -> Evidence:
         document=document,
         measurement=measurement_of(file),
         model=file.model or "",
-        layer=layer if layer and layer.stated else None,
+        layer=layer if layer and layer.names else None,
         rows=tuple(rows),
         columns=tuple(pair for pair in named if pair[1] not in others),
         source=file.source or "",

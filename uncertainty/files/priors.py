@@ -117,7 +117,7 @@ class Priors:
         return self.layers[-1].document if self.layers else None
 
     def __repr__(self) -> str:
-        names = {name for layer in self.layers for name in layer.stated}
+        names = {name for layer in self.layers for name in layer.names}
         trouble = f", {len(self.faults)} faults" if self.faults else ""
         return f"<Priors {self.label}: {len(names)} assumptions{trouble}>"
 
@@ -286,8 +286,8 @@ def read_layer(document: Document, at: tuple[Key, ...], entries: Plain) -> Layer
     written = entries if isinstance(entries, dict) else {}
     bundles, assumptions = take_bundles(written)
     valid, faults = dict[str, AssumptionEntry](), list[Fault]()
-    for name, stated in assumptions.items():
-        data: Plain = stated if isinstance(stated, dict) else {"fixed": stated}
+    for name, item in assumptions.items():
+        data: Plain = item if isinstance(item, dict) else {"fixed": item}  # a bare number is short
         entry, complaints = validate(AssumptionEntry, data, document, (*at, name))
         faults += complaints
         if entry is not None and is_name(name):
@@ -343,19 +343,19 @@ def resolve(
     file states it. Scenarios that are not chosen are checked too: their faults are the file's.
     """
     faults = [*priors.faults, *top.faults]
-    for name in top.stated:
+    for name in top.names:
         if not is_name(name):
             meant = re.sub(r"[\s-]+", "_", name.strip())
             hint = f"; write {meant}" if is_name(meant) else ""
             faults.append(top.fault(name, (), NO_NAME + hint))
     layers = list(priors.layers)
     for layer in added:
-        known = {name for below in layers for name in below.stated}
+        known = {name for below in layers for name in below.names}
         entries = {name: entry for name, entry in layer.entries.items() if name not in known}
-        names = tuple(name for name in layer.stated if name not in known)
+        names = tuple(name for name in layer.names if name not in known)
         written = tuple(name for name in layer.written if name not in known)
         if names:
-            layers.append(replace(layer, entries=entries, stated=names, written=written))
+            layers.append(replace(layer, entries=entries, names=names, written=written))
     if scenario is not None and scenario not in priors.scenarios:
         text = f"no scenario {scenario!r}{nearest(scenario, priors.scenarios)}"
         faults.append(Fault(priors.label, 0, 0, "scenarios", text))
@@ -376,16 +376,16 @@ def resolve(
     return replace(result, faults=tuple(faults), others=others)
 
 
-def _merged(stated: Sequence[Layer], priors: Priors) -> Resolution:
+def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
     """Merge layers with the bundles that they name; the topmost statement of a name holds."""
-    expansion = expand(stated)
+    expansion = expand(stack)
     layers = expansion.layers
     faults, notices = list(expansion.faults), list(expansion.notices)
     order = {name: i for i, name in enumerate(expansion.names)}
     merged, seen = dict[str, Assumption](), dict[str, AssumptionEntry]()
     for place, layer in enumerate(layers):
-        above = {name for later in layers[place + 1 :] for name in later.stated}
-        for name in layer.stated:
+        above = {name for later in layers[place + 1 :] for name in later.names}
+        for name in layer.names:
             entry = layer.entries.get(name)
             if entry is not None and name in seen:
                 text = f"overrides {_shown(seen[name])} -> {_shown(entry)}"
@@ -397,7 +397,7 @@ def _merged(stated: Sequence[Layer], priors: Priors) -> Resolution:
                 text = "is replaced: a later layer states the overhead in the other way"
                 notices.append(layer.fault(name, (), text))
                 continue
-            both = sorted(others & set(layer.stated))
+            both = sorted(others & set(layer.names))
             if both and name in ALTERNATIVES[0]:
                 text = f"give either {name} or {', '.join(ALTERNATIVES[1])}, not both"
                 faults.append(layer.fault(name, (), f"{text} (got {', '.join(both)} too)"))
@@ -420,7 +420,7 @@ def _merged(stated: Sequence[Layer], priors: Priors) -> Resolution:
     assumptions += rows
     # Names that are stated, if invalidly: using them is not a second fault.
     broken = expansion.missing.union(
-        name for layer in layers for name in layer.stated if name not in layer.entries
+        name for layer in layers for name in layer.names if name not in layer.entries
     )
     ordered, cycles = _ordered(assumptions)
     correlations, clashes, idle = _correlations(priors.layers, ordered, broken)
@@ -474,7 +474,7 @@ def _rows_of_files(assumptions: Sequence[Assumption]) -> tuple[list[Assumption],
             groups = {item.group for item in items}
             group = groups.pop() if len(groups) == 1 else ""
             item = replace(first, name=name, law=row, expression=None, unit="", group=group)
-            rows.append(replace(item, stated_unit=None))
+            rows.append(replace(item, written_unit=None))
     return rows, faults
 
 

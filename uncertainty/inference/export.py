@@ -185,7 +185,7 @@ def _kept(tree: xr.DataTree, problem: Problem) -> list[str]:
     scores = {name: np.asarray(tree["unconstrained_posterior"][name].values) for name in names}
     effective = {name: ess_bulk(z) for name, z in scores.items()}
     layers = [item.layer for item in problem.evidence if item.layer is not None]
-    kept = {name for layer in layers for name in layer.stated}
+    kept = {name for layer in layers for name in layer.names}
     for name, z in scores.items():
         # Scores that evidence has not moved are standard normal: mean 0, mean square 1.
         squares = z**2

@@ -240,7 +240,7 @@ def _set_in_vain(
 ) -> Iterator[tuple[Assumption, Fault]]:
     """Find the names that a call or a scenario sets and nothing uses."""
     scenarios = list(priors.scenarios.values())
-    stated = {name for layer in priors.layers for name in layer.stated}
+    stated = {name for layer in priors.layers for name in layer.names}
     for item, fault in unused(found, model, also):
         if item.layer in scenarios or item.layer.document.label == GIVEN:
             # A name of the file itself is not misspelt: something else now stands in its place.
@@ -252,7 +252,7 @@ def _misspelt(
     resolution: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
 ) -> Iterator[Fault]:
     """Find the names that a call or a scenario sets and that nothing else knows."""
-    stated = {name for layer in priors.layers for name in layer.stated}
+    stated = {name for layer in priors.layers for name in layer.names}
     own = {*stated, *model.required, *model.optional, *also}
     known = {*own, *INPUTS, *(f"{kind}_choice" for kind in KINDS)}
     meant = known if model.outputs else own

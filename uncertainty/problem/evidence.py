@@ -25,10 +25,10 @@ from uncertainty.files import (
     Reference,
     Row,
     Scalar,
+    evidence_in,
     given_layer,
+    measurement_in,
     read_evidence,
-    stated_evidence,
-    stated_measurement,
 )
 from uncertainty.inputs import INPUTS, Output
 from uncertainty.problem.joint import Joint
@@ -46,7 +46,7 @@ def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
     """
     items = [given] if isinstance(given, str | Mapping | Evidence) else given
     if given is None:
-        evidence = stated_evidence(priors)
+        evidence = evidence_in(priors)
     elif isinstance(items, Sequence) and all(
         isinstance(x, str | Mapping | Evidence) for x in items
     ):
@@ -60,7 +60,7 @@ def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
         numbered = (f"{item.name}_{n}" for n in count(2))
         name = next(x for x in chain([item.name], numbered) if x not in apart)
         apart[name] = replace(item, name=name)
-    measurement = stated_measurement(priors)
+    measurement = measurement_in(priors)
     if measurement is None or any(item.rows or item.faults for item in apart.values()):
         return tuple(apart.values())
     return (*apart.values(), measurement)
