@@ -87,6 +87,17 @@ def message_of(error: BaseException) -> str:
         return ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Write how many there are.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def one_line(text: str) -> str:
     r"""Give a text as one line, without characters that act on a terminal or a reader.
 

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import multivariate_normal, norm
 
 import uncertainty as un
+from uncertainty.report.posterior import _update_sentence, fit_parts
 
 SIGMAS, ERROR = {"a": 0.8, "b": 0.6}, 0.5
 SPREAD = np.sqrt(sum(s**2 for s in SIGMAS.values()) + ERROR**2)
@@ -96,6 +98,33 @@ def test_evidence_of_limits_alone_has_no_errors_to_score():
     found = un.check_prior(problem([[1.0]], columns=("at_least",))).isel(evidence=0)
     assert np.isnan(found["log_rmse"])
     assert float(found["rows"]) == 0
+
+
+def test_a_figure_that_the_rows_do_not_have_is_none_and_the_report_says_why():
+    signed = {**evidence([[2.0], [-0.1]]), "error": {"normal": {"sd": 1.0}}}
+    evidences = [evidence([[4.0]], ["at_least"]), signed, evidence([[2.0]])]
+    prior = un.build_problem(PRIOR, model=lambda a, b: a * b, evidence=evidences)
+    expected = un.check_prior(prior)
+    table, *sentences = fit_parts("Fit", expected)
+    cells = [row[2:6] for row in table.rows]
+    assert cells[0] == ["none"] * 4
+    assert cells[1][:2] == ["none"] * 2
+    assert "none" not in cells[1][2:] + cells[2]
+    assert "nan" not in str(table.rows)
+    for sentence, name in zip(sentences, expected["evidence"].values, strict=False):
+        assert sentence.text.endswith(f": {name}.")
+    assert len(sentences) == 2
+
+
+def test_an_interval_is_written_with_the_digits_that_tell_its_ends_apart():
+    tree = xr.DataTree.from_dict({"central": xr.Dataset({"y": ((), 1.0, {"units": "Wh"})})})
+    ends = {"prior": (1.0, 0.5, 2.0), "posterior": (1.0, 0.9998, 1.0002)}
+    keys = ("median", "lower", "upper")
+    intervals = {group: xr.Dataset(dict(zip(keys, v, strict=True))) for group, v in ends.items()}
+    assert _update_sentence(tree, "y", 0.9, intervals) == (
+        "Evidence moves y from 1 Wh (90 % interval 0.5 to 2) to 1 Wh (90 % interval 0.9998 to "
+        "1.0002): the ends of the interval were a factor of 4 apart, and are 1.0004."
+    )
 
 
 def test_a_problem_without_evidence_has_nothing_to_check():

@@ -79,6 +79,29 @@ def test_an_update_in_two_steps_is_one_on_both(rows, how, tmp_path):
     assert len(two["log_likelihood"].data_vars) == 2
 
 
+def test_many_short_chains_are_updated_though_fewer_draws_are_effective():
+    def plain(x):
+        return {"y": float(x)}
+
+    rows = {
+        "schema": 1,
+        "observes": "y",
+        "error": {"lognormal": {"sigma": 3}},
+        "columns": ["value"],
+    }
+    laws = {"x": {"lognormal": {"median": 1, "sigma": 1}}}
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws},
+        model=plain,
+        evidence={**rows, "rows": [[2.0]]},
+        vectorized=False,
+    )
+    tree = un.infer(problem, draws=4, chains=600)
+    again = un.update(tree, {**rows, "rows": [[3.0]]})
+    assert again.attrs["updated_by"] == "weights"
+    assert dict(again["posterior"].sizes) == {"chain": 600, "draw": 4}
+
+
 def test_only_a_posterior_is_updated():
     with pytest.raises(un.InputError, match="no posterior to update"):
         un.update(un.simulate(un.build_problem("epoch"), draws=64), "mlenergy-formula")

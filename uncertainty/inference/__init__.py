@@ -1,15 +1,16 @@
 """What measurements teach: posteriors, checked before they are given away."""
 
 from uncertainty.inference.export import export_priors, may_be_written
-from uncertainty.inference.fit import check_fit, check_prior, compare_fits
+from uncertainty.inference.fit import check_fit, check_prior, compare_fits, stretches
 from uncertainty.inference.infer import answer, infer, update
 from uncertainty.inference.posterior import paired_draws
 from uncertainty.inference.predict import predict
-from uncertainty.inference.samplers import DISAGREE
+from uncertainty.inference.samplers import DISAGREE, RELIABLE
 from uncertainty.inference.target import learns
 
 __all__ = [
     "DISAGREE",
+    "RELIABLE",
     "answer",
     "check_fit",
     "check_prior",
@@ -20,5 +21,6 @@ __all__ = [
     "may_be_written",
     "paired_draws",
     "predict",
+    "stretches",
     "update",
 ]

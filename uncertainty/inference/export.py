@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.errors import InputError, one_line
+from uncertainty.errors import InputError, counted, one_line
 from uncertainty.files import Place, load_priors, shipped_folder, source_keys, yaml_text
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Problem, build_problem
@@ -87,10 +87,11 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
         outside = problem.priors.place.root is None
         exported = build_problem(load_priors(str(temporary), allow_outside=outside))
         # The file must extend what the posterior was learned from, as it was then.
-        layers = (exported.priors.layers[:-1], problem.priors.layers)
-        for now, then in zip_longest(*([layer.document for layer in each] for each in layers)):
-            if now is None or then is None or (now.path, now.sha256) != (then.path, then.sha256):
-                changed = f"{(then or now).label} has changed since the posterior was learned"
+        before = [layer.document for layer in problem.priors.layers]
+        now = [layer.document for layer in exported.priors.layers[:-1]]
+        for old, new in zip_longest(before, now):
+            if old is None or new is None or (old.path, old.sha256) != (new.path, new.sha256):
+                changed = f"{(old or new).label} has changed since the posterior was learned"
                 raise InputError.of("<result>", f"{changed}; infer anew")
         again = simulate(exported, 2**13, int(tree.attrs["seed"]))
     names = [name for name in exported.outputs if name in tree["central"].data_vars]
@@ -138,7 +139,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
         f"Draws: {facts['posterior_chains']} chains of {facts['posterior_draws']}, "
         f"seed {facts['seed']}, {facts['created_at']}",
     ]
-    rows = sum(int(item["rows"]) for item in evidence)
+    count = counted(sum(int(item["rows"]) for item in evidence), "measurement")
     model = problem.arguments[1] if problem.arguments else None
     error = next((x.measurement for x in problem.evidence if x.measurement), None)
     effect = {"column": error.column, "sd": error.effect_sd} if error else {}
@@ -154,7 +155,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
     names = _kept(tree, problem)
     data = {
         "schema": 1,
-        "title": f"{problem.priors.title or problem.priors.label}, after {rows} measurements",
+        "title": f"{problem.priors.title or problem.priors.label}, after {count}",
         "model": problem.priors.model if model is None else model,
         "extends": extends,
         "evidence": [],

@@ -1,7 +1,7 @@
 """How well prior and posterior fit the measurements, and what would explain a misfit."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -404,13 +404,9 @@ def causes_of(item: Observation) -> Iterator[Cause]:
 
 def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) -> str:
     """Say which rows lie where, and how far off."""
-    numbers = {int(row) + 1 for row in rows}
-    starts = sorted(n for n in numbers if n - 1 not in numbers)
-    ends = sorted(n for n in numbers if n + 1 not in numbers)
-    both = zip(starts, ends, strict=True)
-    ranges = [f"{low}" if low == high else f"{low}-{high}" for low, high in both]
+    ranges = stretches(rows + 1)
     more = f" and {len(ranges) - 10} more" if len(ranges) > 10 else ""
-    which = f"row{'s' * (len(numbers) > 1)} {', '.join(ranges[:10])}{more} of {item.name}"
+    which = f"row{'s' * (len(rows) > 1)} {', '.join(ranges[:10])}{more} of {item.name}"
     few = f"where the prior expects fewer than {_SURPRISING:g} of measurements"
     if len(rows) == 1 and tails[rows[0]] < _SURPRISING:
         text = f"{which} lies {few}"
@@ -424,6 +420,21 @@ def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) ->
         f"{number_text(factor)} times" if factor >= 1 else f"{number_text(1 / factor)} times below"
     )
     return f"{text}, {times} what it expects"
+
+
+def stretches(numbers: Iterable[int]) -> list[str]:
+    """Write numbers in order, those that follow one another by the ends of their stretch.
+
+    Examples
+    --------
+    >>> stretches([7, 1, 2, 3])
+    ['1-3', '7']
+    """
+    present = {int(number) for number in numbers}
+    starts = sorted(n for n in present if n - 1 not in present)
+    ends = sorted(n for n in present if n + 1 not in present)
+    both = zip(starts, ends, strict=True)
+    return [f"{low}" if low == high else f"{low}-{high}" for low, high in both]
 
 
 def number_text(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import Fault, InputError, check_count, check_seed
+from uncertainty.errors import Fault, InputError, check_count, check_seed, counted
 from uncertainty.files import Evidence
 from uncertainty.inference.fit import surprise_of
 from uncertainty.inference.posterior import Posterior, lay_out
@@ -185,7 +185,7 @@ def _by_chains(
         if not divergent or (other := stand_in()) is not None:
             break
     if divergent and other is not None:
-        why = f"{divergent} steps of the chains diverged"
+        why = f"{counted(divergent, 'step')} of the chains diverged"
         return _by_weights(target, other, shape, seed, why)
     at = rows_at(guided, z.reshape(-1, target.size), seed)
     posterior = Posterior(target, at, shape[0], stats, weighted, [])
@@ -202,10 +202,18 @@ def _by_weights(
 ) -> Posterior:
     """Draws of equal weight, as many as are effective and at most as were asked for."""
     chains, draws = shape
-    parts = chains * BATCHES
-    count = max(int(min(weighted.smoothed.effective, chains * draws)) // parts, 1) * parts
+    count = _in_whole_stretches(min(weighted.smoothed.effective, chains * draws), chains)
     at = rows_at(target, weighted.resampled(count, seed), seed)
     return Posterior(target, at, chains, {}, weighted, [*unreliable(weighted)], why)
+
+
+def _in_whole_stretches(effective: float, chains: int) -> int:
+    """Draws that are effective, rounded down to whole stretches of all chains, one of each or more.
+
+    Many short chains have more stretches than draws are effective: there must still be a result.
+    """
+    parts = chains * BATCHES
+    return max(int(effective) // parts, 1) * parts
 
 
 def answer(
@@ -306,8 +314,7 @@ def update(
         result = infer(problem, draws, chains, seed, queries=queries)
         result.attrs["updated_by"] = "refit"
         return result
-    parts = chains * BATCHES
-    chosen = systematic(weights.weights, int(effective) // parts * parts, seed)
+    chosen = systematic(weights.weights, _in_whole_stretches(effective, chains), seed)
     stats = {
         str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
         for name, values in tree["sample_stats"].data_vars.items()

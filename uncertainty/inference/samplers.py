@@ -13,6 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats, Integers
+from uncertainty.errors import counted
 from uncertainty.inference.target import batches_at, coordinates_of
 from uncertainty.problem import Target
 from uncertainty.results import Smoothed, bfmi, ess_bulk, ess_tail, r_hat, smoothed_weights
@@ -183,8 +184,8 @@ def unhealthy(target: Target, z: Floats, stats: dict[str, np.ndarray]) -> Iterat
     divergent = int(stats["diverging"].sum())
     if divergent:
         yield (
-            f"{divergent} divergent steps: part of the posterior may not have been reached; give "
-            "the spreads narrower priors, or run with a higher target acceptance"
+            f"{counted(divergent, 'divergent step')}: part of the posterior may not have been "
+            "reached; give the spreads narrower priors, or run with a higher target acceptance"
         )
     missing = float(bfmi(stats["energy"]).min())
     if not missing >= _LEAST_BFMI:

@@ -25,7 +25,7 @@ from uncertainty.report.parts import (
     write,
     write_figure,
 )
-from uncertainty.report.posterior import fit_rows, posterior_parts
+from uncertainty.report.posterior import fit_parts, posterior_parts
 from uncertainty.report.ranking import (
     ranked_inputs,
     ranked_pairs,
@@ -211,7 +211,7 @@ def check_parts(tree: xr.DataTree, expected: xr.Dataset | None = None) -> Iterat
     yield Table(title, ["assumption", *keys, "unit"], rows)
     yield Data("inputs", percentiles.to_dataframe().reset_index())
     if expected is not None:
-        yield Table("What the prior expects of the measurements", *fit_rows(expected))
+        yield from fit_parts("What the prior expects of the measurements", expected)
         yield Data("evidence", expected.to_dataframe().reset_index())
         warnings += [str(text) for text in expected["surprise"].values if text]
     yield Notes("Notices", [text for text in notices_of(tree) if text not in warnings], "note")

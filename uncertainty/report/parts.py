@@ -87,7 +87,23 @@ def rounded(value: float, digits: int = 2) -> str:
     >>> rounded(119.3), rounded(0.0361), rounded(2.4e9)
     ('120', '0.036', '2.4e+09')
     """
-    return f"{float(f'{value:.{digits}g}'):g}"
+    return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
+
+
+def distinct(*values: float, digits: int = 2) -> list[str]:
+    """Write numbers to some digits, and to more where these leave different numbers the same.
+
+    Examples
+    --------
+    >>> distinct(0.4, 0.3991, 0.4009), distinct(1.0, 1.0)
+    (['0.4', '0.399', '0.401'], ['1', '1'])
+    """
+    for more in range(digits, 13):
+        texts = [rounded(value, more) for value in values]
+        if len(set(texts)) == len(set(values)):
+            return texts
+    # Numbers that agree in twelve digits differ by rounding alone.
+    return [rounded(value, digits) for value in values]
 
 
 def figure_with_error(value: float, error: float) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.inference import DISAGREE, check_fit
+from uncertainty.errors import counted
+from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches
 from uncertainty.report.figures import (
     plot_fit,
     plot_fits,
@@ -24,8 +25,8 @@ from uncertainty.report.parts import (
     Part,
     Sentence,
     Table,
+    distinct,
     figure_with_error,
-    rounded,
     write,
     write_csv,
     write_figure,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POINTS = {"median": 0.5, "p5": 0.05, "p95": 0.95}
-_HIGH_K = 0.7  # Pareto k above which importance sampling does not converge in practice
 
 
 def posterior_parts(
@@ -75,7 +75,10 @@ def posterior_parts(
     table, fit = posterior_table(tree), check_fit(tree)
     evidence = json.loads(str(tree.attrs["evidence"]))
     yield Data("posterior", table)
-    names = [f"{item['name']} ({item['rows']} rows of {item['observes']})" for item in evidence]
+    names = [
+        f"{item['name']} ({counted(item['rows'], 'row')} of {item['observes']})"
+        for item in evidence
+    ]
     yield Sentence(f"Evidence: {', '.join(names)}.")
     yield Sentence(_update_sentence(tree, quantity, prob, intervals))
     facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
@@ -103,7 +106,7 @@ def posterior_parts(
     left = [
         [
             item["name"],
-            _ranges(part["rows"]),
+            ", ".join(stretches(part["rows"])),
             *(", ".join(part[key]) or "none" for key in ("shared", "averaged")),
         ]
         for item in evidence
@@ -112,7 +115,7 @@ def posterior_parts(
     yield Table("What the rows do not state", columns, left)
     yield Data("open", pd.DataFrame(left, columns=columns), file=False)
     yield Heading("How the measurements are fitted")
-    yield Table("Fit to the measurements", *fit_rows(fit))
+    yield from fit_parts("Fit to the measurements", fit)
     yield Data("fit", fit.to_dataframe().reset_index(), file=False)
     yield from map(Sentence, fit_sentences(tree, fit))
     # Limits cannot be drawn against a prediction.
@@ -161,37 +164,50 @@ def _update_sentence(
     """Say what evidence has done to the figure that is quoted."""
     units = str(tree["central"][quantity].attrs.get("units", ""))
     before, after = (
-        f"{rounded(float(row['median']))} {units} ({100 * prob:g} % interval "
-        f"{rounded(float(row['lower']))} to {rounded(float(row['upper']))})"
-        for row in (intervals["prior"], intervals["posterior"])
+        f"{median} {units} ({100 * prob:g} % interval {low} to {high})"
+        for median, low, high in (
+            distinct(*(float(intervals[group][key]) for key in ("median", "lower", "upper")))
+            for group in ("prior", "posterior")
+        )
     )
     ratios = [float(intervals[g]["upper"] / intervals[g]["lower"]) for g in ("prior", "posterior")]
     moved = f"Evidence moves {quantity} from {before} to {after}"
     if not all(ratio > 0 for ratio in ratios):
         return f"{moved}."
-    return (
-        f"{moved}: the ends of the interval were a factor of {ratios[0]:.3g} apart, and are "
-        f"{ratios[1]:.3g}."
-    )
+    wide, narrow, _ = distinct(*ratios, 1.0, digits=3)  # a factor of 1 would be no interval
+    return f"{moved}: the ends of the interval were a factor of {wide} apart, and are {narrow}."
 
 
-def fit_rows(fit: xr.Dataset) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of how a posterior fits each evidence, or how a prior expects it."""
+def fit_parts(title: str, fit: xr.Dataset) -> Iterator[Part]:
+    """How a posterior fits each evidence, or a prior expects it, and why a figure is missing."""
     last = ["elpd, left out", "k"] if "elpd_loo" in fit else ["farthest row", "tail"]
     columns = ["evidence", "rows", "log-RMSE", "bias", "in 50 %", "in 90 %", *last]
-    rows = []
-    for name in fit["evidence"].values:
+    rows, limits, signed = [], list[str](), list[str]()
+    for name in map(str, fit["evidence"].values):
         row = fit.sel(evidence=name)
         errors = [f"{float(row[key]):.2f}" for key in ("log_rmse", "bias")]
         inside = [f"{100 * float(row['coverage'].sel(prob=p)):.0f} %" for p in (0.5, 0.9)]
+        if not row["rows"]:
+            limits.append(name)
+            errors, inside = ["none"] * 2, ["none"] * 2
+        elif np.isnan(row["log_rmse"]):
+            signed.append(name)
+            errors = ["none"] * 2
         if "elpd_loo" in fit:
             elpd = figure_with_error(float(row["elpd_loo"]), float(row["elpd_loo_se"]))
             ends = [elpd, f"{float(row['worst_k']):.2f}"]
         else:
             tail = figure_with_error(float(row["tail"]), float(row["tail_se"]))
             ends = [f"{int(row['farthest'])}", tail]
-        rows.append([str(name), f"{int(row['rows'])}", *errors, *inside, *ends])
-    return columns, rows
+        rows.append([name, f"{int(row['rows'])}", *errors, *inside, *ends])
+    yield Table(title, columns, rows)
+    if limits:
+        yield Sentence(f"Rows of limits alone have no error and no coverage: {', '.join(limits)}.")
+    if signed:
+        yield Sentence(
+            "log-RMSE and bias are of logarithms, and there is none where a measurement, or the "
+            f"median expected of it, is not above 0: {', '.join(signed)}."
+        )
 
 
 def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
@@ -200,8 +216,8 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     count = sum(rows.shape[-1] for rows in tree["log_likelihood"].data_vars.values())
     if above:
         yield (
-            f"{above} of {count} rows have a Pareto k above {_HIGH_K}: the posterior "
-            "leans on them, and what is said of leaving rows out is too good."
+            f"Pareto k is above {RELIABLE} in {above} of {counted(count, 'row')}: there the "
+            "posterior leans on single rows, and what is said of leaving rows out is too good."
         )
     k, sampler = float(facts["pareto_k"]), str(facts.get("sampler", "nuts"))
     if sampler != "nuts":
@@ -217,8 +233,8 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
         if f"{evidence}_effect" in scores:
             sampled += [*np.moveaxis(np.asarray(scores[f"{evidence}_effect"].values), -1, 0)]
     importance = "importance sampling from the prior"
-    if k >= _HIGH_K:
-        checked = f"{importance} cannot check them (Pareto k {k:.2f}, over {_HIGH_K})"
+    if k >= RELIABLE:
+        checked = f"{importance} cannot check them (Pareto k {k:.2f}, over {RELIABLE})"
     elif any(DISAGREE in text for text in warnings_of(tree)):
         checked = f"{importance} does not agree (Pareto k {k:.2f})"
     else:
@@ -227,20 +243,6 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
         f"{facts['posterior_chains']} chains of {facts['posterior_draws']} draws, "
         f"largest R-hat {max(map(r_hat, sampled)):.3f}; {checked}."
     )
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Write numbers in order, stretches by their ends.
-
-    Examples
-    --------
-    >>> _ranges([1, 2, 3, 7])
-    '1-3, 7'
-    """
-    starts = [n for n in numbers if n - 1 not in numbers]
-    ends = [n for n in numbers if n + 1 not in numbers]
-    both = zip(starts, ends, strict=True)
-    return ", ".join(f"{low}" if low == high else f"{low}-{high}" for low, high in both)
 
 
 def write_posterior(

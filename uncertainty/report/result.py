@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.report.figures import STATISTIC_LABELS
-from uncertainty.report.parts import Table, figure_with_error, rounded
+from uncertainty.report.parts import Table, distinct, figure_with_error, rounded
 from uncertainty.results import (
     NONE,
     STATISTICS,
@@ -60,9 +60,9 @@ class Headline:
         """The row that is quoted, with the widest interval."""
         return self.tables[-1].sel(statistic=self.quoted)
 
-    def with_unit(self, number: float, digits: int = 3) -> str:
+    def with_unit(self, number: float) -> str:
         """Write a number with the unit."""
-        return f"{rounded(number, digits)} {self.units}".rstrip()
+        return f"{rounded(number, 3)} {self.units}".rstrip()
 
     def table(self) -> Table:
         """One row a statistic, each figure with its Monte Carlo standard error."""
@@ -231,11 +231,13 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
         names = ", ".join(item["name"] for item in json.loads(str(facts["evidence"])))
         chains = f"{facts['posterior_chains']} chains of {facts['posterior_draws']} draws"
         draws = f"posterior given {names}, {chains}"
+    median, low, high = distinct(*(float(row[key]) for key in ("median", "lower", "upper")))
+    units = f" {summary.units}".rstrip()
     return (
-        f"{facts['subject']}{meaning}: {summary.with_unit(float(row['median']), 2)}{place} (median"
+        f"{facts['subject']}{meaning}: {median}{units}{place} (median"
         f"{of}{group}; {100 * table.attrs['prob']:g} % credible interval, "
-        f"{_KINDS[str(table.attrs['kind'])][1]}, {rounded(float(row['lower']))} to "
-        f"{summary.with_unit(float(row['upper']), 2)}; Monte Carlo standard errors {precision}). "
+        f"{_KINDS[str(table.attrs['kind'])][1]}, {low} to "
+        f"{high}{units}; Monte Carlo standard errors {precision}). "
         f"Source: uncertainty {facts['inference_library_version']}, {facts['priors']} (sha256 "
         f"{str(facts['priors_sha256'])[:12]}), model {facts['model']}, {draws}, "
         f"seed {facts['seed']}."
