@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -119,6 +120,29 @@ def test_any_executor_of_the_standard_protocol_serves(problem, small_blocks, wor
         assert pool.submit(int, "1").result() == 1  # it is not shut down
     same(tree, un.stream(problem, DRAWS))
     assert tree.attrs["executor"] == "ThreadPoolExecutor"
+
+
+def test_an_interrupted_run_leaves_no_blocks_with_an_executor(problem, small_blocks):
+    interrupted, submitted = threading.Event(), []
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(1) as pool:
+        submit = pool.submit
+
+        def only_the_first(function, plan, block):
+            work = (function, plan, block) if not submitted else (interrupted.wait, 60)
+            submitted.append(submit(*work))
+            return submitted[-1]
+
+        pool.submit = only_the_first
+        with pytest.raises(KeyboardInterrupt):
+            un.stream(problem, 4 * DRAWS, executor=pool, watch=stop)
+        late = [future.cancelled() for future in submitted[2:]]  # the second may have begun
+        interrupted.set()
+    assert late
+    assert all(late)
 
 
 def test_what_is_not_an_executor_is_refused(problem):

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.special import ndtri
 
 import uncertainty as un
+from uncertainty.sampling import problem_of
 
 NESTED = {
     "schema": 1,
@@ -253,3 +254,16 @@ def test_impossible_outputs_without_queries():
     problem = un.build_problem(NESTED, model=lambda a: {"energy_wh": a - 2}, given={"tokens": 5})
     (warning,) = json.loads(un.simulate(problem, draws=1024).attrs["warnings"])
     assert "for 0.5 of the draws" in warning
+
+
+def test_a_problem_is_built_again_from_the_recipe_of_its_result():
+    problem = un.build_problem("gpt-4o", given={"pue_excess": 0.2})
+    tree = un.simulate(problem, 32)
+    tree.attrs["recipe"] = json.dumps(problem.recipe)
+    assert problem_of(tree).central() == problem.central()
+    tree.attrs["recipe"] = json.dumps({**problem.recipe, "color": "red"})
+    with pytest.raises(un.InputError, match="of another version .*'color'.*run it anew"):
+        problem_of(tree)
+    tree.attrs["recipe"] = "null"
+    with pytest.raises(un.InputError, match="Python objects that a file does not keep"):
+        problem_of(tree)

@@ -10,18 +10,26 @@ from uncertainty.sampling.points import _directions, unit_points
 PLACES = {"a": 0, "b": 1, "c": 5}
 
 
-def test_direction_numbers_are_those_of_the_public_sequence():
-    """SciPy walks in Gray code order; as a set, the first 2^m points are the same."""
-    table = _directions(6)
-    indices = np.arange(64)
-    for dimension in range(6):
-        digits = np.zeros(64, np.uint32)
-        for place in range(6):
-            digits ^= np.where((indices >> place) & 1 == 1, table[dimension, place], 0).astype(
-                np.uint32
-            )
-        public = qmc.Sobol(6, scramble=False, bits=32).random(64)[:, dimension]
-        np.testing.assert_array_equal(np.sort(digits / 2.0**32), np.sort(public))
+@pytest.mark.parametrize("index", [1, 63, 2**12 + 777, 2**20 + 12_345])
+def test_direction_numbers_are_those_of_the_public_sequence(index):
+    """SciPy walks in Gray code: a point is the sum of the numbers of the digits of its code."""
+    used = [place for place in range(32) if (index ^ index >> 1) >> place & 1]
+    digits = np.bitwise_xor.reduce(_directions(6)[:, used], 1)
+    engine = qmc.Sobol(6, scramble=False, bits=32).fast_forward(index)
+    np.testing.assert_array_equal(digits / 2.0**32, engine.random(1)[0])
+
+
+def test_direction_numbers_follow_their_recurrences_to_the_last_digit():
+    """Those of the polynomials 1 (van der Corput), x + 1 and x^2 + x + 1."""
+    table = _directions(3).astype(object)
+    numbers = [[int(v) >> (31 - place) for place, v in enumerate(row)] for row in table]
+    assert numbers[0] == [1] * 32
+    for place in range(2, 32):
+        one, two = numbers[1:]
+        assert one[place] == 2 * one[place - 1] ^ one[place - 1]
+        assert two[place] == 2 * two[place - 1] ^ 4 * two[place - 2] ^ two[place - 2]
+    for row, values in zip(table, numbers, strict=True):
+        assert [int(v) for v in row] == [m << (31 - k) for k, m in enumerate(values)]
 
 
 @pytest.mark.parametrize("count", [64, 1024])

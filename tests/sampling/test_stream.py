@@ -261,6 +261,35 @@ def test_the_largest_queries_come_with_theirs(nested, lognormals):
             assert np.allclose(inputs["c"], lognormals.medians["c"])
 
 
+def test_the_largest_of_fewer_draws_have_no_inputs_behind_them(product):
+    tree = un.stream(product, 32, largest=40)
+    values = tree["prior_largest"]["y"].values[0]
+    assert (np.isneginf(values) == (np.arange(40) >= 32)).all()
+    behind = tree["prior_largest_inputs"]["y"].values[0]
+    assert (np.isnan(behind) == np.isneginf(values)).all()
+
+
+def test_the_largest_where_nothing_is_uncertain():
+    priors = {"schema": 1, "assumptions": {"x": {"fixed": 2.5}}}
+    problem = un.build_problem(priors, model=lambda x: {"y": 2 * x})
+    tree = un.stream(problem, 64, largest=3, sample=20, correlations=True)
+    assert tree["prior_largest"]["y"].values.tolist() == [[5.0] * 3]
+    assert tree["prior_largest_inputs"]["y"].values.tolist() == [[[2.5] * 3]]
+    assert (tree["prior"]["x"].values == 2.5).all()
+    assert "prior_correlation" not in tree.children
+
+
+def test_outputs_come_in_the_order_in_which_they_are_named():
+    """The first is the one that is spoken of, and held to a tolerance."""
+    priors = {"schema": 1, "assumptions": {"x": {"lognormal": {"median": 1, "sigma": 1}}}}
+    problem = un.build_problem(priors, model=lambda x: {"a": 2 * x, "b": x})
+    tree = un.stream(problem, 64, quantities=["b", "a"], thresholds=[1.0])
+    assert un.summarize(tree)["quantity"].values.tolist() == ["b", "a"]
+    assert (
+        un.exceedance(tree, 1.0) == un.exceedance(tree, 1.0, "b") != un.exceedance(tree, 1.0, "a")
+    )
+
+
 def test_inputs_of_a_sample_are_kept_where_asked_for(product):
     tree = un.stream(product, 2**12, sample=2**12)
     assert dict(tree["prior"].sizes) == {"chain": 16, "draw": 256}
@@ -397,8 +426,8 @@ def test_bad_arguments_are_refused(product, options, text):
 
 def test_all_bad_arguments_are_told_at_once(product):
     with pytest.raises(un.InputError) as caught:
-        un.stream(product, 3, queries=1, tolerance=-1)
-    assert len(caught.value.faults) == 3
+        un.stream(product, 3, seed=-1, queries=1, tolerance=-1, probs=[2], largest=-1)
+    assert len(caught.value.faults) == 6
 
 
 def test_an_unknown_option_is_refused_with_the_nearest(product):
@@ -433,7 +462,7 @@ def test_a_stream_can_be_reported(product, tmp_path):
 def test_watchers_are_told_of_every_block(product, monkeypatch):
     monkeypatch.setattr(blocks, "EVALUATIONS", 2**16)
     seen = []
-    un.stream(product, 2**18, watch=lambda p: seen.append((p.done, p.wanted)))
+    un.stream(product, 2**18, watch=lambda p: seen.append((p.done, p.evaluations)))
     assert seen == [(k * 2**16, 2**18) for k in (1, 2, 3, 4)]
 
 

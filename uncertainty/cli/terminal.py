@@ -203,7 +203,7 @@ def stream_steps(quantity: str, prob: float) -> "Iterator[Callable[[StreamProgre
                 task,
                 description=f"streaming, stage {progress.number + 1}",
                 completed=progress.done,
-                total=progress.wanted,
+                total=progress.evaluations,
                 rate=f"{progress.fresh / max(progress.seconds, 1e-9):.2g} evaluations/s",
             )
             # Seconds begin again with each stage.

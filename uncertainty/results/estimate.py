@@ -105,9 +105,9 @@ def quantile(values: Floats, probabilities: Floats | float) -> Floats:
     tied = ((before == low) & (below > 0)) | ((high == after) & (above < last))
     with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
         smooth = low * (1 - share) + high * share
-    found = np.where(low == high, low, np.where(tied, np.where(share < 0.5, low, high), smooth))
+    value = np.where(low == high, low, np.where(tied, np.where(share < 0.5, low, high), smooth))
     # NaN sorts last: a row that holds one has no quantiles.
-    return np.where(np.isnan(ordered[..., -1]), np.nan, found)
+    return np.where(np.isnan(ordered[..., -1]), np.nan, value)
 
 
 def quantile_function(values: Floats) -> Floats:
@@ -369,10 +369,10 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     - Of a quantile beyond the draws nothing is known: the error is infinite.
     """
     tail = min(probability, 1 - probability)
-    found = float(pool.quantile(np.array([probability]))[0])
+    value = float(pool.quantile(np.array([probability]))[0])
     if not pool.count * tail >= NONE:
-        return found, np.inf if pool.number < np.inf else 0.0
-    below, upto = pool.shares(found)
+        return value, np.inf if pool.number < np.inf else 0.0
+    below, upto = pool.shares(value)
     errors = np.array(
         [
             -chance_estimate(below, pool.number, pool.count)[1],
@@ -382,7 +382,7 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     resolved = probability + errors
     beyond = resolved[0] < 0.5 / pool.count or resolved[1] > 1 - 0.5 / pool.count
     if beyond and pool.count * tail >= FEW:  # many draws, but of hardly any points
-        return found, np.inf
+        return value, np.inf
     # Values that lie 1, 2, ... standard errors away, to both sides.
     steps = np.arange(1, _FARTHEST + 1)
     away = np.clip(probability + np.multiply.outer(steps, errors), 0, 1)
@@ -390,17 +390,17 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     reach = tail * float(np.clip(_WITHIN / (pool.number * tail), _REACH, 0.9))
     ends = pool.quantile(probability + np.array([-reach, reach]))
     with np.errstate(invalid="ignore"):  # infinite draws have their own warning
-        sides = np.abs(pool.quantile(away) - found).max(1)
-        slopes = np.abs(ends - found) / reach
+        sides = np.abs(pool.quantile(away) - value).max(1)
+        slopes = np.abs(ends - value) / reach
         if upto.mean() - below.mean() > 1.5 / pool.number:  # more than one draw: a value with mass
-            return found, float((sides / parts).max())
+            return value, float((sides / parts).max())
         error = np.abs(errors).max()
         smooth = error * float(ends[1] - ends[0]) / (2 * reach)
         # A few draws lie unevenly by chance, and a density may double; a gap is wider than that,
         # as seen from its other side.
         gap = sides > slopes.min() * (2 * steps * error + _SPACINGS / pool.number)
         gap &= (steps * error <= reach) | (steps == 1)
-        return found, max(smooth, float(np.where(gap, sides / parts, 0.0).max()))
+        return value, max(smooth, float(np.where(gap, sides / parts, 0.0).max()))
 
 
 def quantile_estimate(
@@ -425,7 +425,7 @@ def quantile_estimate(
     estimation, Manag. Sci. 44; Gorodetsky et al. (2020), Approximate control variates, J. Comput.
     Phys. 408.
     """
-    flat, own = np.sort(draws, axis=None), float(number or draws.size)
+    flat, independent = np.sort(draws, axis=None), float(number or draws.size)
     if np.isnan(flat[-1]):
         return np.nan, np.nan
     moved, excess = probability, np.zeros(len(draws))
@@ -441,7 +441,8 @@ def quantile_estimate(
         centered = excess - excess.mean()
         return (draws < value).mean(1) - centered, (draws <= value).mean(1) - centered
 
-    return pooled_quantile(Pool(lambda p: quantile(flat, p), shares, own, own), moved)
+    pool = Pool(lambda p: quantile(flat, p), shares, independent, independent)
+    return pooled_quantile(pool, moved)
 
 
 def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None) -> Estimate:
@@ -451,8 +452,8 @@ def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None
     """
     count = ogive.number * len(ogive.below)
     pool = Pool(ogive.quantile, ogive.shares, number or count, count)
-    found, error = pooled_quantile(pool, probability)
-    return found, float(np.hypot(error, ogive.hidden(probability)))
+    value, error = pooled_quantile(pool, probability)
+    return value, float(np.hypot(error, ogive.hidden(probability)))
 
 
 def shortest_interval(
@@ -468,8 +469,8 @@ def shortest_interval(
     if not (number or draws.size) * (1 - prob) >= NONE:
         return (float(ends[0]), np.inf), (float(ends[1]), np.inf)
     chosen = np.random.default_rng(len(draws)).integers(0, len(draws), (_RESAMPLES, len(draws)))
-    found = np.concatenate([_shortest(draws[rows].reshape(1, -1), prob) for rows in chosen])
-    errors = found.std(0) * np.sqrt(len(draws) / max(len(draws) - 1, 1))
+    resampled = np.concatenate([_shortest(draws[rows].reshape(1, -1), prob) for rows in chosen])
+    errors = resampled.std(0) * np.sqrt(len(draws) / max(len(draws) - 1, 1))
     return (float(ends[0]), float(errors[0])), (float(ends[1]), float(errors[1]))
 
 
@@ -661,10 +662,10 @@ def leave_one_out(log_likelihood: Floats) -> tuple[Floats, Floats, Floats]:
     """
     from arviz_stats.base import array_stats
 
-    found = []
+    rows = []
     for row in log_likelihood.reshape(-1, log_likelihood.shape[-1]).T:
         # Weights are ours where ArviZ fits no tail: few draws, or all of one density.
         weights, k = _smooth(-row)
-        found.append(array_stats.loo(row[None], log_weights=weights[None], pareto_k=k))
-    elpd, shapes, parameters = np.array(found, np.float64).T
+        rows.append(array_stats.loo(row[None], log_weights=weights[None], pareto_k=k))
+    elpd, shapes, parameters = np.array(rows, np.float64).T
     return elpd, shapes, parameters

@@ -149,9 +149,9 @@ def edges(start: int, stop: int, scale: Scale = _PLAIN) -> Floats:
     The first and the last bin hold all that is beyond them.
     """
     with np.errstate(over="ignore"):
-        found = np.asarray(scale.origin + _ends(scale.digits, start, stop) * scale.unit)
+        ends = np.asarray(scale.origin + _ends(scale.digits, start, stop) * scale.unit)
     places = np.arange(start, stop + 1)
-    return np.select([places == 0, places == NOT_FINITE], [-np.inf, np.inf], found)
+    return np.select([places == 0, places == NOT_FINITE], [-np.inf, np.inf], ends)
 
 
 @dataclass(frozen=True)

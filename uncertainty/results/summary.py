@@ -285,16 +285,16 @@ def _describe(
         figures = _describe_draws(tree, quantity, statistic, prob, kind, group)
     for key in _unknown(tree, quantity, statistic, group, figures):
         figures[key] = figures[key][0], np.inf
-    found = {key: value for key, (value, _) in figures.items()}
-    found |= {f"mcse_{key}": error for key, (_, error) in figures.items()}
+    row = {key: value for key, (value, _) in figures.items()}
+    row |= {f"mcse_{key}": error for key, (_, error) in figures.items()}
     if group == "posterior":
         chains = _chains(tree, quantity, statistic, group)
-        found |= {
+        row |= {
             "ess_bulk": ess_bulk(chains),
             "ess_tail": ess_tail(chains),
             "r_hat": r_hat(chains),
         }
-    return found
+    return row
 
 
 def _describe_draws(
@@ -394,12 +394,12 @@ def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
 
 
 def _unknown(
-    tree: xr.DataTree, quantity: str, statistic: str, group: Group, found: Collection[str]
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group, figures: Collection[str]
 ) -> Collection[str]:
     """Which figures no draws can give: moments that do not exist, means that a tail rules."""
     if quantity in json.loads(str(tree.attrs.get("ruled_means", "[]"))) and statistic != "typical":
         # The mean query is not known in any state of the world, so nor is anything about it.
-        return found if statistic == "mean" else ("mean", "sd")
+        return figures if statistic == "mean" else ("mean", "sd")
     lost = quantity in json.loads(str(tree.attrs.get("lost_means", "[]")))
     # Half of the mean of the prior may come from a chance that the draws do not meet.
     rarest = json.loads(str(tree.attrs.get("rarest", "{}"))).get(quantity, 1.0)
@@ -430,22 +430,22 @@ def unknown_figures(table: xr.Dataset, shown: Sequence[str] = _FIGURES) -> list[
         row = table.sel(statistic=statistic)
         unknown[str(statistic)] = {key for key in shown if np.isinf(row[f"mcse_{key}"])}
     same = len(unknown) == 1 or all((v == v[0]).all() for v in (table[k].values for k in _FIGURES))
-    found, beyond = [], []
+    texts, beyond = [], []
     for statistic, keys in [*unknown.items()][: 1 if same else None]:
         which = f"{'any one' if statistic == 'query' else statistic} query"
         of = table["quantity"].item() + ("" if same else f" ({which})")
         if "mean" in keys or "median" in keys:
             figure = "mean" if "median" not in keys else "mean query behind every figure"
             text = f"the {figure} of {of} is ruled by a few draws far out in its tail"
-            found.append(f"{text}: quote the median, or truncate the inputs that spread it")
+            texts.append(f"{text}: quote the median, or truncate the inputs that spread it")
         if {"lower", "upper"} & keys and "median" not in keys:
             beyond.append(of)
     if beyond:
         outside = 1 - prob if table.attrs["kind"] == "hdi" else (1 - prob) / 2
         text = f"the ends of the {100 * prob:g} % interval of {', '.join(beyond)} lie beyond what"
         need = f"make {FEW / outside:.1g} draws or more, or ask for a narrower interval"
-        found.append(f"{text} the draws show: {need}")
-    return found
+        texts.append(f"{text} the draws show: {need}")
+    return texts
 
 
 def exceedance(
@@ -491,10 +491,8 @@ def exceedance(
     quantity = main_quantity(tree, quantity)
     require_known("statistic", statistic, STATISTICS)
     which = group_of(tree, group)
-    missing = share_not_a_number(tree, quantity, statistic, which)
-    if missing:
-        text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
-        raise InputError.of("<exceedance>", f"{text}: mend the model, or its inputs")
+    if missing := share_not_a_number(tree, quantity, statistic, which):
+        raise _no_numbers("exceedance", quantity, missing)
     if is_streamed(tree):
         limits: list[float] = []
         if "prior_exceedance" in tree.children:
@@ -519,6 +517,11 @@ def exceedance(
     return chance, np.inf if unknown else error
 
 
+def _no_numbers(where: str, quantity: str, missing: float, therefore: str = "") -> InputError:
+    text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws{therefore}"
+    return InputError.of(f"<{where}>", f"{text}: mend the model, or its inputs")
+
+
 class Chance(NamedTuple):
     """Chance of exceeding a threshold; NaN where some draws are, of which the share is given."""
 
@@ -535,8 +538,9 @@ def chances(tree: xr.DataTree, quantity: str, threshold: float) -> list[Chance]:
     rows = []
     for statistic in STATISTICS if is_nested(tree) else ("query",):
         missing = share_not_a_number(tree, quantity, statistic)
-        found = (np.nan, np.nan) if missing else exceedance(tree, threshold, quantity, statistic)
-        rows.append(Chance(quantity, statistic, threshold, *found, missing))
+        unknown = np.nan, np.nan
+        estimate = unknown if missing else exceedance(tree, threshold, quantity, statistic)
+        rows.append(Chance(quantity, statistic, threshold, *estimate, missing))
     return rows
 
 
@@ -580,11 +584,8 @@ def share_per_query(
     """
     quantity = main_quantity(tree, quantity)
     require_known("scale", scale, ("log", "linear"))
-    missing = share_not_a_number(tree, quantity, "mean", group)
-    if missing:
-        text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws"
-        advice = "so its variance has no parts: mend the model, or its inputs"
-        raise InputError.of("<share_per_query>", f"{text}, {advice}")
+    if missing := share_not_a_number(tree, quantity, "mean", group):
+        raise _no_numbers("share_per_query", quantity, missing, ", so its variance has no parts")
     if not is_nested(tree):
         return 0.0, 0.0
     if is_streamed(tree) and scale == "log":

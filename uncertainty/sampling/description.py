@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -157,8 +158,11 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     recipe = json.loads(str(tree.attrs.get("recipe", "null")))
     if recipe is None:
         raise _gone("it was made from Python objects that a file does not keep")
-    outside = bool(recipe.pop("allow_outside", False))
-    label = recipe.pop("priors")
+    outside, label = bool(recipe.pop("allow_outside", False)), recipe.pop("priors")
+    try:
+        signature(build_problem).bind(label, **recipe)
+    except TypeError as error:
+        raise _gone(f"its recipe is of another version ({error})") from error
     # Shipped files are shown under priors/, and found from anywhere by their name.
     shipped = label.removeprefix("priors/").removesuffix(".yaml")
     by_name = label.startswith("priors/") and shipped in shipped_names()
@@ -216,8 +220,8 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
         "lost_means": json.dumps(sorted(problem.lost_means or {})),
-        "rarest": json.dumps(dict(problem.rarest or {})),
         # Of a prior alone: with a posterior beside it this becomes empty.
+        "rarest": json.dumps(dict(problem.rarest or {})),
     }
 
 

@@ -45,9 +45,15 @@ def _directions(dimensions: int) -> np.ndarray:
     """Sobol' direction numbers of Joe and Kuo (2008), shape (dimensions, bits), from SciPy."""
     from scipy.stats import qmc
 
-    # SciPy gives points only one after the other; points by index need its direction numbers.
-    engine = qmc.Sobol(dimensions, scramble=False, bits=BITS)
-    return np.asarray(engine._sv, np.uint32)
+    # SciPy gives points only one after the other; points by index need the direction numbers. It
+    # walks in Gray code, so the point after so many as a power of two adds the number of that power
+    # alone: to the origin, where the walk begins anew for each.
+    engine, points = qmc.Sobol(dimensions, scramble=False, bits=BITS), []
+    for place in range(BITS):
+        engine.reset()
+        engine.num_generated = 1 << place
+        points.append(engine.random(1)[0])
+    return np.asarray(np.stack(points, 1) * 2.0**BITS, np.uint32)
 
 
 @jax.tree_util.register_dataclass

@@ -83,13 +83,13 @@ class Progress:
     totals: Totals
 
     @property
-    def wanted(self) -> int:
+    def evaluations(self) -> int:
         """Model evaluations of this stage in all."""
         return len(self.stage) * self.totals.plan.chains * max(self.totals.plan.queries, 1)
 
 
 class StreamOptions(TypedDict, total=False):
-    """Options of `stream`, which says what each is."""
+    """Options of `stream`, which says what each is, and what it is where not given."""
 
     queries: int
     executor: ExecutorLike
@@ -102,21 +102,6 @@ class StreamOptions(TypedDict, total=False):
     sample: int
     checkpoint: str | Path | None
     watch: Callable[[Progress], None] | None
-
-
-_DEFAULTS: StreamOptions = {
-    "queries": QUERIES,
-    "executor": None,
-    "tolerance": None,
-    "probs": (0.5, 0.9),
-    "quantities": None,
-    "thresholds": (),
-    "largest": 0,
-    "correlations": False,
-    "sample": 0,
-    "checkpoint": None,
-    "watch": None,
-}
 
 
 @in_float64
@@ -190,43 +175,43 @@ def stream(
     True
     """
     for name in options:
-        if name not in _DEFAULTS:
-            hint = nearest(name, _DEFAULTS)
+        if name not in StreamOptions.__annotations__:
+            hint = nearest(name, StreamOptions.__annotations__)
             raise TypeError(f"stream() got an unexpected keyword argument {name!r}{hint}")
-    given: StreamOptions = {**_DEFAULTS, **options}
     if problem.model.plain is not None:
         text = f"{problem.model.name} is in plain Python, too slow for a stream: use simulate"
         raise InputError.of("<model>", text)
-    names = [problem.quantity(name) for name in given["quantities"] or problem.outputs]
-    main = "energy_wh" if not given["quantities"] and "energy_wh" in names else names[0]
-    limits = given["thresholds"]
+    chosen, tolerance = options.get("quantities"), options.get("tolerance")
+    names = [problem.quantity(name) for name in chosen or problem.outputs]
+    main = "energy_wh" if not chosen and "energy_wh" in names else names[0]
+    limits, largest = options.get("thresholds", ()), options.get("largest", 0)
     thresholds = limits if isinstance(limits, Mapping) else {main: limits}
-    check_seed(seed)
-    _check(draws, given, thresholds, names)
-    executor = executor_name(given["executor"])
-    levels = sorted({0.5, *((1 + side * p) / 2 for p in given["probs"] for side in (-1, 1))})
+    queries, probs = options.get("queries", QUERIES), options.get("probs", (0.5, 0.9))
+    _check(draws, seed, queries, tolerance, probs, thresholds, names, largest)
+    executor = executor_name(options.get("executor"))
+    levels = sorted({0.5, *((1 + side * p) / 2 for p in probs for side in (-1, 1))})
 
-    queries = given["queries"] if problem.varies else 0
+    queries = queries if problem.varies else 0
     inputs, values = _pilot(problem, names, seed, queries)
 
     def plan_of(queries: int) -> Plan:
-        more = (thresholds, given["largest"], given["correlations"])
+        more = (thresholds, largest, options.get("correlations", False))
         return _make_plan(problem, values, seed, queries, *more)
 
-    stages = _schedule(draws, queries, given["tolerance"])
-    plan, path = plan_of(queries), given["checkpoint"]
-    name = fingerprint(plan, stages, given["tolerance"], levels, main) if path else ""
+    stages = _schedule(draws, queries, tolerance)
+    plan, path = plan_of(queries), options.get("checkpoint")
+    name = fingerprint(plan, stages, tolerance, levels, main) if path else ""
     kept = Checkpoint(Path(path), name) if path else None
-    with opened(given["executor"]) as states:
+    with opened(options.get("executor")) as states:
         number, done, errors, state = kept.load() if kept else (0, 0, [], {})
         while True:
             count, stage = stages[number]
             plan = plan if count == plan.queries else plan_of(count)
             state = _all_blocks(
-                plan, number, stage, (done, state), errors, states, kept, given["watch"]
+                plan, number, stage, (done, state), errors, states, kept, options.get("watch")
             )
             totals = Totals(plan, state)
-            missed, error = _missed(totals, main, levels, given["tolerance"])
+            missed, error = _missed(totals, main, levels, tolerance)
             if not missed or number + 1 == len(stages):
                 break
             errors = [*errors, error]
@@ -247,14 +232,18 @@ def stream(
         "draws": stage.stop * plan.chains,
         "executor": executor,
     }
-    return totals.tree(problem, inputs, facts, missed, thresholds, given["sample"])
+    return totals.tree(problem, inputs, facts, missed, thresholds, options.get("sample", 0))
 
 
 def _check(
     draws: int | None,
-    options: StreamOptions,
+    seed: int,
+    queries: int,
+    tolerance: float | None,
+    probs: Sequence[float],
     thresholds: Mapping[str, Sequence[float]],
     names: Sequence[str],
+    largest: int,
 ) -> None:
     """Refuse what cannot be computed, all at once."""
     # A Sobol' sequence of 32 digits has 2^32 points in each randomization.
@@ -262,8 +251,9 @@ def _check(
     count = 2 * RANDOMIZATIONS if draws is None else draws
     limits = [limit for each in thresholds.values() for limit in each]
     checks = [
+        partial(check_seed, seed),
         partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
-        partial(check_count, "queries", options["queries"], 2, 2**20),
+        partial(check_count, "queries", queries, 2, 2**20),
         *(partial(check_threshold, "thresholds", limit) for limit in limits),
     ]
     faults: list[Fault] = []
@@ -272,7 +262,6 @@ def _check(
             check()
         except InputError as error:
             faults += error.faults
-    tolerance, largest, probs = options["tolerance"], options["largest"], options["probs"]
     texts = {
         "largest": "" if largest >= 0 else f"must be 0 or more (got {largest})",
         "tolerance": ""
@@ -460,13 +449,12 @@ def _all_blocks(
     Both are `reached` in one tuple, so that no interruption leaves half of a step.
     """
     blocks = [*plan.blocks(stage.start, stage.stop)]
+    left = blocks[reached[0] :]
     each = plan.chains * max(plan.queries, 1)
     done = before = sum(map(len, blocks[: reached[0]]))
     began, saved = time.perf_counter(), 0.0
     try:
-        for block, state in zip(
-            blocks[reached[0] :], states(plan, blocks[reached[0] :]), strict=True
-        ):
+        for block, state in zip(left, states(plan, left), strict=True):
             reached = reached[0] + 1, plan.merge(reached[1], state)
             done += len(block)
             if kept and time.monotonic() > saved + _SAVE_EVERY_S:

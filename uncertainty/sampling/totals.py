@@ -147,7 +147,7 @@ class Totals:
         return largest, chains.ravel()[order], places.ravel()[order]
 
     def inputs_behind(self, problem: Problem, column: Column) -> Columns:
-        """Inputs of the largest values: shape (values,) each.
+        """Inputs of the largest values, shape (values,) each; NaN where there are fewer draws.
 
         Queries are at their medians where the statistic is over all of them.
         """
@@ -155,16 +155,22 @@ class Totals:
 
         plan, (_, chains, places) = self.plan, self.largest(column)
         each = plan.queries if column.statistic == "query" else 0
+        drawn = np.maximum(places, 0)
         scores: Columns = {}
         for tables, net, one in ((plan.outer, plan.nets[0], 0), (plan.inner, plan.nets[1], 1)):
-            at = [divmod(int(place), each)[one] if each else int(place) for place in places]
+            at = np.divmod(drawn, each)[one] if each else drawn
             points = np.stack(
-                [net.points(int(chain), 1, i)[:, 0] for chain, i in zip(chains, at, strict=True)], 1
+                [
+                    net.points(int(chain), 1, int(i))[:, 0]
+                    for chain, i in zip(chains, at, strict=True)
+                ],
+                1,
             )
             known = ndtri(points) if each or not one else np.zeros(points.shape)
             scores |= dict(zip(tables.names, known, strict=True))
         scores = scores or {"": np.zeros(len(places))}  # where nothing is uncertain
-        return each_point(problem.joint, problem.model, scores)[0]
+        inputs = each_point(problem.joint, problem.model, scores)[0]
+        return {name: np.where(places < 0, np.nan, values) for name, values in inputs.items()}
 
     def warnings(self, problem: Problem) -> Iterator[str]:
         """Say what share of the draws is impossible, and what the bins cannot tell."""
@@ -250,7 +256,8 @@ class Totals:
         ranked = {
             name: i for i, name in enumerate(sorted(plan.outer.names)) if name in problem.needed
         }
-        names = [*dict.fromkeys(column.quantity for column in self.columns)]
+        # In the order in which they were named: compiled code sorts what it gives by name.
+        names = [*plan.units]
         statistics = STATISTICS if plan.queries else ("query",)
         sketch, exceedance, correlation, largest, behind = (Group() for _ in range(5))
         for name in names:
