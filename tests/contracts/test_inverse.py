@@ -143,3 +143,12 @@ def test_densities_far_out_are_those_of_what_is_left():
     x = np.linspace(3.01, 3.99, 21)
     found = np.asarray(in_float64(_apply)(compiled, x, "log_density"))
     np.testing.assert_allclose(found, stats.truncnorm(-47, -46, 50, 1).logpdf(x), rtol=1e-9)
+
+
+def test_the_slope_is_that_of_the_density_where_a_table_no_longer_rises():
+    z = np.array([-9.0, 0.5, 8.0, 9.0])  # 1 - x is below what 64 bits tell from 1 in the last
+    compiled = in_float64(compile_law)(part("beta", alpha=2.0, beta=1.0))
+    x = np.asarray(in_float64(_apply)(compiled, z, "quantile"))
+    assert x[-1] == 1.0
+    slopes = np.asarray(in_float64(_slopes)(compiled, z))
+    np.testing.assert_allclose(slopes, stats.norm.pdf(z) / (2 * x), rtol=1e-8)

@@ -1,5 +1,7 @@
 """Problems: what is refused, what is noticed, what is central."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -193,3 +195,62 @@ def test_a_system_that_nobody_measured_is_the_same_problem_with_an_effect():
     laws = {node.name: node.law for node in system.joint.nodes}
     assert all(node.law is laws[node.name] for node in built.joint.nodes)
     assert system.new_system is system
+
+
+def measured(error=None, rows=(("a", 1.1), ("b", 0.9)), **more):
+    error = error or {"lognormal": {"sigma": 0.1}}
+    rows = [list(row) for row in rows]
+    return {
+        "schema": 1,
+        "observes": "y",
+        "error": error,
+        "columns": ["at", "value"],
+        "rows": rows,
+    } | {
+        "random_effect": {"column": "at", "sd": 0.2},
+        **more,
+    }
+
+
+def test_evidence_called_like_the_effect_of_a_new_system_is_numbered():
+    [item] = un.build_problem(law_of(1.0), lambda x: {"y": x}, evidence=measured()).evidence
+    for name in ("system", "system_effect"):
+        named = replace(item, name=name)
+        built = un.build_problem(law_of(1.0), lambda x: {"y": x}, evidence=named)
+        assert [item.name for item in built.observations] == [f"{name}_2"]
+        assert "system_effect" in built.new_system.assumptions
+
+
+def test_a_discrepancy_with_a_unit_is_that_of_a_new_system():
+    off = {"normal": {"mean": "0 Wh", "sd": "500 mWh"}, "unit": "Wh"}
+    one = measured({"normal": {"sd": 0.1}}, discrepancy="off")
+    built = un.build_problem(law_of(1.0, off=off), lambda x: {"y": x}, evidence=one)
+    law = built.new_system.assumptions["system_discrepancy"].law
+    assert dict(law.fields) == {"mean": 0.0, "sd": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({}, r"<evidence>: random_effect.sd: names 'tau', which is not an assumption; known: x$"),
+        ({"tau": 0}, r"<evidence>: random_effect.sd: names 'tau', whose median is 0"),
+        ({"tau": {"beta": {"p5": 0.9, "p95": 0.1}}}, r"^<mapping>: assumptions.tau.beta[^\n]*$"),
+    ],
+)
+def test_what_the_effect_of_a_new_system_repeats_is_said_once_where_it_stands(more, message):
+    one = measured(random_effect={"column": "at", "sd": "tau"})
+    with pytest.raises(un.InputError, match=message) as raised:
+        un.build_problem(law_of(1.0, **more), lambda x: {"y": x}, evidence=one)
+    assert len(raised.value.faults) == 1
+
+
+def test_hints_know_what_evidence_brings_along():
+    one = measured({"lognormal": {"sigma": "noisse"}}, assumptions={"noise": {"fixed": 0.1}})
+    with pytest.raises(un.InputError, match="'noisse', which is not an.*did you mean 'noise'"):
+        un.build_problem(law_of(1.0), lambda x: {"y": x}, evidence=one)
+    with pytest.raises(un.InputError, match="'noisse', which is not an.*did you mean 'noise'"):
+        un.build_problem(
+            law_of({"expression": "noisse"}),
+            lambda x: {"y": x},
+            evidence=measured({"lognormal": {"sigma": "noise"}}, assumptions=one["assumptions"]),
+        )

@@ -47,17 +47,9 @@ class Kernel(ABC):
     def breaks(self, params: Params) -> Floats:
         """Both ends of the support and every jump or bend between them, ascending."""
 
-    def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
+    def solve(self, fields: Mapping[str, float]) -> Mapping[str, float]:
         """Replace percentiles that need an iteration on the host by parameters."""
-        return dict(fields)
-
-    def table(self, params: Params) -> Floats | None:
-        """Tabulate the quantile function on the host, where it is slow; None elsewhere."""
-        return None
-
-    def look_up(self, params: Params, table: Array, z: Array) -> Array:
-        """Value at a score by the table."""
-        raise NotImplementedError
+        return fields
 
 
 class Exponentiated(Kernel):

@@ -22,7 +22,7 @@ from uncertainty.arrays import Floats
 from uncertainty.distributions.closed import CLOSED
 from uncertainty.distributions.kernel import Kernel, Params, just_below, score_of, tails
 from uncertainty.distributions.points import POINTS
-from uncertainty.distributions.special import SPECIAL
+from uncertainty.distributions.special import SPECIAL, Tabulated
 from uncertainty.distributions.tables import (
     Inverse,
     exact_slope,
@@ -164,7 +164,7 @@ class CompiledLaw:
         are numbers were checked when the file was loaded.
         """
         if self.inverse is not None:
-            return exact_slope(_at_inverse, _log_density, self, z)
+            return exact_slope(_at_inverse, _log_density, True, self, z)
         if self.ends is not None:
             _, _, below, above, width = self.cut_at(values)
             lower, upper = tails(z)
@@ -303,7 +303,9 @@ class CompiledLaw:
 
 def _kernel_quantile(family: str, params: Params, table: Array | None, z: Array) -> Array:
     kernel = FAMILIES[family]
-    return kernel.quantile(params, z) if table is None else kernel.look_up(params, table, z)
+    if isinstance(kernel, Tabulated) and table is not None:
+        return kernel.look_up(params, table, z)
+    return kernel.quantile(params, z)
 
 
 def _at_inverse(law: CompiledLaw, z: Array) -> Array:
@@ -390,7 +392,8 @@ def _single(law: Law) -> CompiledLaw:
     with jax.ensure_compile_time_eval():  # a law may be compiled where something is traced
         params: Params = jax.jit(kernel.parameters)(numbers)
     host = tuple(np.asarray(value) for value in params)
-    return CompiledLaw(law.family, params=host, table=kernel.table(params))
+    table = kernel.table(params) if isinstance(kernel, Tabulated) else None
+    return CompiledLaw(law.family, params=host, table=table)
 
 
 def _mixture(law: Law) -> CompiledLaw:

@@ -50,11 +50,16 @@ class Tabulated(Kernel):
     """A family whose quantile is looked up, on a scale on which it is smooth."""
 
     @abstractmethod
+    def table(self, params: Params) -> Floats:
+        """Tabulate the quantile function on that scale, on the host."""
+
+    @abstractmethod
     def unbend(self, params: Params, y: Array) -> Array:
         """Value at a place on the scale of the table."""
 
     def look_up(self, params: Params, table: Array, z: Array) -> Array:
-        return exact_slope(self._interpolated, self._log_density, (params, table), z)
+        """Value at a score by the table."""
+        return exact_slope(self._interpolated, self._log_density, False, (params, table), z)
 
     def _interpolated(self, law: tuple[Params, Array], z: Array) -> Array:
         params, table = law
@@ -167,7 +172,7 @@ class Beta(Tabulated):
         a, b = (np.asarray(value, np.float64) for value in params[:2])
         log_x, log_rest = log_inverse_beta(a, b, GRID)
         log_density = a * log_x + b * log_rest - special.betaln(a, b)
-        return fill(log_x - log_rest, -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density)
+        return fill(log_x - log_rest, log_density)
 
     def unbend(self, params: Params, y: Array) -> Array:
         _, _, low, high = params
@@ -315,7 +320,7 @@ class Gamma(Tabulated):
             ratio = log_x - np.log(shape)
             size = shape * (ratio - np.expm1(ratio)) + np.log(shape / (2 * np.pi)) / 2
             log_density = size - 1 / (12 * shape)
-        return fill(log_x, -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density)
+        return fill(log_x, log_density)
 
     def unbend(self, params: Params, y: Array) -> Array:
         return params[1] * jnp.exp(y)
@@ -408,8 +413,7 @@ class StudentT(Tabulated):
         # asinh(t), from the logarithm where t itself is too large a number.
         near = np.arcsinh(np.exp(np.minimum(log_t, 300)))
         bent = np.where(log_t < 300, near, log_t + np.log(2))
-        log_slope = -0.5 * GRID * GRID - LOG_ROOT_2PI - log_density - spread / 2
-        return fill(np.sign(GRID) * bent, log_slope)
+        return fill(np.sign(GRID) * bent, log_density + spread / 2)
 
     def unbend(self, params: Params, y: Array) -> Array:
         _, loc, scale = params

@@ -57,16 +57,17 @@ def cubics(start: Floats, rise: Floats, left: Floats, right: Floats) -> Floats:
     return np.stack([start, left, 3 * rise - 2 * left - right, left + right - 2 * rise], 1)
 
 
-def fill(values: Floats, log_slopes: Floats) -> Floats:
+def fill(values: Floats, log_densities: Floats) -> Floats:
     """Cubic coefficients in each cell of the grid.
 
     Parameters
     ----------
     values : array
         At `GRID`, on a scale on which the quantile function is smooth.
-    log_slopes : array
-        Logarithm of their derivative in the score.
+    log_densities : array
+        Logarithm of their density: ``phi(z)`` over it is their derivative in the score.
     """
+    log_slopes = -0.5 * GRID * GRID - LOG_ROOT_2PI - log_densities
     slope = np.exp(log_slopes) * (2 * _REACH / _CELLS)
     return cubics(values[:-1], np.diff(values), slope[:-1], slope[1:])
 
@@ -87,16 +88,18 @@ def interpolate(table: Array, z: Array) -> Array:
     return c[..., 0] + t * (c[..., 1] + t * (c[..., 2] + t * c[..., 3]))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
 def exact_slope(
     look_up: Callable[[Law, Array], Array],
     log_density: Callable[[Law, Array], Array],  # noqa: ARG001  # the slope below takes it
+    atoms: bool,  # noqa: ARG001  # as well
     law: Law,
     z: Array,
 ) -> Array:
     """Look a value up, with the slope ``phi(z)/p(x)``; the numbers of the law stay as they are.
 
-    So densities on the natural scale are as exact as the formula, not as the table.
+    So densities on the natural scale are as exact as the formula, not as the table. Where there may
+    be `atoms`, a value at which the table is level is one, and has no slope.
     """
     return look_up(law, z)
 
@@ -105,15 +108,17 @@ def exact_slope(
 def _exact_slope_jvp(
     look_up: Callable[[Law, Array], Array],
     log_density: Callable[[Law, Array], Array],
+    atoms: bool,
     primals: tuple[Law, Array],
     tangents: tuple[Law, Array],
 ) -> tuple[Array, Array]:
     law, z = primals
     x, slope = jax.jvp(partial(look_up, law), (z,), (jnp.ones_like(z),))
     exact = jnp.exp(norm.logpdf(z) - log_density(law, x))
-    # An atom has no slope. In 32 bits a large shape leaves no digits of the formula, and the table
-    # keeps its own.
-    usable = (slope > 0) & jnp.isfinite(exact) & (exact > 0) & (z.dtype == jnp.float64)
+    # In 32 bits a large shape leaves no digits of the formula, and the table keeps its own.
+    usable = jnp.isfinite(exact) & (exact > 0) & (z.dtype == jnp.float64)
+    if atoms:  # where there are none, a level table is one that 64 bits cannot tell from its end
+        usable &= slope > 0
     return x, jnp.where(usable, exact, slope) * tangents[1]
 
 

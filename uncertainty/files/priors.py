@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 GIVEN = "<given>"
 """How faults name what a call fixes or replaces."""
-EFFECT = "<evidence>"
+EFFECT = "<new system>"
 """How faults name what evidence adds for a system that nobody measured."""
 _LONGEST_CHAIN = 20  # of files that extend one another
 _LEAST_EIGENVALUE = 1e-10  # of a correlation matrix that can be computed with

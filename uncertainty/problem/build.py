@@ -1,7 +1,7 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -14,6 +14,7 @@ from uncertainty.arrays import in_float64
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest
 from uncertainty.files import (
+    EFFECT,
     Assumption,
     Evidence,
     InputFile,
@@ -37,6 +38,7 @@ from uncertainty.problem.checks import (
 from uncertainty.problem.evidence import (
     EvidenceLike,
     evidence_of,
+    misfits,
     observations_of,
     observed_models,
     used_by,
@@ -309,13 +311,16 @@ def build_problem(
     altered = bool(given or scenario or model is not None or evidence is not None)
     by_evidence = used_by(items)
     system_model = system_choice.model if system_choice else None
-    faults += fit_faults(resolution, system_model, priors, altered, by_evidence)
+    faults += [
+        *fit_faults(resolution, system_model, priors, altered, by_evidence),
+        *misfits(items, resolution),
+    ]
     if faults or choice is None or system_model is None:
-        raise InputError(faults)
+        raise _refusal(faults)
     joint, failures = build_joint(resolution.assumptions, resolution.correlations)
     by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
     if failures:
-        raise InputError(
+        raise _refusal(
             item.fault(text, item.law.family if item.law else "expression")
             for item, text in ((by_name[name], text) for name, text in failures.items())
         )
@@ -330,15 +335,15 @@ def build_problem(
         (item, m if m is None or m.outputs else replace(m, version=chosen.version))
         for item, m in items
     ]
-    observations, misfits = observations_of(items, joint, by_name)
     central = central_inputs(local, chosen, joint)
+    observations, complaints = observations_of(items, joint, central)
     faults = [
         *output_faults(by_name, outputs, own_model=model is not None),
         *undefined(joint, central, by_name),
-        *misfits,
+        *complaints,
     ]
     if faults:
-        raise InputError(faults)
+        raise _refusal(faults)
     require_finite(local, chosen)
     first = tuple(cautions(resolution, system_model, priors, by_evidence, central))
     # The parts of a shipped model's energy share its moments: one notice serves for all.
@@ -377,6 +382,12 @@ def build_problem(
     left = {node.name for node in local.nodes}
     assumed = {name: item for name, item in by_name.items() if name in left}
     return replace(system, assumptions=assumed, joint=local, model=chosen, system=system)
+
+
+def _refusal(faults: Iterable[Fault]) -> InputError:
+    """Say what is wrong, once: the effect of a new system repeats what evidence names."""
+    faults = [*faults]
+    return InputError([fault for fault in faults if fault.path != EFFECT] or faults)
 
 
 def _recipe(

@@ -1,7 +1,7 @@
 """Evidence, as files have it, compiled against a joint prior; with everything that does not fit."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
@@ -17,12 +17,14 @@ from uncertainty.errors import Fault, nearest
 from uncertainty.files import (
     EFFECT,
     Assumption,
+    AssumptionEntry,
     Evidence,
     Key,
     Layer,
     Measurement,
     Priors,
     Reference,
+    Resolution,
     Row,
     Scalar,
     evidence_in,
@@ -42,7 +44,8 @@ EvidenceLike: TypeAlias = str | Mapping[str, object] | Evidence
 def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
     """Read the evidence of a call, or else that of the file; evidence of one name is numbered.
 
-    Where there is none, the measurement that the file states stands alone, without rows.
+    So is evidence that is called like the effect of a system that nobody measured. Where there is
+    none, the measurement that the file states stands alone, without rows.
     """
     items = [given] if isinstance(given, str | Mapping | Evidence) else given
     if given is None:
@@ -55,10 +58,13 @@ def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
         )
     else:
         evidence = (Evidence.wrong("must be a file, a name, a mapping or a list of these"),)
-    apart = dict[str, Evidence]()
+    measurements = [item.measurement for item in evidence if item.measurement is not None]
+    shifts = any(x.effect_sd is not None or x.discrepancy is not None for x in measurements)
+    apart, taken = dict[str, Evidence](), {*EFFECTS} if shifts else set[str]()
     for item in evidence:
         numbered = (f"{item.name}_{n}" for n in count(2))
-        name = next(x for x in chain([item.name], numbered) if x not in apart)
+        names = chain([item.name], numbered)
+        name = next(x for x in names if x not in apart and not {x, f"{x}_effect"} & taken)
         apart[name] = replace(item, name=name)
     measurement = measurement_in(priors)
     if measurement is None or any(item.rows or item.faults for item in apart.values()):
@@ -95,32 +101,39 @@ def with_effect(
     }
     effect, discrepancy = EFFECTS
     for item, model in evidence:
-        stated, laws = item.measurement, dict[str, object]()
-        if stated is None or choice is None or model != choice.single:
+        measurement = item.measurement
+        if measurement is None or choice is None or model != choice.single:
             continue
-        unit = "1" if stated.multiplies else declared(stated.observes, model).unit or "1"
+        laws, copies = dict[str, object](), dict[str, AssumptionEntry]()
+        declared = declared_output(measurement.observes, model)
+        unit = "1" if measurement.multiplies else declared.unit or "1"
         try:
-            if stated.effect_sd is not None:
-                sd = _plain(stated.effect_sd, unit)
+            if measurement.effect_sd is not None:
+                sd = _plain(measurement.effect_sd, unit)
                 laws[effect] = {"normal": {"mean": 0.0, "sd": sd}, **facts}
-            if isinstance(stated.discrepancy, Reference):
-                name = str(stated.discrepancy)
+            if isinstance(measurement.discrepancy, Reference):
+                name = str(measurement.discrepancy)
                 entry = next((x.entries[name] for x in reversed(layers) if name in x.entries), None)
                 if entry is not None:
-                    law = entry.model_dump(exclude_unset=True, exclude={"source", "note", "group"})
-                    laws[discrepancy] = {**law, **facts}
-            elif stated.discrepancy is not None:
-                laws[discrepancy] = {"fixed": _plain(stated.discrepancy, unit), **facts}
+                    copies[discrepancy] = entry.model_copy(update={"source": None, **facts})
+            elif measurement.discrepancy is not None:
+                laws[discrepancy] = {"fixed": _plain(measurement.discrepancy, unit), **facts}
         except UnitError:
             continue  # a fault of the evidence, once it is compiled
-        if laws:
+        if laws or copies:
             change = partial(
                 with_error,
-                errors=tuple(laws),
-                observed=stated.observes,
-                multiplies=stated.multiplies,
+                errors=(*laws, *copies),
+                observed=measurement.observes,
+                multiplies=measurement.multiplies,
             )
             layer = given_layer(laws, priors.place, EFFECT)
+            layer = replace(
+                layer,
+                entries={**layer.entries, **copies},
+                names=(*layer.names, *copies),
+                written=(*layer.written, *copies),
+            )
             return choice.altered(change), [layer], list(layer.faults)
     return choice, [], []
 
@@ -137,12 +150,15 @@ def used_by(evidence: Sequence[tuple[Evidence, EnergyModel | None]]) -> frozense
     return frozenset(used)
 
 
-def _places(stated: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar]]:
+def _places(measurement: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar]]:
     """Every number of a measurement: its name, the keys that lead to it, and what stands there."""
     places: list[tuple[str, tuple[Key, ...], Scalar | None]] = [
-        *((key, ("error", stated.family, key), v) for key, v in stated.parameters.items()),
-        ("effect_sd", ("random_effect", "sd"), stated.effect_sd),
-        ("discrepancy", ("discrepancy",), stated.discrepancy),
+        *(
+            (key, ("error", measurement.family, key), v)
+            for key, v in measurement.parameters.items()
+        ),
+        ("effect_sd", ("random_effect", "sd"), measurement.effect_sd),
+        ("discrepancy", ("discrepancy",), measurement.discrepancy),
     ]
     return [(name, keys, value) for name, keys, value in places if value is not None]
 
@@ -154,53 +170,73 @@ def _plain(value: Scalar, unit: str) -> float | Reference:
     return value.number * factor(value.unit, unit)
 
 
-def declared(name: str, model: EnergyModel | None) -> Output:
+def declared_output(name: str, model: EnergyModel | None) -> Output:
     """Give an output as its model declares it; without a unit where it does not."""
     outputs = {output.name: output for output in model.outputs} if model else {}
     return outputs.get(name, Output(name, "", ""))
 
 
+def misfits(
+    evidence: Sequence[tuple[Evidence, EnergyModel | None]], resolution: Resolution
+) -> Iterator[Fault]:
+    """Find names of evidence that nothing has, or that hide another, and impossible conditions."""
+    # Nobody wrote what is added for a system that nobody measured; what is at fault is known.
+    assumptions = {x.name: x for x in resolution.assumptions if x.layer.document.label != EFFECT}
+    names = assumptions.keys() | resolution.broken | resolution.lacking.keys()
+    for item, model in evidence:
+        if item.measurement is not None and model is not None:
+            yield from _name_faults(item, item.measurement, model, assumptions, names)
+            yield from _condition_faults(item, model, names)
+
+
 def observations_of(
     evidence: Sequence[tuple[Evidence, EnergyModel | None]],
     joint: Joint,
-    assumptions: Mapping[str, Assumption],
+    central: Mapping[str, float],
 ) -> tuple[tuple[Observation, ...], list[Fault]]:
-    """Compile evidence against the joint prior; gives what fits, and everything that does not."""
+    """Compile evidence against the joint prior; gives what fits, and everything that does not.
+
+    `central` holds every assumption at its median.
+    """
     observations, faults = list[Observation](), list[Fault]()
     for item, model in evidence:
         if item.measurement is None or model is None:
             continue
-        misfits = [
-            *_name_faults(item, item.measurement, model, assumptions),
-            *_condition_faults(item, model, assumptions),
-        ]
-        output = None if misfits else _output(item, item.measurement, model, joint)
+        spread, lost = item.measurement.effect_sd, math.isnan(central.get(EFFECTS[0], 0.0))
+        if isinstance(spread, Reference) and lost and central[spread] <= 0:
+            text = (
+                f"names {str(spread)!r}, whose median is {central[spread]:g}; a spread is above 0"
+            )
+            faults.append(item.fault(text, "random_effect", "sd"))
+        output = _output(item, item.measurement, model, joint)
         if isinstance(output, Output):
             observation, more = _observation(item, item.measurement, model, joint, output)
             observations.append(observation)
-            misfits += more
-        elif output is not None:
-            misfits.append(output)
-        faults += misfits
+            faults += more
+        else:
+            faults.append(output)
     return tuple(observations), faults
 
 
 def _name_faults(
     item: Evidence,
-    stated: Measurement,
+    measurement: Measurement,
     model: EnergyModel,
     assumptions: Mapping[str, Assumption],
+    names: Set[str],
 ) -> Iterator[Fault]:
     """Names in place of numbers that cannot stand there, and a name that would hide another."""
-    unit = "1" if stated.multiplies else declared(stated.observes, model).unit
-    for key, keys, value in _places(stated):
+    unit = "1" if measurement.multiplies else declared_output(measurement.observes, model).unit
+    for key, keys, value in _places(measurement):
         if not isinstance(value, Reference):
             continue
         expected = "1" if key == "df" else unit
         known = assumptions.get(value)
-        if known is None:
-            text = f"names {str(value)!r}, which is not an assumption{nearest(value, assumptions)}"
+        if value not in names:
+            text = f"names {str(value)!r}, which is not an assumption{nearest(value, names)}"
             yield item.fault(text, *keys)
+        elif known is None:
+            continue
         elif known.varies:
             yield item.fault(f"names {str(value)!r}, which varies per query", *keys)
         elif key == "df" and any("value" not in row.observed for row in item.rows):
@@ -208,17 +244,15 @@ def _name_faults(
         elif known.unit and expected and not same_unit(known.unit, expected):
             text = f"names {str(value)!r}, which is in {known.unit!r}; {expected!r} is wanted"
             yield item.fault(text, *keys)
-    taken = {*assumptions, *(output.name for output in model.outputs)}
+    taken = names | {output.name for output in model.outputs}
     for name in {item.name, f"{item.name}_effect"} & taken:
         text = f"{name!r} is an assumption or an output already: call this evidence otherwise"
         yield item.fault(text)
 
 
-def _condition_faults(
-    item: Evidence, model: EnergyModel, assumptions: Mapping[str, Assumption]
-) -> Iterator[Fault]:
+def _condition_faults(item: Evidence, model: EnergyModel, names: Set[str]) -> Iterator[Fault]:
     """Conditions that nothing knows, or where a shipped model's formulas have no meaning."""
-    known = {*model.required, *model.optional, *assumptions}
+    known = {*model.required, *model.optional, *names}
     unknown = False
     for keys, name in item.columns:
         if name not in known and not model.takes_all:
@@ -238,11 +272,11 @@ def _condition_faults(
         return
     first: dict[str, int] = {}
     for row in item.rows:
-        stated = {*assumptions, *row.conditions}
+        known = {*names, *row.conditions}
         for name in model.required:
-            if name not in stated:
+            if name not in known:
                 first.setdefault(name, row.number)
-        if model.alternatives and not any(set(group) <= stated for group in model.alternatives):
+        if model.alternatives and not any(set(group) <= known for group in model.alternatives):
             first.setdefault(" or ".join(", ".join(g) for g in model.alternatives), row.number)
     for name, number in first.items():
         text = f"{model.name} needs {name}, which neither the row nor an assumption states"
@@ -250,7 +284,7 @@ def _condition_faults(
 
 
 def _output(
-    item: Evidence, stated: Measurement, model: EnergyModel, joint: Joint
+    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint
 ) -> Output | Fault:
     """Find the observed output, and see that the boundary is its own."""
     # Traced at the conditions of every kind of row: a model may give more where it knows more.
@@ -264,12 +298,12 @@ def _output(
         except Exception as error:  # a user's own function may raise anything
             return item.fault(f"{model.name} {failure_text(error)}", "rows", number)
         names = [name for name in (outputs if names is None else names) if name in outputs]
-    if names is None or stated.observes not in names:
-        hint = nearest(stated.observes, names or [])
-        return item.fault(f"{model.name} has no output {stated.observes!r}{hint}", "observes")
-    output = declared(stated.observes, model)
+    if names is None or measurement.observes not in names:
+        hint = nearest(measurement.observes, names or [])
+        return item.fault(f"{model.name} has no output {measurement.observes!r}{hint}", "observes")
+    output = declared_output(measurement.observes, model)
     of_rows = [(row.boundary, ("rows", row.number)) for row in item.rows if row.boundary]
-    for boundary, keys in ((stated.boundary, ("boundary",)), *of_rows):
+    for boundary, keys in ((measurement.boundary, ("boundary",)), *of_rows):
         if output.boundary and boundary and boundary != output.boundary:
             text = f"was measured at {boundary}, and {output.name} is at {output.boundary}"
             hint = "; compare like with like: observe an output of that boundary"
@@ -278,16 +312,16 @@ def _output(
 
 
 def _observation(
-    item: Evidence, stated: Measurement, model: EnergyModel, joint: Joint, output: Output
+    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint, output: Output
 ) -> tuple[Observation, list[Fault]]:
     """Compile one evidence, its numbers in the unit of the output, or of its logarithm: none."""
-    groups = tuple(dict.fromkeys(row.group for row in item.rows)) if stated.effect_sd else ()
-    limits, faults = _limits(item, stated, output)
+    groups = tuple(dict.fromkeys(row.group for row in item.rows)) if measurement.effect_sd else ()
+    limits, faults = _limits(item, measurement, output)
     rows = rows_of(item.rows, limits, groups, joint, model) if not faults else ()
     numbers = dict[str, float | Reference]()
-    for key, keys, value in _places(stated):
+    for key, keys, value in _places(measurement):
         try:
-            unit = "1" if stated.multiplies or key == "df" else output.unit
+            unit = "1" if measurement.multiplies or key == "df" else output.unit
             numbers[key] = _plain(value, unit)
         except UnitError as error:
             faults.append(item.fault(str(error), *keys))
@@ -298,9 +332,9 @@ def _observation(
     )
     return Observation(
         name=item.name,
-        observes=stated.observes,
-        statistic=stated.statistic,
-        family=stated.family,
+        observes=measurement.observes,
+        statistic=measurement.statistic,
+        family=measurement.family,
         model=model,
         sd=sd,
         discrepancy=discrepancy,
@@ -311,7 +345,7 @@ def _observation(
 
 
 def _limits(
-    item: Evidence, stated: Measurement, output: Output
+    item: Evidence, measurement: Measurement, output: Output
 ) -> tuple[list[tuple[float, float]], list[Fault]]:
     """Give what was measured of each row as its limits on the error's scale."""
     limits, faults = list[tuple[float, float]](), list[Fault]()
@@ -321,12 +355,12 @@ def _limits(
         except UnitError as error:
             faults.append(item.fault(str(error), "rows", row.number, next(iter(row.observed))))
             continue
-        if stated.multiplies and min(numbers.values()) <= 0:
+        if measurement.multiplies and min(numbers.values()) <= 0:
             text = f"must be above 0, as its error multiplies (got {min(numbers.values()):g})"
             least = min(numbers, key=lambda key: numbers[key])
             faults.append(item.fault(text, "rows", row.number, least))
             continue
-        scale = math.log if stated.multiplies else float
+        scale = math.log if measurement.multiplies else float
         ends = {key: scale(number) for key, number in numbers.items()}
         low = ends.get("value", ends.get("at_least", -math.inf))
         high = ends.get("value", ends.get("at_most", math.inf))

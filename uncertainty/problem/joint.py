@@ -154,13 +154,13 @@ class Joint:
         What is `known` needs no score.
         """
         nodes, reached, known = {node.name: node for node in self.nodes}, set[str](), {*known}
-        todo = [name for name in names if name in nodes]
-        while todo:
-            name = todo.pop()
+        pending = [name for name in names if name in nodes]
+        while pending:
+            name = pending.pop()
             if name not in reached and name not in known:
                 reached.add(name)
-                todo += nodes[name].needs
-                todo += (m for block in self.blocks if name in block.names for m in block.names)
+                pending += nodes[name].needs
+                pending += (m for block in self.blocks if name in block.names for m in block.names)
         return frozenset(reached)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:
