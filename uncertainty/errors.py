@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TypeGuard
@@ -191,6 +191,23 @@ def require_known(what: str, got: object, known: Iterable[str]) -> str:
     hint = nearest(str(got), names)
     hint = hint if hint.startswith("; did you mean") else ""  # all are listed before it
     raise InputError.of(f"<{what}>", f"must be one of {_listed(names)} (got {got!r}{hint})")
+
+
+def check_all(*checks: Callable[[], object]) -> None:
+    """Run every check, and refuse at once all that they refuse.
+
+    Raises
+    ------
+    InputError
+    """
+    faults: list[Fault] = []
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            faults += error.faults
+    if faults:
+        raise InputError(faults)
 
 
 def check_seed(seed: object) -> None:

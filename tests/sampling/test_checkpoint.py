@@ -45,11 +45,16 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
     state = tmp_path / "killed.state"
     run = start(state, tmp_path / "killed.nc")
     deadline = time.monotonic() + 120
-    while not state.exists() and run.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    saved = set()  # in the middle: the name is claimed first, and each block is saved
+    while len(saved) < 6 and run.poll() is None and time.monotonic() < deadline:
+        saved |= {state.stat().st_mtime_ns} if state.exists() else set()
+        time.sleep(0.001)
+    assert len(saved) == 6
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     assert not (tmp_path / "killed.nc").exists()
+    run_name = json.loads(state.read_bytes().partition(b"\n")[0])["run"]
+    assert Checkpoint(state, run_name).load()[1] >= 4
     last = start(state, tmp_path / "killed.nc")
     assert last.wait(300) == 0
     one, other = (un.load(tmp_path / name) for name in ("whole.nc", "killed.nc"))

@@ -221,6 +221,12 @@ def test_too_few_points_are_refused(options):
         un.simulate(nested(), **options)
 
 
+def test_all_that_is_out_of_range_is_refused_at_once():
+    with pytest.raises(un.InputError) as caught:
+        un.simulate(nested(), draws=3, seed=-1, queries=1)
+    assert [fault.path for fault in caught.value.faults] == ["<draws>", "<queries>", "<seed>"]
+
+
 def test_defaults_are_as_documented():
     tree = un.simulate(nested())
     assert (tree.attrs["draws"], tree.attrs["queries"], tree.attrs["randomizations"]) == (

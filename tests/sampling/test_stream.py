@@ -413,6 +413,7 @@ def test_queries_grow_with_a_tolerance(nested):
         ({"tolerance": 0.0}, "<tolerance>: must be greater than 0 (got 0.0)"),
         ({"probs": (1.5,)}, "<probs>: must lie between 0 and 1 (got 1.5)"),
         ({"largest": -1}, "<largest>: must be 0 or more (got -1)"),
+        ({"sample": -1}, "<sample>: must be 0 or more (got -1)"),
         ({"thresholds": {"z": [1]}}, "<thresholds>: no output 'z' is kept; known: y"),
         ({"quantities": ["z"]}, "no output 'z'"),
         ({"executor": "moon"}, "must be serial, devices, dask or an address"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import Fault, InputError, check_count, check_seed, counted
+from uncertainty.errors import Fault, InputError, check_all, check_count, check_seed, counted
 from uncertainty.files import Evidence
 from uncertainty.inference.fit import surprise_of
 from uncertainty.inference.posterior import Posterior, lay_out
@@ -113,11 +113,13 @@ def infer(
     >>> round(float(np.log(tree["posterior"]["x"]).mean()), 1)
     1.0
     """
-    check_seed(seed)
-    check_count("warmup", warmup, 1, _MOST)
-    check_count("queries", queries, 2, _MOST)
-    for name, count in (("draws", draws), ("chains", chains)):
-        check_count(name, count, 1, _MOST)
+    check_all(
+        partial(check_seed, seed),
+        partial(check_count, "warmup", warmup, 1, _MOST),
+        partial(check_count, "queries", queries, 2, _MOST),
+        partial(check_count, "draws", draws, 1, _MOST),
+        partial(check_count, "chains", chains, 1, _MOST),
+    )
     if draws < BATCHES or chains < 2:
         text = f"give {BATCHES} or more draws and 2 or more chains (got {draws} and {chains})"
         raise InputError.of("<draws>", text)

@@ -625,7 +625,8 @@ def smoothed_weights(log_weights: Floats) -> Smoothed:
     """
     if not np.isfinite(log_weights).any():
         return Smoothed(np.full(len(log_weights), 1 / len(log_weights)), np.inf)
-    least = np.min(log_weights[np.isfinite(log_weights)]) - 700.0
+    # ArviZ takes no infinite ones: what weighs nothing gets next to nothing.
+    least = np.min(log_weights[np.isfinite(log_weights)]) - _LARGEST_LOG
     smoothed, k = _smooth(np.maximum(log_weights, least))
     return Smoothed(np.exp(smoothed), k)
 

@@ -47,7 +47,8 @@ Arrays: TypeAlias = tuple[np.ndarray, ...]
 Carry: TypeAlias = tuple[Array, ...]
 Carries: TypeAlias = tuple[dict[Column, Carry], ...]
 State: TypeAlias = dict[str, dict[Column, Arrays]]
-Points: TypeAlias = tuple[dict[str, Array], dict[str, Array], Array]
+Inputs: TypeAlias = tuple[dict[str, Array], dict[str, Array], Array]
+"""Values of what is tabulated, scores of the rest, and zeros (see `_points`)."""
 ReducerT = TypeVar("ReducerT", bound="Reducer")
 T = TypeVar("T")
 
@@ -317,7 +318,7 @@ class Plan:
     units : dict of str to float
         The power of two in which each quantity is counted.
     queries : int
-        Points for what varies per query; 0 where nothing does.
+        Inputs for what varies per query; 0 where nothing does.
     rows : int
         Draws of each chain that are computed together.
     """
@@ -392,10 +393,10 @@ def reduce_draws(plan: Plan, start: ArrayLike, count: ArrayLike) -> Carries:
     # Too many inputs for one loop wait for a turn too.
     many = len(plan.outer.names) > _MANY
 
-    def look_up(number: Array) -> Points:
+    def look_up(number: Array) -> Inputs:
         return _points(plan.outer, net, within ^ origins[:, :, number, None])
 
-    def draw(number: Array, points: Points) -> Batch:
+    def draw(number: Array, points: Inputs) -> Batch:
         values = _columns(plan, points, queries)
         row = jnp.arange(plan.rows) + number * plan.rows
         valid = (row >= 0) & (row < jnp.asarray(count))
@@ -417,8 +418,8 @@ def reduce_draws(plan: Plan, start: ArrayLike, count: ArrayLike) -> Carries:
         )
 
     def turn(
-        number: Array, carried: tuple[Points | None, Batch, Carries]
-    ) -> tuple[Points | None, Batch, Carries]:
+        number: Array, carried: tuple[Inputs | None, Batch, Carries]
+    ) -> tuple[Inputs | None, Batch, Carries]:
         waiting, batch, carries = carried
         points = look_up(number)
         drawn = draw(number - 1, waiting) if waiting is not None else draw(number, points)
@@ -446,7 +447,7 @@ def _rest(net: DigitalNet) -> Array:
     return jnp.asarray(net.rest).T[:, :, None]
 
 
-def _points(tables: Tables, net: DigitalNet, digits: Array) -> Points:
+def _points(tables: Tables, net: DigitalNet, digits: Array) -> Inputs:
     """Values of what is tabulated, scores of the rest, shape (chain, n).
 
     The zeros give `vmap` an axis where nothing is uncertain.
@@ -454,10 +455,10 @@ def _points(tables: Tables, net: DigitalNet, digits: Array) -> Points:
     return (*tables.look_up(digits, _rest(net)), jnp.zeros(digits.shape[1:]))
 
 
-def _columns(plan: Plan, points: Points, queries: Points) -> dict[Column, Array]:
+def _columns(plan: Plan, points: Inputs, queries: Inputs) -> dict[Column, Array]:
     """Every statistic of every output, of each row of each chain."""
 
-    def outputs(row: Points, query: Points) -> dict[str, Array]:
+    def outputs(row: Inputs, query: Inputs) -> dict[str, Array]:
         values, scores = {**row[0], **query[0]}, {**row[1], **query[1]}
         results = evaluate_point(plan.joint, plan.model, scores, values)[1]
         return {name: results[name] * (1 / unit) for name, unit in plan.units.items()}

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import check_count, check_seed
+from uncertainty.errors import check_all, check_count, check_seed
 from uncertainty.problem import Columns, Problem, each_point, every_pair
 from uncertainty.results import (
     LEVELS,
@@ -123,7 +124,7 @@ def simulate(
     Raises
     ------
     InputError
-        If `draws` or `queries` is less than 2 points a randomization.
+        If `draws`, `queries` or `seed` is out of range: all that are, at once.
 
     Examples
     --------
@@ -136,9 +137,11 @@ def simulate(
     defaults = (_PLAIN_DRAWS, _PLAIN_NESTED_DRAWS) if plain else (DRAWS, NESTED_DRAWS)
     total = draws if draws is not None else defaults[problem.varies]
     remedy = "; stream takes more, without keeping them"
-    check_count("draws", total, 2 * RANDOMIZATIONS, _MOST_DRAWS, remedy)
-    check_count("queries", queries, 2, _MOST_QUERIES)
-    check_seed(seed)
+    check_all(
+        partial(check_count, "draws", total, 2 * RANDOMIZATIONS, _MOST_DRAWS, remedy),
+        partial(check_count, "queries", queries, 2, _MOST_QUERIES),
+        partial(check_seed, seed),
+    )
     count = math.ceil(total / RANDOMIZATIONS)
     points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))

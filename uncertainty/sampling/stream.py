@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 import numpy as np
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import Fault, InputError, check_count, check_seed, check_threshold, nearest
+from uncertainty.errors import (
+    InputError,
+    check_all,
+    check_count,
+    check_seed,
+    check_threshold,
+    nearest,
+)
 from uncertainty.problem import Columns, Problem, each_point
 from uncertainty.results import BINS, Scale, unit_near
 from uncertainty.sampling.blocks import (
@@ -47,13 +54,13 @@ _MOST = (10**10, 2**20)  # with a tolerance
 _FIRST = (2**17, 2**12)  # of the first stage towards a tolerance
 _RANKED = (2**13, 2**8)  # of each chain, for the ranks of correlations
 _PILOT = (2**13, 2**15)  # evaluations of the pilot, of all chains
-_PILOT_QUERIES = 2**8
-_MOST_QUERIES = 2**13
+_PILOT_QUERIES = 2**8  # of a draw of the pilot: more would leave it few draws
+_MOST_QUERIES = 2**13  # of a draw, towards a tolerance
 _BATCH = 2**14  # evaluations that fit near the processor, with few inputs
 _VALUES = 2**18  # and values of inputs
 _PATIENCE = 4  # stages, each of twice the draws
 _OF_ZERO = 1e300  # the relative error of a figure of 0
-_SAVE_EVERY_S = 5.0
+_SAVE_EVERY_S = 5.0  # of work that a run that is killed may lose
 Stages: TypeAlias = list[tuple[int, range]]
 
 
@@ -187,7 +194,8 @@ def stream(
     limits, largest = options.get("thresholds", ()), options.get("largest", 0)
     thresholds = limits if isinstance(limits, Mapping) else {main: limits}
     queries, probs = options.get("queries", QUERIES), options.get("probs", (0.5, 0.9))
-    _check(draws, seed, queries, tolerance, probs, thresholds, names, largest)
+    sample = options.get("sample", 0)
+    _check(draws, seed, queries, tolerance, probs, thresholds, names, largest, sample)
     executor = executor_name(options.get("executor"))
     levels = sorted({0.5, *((1 + side * p) / 2 for p in probs for side in (-1, 1))})
 
@@ -232,7 +240,7 @@ def stream(
         "draws": stage.stop * plan.chains,
         "executor": executor,
     }
-    return totals.tree(problem, inputs, facts, missed, thresholds, options.get("sample", 0))
+    return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
 def _check(
@@ -244,39 +252,36 @@ def _check(
     thresholds: Mapping[str, Sequence[float]],
     names: Sequence[str],
     largest: int,
+    sample: int,
 ) -> None:
     """Refuse what cannot be computed, all at once."""
     # A Sobol' sequence of 32 digits has 2^32 points in each randomization.
     most = RANDOMIZATIONS * 2**32
     count = 2 * RANDOMIZATIONS if draws is None else draws
     limits = [limit for each in thresholds.values() for limit in each]
-    checks = [
+
+    def require(name: str, holds: bool, text: str) -> None:
+        if not holds:
+            raise InputError.of(f"<{name}>", text)
+
+    positive, inside = tolerance is None or tolerance > 0, all(0 < prob < 1 for prob in probs)
+    levels = ", ".join(f"{prob:g}" for prob in probs)
+    check_all(
         partial(check_seed, seed),
         partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
         partial(check_count, "queries", queries, 2, 2**20),
+        partial(check_count, "largest", largest, 0, most),
+        partial(check_count, "sample", sample, 0, most),
+        partial(require, "tolerance", positive, f"must be greater than 0 (got {tolerance})"),
+        partial(require, "probs", inside, f"must lie between 0 and 1 (got {levels})"),
         *(partial(check_threshold, "thresholds", limit) for limit in limits),
-    ]
-    faults: list[Fault] = []
-    for check in checks:
-        try:
-            check()
-        except InputError as error:
-            faults += error.faults
-    texts = {
-        "largest": "" if largest >= 0 else f"must be 0 or more (got {largest})",
-        "tolerance": ""
-        if tolerance is None or tolerance > 0
-        else f"must be greater than 0 (got {tolerance})",
-        "probs": ""
-        if all(0 < prob < 1 for prob in probs)
-        else f"must lie between 0 and 1 (got {', '.join(f'{p:g}' for p in probs)})",
-    }
-    others = [name for name in thresholds if name not in names]
-    wrong = [(name, text) for name, text in texts.items() if text]
-    wrong += [("thresholds", f"no output {n!r} is kept{nearest(n, names)}") for n in others]
-    faults += [Fault(f"<{name}>", 0, 0, "", text) for name, text in wrong]
-    if faults:
-        raise InputError(faults)
+        *(
+            partial(
+                require, "thresholds", n in names, f"no output {n!r} is kept{nearest(n, names)}"
+            )
+            for n in thresholds
+        ),
+    )
 
 
 def _schedule(draws: int | None, queries: int, tolerance: float | None) -> Stages:
