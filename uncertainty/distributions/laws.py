@@ -354,8 +354,8 @@ def compile_law(law: Law, low: Number | None = None, high: Number | None = None)
     ValueError
         If no distribution of the family has the percentiles stated.
     """
-    stated = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
-    ends = Arguments.of(**stated) if stated else None
+    limits = {key: end for key, end in (("low", low), ("high", high)) if end is not None}
+    ends = Arguments.of(**limits) if limits else None
     compiled = _mixture(law) if law.family == "mixture" else _single(law)
     if compiled.table is not None and not resolved(np.asarray(compiled.table)):
         # A mixture of one: points go where the bend is.
@@ -416,13 +416,15 @@ def stacked(laws: Sequence[CompiledLaw]) -> CompiledLaw:
     if first.closed:
         stack: CompiledLaw = jax.tree.map(lambda *leaves: np.stack(leaves), *laws)
         return stack
-    stated = [law.arguments for law in laws]
-    keys = dict.fromkeys(key for a in stated for key in (*a.numbers, *(n[0] for n in a.names)))
+    arguments = [law.arguments for law in laws]
+    keys = dict.fromkeys(key for a in arguments for key in (*a.numbers, *(n[0] for n in a.names)))
     numbers: dict[str, ArrayLike] = {
-        key: np.stack([np.asarray(a.numbers.get(key, 0.0), np.float64) for a in stated])
+        key: np.stack([np.asarray(a.numbers.get(key, 0.0), np.float64) for a in arguments])
         for key in keys
     }
-    names = tuple((key, (i, *at), name) for i, a in enumerate(stated) for key, at, name in a.names)
+    names = tuple(
+        (key, (i, *at), name) for i, a in enumerate(arguments) for key, at, name in a.names
+    )
     return CompiledLaw(first.family, Arguments(numbers, names), stacked=True)
 
 

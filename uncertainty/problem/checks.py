@@ -16,9 +16,13 @@ from uncertainty.inputs import INPUTS
 from uncertainty.problem.joint import Columns, Joint, Node, each_point
 
 _GRID = np.linspace(-11.0, 11.0, 111)
+"""Scores at which an output is probed: within the reach of the tables, 12, and 0.2 apart."""
 _TOLERANCE = 1e-3
+"""Of an exponent, which a difference of logarithms gives: at the edge a moment counts as lost."""
 _PLACES = (0.0, -2.0, 2.0)
+"""Scores of the parents of a law: their medians, and either side of most of their draws."""
 _OVERFLOW = 250 * np.log(10)
+"""Growth of a logarithm above the median after which float64, at 10^308, is nearly full."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +64,20 @@ def probe_moments(
     parts = [_scores(joint, node, _GRID, place) for node, place in cases]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outputs = each_point(joint, model, joint.decorrelate(columns))[1]
-    found: dict[tuple[str, str], MomentNotice] = {}
+    notices: dict[tuple[str, str], MomentNotice] = {}
     rarest = dict.fromkeys(quantities, 1.0)
     for quantity in quantities:
         curves = np.split(outputs[quantity], len(cases))
         for (node, place), values in zip(cases, curves, strict=True):
             notice = _tail(node.name, quantity, values)
             notice = notice or _pole(joint, model, node, quantity, values, place)
-            worst = found.get((node.name, quantity))
+            worst = notices.get((node.name, quantity))
             if notice and (worst is None or (notice.mean and not worst.mean)):
-                found[node.name, quantity] = notice
+                notices[node.name, quantity] = notice
             if not node.varies and place == 0.0:
                 chance = min(_half_of_mean(values), _half_of_mean(values[::-1]))
                 rarest[quantity] = min(rarest[quantity], chance)
-    return [*found.values()], rarest
+    return [*notices.values()], rarest
 
 
 def _half_of_mean(values: Floats) -> float:
@@ -176,7 +180,11 @@ def fit_faults(
     known = {a.name for a in resolution.assumptions} | resolution.broken | {*resolution.lacking}
     for name in model.required:
         if name not in known:
-            text = f"{model.name} needs {name!r}, which is not an assumption{_told(name, known)}"
+            text = f"{model.name} needs {name!r}, which is not an assumption"
+            if name in INPUTS:
+                text += f" ({INPUTS[name].meaning}; unit {INPUTS[name].unit})"
+            hint = nearest(name, known)  # a list of all that is known would be no hint
+            text += hint if "did you mean" in hint else ""
             yield priors.document.fault(("assumptions",), text)
     if model.alternatives and not any(set(group) <= known for group in model.alternatives):
         ways = ", or ".join(" and ".join(group) for group in model.alternatives)
@@ -184,15 +192,9 @@ def fit_faults(
     yield from (fault for a in resolution.assumptions for fault in _range_faults(a, model))
     yield from _misspelt(resolution, model, priors, also)
     if not altered:
-        own = priors.layers[-1]
-        found = unused(resolution, model, also)
-        yield from (fault for item, fault in found if item.layer is own)
-
-
-def _told(name: str, known: set[str]) -> str:
-    hint = nearest(name, known)
-    meaning = f" ({INPUTS[name].meaning}; unit {INPUTS[name].unit})" if name in INPUTS else ""
-    return meaning + (hint if "did you mean" in hint else "")
+        last = priors.layers[-1]
+        left_over = unused(resolution, model, also)
+        yield from (fault for item, fault in left_over if item.layer is last)
 
 
 def _range_faults(assumption: Assumption, model: EnergyModel) -> Iterator[Fault]:
@@ -236,28 +238,28 @@ def unused(
 
 
 def _set_in_vain(
-    found: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
+    resolution: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
 ) -> Iterator[tuple[Assumption, Fault]]:
     """Find the names that a call or a scenario sets and nothing uses."""
     scenarios = list(priors.scenarios.values())
-    stated = {name for layer in priors.layers for name in layer.names}
-    for item, fault in unused(found, model, also):
+    written = {name for layer in priors.layers for name in layer.names}
+    for item, fault in unused(resolution, model, also):
         if item.layer in scenarios or item.layer.document.label == GIVEN:
             # A name of the file itself is not misspelt: something else now stands in its place.
             plain = item.fault(f"is used by nothing in {model.name}")
-            yield item, plain if item.name in stated else fault
+            yield item, plain if item.name in written else fault
 
 
 def _misspelt(
     resolution: Resolution, model: EnergyModel, priors: Priors, also: frozenset[str]
 ) -> Iterator[Fault]:
     """Find the names that a call or a scenario sets and that nothing else knows."""
-    stated = {name for layer in priors.layers for name in layer.names}
-    own = {*stated, *model.required, *model.optional, *also}
-    known = {*own, *INPUTS, *(f"{kind}_choice" for kind in KINDS)}
-    meant = known if model.outputs else own
-    for found in (resolution, *resolution.others):
-        for item, _ in _set_in_vain(found, model, priors, also):
+    written = {name for layer in priors.layers for name in layer.names}
+    in_use = {*written, *model.required, *model.optional, *also}
+    known = {*in_use, *INPUTS, *(f"{kind}_choice" for kind in KINDS)}
+    meant = known if model.outputs else in_use
+    for resolved in (resolution, *resolution.others):
+        for item, _ in _set_in_vain(resolved, model, priors, also):
             if item.name not in known:
                 text = f"is not an assumption, not an input of {model.name}, and nothing uses it"
                 yield item.fault(text + nearest(item.name, meant))
@@ -291,9 +293,9 @@ def unused_notices(
     also: frozenset[str] = frozenset(),
 ) -> Iterator[Fault]:
     """Report unused names that are not faults: from lower layers, altered files and scenarios."""
-    own = priors.layers[-1]
-    found = unused(resolution, model, also)
-    lower = [(item, f) for item, f in found if altered or item.layer is not own]
+    last = priors.layers[-1]
+    left_over = unused(resolution, model, also)
+    lower = [(item, f) for item, f in left_over if altered or item.layer is not last]
     yield from (f for item, f in lower if not item.layer.bundle)
     scenarios = list(priors.scenarios.values())
     for other in resolution.others:
@@ -304,9 +306,9 @@ def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) 
     """Say what a model takes for each input that is not given."""
     names = {a.name for a in resolution.assumptions}
     for name in model.optional:
-        told = INPUTS[name].default if name in INPUTS else ""
-        if model.outputs and name not in names and told not in ("", "none"):
-            text = f"not given; {model.name} takes {INPUTS[name].default}"
+        default = INPUTS[name].default if name in INPUTS else ""
+        if model.outputs and name not in names and default not in ("", "none"):
+            text = f"not given; {model.name} takes {default}"
             yield Fault(priors.label, 0, 0, name, text)
 
 

@@ -111,10 +111,10 @@ class Observation:
         for part in self.rows:
             low[[*part.places]], high[[*part.places]] = part.low, part.high
         low, high = (np.exp(low), np.exp(high)) if self.multiplies else (low, high)
-        found = {self.name: np.where(low == high, low, np.nan)}
+        measured = {self.name: np.where(low == high, low, np.nan)}
         if (low != high).any():
-            found |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
-        return found
+            measured |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
+        return measured
 
     def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
         """What the model gives for each part of the rows, on the error's scale: shape (n, m).
@@ -133,9 +133,9 @@ class Observation:
         over_queries = jax.vmap(output, (None, 0)) if queries else lambda k, q: output(k, q)[None]
         centers = list[Array]()
         for part in self.rows:
-            stated = {name: jnp.asarray(column) for name, column in part.known.items()}
+            conditions = {name: jnp.asarray(column) for name, column in part.known.items()}
             over_rows = jax.vmap(over_queries, (0, None), axis_size=len(part.places))
-            center = over_rows(stated, queries if part.averaged else one)
+            center = over_rows(conditions, queries if part.averaged else one)
             center = jnp.log(center) if self.multiplies else center
             if self.statistic == "median":
                 center = jnp.median(center, axis=1, keepdims=True)
@@ -155,13 +155,13 @@ class Observation:
         say nothing here.
         """
         spread, shared = _value(self.sd, values), _value(self.discrepancy, values)
-        stated = self.parameters.fields(values)
-        if "df" in stated:
+        parameters = self.parameters.fields(values)
+        if "df" in parameters:
             # Of Student's t the normal error that tells as much of its center, by the Fisher
             # information of a location: (df + 1) / (df + 3) / scale^2.
-            variance = (stated["df"] + 3) / (stated["df"] + 1) * stated["scale"] ** 2
+            variance = (parameters["df"] + 3) / (parameters["df"] + 1) * parameters["scale"] ** 2
         else:
-            variance = jnp.asarray(stated["sigma" if self.multiplies else "sd"]) ** 2
+            variance = jnp.asarray(parameters["sigma" if self.multiplies else "sd"]) ** 2
         known = pull = jnp.zeros(len(self.groups))
         for part, center in zip(self.rows, centers, strict=True):
             if not part.censored:
@@ -199,8 +199,8 @@ class Observation:
             shape (rows,).
         """
         family, place = _CENTERED[self.family]
-        stated, kernel = self.parameters.fields(values), FAMILIES[family]
-        spread = {"sd": stated["sigma"]} if "sigma" in stated else stated
+        parameters, kernel = self.parameters.fields(values), FAMILIES[family]
+        spread = {"sd": parameters["sigma"]} if "sigma" in parameters else parameters
         error = kernel.parameters({**spread, place: jnp.zeros(())})
         densities, drawn = list[Array](), list[Array]()
         for part, center in zip(self.rows, centers, strict=True):
@@ -221,7 +221,7 @@ class Observation:
                 uniform = noise[jnp.asarray(part.places)]
                 query = jnp.floor(uniform[:, 2] * shifted.shape[1]).astype(int)
                 of_query = jnp.take_along_axis(shifted, query[:, None], 1)[:, 0]
-                drawn.append(of_query + self._errors(stated, uniform[:, 0], uniform[:, 1]))
+                drawn.append(of_query + self._errors(parameters, uniform[:, 0], uniform[:, 1]))
         places = [place for part in self.rows for place in part.places]
 
         def in_order(parts: Sequence[Array]) -> Array:
@@ -233,7 +233,7 @@ class Observation:
         new = in_order(drawn) if drawn else jnp.zeros(self.count)
         return in_order(densities), jnp.exp(new) if self.multiplies else new
 
-    def _errors(self, stated: Values, first: Array, second: Array) -> Array:
+    def _errors(self, parameters: Values, first: Array, second: Array) -> Array:
         """Errors of single measurements, from two uniform numbers each.
 
         Notes
@@ -241,10 +241,12 @@ class Observation:
         Box and Muller (1958); for Student's t Bailey (1994), Mathematics of Computation 62, 779.
         """
         turn, logarithm = jnp.cos(2 * jnp.pi * second), jnp.log(first)
-        if "df" not in stated:
-            return stated["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
-        df = stated["df"]
-        return stated["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
+        if "df" not in parameters:
+            return (
+                parameters["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
+            )
+        df = parameters["df"]
+        return parameters["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
 
 
 def _limit_score(kernel: Kernel, error: Params, end: Array, centers: Array) -> Array:
@@ -322,15 +324,15 @@ class Target:
         values = self.joint.inputs(self.joint.correlate(scores))
         rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
         expected = list[Array]()
-        for item, own in zip(self.observations, effects, strict=True):
-            centers, effect = item.centers(self.joint, scores, queries), own
+        for item, score in zip(self.observations, effects, strict=True):
+            centers, effect = item.centers(self.joint, scores, queries), score
             if self.guided and item.groups:
                 mean, sd = item.guide(values, centers)
-                effect = mean + sd * own
-                volume += (logpdf(effect) - logpdf(own) + jnp.log(sd)).sum()
+                effect = mean + sd * score
+                volume += (logpdf(effect) - logpdf(score) + jnp.log(sd)).sum()
             errors = None if noise is None else noise[start : start + item.count]
             rows.append(item.at(values, centers, effect, errors))
-            expected.append(item.at(values, centers, own, errors)[1])
+            expected.append(item.at(values, centers, score, errors)[1])
             plain.append(effect)
             start += item.count
         return At(tuple(rows), tuple(expected), jnp.concatenate(plain), volume)
@@ -342,8 +344,8 @@ class Target:
 
     def log_density(self, z: Array) -> Array:
         """Log density of the posterior at `z`, but for a constant; minus infinity for none."""
-        found = self.at(z)
-        total = sum((rows.sum() for rows, _ in found.rows), logpdf(z).sum() + found.volume)
+        point = self.at(z)
+        total = sum((rows.sum() for rows, _ in point.rows), logpdf(z).sum() + point.volume)
         return jnp.where(jnp.isnan(total), -jnp.inf, total)
 
 

@@ -56,18 +56,18 @@ def choose_model(priors: Priors, model: ModelLike | None) -> tuple[Choice | None
             return Choice(model_from_callable(model)), []
         except ModelError as error:
             return None, [Fault("<model>", 0, 0, "", str(error))]
-    stated = model or priors.model
-    choice, complaints = compose(stated) if stated else (None, [((), _NO_MODEL)])
-    faults = [_model_fault(keys, text, priors, model is not None) for keys, text in complaints]
+    name = model or priors.model
+    choice, complaints = compose(name) if name else (None, [((), _NO_MODEL)])
+    faults = list[Fault]()
+    for keys, text in complaints:
+        if text.startswith("unknown model "):
+            text += nearest(text.removeprefix("unknown model ").strip("'"), ENERGY_MODELS)
+        faults.append(
+            Fault("<model>", 0, 0, ".".join(keys), text)
+            if model is not None or priors.document is None
+            else priors.document.fault(("model", *keys), text)
+        )
     return choice, faults
-
-
-def _model_fault(keys: tuple[str, ...], text: str, priors: Priors, given: bool) -> Fault:
-    name = text.removeprefix("unknown model ").strip("'")
-    told = text + nearest(name, ENERGY_MODELS) if text.startswith("unknown model ") else text
-    if given or priors.document is None:
-        return Fault("<model>", 0, 0, ".".join(keys), told)
-    return priors.document.fault(("model", *keys), told)
 
 
 def form_layer(choice: Choice | None, priors: Priors) -> list[Layer]:
@@ -77,8 +77,8 @@ def form_layer(choice: Choice | None, priors: Priors) -> list[Layer]:
     names = ", ".join(f"{i}: {name}" for i, name in enumerate(choice.weights))
     weights = list(choice.weights.values())
     law = {"options": list(range(len(weights))), "weights": weights}
-    stated: Mapping[str, object] = {CHOICE: {"choice": law, "group": "model form", "note": names}}
-    return [given_layer(stated, priors.place, "<model>")]
+    entry: Mapping[str, object] = {CHOICE: {"choice": law, "group": "model form", "note": names}}
+    return [given_layer(entry, priors.place, "<model>")]
 
 
 def declared_plain(model: ModelLike | None, vectorized: bool | None) -> ModelLike | None:
@@ -136,8 +136,8 @@ def _tried(model: EnergyModel, run: Callable[[], Result]) -> Result:
 
 def _refusal(model: EnergyModel, error: BaseException) -> InputError:
     hint = f" ({_PLAIN_HINT if is_traced_misuse(error) else _JAX_HINT})"
-    told = "" if model.plain or isinstance(error, ModelError | SystemExit) else hint
-    return InputError.of("<model>", f"{model.name} {failure_text(error)}{told}")
+    ending = "" if model.plain or isinstance(error, ModelError | SystemExit) else hint
+    return InputError.of("<model>", f"{model.name} {failure_text(error)}{ending}")
 
 
 def _traced(model: EnergyModel, shapes: Mapping[str, Array]) -> tuple[list[str], str]:
@@ -146,10 +146,10 @@ def _traced(model: EnergyModel, shapes: Mapping[str, Array]) -> tuple[list[str],
         _tried(model, lambda: jax.make_jaxpr(lambda x: model(x), return_shape=True)(dict(shapes)))
         for _ in range(2)  # each of a function of its own: JAX traces one only once
     )
-    names = [list(found[1]) for found in (first, second)]
+    names = [list(shape) for _, shape in (first, second)]
     if set(names[0]) != set(names[1]):
-        told = f"{', '.join(names[0])}, and then {', '.join(names[1])}"
-        text = f"{model.name} gives other names each time it is called ({told})"
+        both = f"{', '.join(names[0])}, and then {', '.join(names[1])}"
+        text = f"{model.name} gives other names each time it is called ({both})"
         raise InputError.of("<model>", text)
     constants = (*first[0].consts, *second[0].consts)
     kept = any(isinstance(constant, jax.core.Tracer) for constant in constants)
@@ -184,7 +184,7 @@ def _learn(joint: Joint, model: EnergyModel, plain: PlainFunction) -> list[str]:
         inputs = joint.inputs(joint.correlate(scores))
         names = bare.used(name for name in inputs if name not in EFFECTS)
         try:
-            found = plain.learn({name: float(inputs[name]) for name in names})
+            outputs = plain.learn({name: float(inputs[name]) for name in names})
         except Exception as error:  # a user's function may raise anything
             if isinstance(error, ModelError):
                 raise _refusal(model, error) from error
@@ -194,8 +194,8 @@ def _learn(joint: Joint, model: EnergyModel, plain: PlainFunction) -> list[str]:
             raise
         except BaseException as error:  # the end of the program, and the like
             raise _refusal(model, error) from error
-        if np.isfinite([*found.values()]).all():
-            return list(found)
+        if np.isfinite([*outputs.values()]).all():
+            return list(outputs)
     if failure is not None and not plain.outputs:
         raise _refusal(model, failure) from failure
     return list(plain.outputs)
@@ -219,8 +219,8 @@ def require_finite(joint: Joint, model: EnergyModel) -> None:
     if model.outputs or model.plain is not None:  # each call of plain Python may be slow
         return
     points = _points(joint, _POINTS)
-    found = _tried(model, lambda: each_point(joint, model, points)[1])
-    for name, values in found.items():
+    outputs = _tried(model, lambda: each_point(joint, model, points)[1])
+    for name, values in outputs.items():
         if not np.isfinite(values).any():
             text = f"{model.name} gives no finite number for {name} at any of {len(values)} points"
             raise InputError.of("<model>", f"{text} of the prior (got {values[0]:g})")
