@@ -228,12 +228,21 @@ def check_count(name: str, count: object, least: int, most: int, remedy: str = "
     Raises
     ------
     InputError
+
+    Examples
+    --------
+    >>> check_count("draws", 10**400, 1, 10**9)
+    Traceback (most recent call last):
+    ...
+    uncertainty.errors.InputError: <draws>: must be 1,000,000,000 or fewer (got 1e+300 or more)
     """
     if not _is_whole(count) or int(count) < least:
         kind = "" if _is_whole(count) else "a whole number, "
         raise InputError.of(f"<{name}>", f"must be {kind}{least} or more (got {count!r:.40})")
     if int(count) > most:
-        raise InputError.of(f"<{name}>", f"must be {most:,} or fewer (got {count:.3g}){remedy}")
+        # A whole number may be larger than any float, which is what is written.
+        got = f"{count:.3g}" if int(count) < 10**300 else "1e+300 or more"
+        raise InputError.of(f"<{name}>", f"must be {most:,} or fewer (got {got}){remedy}")
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -4,7 +4,7 @@ Every energy model and every prior file that uses one of these names means the s
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 
@@ -108,179 +108,124 @@ class Output:
     total: bool = False
 
 
+# fmt: off
 _INPUTS = (
-    Input("active_parameters", "parameters", "parameters used for one token"),
-    Input(
-        "total_parameters",
-        "parameters",
-        "parameters stored",
-        default="moe_ratio x active_parameters, else dense",
-    ),
-    Input("moe_ratio", "1", "total parameters over active parameters", 1.0, default="1, dense"),
-    Input("experts", "1", "routed experts in a layer", 1.0, default="none"),
-    Input("experts_per_token", "1", "routed experts that one token uses", 1.0, default="none"),
-    Input("bytes_per_parameter", "byte/parameter", "memory of one parameter"),
-    Input("output_tokens", "tokens", "tokens generated for the query, reasoning included"),
-    Input("input_tokens", "tokens", "tokens of prompt and context", default="0, no prompt"),
-    Input("utilization", "1", "FLOP/s achieved in decode over the peak", 0.0, 1.0),
-    Input(
-        "prefill_utilization",
-        "1",
-        "FLOP/s achieved in prefill over the peak",
-        0.0,
-        1.0,
-        "the same as utilization",
-    ),
-    Input("peak_flops", "FLOP/s", "dense peak of one GPU in the format computed in"),
-    Input("memory_bandwidth_bytes_per_s", "byte/s", "peak memory bandwidth of one GPU"),
-    Input("gpu_count", "1", "GPUs that serve one copy of the model", 1.0, default="1"),
-    Input("batch_size", "1", "sequences decoded together", 1.0),
-    Input("tokens_per_s", "token/s", "output tokens per second of the deployment"),
-    Input("gpu_power_w", "W", "rated board power of one GPU"),
-    Input("power_fraction", "1", "average over rated power in decode", 0.0, 1.0),
-    Input(
-        "prefill_power_fraction",
-        "1",
-        "average over rated power in prefill",
-        0.0,
-        1.0,
-        "the same as power_fraction",
-    ),
-    Input("overhead", "1", "facility power over GPU board power: host x idle x pue", 1.0),
-    Input("host", "1", "node power over GPU board power", 1.0),
-    Input("idle", "1", "provisioned over busy node energy", 1.0),
-    Input("pue", "1", "facility over IT energy (power usage effectiveness)", 1.0),
+    # Usual: from the smallest model that answers anything to ten times the largest announced.
+    Input("active_parameters", "parameters", "parameters used for one token", usual=(1e6, 1e13)),
+    Input("total_parameters", "parameters", "parameters stored",
+          default="moe_ratio x active_parameters, else dense", usual=(1e6, 1e14)),
+    Input("moe_ratio", "1", "total parameters over active parameters", 1.0, default="1, dense",
+          usual=(1, 300)),
+    Input("experts", "1", "routed experts in a layer", 1.0, default="none", usual=(1, 1e4)),
+    Input("experts_per_token", "1", "routed experts that one token uses", 1.0, default="none",
+          usual=(1, 1e3)),
+    Input("bytes_per_parameter", "byte/parameter", "memory of one parameter", usual=(0.1, 8)),
+    # Usual: windows of 10 million tokens exist; an answer of a million tokens was never seen.
+    Input("output_tokens", "tokens", "tokens generated for the query, reasoning included",
+          usual=(0.5, 1e6)),
+    Input("input_tokens", "tokens", "tokens of prompt and context", default="0, no prompt",
+          usual=(0.5, 1e7)),
+    Input("utilization", "1", "FLOP/s achieved in decode over the peak", 0.0, 1.0, usual=(1e-5, 1)),
+    Input("prefill_utilization", "1", "FLOP/s achieved in prefill over the peak", 0.0, 1.0,
+          "the same as utilization", usual=(1e-4, 1)),
+    # Usual: from a phone to a wafer.
+    Input("peak_flops", "FLOP/s", "dense peak of one GPU in the format computed in",
+          usual=(1e10, 1e18)),
+    Input("memory_bandwidth_bytes_per_s", "byte/s", "peak memory bandwidth of one GPU",
+          usual=(1e9, 1e17)),
+    Input("gpu_count", "1", "GPUs that serve one copy of the model", 1.0, default="1",
+          usual=(1, 1e4)),
+    Input("batch_size", "1", "sequences decoded together", 1.0, usual=(1, 1e5)),
+    Input("tokens_per_s", "token/s", "output tokens per second of the deployment",
+          usual=(1e-2, 1e8)),
+    Input("gpu_power_w", "W", "rated board power of one GPU", usual=(1, 5e4)),
+    Input("power_fraction", "1", "average over rated power in decode", 0.0, 1.0, usual=(0.01, 1)),
+    Input("prefill_power_fraction", "1", "average over rated power in prefill", 0.0, 1.0,
+          "the same as power_fraction"),
+    Input("overhead", "1", "facility power over GPU board power: host x idle x pue", 1.0,
+          usual=(1, 20)),
+    Input("host", "1", "node power over GPU board power", 1.0, usual=(1, 10)),
+    Input("idle", "1", "provisioned over busy node energy", 1.0, usual=(1, 20)),
+    Input("pue", "1", "facility over IT energy (power usage effectiveness)", 1.0, usual=(1, 3)),
     Input("attention_factor", "1", "share of the n^2 attention computed", 0.0, 1.0, "0.5, causal"),
     Input("cached_share", "1", "share of the input served from a cache", 0.0, 1.0, "0, no cache"),
-    Input("layers", "1", "transformer layers", default="scaled from active_parameters"),
-    Input("heads", "1", "attention heads in a layer", default="scaled from active_parameters"),
-    Input("head_dim", "1", "width of one head", default="scaled from active_parameters"),
-    Input(
-        "kv_heads", "1", "key-value heads in a layer", 1.0, default="scaled from active_parameters"
-    ),
-    Input(
-        "kv_width",
-        "1",
-        "numbers that a layer's KV cache keeps of one token",
-        default="2 x kv_heads x head_dim",
-    ),
+    Input("layers", "1", "transformer layers", default="scaled from active_parameters",
+          usual=(1, 1e3)),
+    Input("heads", "1", "attention heads in a layer", default="scaled from active_parameters",
+          usual=(1, 1e3)),
+    Input("head_dim", "1", "width of one head", default="scaled from active_parameters",
+          usual=(4, 4096)),
+    Input("kv_heads", "1", "key-value heads in a layer", 1.0,
+          default="scaled from active_parameters", usual=(1, 1e3)),
+    Input("kv_width", "1", "numbers that a layer's KV cache keeps of one token",
+          default="2 x kv_heads x head_dim"),
     Input("kv_bytes_per_value", "byte", "memory of one number of the KV cache", default="2, bf16"),
     Input("kv_cost", "1", "time to read the KV cache over that of its bytes", default="1"),
-    Input(
-        "expert_cost",
-        "1",
-        "time of the arithmetic of a sparse model's experts over that of its FLOP",
-        default="1",
-    ),
+    Input("expert_cost", "1",
+          "time of the arithmetic of a sparse model's experts over that of its FLOP", default="1"),
     Input("expert_launch", "1", "launch time of a sparse layer over a dense one's", default="1"),
-    Input(
-        "shared_parameters",
-        "parameters",
-        "parameters that every token of a mixture of experts uses",
-        default="what experts imply, else 0.3 x active_parameters",
-    ),
+    Input("shared_parameters", "parameters",
+          "parameters that every token of a mixture of experts uses",
+          default="what experts imply, else 0.3 x active_parameters", usual=(1e4, 1e13)),
     Input("bandwidth_cap", "1", "highest share of the memory bandwidth reached", 0.0, 1.0, "1"),
     Input("compute_cap", "1", "highest share of peak FLOP/s reached in decode", 0.0, 1.0, "1"),
     Input("prefill_share", "1", "share of prefill's time that adds to decode's", 0.0, 1.0, "1"),
-    Input("launch_s", "s", "time of a step, for each layer, in which the GPUs wait", default="0"),
-    Input("link_latency_s", "s", "time that two GPUs take to begin to exchange", default="0"),
-    Input(
-        "link_bandwidth_bytes_per_s",
-        "byte/s",
-        "bandwidth of one GPU's links to the others",
-        default="no limit",
-    ),
+    Input("launch_s", "s", "time of a step, for each layer, in which the GPUs wait", default="0",
+          usual=(1e-8, 0.01)),
+    Input("link_latency_s", "s", "time that two GPUs take to begin to exchange", default="0",
+          usual=(1e-8, 0.01)),
+    Input("link_bandwidth_bytes_per_s", "byte/s", "bandwidth of one GPU's links to the others",
+          default="no limit", usual=(1e8, 1e14)),
     Input("occupancy", "1", "average share of the batch in use", 0.0, 1.0, "1"),
-    Input("speculative_tokens", "1", "tokens drafted for each step", default="0"),
+    Input("speculative_tokens", "1", "tokens drafted for each step", default="0", usual=(0, 100)),
     Input("acceptance", "1", "chance that a drafted token is accepted", 0.0, 1.0, "0"),
-    Input("draft_parameters", "parameters", "parameters of the drafting model", default="0"),
+    Input("draft_parameters", "parameters", "parameters of the drafting model", default="0",
+          usual=(1e5, 1e12)),
     Input("static_power_fraction", "1", "idle over rated power of a GPU", 0.0, 1.0, "0.25"),
-    Input(
-        "memory_power_fraction",
-        "1",
-        "power above idle while memory is moved over that while it computes",
-        0.0,
-        1.0,
-        "1",
-    ),
-    Input("power_exponent", "1", "how power grows with the busy share of time", default="0.67"),
-    Input(
-        "wall_power_w", "W", "power of the whole machine while it computes", default="gpu_power_w"
-    ),
+    Input("memory_power_fraction", "1",
+          "power above idle while memory is moved over that while it computes", 0.0, 1.0, "1"),
+    Input("power_exponent", "1", "how power grows with the busy share of time", default="0.67",
+          usual=(0.05, 5)),
+    Input("wall_power_w", "W", "power of the whole machine while it computes",
+          default="gpu_power_w", usual=(1, 1e5)),
     Input("model_form", "1", "which model of an ensemble holds: its number, from 0"),
-    Input("queries_per_day", "query/day", "queries that the fleet answers"),
-    Input(
-        "boards_owned", "1", "GPUs that are on all day, busy or not", 1.0, default="those at work"
-    ),
-    Input(
-        "idle_power_w",
-        "W",
-        "power of one GPU that waits",
-        default="static_power_fraction x gpu_power_w",
-    ),
-    Input(
-        "training_energy_wh",
-        "Wh",
-        "energy of training, facility included",
-        default="what its power and days, or its FLOP, imply",
-    ),
-    Input("training_power_w", "W", "power of training, facility included", default="none"),
-    Input("training_days", "day", "duration of training", default="none"),
-    Input("training_flop", "FLOP", "floating-point operations of training", default="none"),
-    Input(
-        "training_utilization", "1", "FLOP/s achieved in training over the peak", 0.0, 1.0, "0.35"
-    ),
-    Input("training_peak_flops", "FLOP/s", "dense peak of a GPU in training", default="peak_flops"),
-    Input("training_gpu_power_w", "W", "rated power of a GPU in training", default="gpu_power_w"),
-    Input("lifetime_days", "day", "days over which a model's training is spread", default="none"),
-    Input(
-        "embodied_wh_per_gpu",
-        "Wh",
-        "energy of making one GPU and its share of a node",
-        default="none",
-    ),
-    Input(
-        "embodied_g_per_gpu", "g", "CO2e of making one GPU and its share of a node", default="none"
-    ),
-    Input("gpu_lifetime_days", "day", "days in which a GPU is used", default="none"),
-    Input("carbon_intensity_g_per_kwh", "g/kWh", "CO2e of the electricity", default="none"),
-    Input("water_intensity_l_per_kwh", "l/kWh", "water of cooling and electricity", default="none"),
-    Input(
-        "household_kwh_per_year",
-        "kWh/year",
-        "electricity of a household",
-        default="10500, in the US",
-    ),
+    Input("queries_per_day", "query/day", "queries that the fleet answers", usual=(1, 1e12)),
+    Input("boards_owned", "1", "GPUs that are on all day, busy or not", 1.0,
+          default="those at work"),
+    Input("idle_power_w", "W", "power of one GPU that waits",
+          default="static_power_fraction x gpu_power_w"),
+    Input("training_energy_wh", "Wh", "energy of training, facility included",
+          default="what its power and days, or its FLOP, imply", usual=(1e3, 1e14)),
+    Input("training_power_w", "W", "power of training, facility included", default="none",
+          usual=(1e2, 1e11)),
+    Input("training_days", "day", "duration of training", default="none", usual=(1e-2, 2e3)),
+    Input("training_flop", "FLOP", "floating-point operations of training", default="none",
+          usual=(1e15, 1e29)),
+    Input("training_utilization", "1", "FLOP/s achieved in training over the peak", 0.0, 1.0,
+          "0.35"),
+    Input("training_peak_flops", "FLOP/s", "dense peak of a GPU in training", default="peak_flops",
+          usual=(1e10, 1e18)),
+    Input("training_gpu_power_w", "W", "rated power of a GPU in training", default="gpu_power_w",
+          usual=(1, 5e4)),
+    Input("lifetime_days", "day", "days over which a model's training is spread", default="none",
+          usual=(1, 1e4)),
+    Input("embodied_wh_per_gpu", "Wh", "energy of making one GPU and its share of a node",
+          default="none", usual=(1e3, 1e8)),
+    Input("embodied_g_per_gpu", "g", "CO2e of making one GPU and its share of a node",
+          default="none", usual=(1e3, 1e8)),
+    Input("gpu_lifetime_days", "day", "days in which a GPU is used", default="none",
+          usual=(30, 1e4)),
+    # Usual: hydropower alone, to old lignite; no water, to evaporation from reservoirs.
+    Input("carbon_intensity_g_per_kwh", "g/kWh", "CO2e of the electricity", default="none",
+          usual=(1, 2000)),
+    Input("water_intensity_l_per_kwh", "l/kWh", "water of cooling and electricity", default="none",
+          usual=(0.01, 100)),
+    Input("household_kwh_per_year", "kWh/year", "electricity of a household",
+          default="10500, in the US", usual=(100, 1e5)),
 )
+# fmt: on
 
-_USUAL = {
-    # From the smallest model that answers anything to ten times the largest that was announced.
-    "active_parameters": (1e6, 1e13), "total_parameters": (1e6, 1e14), "moe_ratio": (1, 300),
-    "experts": (1, 1e4), "experts_per_token": (1, 1e3), "shared_parameters": (1e4, 1e13),
-    "draft_parameters": (1e5, 1e12), "bytes_per_parameter": (0.1, 8), "layers": (1, 1e3),
-    "heads": (1, 1e3), "head_dim": (4, 4096), "kv_heads": (1, 1e3),
-    # Windows of 10 million tokens exist; an answer of a million tokens was never seen.
-    "output_tokens": (0.5, 1e6), "input_tokens": (0.5, 1e7), "speculative_tokens": (0, 100),
-    # From a phone to a wafer.
-    "peak_flops": (1e10, 1e18), "memory_bandwidth_bytes_per_s": (1e9, 1e17),
-    "gpu_power_w": (1, 5e4), "wall_power_w": (1, 1e5), "gpu_count": (1, 1e4),
-    "batch_size": (1, 1e5), "tokens_per_s": (1e-2, 1e8), "training_peak_flops": (1e10, 1e18),
-    "training_gpu_power_w": (1, 5e4), "utilization": (1e-5, 1), "power_fraction": (0.01, 1),
-    "prefill_utilization": (1e-4, 1), "launch_s": (1e-8, 0.01), "link_latency_s": (1e-8, 0.01),
-    "link_bandwidth_bytes_per_s": (1e8, 1e14), "overhead": (1, 20), "host": (1, 10),
-    "idle": (1, 20), "pue": (1, 3), "power_exponent": (0.05, 5), "queries_per_day": (1, 1e12),
-    "lifetime_days": (1, 1e4), "gpu_lifetime_days": (30, 1e4),
-    "training_energy_wh": (1e3, 1e14), "training_power_w": (1e2, 1e11),
-    "training_days": (1e-2, 2e3), "training_flop": (1e15, 1e29),
-    "embodied_wh_per_gpu": (1e3, 1e8), "embodied_g_per_gpu": (1e3, 1e8),
-    # Grids: hydropower alone, to old lignite. Water: none, to evaporation from reservoirs.
-    "carbon_intensity_g_per_kwh": (1, 2000), "water_intensity_l_per_kwh": (0.01, 100),
-    "household_kwh_per_year": (100, 1e5),
-}  # fmt: skip
-
-INPUTS = MappingProxyType(
-    {x.name: replace(x, usual=_USUAL[x.name]) if x.name in _USUAL else x for x in _INPUTS}
-)
+INPUTS = MappingProxyType({x.name: x for x in _INPUTS})
 """Every declared input by name."""
 
 ALTERNATIVES = (("overhead",), ("host", "idle", "pue"))

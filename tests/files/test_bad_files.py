@@ -121,3 +121,19 @@ def test_an_unreadable_base_hides_no_fault_and_adds_none(tmp_path):
     with pytest.raises(un.InputError) as caught:
         un.build_problem(tmp_path / "top.yaml")
     assert len(caught.value.faults) == 2
+
+
+def test_evidence_gets_the_faults_of_its_rows_beside_those_of_its_assumptions():
+    evidence = {
+        "schema": 1,
+        "observes": "y",
+        "error": {"lognormal": {"sigma": "noise"}},
+        "assumptions": {"noise": {"lognormal": {"median": 0.1}}},
+        "columns": ["x", "value"],
+        "rows": [[1.0, 2.0], [1.0, None]],
+    }
+    priors = {"schema": 1, "assumptions": {"x": 1}}
+    with pytest.raises(un.InputError) as caught:
+        un.build_problem(priors, model=lambda x: {"y": x}, evidence=evidence)
+    fields = [fault.field for fault in caught.value.faults]
+    assert fields == ["assumptions.noise.lognormal", "rows.1"]

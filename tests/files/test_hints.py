@@ -9,9 +9,9 @@ from uncertainty.files.library import shipped_names
 from uncertainty.inputs import INPUTS
 
 
-def told(stated, folder):
+def complaint(value, folder):
     path = folder / "x.yaml"
-    path.write_text(f"schema: 1\nassumptions:\n  x: {stated}\n", encoding="utf-8")
+    path.write_text(f"schema: 1\nassumptions:\n  x: {value}\n", encoding="utf-8")
     with pytest.raises(un.InputError) as caught:
         un.build_problem(path, model=lambda x: x)
     assert all(fault.line == 3 and fault.column for fault in caught.value.faults)
@@ -57,12 +57,13 @@ def told(stated, folder):
         ("{normal: {mu: 1, sd: 2}}", "did you mean 'mean'"),
         ("{gaussian: {mean: 1, sd: 2}}", "did you mean 'normal'"),
         ("{uniform: [1, 2]}", "must be a mapping of keys (got [1, 2]); give low and high"),
+        ("{quantiles: 3}", "(got 3); give values by probability, as in {0.05: 1, 0.95: 9}"),
         ("{fixed: 1, sd: 2}", "belongs inside a distribution, as in normal: {sd: ...}"),
     ],
 )  # fmt: skip
 def test_each_way_to_miss_a_number_gets_its_hint(text, hint, tmp_path):
-    stated = text if text[0] in "{[" else f'"{text}"'
-    assert hint in told(stated, tmp_path)
+    value = text if text[0] in "{[" else f'"{text}"'
+    assert hint in complaint(value, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["16", "16.0", '"16"', "1.6e1", "0x10", "1_6", "{fixed: 16}"])
@@ -70,8 +71,8 @@ def test_a_bare_number_is_fixed_everywhere(text, tmp_path):
     priors = f"schema: 1\nassumptions: {{x: {text}, y: 3}}\nscenarios: {{s: {{x: {text}}}}}\n"
     (tmp_path / "x.yaml").write_text(priors)
     rows = {"columns": ["value"], "rows": [[1.0]], "assumptions": {"noise": 0.5}}
-    stated = {"schema": 1, "observes": "z", "error": {"lognormal": {"sigma": "noise"}}, **rows}
-    for more in ({}, {"scenario": "s"}, {"given": {"x": 16}}, {"evidence": stated}):
+    evidence = {"schema": 1, "observes": "z", "error": {"lognormal": {"sigma": "noise"}}, **rows}
+    for more in ({}, {"scenario": "s"}, {"given": {"x": 16}}, {"evidence": evidence}):
         built = un.build_problem(tmp_path / "x.yaml", model=lambda x, y: {"z": x}, **more)
         assert built.central() == {"z": 16.0}
 

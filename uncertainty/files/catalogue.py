@@ -8,18 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any
 
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer
 from uncertainty.files.document import Document, Plain, read_document
 from uncertainty.files.entries import (
     AssumptionEntry,
-    CatalogueEntry,
     CatalogueFile,
-    Hardware,
     Picked,
-    Precision,
     validate,
 )
 from uncertainty.files.library import Place, shipped_folder, shown_path
@@ -72,21 +69,15 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     return document, entry
 
 
-@overload
-def catalogue(kind: Literal["hardware"]) -> Mapping[str, Hardware]: ...
-@overload
-def catalogue(kind: Literal["precision"]) -> Mapping[str, Precision]: ...
-@overload
-def catalogue(kind: str) -> Mapping[str, CatalogueEntry]: ...
-def catalogue(kind: str) -> Mapping[str, CatalogueEntry]:
-    """Give the entries of one kind: ``hardware``, ``precision`` or ``llm``.
+def catalogue(kind: str) -> Mapping[str, Any]:
+    """Give the entries of one kind, each a `Bundle`: ``hardware``, ``precision`` or ``llm``.
 
     Examples
     --------
     >>> "h100-sxm" in catalogue("hardware")
     True
     """
-    entries: Mapping[str, CatalogueEntry] = getattr(_shipped(_FILES[kind])[1], kind)
+    entries: Mapping[str, Any] = getattr(_shipped(_FILES[kind])[1], kind)
     return entries
 
 
@@ -121,9 +112,10 @@ def expand(layers: Sequence[Layer]) -> Expansion:
                 missing.update(*(entry.assumptions for entry in catalogue(kind).values()))
                 missing.update(["peak_flops"] if kind == "hardware" else [])
             elif last[kind] == i:  # of one kind only the last bundle is in force
-                result.append(_bundle(kind, chosen))
+                bundle, gaps = _bundle(layer, kind, chosen)
+                result.append(bundle)
                 later = {name for above in layers[i:] for name in above.names}
-                lacking |= {k: v for k, v in _lacking(layer, kind, chosen) if k not in later}
+                lacking |= {key: fault for key, fault in gaps.items() if key not in later}
         replaced |= shown
         # The peak follows from accelerator and format: it stands where the later of them does.
         if "hardware" in last and i == max(last["hardware"], last.get("precision", -1)):
@@ -156,25 +148,21 @@ def _names(layer: Layer, known: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
             yield choice_of(name)
 
 
-def _bundle(kind: str, names: tuple[str, ...]) -> Layer:
-    document = _shipped(_FILES[kind])[0]
-    first, *others = [catalogue(kind)[name].assumptions for name in names]
-    entries = {
-        key: _picked(choice_of(kind), [entry, *(other[key] for other in others)])
-        for key, entry in first.items()
-        if all(key in other for other in others)
-    }
-    return Layer(document, (kind, names[0], "assumptions"), entries, tuple(entries), bundle=True)
-
-
-def _lacking(layer: Layer, kind: str, names: tuple[str, ...]) -> Iterator[tuple[str, Fault]]:
-    """Yield the inputs that some of the names chosen among have, and others do not."""
-    entries = {name: catalogue(kind)[name].assumptions for name in names}
-    for key in sorted({key for assumptions in entries.values() for key in assumptions}):
-        without = ", ".join(name for name, others in entries.items() if key not in others)
+def _bundle(layer: Layer, kind: str, names: tuple[str, ...]) -> tuple[Layer, dict[str, Fault]]:
+    """Make the layer of the inputs that all of the names have, and a fault of each other input."""
+    options = {name: catalogue(kind)[name].assumptions for name in names}
+    entries, gaps = dict[str, AssumptionEntry](), dict[str, Fault]()
+    for key in dict.fromkeys(key for assumptions in options.values() for key in assumptions):
+        without = [name for name, assumptions in options.items() if key not in assumptions]
         if without:
-            text = f"the catalogue has no {key} of {without}; state {key}, or leave them out"
-            yield key, layer.fault(kind, (), text)
+            text = f"the catalogue has no {key} of {', '.join(without)}"
+            gaps[key] = layer.fault(kind, (), f"{text}; state {key}, or leave them out")
+        else:
+            numbers = [assumptions[key] for assumptions in options.values()]
+            entries[key] = _picked(choice_of(kind), numbers)
+    document = _shipped(_FILES[kind])[0]
+    at = (kind, names[0], "assumptions")
+    return Layer(document, at, entries, tuple(entries), bundle=True), gaps
 
 
 def _picked(place: str, entries: Sequence[AssumptionEntry]) -> AssumptionEntry:

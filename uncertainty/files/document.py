@@ -150,28 +150,26 @@ def acting_character(text: str) -> tuple[int, str] | None:
     >>> acting_character("a\x1b[2J")
     (1, 'has the control character U+001B; take it out')
     """
-    found = _ACTING.search(text)
-    if found is None:
+    match = _ACTING.search(text)
+    if match is None:
         return None
-    code = ord(found[0])
+    code = ord(match[0])
     kind = "half a character" if 0xD800 <= code < 0xE000 else "the control character"
-    return found.start(), f"has {kind} U+{code:04X}; take it out"
+    return match.start(), f"has {kind} U+{code:04X}; take it out"
 
 
-def acting_texts(
-    data: object, keys: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def acting_texts(data: object, keys: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], str]]:
     """Find the texts of built-in containers that have such a character: keys and sentence."""
     if isinstance(data, Mapping):
         for key, value in data.items():
-            if found := acting_character(str(key)):
-                yield keys, f"the key {key!a:.60} {found[1]}"
+            if acting := acting_character(str(key)):
+                yield keys, f"the key {key!a:.60} {acting[1]}"
             yield from acting_texts(value, (*keys, key))
     elif isinstance(data, list):
         for place, item in enumerate(data):
             yield from acting_texts(item, (*keys, place))
-    elif isinstance(data, str) and (found := acting_character(data)):
-        yield keys, found[1]
+    elif isinstance(data, str) and (acting := acting_character(data)):
+        yield keys, acting[1]
 
 
 @dataclass(frozen=True)

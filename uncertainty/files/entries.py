@@ -281,10 +281,6 @@ class Hardware(Bundle):
     )
 
 
-CatalogueEntry: TypeAlias = Hardware | Precision | LanguageModel
-"""What a catalogue may hold."""
-
-
 class CatalogueFile(Strict):
     """A catalogue file."""
 
@@ -335,7 +331,7 @@ def _sentence(kind: type[BaseModel], error: ErrorDetails, loc: Sequence[Key]) ->
     code, message = error["type"], error["msg"]
     got = f" (got {error['input']!r:.60})"
     if code == "extra_forbidden":
-        return _unknown_key(str(loc[-1]), error["input"], _keys_at(kind, loc[:-1]))
+        return _unknown_key(kind, loc, error["input"])
     if code == "missing":
         return "this key is missing"
     if code in {"model_type", "dict_type", "model_attributes_type"}:
@@ -350,7 +346,13 @@ def _sentence(kind: type[BaseModel], error: ErrorDetails, loc: Sequence[Key]) ->
     return message if whole or " (got " in message or code == "reserved" else message + got
 
 
-def _unknown_key(key: str, value: object, known: Sequence[str]) -> str:
+def _unknown_key(kind: type[BaseModel], loc: Sequence[Key], value: object) -> str:
+    # Down the classes of the format, to the one that does not know the key.
+    annotation: object = kind
+    for step in loc[:-1]:
+        fields = _keys_of(annotation)
+        annotation = _inner(fields.get(str(step))) if fields else _inner(annotation, step=True)
+    key, known = str(loc[-1]), [*_keys_of(annotation)]
     if key.isdigit() and value is None:  # {mean: 1,2} reads as two keys
         return "unknown key; a comma ends a value: write decimals with a point (1.2)"
     if key.partition(":")[0] in known and value is None:  # {mean:1.2} reads as one key
@@ -369,18 +371,11 @@ def _unknown_key(key: str, value: object, known: Sequence[str]) -> str:
     return "unknown key" + nearest(key, known)
 
 
-def _keys_at(kind: type[BaseModel], loc: Sequence[Key]) -> list[str]:
-    """Name the keys allowed at `loc`, walking down the classes of the format."""
-    found: object = kind
-    for key in loc:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            fields = {f.alias or name: f.annotation for name, f in found.model_fields.items()}
-            found = _inner(fields.get(str(key)))
-        else:
-            found = _inner(found, step=True)
-    if isinstance(found, type) and issubclass(found, BaseModel):
-        return [f.alias or name for name, f in found.model_fields.items()]
-    return []
+def _keys_of(annotation: object) -> dict[str, object]:
+    """Types by key of a class of the format; none of anything else."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return {}
+    return {f.alias or name: f.annotation for name, f in annotation.model_fields.items()}
 
 
 def _inner(annotation: object, *, step: bool = False) -> object:
@@ -482,8 +477,8 @@ def read_ledger(path: Path | None = None) -> tuple[Claim, ...]:
     document, faults = read_document(path, shown_path(path), place)
     if document is None:
         raise InputError(faults)
-    found, faults = validate(_LedgerFile, document.data, document)
-    claims = found.claims if found else ()
+    file, faults = validate(_LedgerFile, document.data, document)
+    claims = file.claims if file else ()
     known = source_keys(place) | frozenset(sources())
     seen = set[str]()
     for i, claim in enumerate(claims):

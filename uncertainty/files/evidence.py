@@ -354,11 +354,11 @@ def _from_document(document: Document, name: str) -> Evidence:
         # Their names are checked with the frame, and each entry once, by the layer.
         frame["assumptions"] = {name: {"fixed": 0} for name in layer.names}
     file, faults = validate(EvidenceFile, frame, document)
-    faults += layer.faults if layer else ()
-    if file is None or faults:
+    faults += (*(layer.faults if layer else ()), *text_faults(document))
+    if file is None:
         return Evidence(name, document, faults=tuple(faults))
     grouping = file.random_effect.column if file.random_effect else None
-    faults = read_conditions(document, ("conditions",), file.conditions, ())[1]
+    faults += read_conditions(document, ("conditions",), file.conditions, ())[1]
     rows = []
     for number, values in enumerate(file.rows):
         at: tuple[Key, ...] = ("rows", number)
@@ -398,5 +398,5 @@ def _from_document(document: Document, name: str) -> Evidence:
         columns=tuple(pair for pair in named if pair[1] not in others),
         source=file.source or "",
         title=file.title or "",
-        faults=(*faults, *text_faults(document)),
+        faults=tuple(faults),
     )

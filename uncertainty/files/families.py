@@ -322,13 +322,14 @@ class Family:
 
     @property
     def hint(self) -> str:
-        """How the family is stated."""
+        """What to write for the family."""
         forms = [" and ".join(form) for form in self.forms]
         if self.percentiles == 1:
             forms.append("one percentile such as p50")
         if self.percentiles == 2:
             forms.append("".join(f"{key} and " for key in self.beside) + _TWO_PERCENTILES)
-        return "give " + ", or ".join(forms)
+        # A family without forms has any probabilities as keys.
+        return "give " + (", or ".join(forms) or "values by probability, as in {0.05: 1, 0.95: 9}")
 
     def wrong_form(self, keys: set[str]) -> str:
         """Say what is wrong with the keys that state it, if anything: exactly one form."""
@@ -352,7 +353,7 @@ class Family:
             forms.append({"required": [*form], "propertyNames": {"enum": names}})
         for size in range(len(self.optional) + 1) if self.percentiles else ():
             for kept in combinations(self.optional, size):
-                # Percentiles with exactly these optional keys, told by their number.
+                # Percentiles with exactly these optional keys, known by their number.
                 others = [*self.beside, *kept]
                 count = self.percentiles + len(others)
                 bounds: dict[str, JsonValue] = {"minProperties": count, "maxProperties": count}

@@ -67,24 +67,24 @@ class Place:
         return cls(path.parent, None if allow_outside else root)
 
     def of(self, path: Path) -> "Place":
-        """Give the place of a file found from here.
+        """Give the place of a file that is named from here.
 
         A base in a folder above widens the root to that folder, for itself only: the file that
         names it gets no further by it.
         """
-        found = path.resolve()
-        if found.is_relative_to(shipped_folder()):
+        target = path.resolve()
+        if target.is_relative_to(shipped_folder()):
             return Place(path.parent, shipped_folder())
-        inside = self.root is None or found.is_relative_to(self.root.resolve())
-        return Place(path.parent, self.root if inside else found.parent)
+        inside = self.root is None or target.is_relative_to(self.root.resolve())
+        return Place(path.parent, self.root if inside else target.parent)
 
     def reaches(self, path: Path, *, upward: bool = False) -> bool:
-        """Say whether a file found from here may be read; `upward`: in a folder above too."""
-        found = path.resolve()
+        """Say whether a file named from here may be read; `upward`: in a folder above too."""
+        target = path.resolve()
         roots = [shipped_folder(), *([self.root.resolve()] if self.root else [])]
-        if self.root is None or any(found.is_relative_to(root) for root in roots):
+        if self.root is None or any(target.is_relative_to(root) for root in roots):
             return True
-        return upward and self.folder.resolve().is_relative_to(found.parent)
+        return upward and self.folder.resolve().is_relative_to(target.parent)
 
 
 # Asked for with every file that is named.
@@ -105,8 +105,8 @@ def shipped_names() -> list[str]:
     True
     """
     root = shipped_folder()
-    found = (path.relative_to(root) for path in root.rglob("*.yaml"))
-    return sorted(str(p.with_suffix("")) for p in found if p.parts[0] not in _APART)
+    paths = (path.relative_to(root) for path in root.rglob("*.yaml"))
+    return sorted(str(p.with_suffix("")) for p in paths if p.parts[0] not in _APART)
 
 
 def find_file(name: str, place: Place, *, upward: bool = False) -> Path | None:
@@ -145,12 +145,12 @@ def shown_path(path: Path) -> str:
 
     A file of the user's that would be shown like a shipped one begins with ``./``.
     """
-    found = path.resolve()
-    if found.is_relative_to(shipped_folder()):
-        return str(Path("priors") / found.relative_to(shipped_folder()))
-    if not found.is_relative_to(Path.cwd().resolve()):
-        return str(found)
-    shown = found.relative_to(Path.cwd().resolve())
+    target = path.resolve()
+    if target.is_relative_to(shipped_folder()):
+        return str(Path("priors") / target.relative_to(shipped_folder()))
+    if not target.is_relative_to(Path.cwd().resolve()):
+        return str(target)
+    shown = target.relative_to(Path.cwd().resolve())
     inside = shown.relative_to("priors") if shown.is_relative_to("priors") else None
     twice = inside is not None and (shipped_folder() / inside).is_file()
     return f".{os.sep}{shown}" if twice else str(shown)

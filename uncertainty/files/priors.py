@@ -187,7 +187,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
     if isinstance(entries, dict):
         frame["assumptions"] = {}
         faults += _name_faults(document, ("assumptions",), entries)
-    own = read_layer(document, ("assumptions",), entries)
+    local = read_layer(document, ("assumptions",), entries)
     scenarios = dict[str, Layer]()
     changes = data.get("scenarios")
     if isinstance(changes, dict):
@@ -221,7 +221,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         label=document.label,
         title=(title if isinstance(title, str) else "") or base.title,
         model=(model if isinstance(model, str | dict) else "") or base.model,
-        layers=(*base.layers, replace(own, correlations=tuple(correlations))),
+        layers=(*base.layers, replace(local, correlations=tuple(correlations))),
         scenarios={**base.scenarios, **scenarios},
         evidence=tuple(evidence) if "evidence" in data else base.evidence,
         measurement=measurement,
@@ -237,7 +237,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         faults=(
             *base.faults,
             *faults,
-            *(fault for layer in (own, *scenarios.values()) for fault in layer.faults),
+            *(fault for layer in (local, *scenarios.values()) for fault in layer.faults),
         ),
         readable=base.readable,
     )
@@ -418,7 +418,7 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
     assumptions = list(merged.values())
     rows, row_faults = _rows_of_files(assumptions)
     assumptions += rows
-    # Names that are stated, if invalidly: using them is not a second fault.
+    # Names of entries that are at fault: using them is not a second fault.
     broken = expansion.missing.union(
         name for layer in layers for name in layer.names if name not in layer.entries
     )

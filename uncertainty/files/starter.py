@@ -75,9 +75,15 @@ def starting_file(
         "scenarios": scenarios,
     }
     data = {key: value for key, value in data.items() if value or key == "assumptions"}
-    comments: dict[tuple[Key, ...], str] = {
-        ("assumptions", name): _comment(name, entry) for name, entry in assumptions.items()
-    }
+    comments = dict[tuple[Key, ...], str]()
+    for name, entry in assumptions.items():
+        per_query = ", for each query anew" if isinstance(entry, dict) and "varies" in entry else ""
+        meaning = INPUTS[name].meaning if name in INPUTS else ""
+        if name in KINDS:
+            kind = "models" if name == "llm" else name
+            meaning = f"a name of the catalogue: uncertainty list {kind}"
+        # Above a name that nobody declared stands an empty line.
+        comments["assumptions", name] = f"\n{name}: {meaning}{per_query}" if meaning else ""
     comments["correlations",] = (
         "\nSpearman's rank correlation of two assumptions that depend on no other."
     )
@@ -174,17 +180,6 @@ def _merged(priors: Priors, files: _Files) -> dict[str, Plain]:
                 moved = {**moved, **kept}
             merged[name] = moved
     return merged
-
-
-def _comment(name: str, entry: Plain) -> str:
-    if name in KINDS:
-        text = f"a name of the catalogue: uncertainty list {'models' if name == 'llm' else name}"
-    elif name in INPUTS:
-        text = INPUTS[name].meaning
-    else:
-        return ""
-    per_query = ", for each query anew" if isinstance(entry, dict) and "varies" in entry else ""
-    return f"\n{name}: {text}{per_query}"
 
 
 def _correlations(priors: Priors, known: Collection[str]) -> list[Plain]:
