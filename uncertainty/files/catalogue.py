@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Literal, overload
 
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer
 from uncertainty.files.document import Document, Plain, read_document
 from uncertainty.files.entries import (
     AssumptionEntry,
+    Bundle,
     CatalogueFile,
+    Hardware,
     Picked,
+    Precision,
     validate,
 )
 from uncertainty.files.library import Place, shipped_folder, shown_path
@@ -69,15 +72,21 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     return document, entry
 
 
-def catalogue(kind: str) -> Mapping[str, Any]:
-    """Give the entries of one kind, each a `Bundle`: ``hardware``, ``precision`` or ``llm``.
+@overload
+def catalogue(kind: Literal["hardware"]) -> Mapping[str, Hardware]: ...
+@overload
+def catalogue(kind: Literal["precision"]) -> Mapping[str, Precision]: ...
+@overload
+def catalogue(kind: str) -> Mapping[str, Bundle]: ...
+def catalogue(kind: str) -> Mapping[str, Bundle]:
+    """Give the entries of one kind: ``hardware``, ``precision`` or ``llm``.
 
     Examples
     --------
     >>> "h100-sxm" in catalogue("hardware")
     True
     """
-    entries: Mapping[str, Any] = getattr(_shipped(_FILES[kind])[1], kind)
+    entries: Mapping[str, Bundle] = getattr(_shipped(_FILES[kind])[1], kind)
     return entries
 
 
