@@ -105,7 +105,7 @@ def test_what_a_file_said_before_is_forgotten(tmp_path):
     ("old", "new", "message"),
     [
         ("{number: 1}", "{}", "terms.one: give one of number, model, formula, file, like"),
-        ("source: epoch2025", "source: epoch2024", "no key of a sources.bib; did you mean"),
+        ("source: epoch2025", "source: epoch2024", "is not a key of a sources.bib; did you mean"),
         ("like: more", "like: mor", "no term 'mor'; did you mean 'more'?"),
         ("model: flops", "model: flop", "no model 'flop'; did you mean 'flops'?"),
         ("one + one", "one + two", "A1: no term two"),

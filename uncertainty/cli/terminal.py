@@ -91,9 +91,18 @@ def complain(text: str) -> None:
     print(one_line(text), file=sys.stderr)
 
 
+def printed(text: str) -> str:
+    """Put a text on one line, in the characters that standard output has.
+
+    Lines and columns are laid out by these: where ``±`` is printed as ``+/-``, they are wider.
+    """
+    encoding = sys.stdout.encoding or "utf-8"  # a stream in memory has none, and takes all
+    return one_line(text).encode(encoding, "uncertainty.plain").decode(encoding)
+
+
 def say(text: str) -> None:
     """Print a paragraph."""
-    text, width = one_line(text), min(console().width, _WIDTH)
+    text, width = printed(text), min(console().width, _WIDTH)
     if text:
         print(textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False) + "\n")
 
@@ -104,7 +113,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.cells import cell_len
     from rich.table import Table
 
-    lines = [[*map(one_line, line)] for line in (columns, *rows)]
+    lines = [[*map(printed, line)] for line in (columns, *rows)]
     terminal, every = console(), range(len(columns))
     numbers = [all(line[i][:1] in "-0123456789" for line in lines[1:]) for i in every]
     whole = [max(cell_len(line[i]) for line in lines) for i in every]
@@ -119,7 +128,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         groups[-1].append(i)
     for number, group in enumerate(groups):
         grid = Table(
-            title=None if number else one_line(title),
+            title=None if number else printed(title),
             box=box.SIMPLE_HEAD,
             title_justify="left",
             pad_edge=False,
@@ -241,6 +250,9 @@ def _plain(error: UnicodeError) -> tuple[str, int]:
     return "".join(map(plain, error.object[error.start : error.end])), error.end
 
 
+codecs.register_error("uncertainty.plain", _plain)
+
+
 class _Lasting(io.RawIOBase):
     """A stream that stays quiet once its reader is gone, or once it has failed."""
 
@@ -281,7 +293,6 @@ class _Open(io.TextIOWrapper):
 @contextmanager
 def standard_streams() -> Iterator[None]:
     """Let both streams take every text; a reader that leaves early ends nothing."""
-    codecs.register_error("uncertainty.plain", _plain)
     before = sys.stdout, sys.stderr
     sys.stdout = _patient(sys.stdout, optional=False)
     sys.stderr = _patient(sys.stderr, optional=True)

@@ -1,7 +1,7 @@
 """Why two estimates differ: the logarithm of their ratio, split among the assumptions."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
@@ -429,8 +429,10 @@ def _says(problem: Problem, player: str, names: tuple[str, ...]) -> str:
         return problem.model.name
     if player == CORRELATIONS:
         return "; ".join(" with ".join(block.names) for block in problem.joint.blocks) or "none"
-    known: Mapping[str, object] = problem.assumptions
-    return " x ".join(str(known[name]) for name in names if name in known) or "left to the model"
+    factors = [problem.assumptions[name] for name in names if name in problem.assumptions]
+    # What is a sum itself needs parentheses beside others.
+    texts = [f"({item})" if item.expression and len(factors) > 1 else f"{item}" for item in factors]
+    return " x ".join(texts) or "left to the model"
 
 
 def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,13 @@ import xarray as xr
 
 from uncertainty.comparison import EVIDENCE, summarize_scenarios
 from uncertainty.errors import require_known
-from uncertainty.report.figures import STATISTIC_LABELS, plot_scenarios, plot_sweep, plot_waterfall
+from uncertainty.report.figures import (
+    STATISTIC_LABELS,
+    plot_scenarios,
+    plot_sweep,
+    plot_waterfall,
+    rounded,
+)
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -186,7 +192,8 @@ def comparison_parts(table: xr.Dataset, explanation: xr.Dataset | None = None) -
         row = table.sel(scenario=name, statistic=quoted)
         middle, low, high = ratio = [float(row[f"ratio_{key}"]) for key in _ENDS]
         chance = chance_text(float(row["chance_above"]), float(row["mcse_chance_above"]))
-        takes = f"The {STATISTIC_LABELS[quoted]} of {name} takes {middle:.3g} times that of {first}"
+        times = f"{rounded(middle)} times that of {first}"
+        takes = f"The {STATISTIC_LABELS[quoted]} of {name} takes {times}"
         if not math.isfinite(middle):
             continue
         if ratio == [1.0, 1.0, 1.0] and not float(row["chance_above"]):
@@ -196,7 +203,7 @@ def comparison_parts(table: xr.Dataset, explanation: xr.Dataset | None = None) -
         else:
             interval = f"{100 * float(table.attrs['prob']):g} % interval, equal tails"
             yield Sentence(
-                f"{takes} ({interval}: {low:.3g} to {high:.3g}); it takes more with a "
+                f"{takes} ({interval}: {rounded(low)} to {rounded(high)}); it takes more with a "
                 f"probability of {chance}."
             )
     if "pairing" in table.attrs:
@@ -215,7 +222,7 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
         part, error = float(row["contribution"]), float(row["contribution_se"])
         cells = ["1", "none established"]
         if abs(part) > max(_ESTABLISHED * error, _ROUNDING):
-            cells = [f"{float(row['factor']):.3g}", figure_with_error(part, error)]
+            cells = [rounded(float(row["factor"])), figure_with_error(part, error)]
         solved = " (solved for)" if bool(row["solved"]) else ""
         rows.append([f"{name}{solved}", *cells, *map(str, row["stated"].values)])
     columns = ["input", "factor", "part of the log ratio", *sides]
@@ -227,10 +234,11 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
             (first, second), table["value"].values, table["value_se"].values, strict=True
         )
     )
+    article = "" if facts["statistic"] == "query" else "the "
+    ratio = rounded(math.exp(float(table["log_ratio"])))
     text = (
-        f"From {before} to {after}, medians of the {facts['statistic']} query: a factor of "
-        f"{math.exp(float(table['log_ratio'])):.3g}. {facts['method']}; the factors multiply to "
-        "the whole."
+        f"From {before} to {after}, medians of {article}{STATISTIC_LABELS[facts['statistic']]}: a "
+        f"factor of {ratio}. {facts['method']}; the factors multiply to the whole."
     )
     chosen = [str(name) for name in table["input"].values[table["solved"].values]]
     if chosen:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import one_line
-from uncertainty.report.figures import fit_labels, plain_text
+from uncertainty.report.figures import fit_labels, plain_text, rounded
 from uncertainty.writing import replacing, write_text
 
 if TYPE_CHECKING:
@@ -79,17 +79,6 @@ class Data:
 Part: TypeAlias = Heading | Sentence | Table | Notes | Doubts | Figure | Data
 
 
-def rounded(value: float, digits: int = 2) -> str:
-    """Write a number to some digits, without a power of ten up to a million.
-
-    Examples
-    --------
-    >>> rounded(119.3), rounded(0.0361), rounded(2.4e9)
-    ('120', '0.036', '2.4e+09')
-    """
-    return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
-
-
 def distinct(*values: float, digits: int = 2) -> list[str]:
     """Write numbers to some digits, and to more where these leave different numbers the same.
 
@@ -114,6 +103,8 @@ def figure_with_error(value: float, error: float) -> str:
     >>> import math
     >>> figure_with_error(0.14921, 0.00066)
     '0.149 ± 0.00066'
+    >>> figure_with_error(1234.5, 123.4)
+    '1230 ± 120'
     >>> figure_with_error(0.3, 1e-17)
     '0.3'
     >>> figure_with_error(0.00305, math.inf)
@@ -122,9 +113,9 @@ def figure_with_error(value: float, error: float) -> str:
     if value != value:  # not a number
         return "unknown"
     if not abs(error) < float("inf"):
-        return f"{value:.3g} ± unknown"
+        return f"{rounded(value)} ± unknown"
     # Rounding is not an error: what is known has none.
-    return f"{value:.3g}" + (f" ± {error:.2g}" if error > 1e-12 * abs(value) else "")
+    return rounded(value) + (f" ± {rounded(error, 2)}" if error > 1e-12 * abs(value) else "")
 
 
 def sentences_of(page: Iterable[Part]) -> list[str]:

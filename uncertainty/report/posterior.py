@@ -17,6 +17,7 @@ from uncertainty.report.figures import (
     plot_movement,
     plot_updated,
     quantity_label,
+    rounded,
 )
 from uncertainty.report.parts import (
     Data,
@@ -94,14 +95,14 @@ def posterior_parts(
     rows = []
     for row in table.to_dict("records"):
         cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
-        before = f"{row['prior_p5']:.3g} to {row['prior_p95']:.3g}"
+        before = f"{rounded(row['prior_p5'])} to {rounded(row['prior_p95'])}"
         rows.append([row["assumption"], before, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
     yield Table("Assumptions, before and after", columns, rows)
     scores = {
         name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
         for name in map(str, table["assumption"])
     }
-    yield Figure("movement", partial(plot_movement, scores, prob))
+    yield Figure("movement", partial(plot_movement, scores, prob, facts["subject"]))
     columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
     left = [
         [
@@ -136,7 +137,7 @@ def posterior_parts(
             ]
             for name in measured
         }
-        yield Figure("fit", partial(plot_fit, seen, draws, prob, label))
+        yield Figure("fit", partial(plot_fit, seen, draws, prob, label, facts["subject"]))
 
 
 def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
@@ -185,7 +186,7 @@ def fit_parts(title: str, fit: xr.Dataset) -> Iterator[Part]:
     rows, limits, signed = [], list[str](), list[str]()
     for name in map(str, fit["evidence"].values):
         row = fit.sel(evidence=name)
-        errors = [f"{float(row[key]):.2f}" for key in ("log_rmse", "bias")]
+        errors = [f"{float(row[key]):z.2f}" for key in ("log_rmse", "bias")]
         inside = [f"{100 * float(row['coverage'].sel(prob=p)):.0f} %" for p in (0.5, 0.9)]
         if not row["rows"]:
             limits.append(name)

@@ -14,6 +14,7 @@ from uncertainty.report.figures import (
     plot_rank_chances,
     plot_ranking,
     plot_shares,
+    rounded,
 )
 from uncertainty.report.parts import (
     Data,
@@ -199,7 +200,7 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
         return str(facts["note"])
     if "where" in facts:
         row = ranking.isel(input=int(np.argmax(ranking["distance"].values)))
-        low, middle, high = (f"{float(row[key]):.3g}" for key in ("lower", "middle", "upper"))
+        low, middle, high = (rounded(float(row[key])) for key in ("lower", "middle", "upper"))
         return (
             f"Where {facts['where']}, {row['input'].item()} differs most from all draws: its "
             f"median is {middle}, and {100 * facts['prob']:g} % of it lies between {low} and "
@@ -207,7 +208,7 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
         )
     if "narrowing" not in ranking:
         return ""
-    before, *after = (f"{x:.3g}" for x in (ranking["width_now"], *ranking["width"].values))
+    before, *after = (rounded(float(x)) for x in (ranking["width_now"], *ranking["width"].values))
     unit = f" {facts['units']}" if facts["units"] else ""
     moved = f"from {before} to {after[0]}{unit}"
     if facts["scale"] == "log":  # the width is that of a logarithm

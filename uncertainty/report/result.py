@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures import STATISTIC_LABELS
-from uncertainty.report.parts import Table, distinct, figure_with_error, rounded
+from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
+from uncertainty.report.parts import Table, distinct, figure_with_error
 from uncertainty.results import (
     NONE,
     STATISTICS,
@@ -217,8 +217,8 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     # The energy of a query needs no name: it is what is asked.
     meaning = str(about.get("long_name", "") or summary.quantity).replace("_", " ")
     meaning = "" if summary.quantity == "energy_wh" else f", {meaning}"
-    boundary = str(about.get("boundary", "")).replace("_", " ")
-    place = f" at the {boundary} boundary" if boundary else ""
+    boundary = boundary_words(about.get("boundary"))
+    place = f" at the {boundary}" if boundary else ""
     of = f" of the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else ""
     group = f", {summary.group}" if summary.group else ""
     errors = [
@@ -249,7 +249,7 @@ def provenance_lines(tree: xr.DataTree) -> Iterator[str]:
     facts = tree.attrs
     keys = ("model", "scenario", "given", "seed", "draws", "randomizations", "queries")
     for key in (*keys, "executor", "command", "created_at"):
-        if facts.get(key):
+        if facts.get(key, "") != "":  # a seed of 0 is one
             yield f"{key}: {facts[key]}"
     for file in json.loads(str(facts["prior_files"])):
         if file["text"]:

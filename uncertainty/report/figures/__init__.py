@@ -11,9 +11,11 @@ from uncertainty.report.figures.draws import (
 )
 from uncertainty.report.figures.style import (
     STATISTIC_LABELS,
+    boundary_words,
     fit_labels,
     plain_text,
     quantity_label,
+    rounded,
 )
 from uncertainty.report.figures.tables import (
     plot_interactions,
@@ -27,6 +29,7 @@ from uncertainty.report.figures.tables import (
 
 __all__ = [
     "STATISTIC_LABELS",
+    "boundary_words",
     "fit_labels",
     "plain_text",
     "plot_assumptions",
@@ -44,4 +47,5 @@ __all__ = [
     "plot_updated",
     "plot_waterfall",
     "quantity_label",
+    "rounded",
 ]

@@ -17,6 +17,7 @@ from uncertainty.report.figures.style import (
     one_axes,
     plain_numbers,
     quantity_label,
+    rounded,
     sheet,
 )
 
@@ -170,8 +171,8 @@ def plot_assumptions(
         unit = f" ({units})" if units not in ("", "1") else ""
         axes.set(ylabel="", yticks=[], xlabel=f"{name.replace('_', ' ')}{unit}")
         varies = ", varies per query" if per_query else ""
-        title = f"P5 {low:.3g}, median {middle:.3g}, P95 {high:.3g}{varies}"
-        axes.set_title(title, fontsize="small")
+        points = f"P5 {rounded(low)}, median {rounded(middle)}, P95 {rounded(high)}"
+        axes.set_title(f"{points}{varies}", fontsize="small")
     _draw_distribution(grid[_BOTTOM], outputs, intervals, central)
     name_figure(figure, next(iter(outputs.values())).attrs)
     return figure
@@ -214,7 +215,7 @@ def plot_updated(
     return figure
 
 
-def plot_movement(scores: Mapping[str, np.ndarray], prob: float) -> "Figure":
+def plot_movement(scores: Mapping[str, np.ndarray], prob: float, subject: str) -> "Figure":
     """Draw how far evidence has moved and narrowed each assumption, in its prior's own scores.
 
     Parameters
@@ -223,6 +224,8 @@ def plot_movement(scores: Mapping[str, np.ndarray], prob: float) -> "Figure":
         Posterior draws of each assumption's standard normal score: 0 is its prior median.
     prob : float
         Probability of the intervals.
+    subject : str
+        What the assumptions are of.
     """
     from scipy.stats import norm
 
@@ -240,6 +243,7 @@ def plot_movement(scores: Mapping[str, np.ndarray], prob: float) -> "Figure":
     axes.set_yticks(range(len(names)), input_labels(names))
     axes.set(xlabel="Value, as a normal score of its prior", ylabel="Assumption")
     legend_above(axes)
+    name_figure(figure, {"subject": subject})
     return figure
 
 
@@ -248,6 +252,7 @@ def plot_fit(
     predicted: Mapping[str, np.ndarray],
     prob: float,
     label: str,
+    subject: str = "",
 ) -> "Figure":
     """Draw predictive intervals against what was measured.
 
@@ -259,6 +264,8 @@ def plot_fit(
         Probability of the intervals.
     label : str
         Quantity with its unit.
+    subject : str
+        What the predictions are of; empty where the label says all.
     """
     figure, axes = one_axes(6.4, 6.2)
     log = all((values > 0).all() for values in (*observed.values(), *predicted.values()))
@@ -281,6 +288,7 @@ def plot_fit(
         plain_numbers(axes, "y")
     axes.set(xlabel=f"Measured: {label}", ylabel=f"Predicted: median and {100 * prob:g} % interval")
     legend_above(axes)
+    name_figure(figure, {"subject": subject})
     return figure
 
 

@@ -33,6 +33,28 @@ STATISTIC_LABELS: Mapping[str, str] = {
 """How statistics are called in figures and reports."""
 
 
+def rounded(value: float, digits: int = 3) -> str:
+    """Write a number to some digits, without a power of ten up to a million.
+
+    Examples
+    --------
+    >>> rounded(1193.4), rounded(0.0361), rounded(2.4e9)
+    ('1190', '0.0361', '2.4e+09')
+    """
+    return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
+
+
+def boundary_words(boundary: object) -> str:
+    """Name the boundary of a quantity; empty where it has none.
+
+    Examples
+    --------
+    >>> boundary_words("gpu_board"), boundary_words("")
+    ('GPU board boundary', '')
+    """
+    return f"{boundary} boundary".replace("_", " ").replace("gpu", "GPU") if boundary else ""
+
+
 def one_axes(width: float, height: float) -> "tuple[Figure, Axes]":
     """Make a figure with one set of axes."""
     figure, grid = sheet(width, height, [["only"]])
@@ -130,10 +152,10 @@ def row_height(labels: Sequence[str]) -> float:
 def quantity_label(values: xr.DataArray, name: str) -> str:
     """Name a quantity with its boundary and unit."""
     meaning = one_line(str(values.attrs.get("long_name", "")) or name)
-    boundary = str(values.attrs.get("boundary", "")).replace("_", " ")
+    place = boundary_words(values.attrs.get("boundary"))
     units = one_line(str(values.attrs.get("units", "")))
-    place = f", {boundary} boundary" if boundary else ""
-    return f"{meaning[0].upper()}{meaning[1:]}{place}" + (f" ({units})" if units else "")
+    label = f"{meaning[0].upper()}{meaning[1:]}{place and f', {place}'}"
+    return f"{label} ({units})" if units else label
 
 
 def not_drawn(axes: "Axes", number: int) -> None:

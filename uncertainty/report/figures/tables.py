@@ -11,6 +11,7 @@ from uncertainty.errors import one_line
 from uncertainty.report.figures.style import (
     STATISTIC_LABELS,
     Color,
+    boundary_words,
     colors,
     curves,
     heat_map,
@@ -21,6 +22,7 @@ from uncertainty.report.figures.style import (
     one_axes,
     plain_numbers,
     quantity_label,
+    rounded,
     row_height,
 )
 
@@ -191,10 +193,15 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     if float(table["lower"].min()) > 0:
         axes.set_xscale("log")
         plain_numbers(axes)
+    label = quantity_label(table["median"], str(table.attrs["quantity"]))
+    groups = [str(group) for group in table["group"].values] if "group" in table else []
+    if len({*groups}) > 1:  # then each name says which it is of
+        scenarios = [f"{name}, {group}" for name, group in zip(scenarios, groups, strict=True)]
+    elif groups:
+        label = f"{label}, {groups[0]}"
     axes.set_yticks(range(len(scenarios)), input_labels(scenarios))
     axes.invert_yaxis()
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
-    label = quantity_label(table["median"], str(table.attrs["quantity"]))
     axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
     legend_above(axes, len(statistics))
     name_figure(figure, table.attrs)
@@ -241,10 +248,10 @@ def plot_sweep(
     facts = first.attrs
     meaning, units = (str(first[key].item()) for key in ("meaning", "units"))
     words = (meaning or quantity.replace("_", " ")).capitalize()
-    boundary = str(first["boundary"].item()).replace("_", " ")
+    boundary = boundary_words(first["boundary"].item())
     axes.set_ylabel(
-        f"{words}{f', {boundary} boundary' if boundary else ''}"
-        f"{f' ({units})' if units not in ('', '1') else ''}\n{facts['statistic']} query"
+        f"{words}{boundary and f', {boundary}'}"
+        f"{f' ({units})' if units not in ('', '1') else ''}\n{STATISTIC_LABELS[facts['statistic']]}"
         f"{', ' + facts['group'] if 'group' in facts else ''}: median and "
         f"{100 * float(facts['prob']):g} % interval"
     )
@@ -275,12 +282,12 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
         axes.barh(row, end - start, left=start, color=color, height=0.62)
         axes.vlines(end, row - 0.31, row + 1.0, color="0.5", linewidth=0.8)
         axes.annotate(
-            f"×{end / start:.3g}", (max(start, end), row), (5, 0),
+            f"×{rounded(end / start)}", (max(start, end), row), (5, 0),
             textcoords="offset points", va="center",
         )  # fmt: skip
     for row, value in ((0, first), (len(names) + 1, last)):
         axes.plot(value, row, "D", color=whole, markersize=8)
-        axes.annotate(f"{value:.3g}", (value, row), (8, 0), textcoords="offset points", va="center")
+        axes.annotate(rounded(value), (value, row), (8, 0), textcoords="offset points", va="center")
     sides = [one_line(str(side))[-_LONGEST:] for side in table["side"].values]
     axes.set_yticks(range(len(names) + 2), [sides[0], *names, sides[1]])
     axes.invert_yaxis()
@@ -289,7 +296,8 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     axes.set_xlim(ends.min() / room, ends.max() * room)
     plain_numbers(axes)
     facts = table.attrs
-    place = f", {facts['boundary']} boundary" if facts["boundary"] else ""
+    place = boundary_words(facts["boundary"])
     unit = f" ({facts['units']})" if facts["units"] else ""
-    axes.set_xlabel(f"{facts['quantity']}, median of the {facts['statistic']} query{place}{unit}")
+    what = f"{facts['quantity']}, {STATISTIC_LABELS[facts['statistic']]}: median"
+    axes.set_xlabel(f"{what}{place and f', {place}'}{unit}")
     return figure
