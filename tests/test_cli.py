@@ -387,30 +387,24 @@ def test_a_terminal_sees_what_is_going_on(monkeypatch):
 
 
 def test_every_scenario_side_by_side(run, tmp_path):
-    every = ("run", "gpt-4o", *PRIOR, "--scenario", "all", "--draws")
+    (tmp_path / "mine.yaml").write_text(
+        "schema: 1\nextends: epoch\nassumptions: {utilization: {beta: {alpha: 4, beta: 36}}}\n"
+        "scenarios: {longer: {output_tokens: 2000}}\n"
+    )
+    every = ("run", "mine.yaml", "--scenario", "all", "--draws")
     status, out, err = run(*every, "256", "--above", "1")
     assert (status, err) == (0, "")
-    folder = tmp_path / "results" / "gpt-4o-all-evidence-none"
+    folder = tmp_path / "results" / "mine-all"
     assert {path.name for path in folder.iterdir()} == {
-        "as_stated.nc", "long_input.nc", "reasoning.nc", "scenarios.csv", "scenarios.svg",
+        "as_stated.nc", "pessimistic.nc", "longer.nc", "scenarios.csv", "scenarios.svg",
         "scenarios.png", "report.md", "question.json",
     }  # fmt: skip
-    for part in (
-        "as stated",
-        "long_input",
-        "reasoning",
-        "times as stated",
-        "over 1 Wh",
-        "same points",
-    ):
+    scenarios = {"as stated", "pessimistic", "longer"}
+    for part in (*scenarios, "times as stated", "over 1 Wh", "same points"):
         assert part in out, part
     status, out, _ = run(*every, "256", "--json")
     found = json.loads(out)
-    assert {row["scenario"] for row in found["scenarios"]} == {
-        "as stated",
-        "long_input",
-        "reasoning",
-    }
+    assert {row["scenario"] for row in found["scenarios"]} == scenarios
     assert found["prob"] == 0.9
     status, _, err = run(*every, "64", "--set", "power_fraction=1.2")
     assert status == 2
@@ -418,7 +412,7 @@ def test_every_scenario_side_by_side(run, tmp_path):
     wide = "utilization={uniform: {low: 0.5, high: 1.2}}"
     status, _, err = run(*every, "256", "--set", wide)
     assert status == 3
-    assert "not to be trusted: reasoning: utilization lies outside 0 to 1" in err
+    assert "not to be trusted: longer: utilization lies outside 0 to 1" in err
 
 
 def test_a_scenario_may_not_be_called_all(run, tmp_path):

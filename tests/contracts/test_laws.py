@@ -79,7 +79,10 @@ def _apply(compiled, points, what):
 
 
 def apply(compiled, points, what="quantile"):
-    return np.asarray(in_float64(_apply)(compiled, np.asarray(points, float), what))
+    points = np.asarray(points, float)
+    # Few points are filled up to as many as there are levels: one program serves them all.
+    filled = np.resize(points, max(len(points), len(U)))
+    return np.asarray(in_float64(_apply)(compiled, filled, what))[: len(points)]
 
 
 def check_rising_inverse(compiled, levels=U):

@@ -6,16 +6,20 @@ import uncertainty as un
 from uncertainty.energy.compose import ENERGY_MODELS
 from uncertainty.files.catalogue import KINDS, catalogue, read_catalogue
 from uncertainty.files.library import Place, shipped_folder, source_keys
+from uncertainty.files.priors import given_layer, resolve
 
 BASE = {"schema": 1, "model": "flops", "extends": "base/datacenter"}
 QUERY = {"active_parameters": {"fixed": 1e10}, "output_tokens": {"fixed": 300}}
 
 
-def fixed(problem):
+def known(assumptions):
     """Values of the assumptions that are known."""
-    items = problem.assumptions.items()
-    laws = {name: item.law for name, item in items if item.law and item.law.family == "fixed"}
-    return {name: law.fields[0][1] for name, law in laws.items()}
+    laws = {item.name: item.law for item in assumptions if item.law}
+    return {name: law.fields[0][1] for name, law in laws.items() if law.family == "fixed"}
+
+
+def fixed(problem):
+    return known(problem.assumptions.values())
 
 
 def build(assumptions=QUERY, given=None, scenario=None, **more):
@@ -43,14 +47,19 @@ def test_every_value_has_a_source_a_unit_and_a_basis(kind):
 
 
 @pytest.mark.parametrize("name", catalogue("hardware"))
-@pytest.mark.parametrize("precision", catalogue("precision"))
-def test_every_hardware_computes_in_every_precision(name, precision):
-    given = {"hardware": name, "precision": precision, "gpu_power_w": 300}
-    values = fixed(build(given=given))
-    formats = catalogue("precision")[precision].formats
+def test_every_hardware_computes_in_every_precision(name):
+    """As files are resolved; a problem is built of the first."""
     peaks = {key: entry.fixed for key, entry in catalogue("hardware")[name].peak_flops.items()}
-    assert values["peak_flops"] == next(peaks[key] for key in formats if key in peaks)
-    assert values["gpu_power_w"] == 300
+    priors = un.load_priors({**BASE, "assumptions": QUERY})
+    for i, (precision, entry) in enumerate(catalogue("precision").items()):
+        given = {"hardware": name, "precision": precision, "gpu_power_w": 300}
+        resolution = resolve(priors, given_layer(given, Place(shipped_folder(), None)), None)
+        assert not resolution.faults, precision
+        values = known(resolution.assumptions)
+        assert values["peak_flops"] == next(peaks[key] for key in entry.formats if key in peaks)
+        assert values["gpu_power_w"] == 300
+        if i == 0:
+            assert fixed(build(given=given)) == values
 
 
 @pytest.mark.parametrize("name", catalogue("llm"))

@@ -55,7 +55,7 @@ def test_rows_left_out_are_predicted_as_exactly_as_their_closed_form():
 
 def test_fits_of_the_same_rows_are_compared_the_best_first():
     rows = [[v] for v in VALUES]
-    fits = {name: un.infer(problem(rows, f)) for name, f in (("far", 50.0), ("near", 2.0))}
+    fits = {name: un.infer(problem(rows, f), 500) for name, f in (("far", 50.0), ("near", 2.0))}
     found = un.compare_fits(fits)
     assert found["fit"].values.tolist() == ["near", "far"]
     one, other = (float(un.check_fit(fits[name])["elpd_loo"][0]) for name in ("near", "far"))
@@ -65,7 +65,11 @@ def test_fits_of_the_same_rows_are_compared_the_best_first():
 
 
 def test_fits_of_other_rows_are_not_compared():
-    fits = {name: un.infer(problem([[v]]), 100) for name, v in (("one", 2.0), ("other", 3.0))}
+    rows = [[v] for v in VALUES]  # as many as elsewhere: compiled once
+    fits = {
+        name: un.infer(problem(measured), 500)
+        for name, measured in (("one", rows), ("other", [*rows[:2], [4.0]]))
+    }
     with pytest.raises(un.InputError, match="other was learned from other measurements than one"):
         un.compare_fits(fits)
     with pytest.raises(un.InputError, match="has no posterior"):

@@ -186,7 +186,7 @@ def test_blocks_in_any_order_give_the_same(problem, tree, monkeypatch):
         assert np.allclose(values, again[name], rtol=rtol, atol=0, equal_nan=True), name
 
 
-@pytest.mark.parametrize("seeds", [50, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [40, pytest.param(200, marks=pytest.mark.slow)])
 def test_errors_are_the_spread_over_seeds(seeds):
     """Spread and bias of quantiles against their stated errors."""
     laws = {name: LAWS[name] for name in ("a", "b", "u")}

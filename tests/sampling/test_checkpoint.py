@@ -24,7 +24,7 @@ blocks.EVALUATIONS = 2**16
 importlib.import_module("uncertainty.sampling.stream")._SAVE_EVERY_S = 0.0
 priors = {"schema": 1, "assumptions": {n: {"lognormal": {"median": 1, "sigma": 1}} for n in "ab"}}
 problem = un.build_problem(priors, model=lambda a, b: a * b)
-tree = un.stream(problem, 2**22, checkpoint=sys.argv[1], thresholds=[3.0], largest=3, correlations=True)
+tree = un.stream(problem, 2**21, checkpoint=sys.argv[1], thresholds=[3.0], largest=3, correlations=True)
 un.save(tree, sys.argv[2])
 """
 GROUPS = ("prior_sketch", "prior_exceedance", "prior_correlation", "prior_largest")

@@ -58,13 +58,13 @@ def test_closed_forms_within_standard_errors():
             assert error < 0.01 * expected or key == "mean"
 
 
-def coverage(problem, draws, queries, found):
+def coverage(problem, read, draws, queries):
     """Share of 200 seeds whose 95 % t interval holds the exact value, for each figure."""
     reach = stats.t.ppf(0.975, 15)
     hits = {}
     for seed in range(200):
         table = un.summarize(un.simulate(problem, draws, seed, queries=queries))
-        for key, (value, error, expected) in found(table).items():
+        for key, (value, error, expected) in read(table).items():
             hits.setdefault(key, []).append(abs(value - expected) <= reach * error)
     return {key: np.mean(inside) for key, inside in hits.items()}
 
@@ -79,32 +79,53 @@ def check_calibrated(shares):
         assert 0.87 <= share <= 0.995, key
 
 
-def test_standard_errors_are_calibrated(lognormals):
-    problem = un.build_problem(lognormals.priors(), model=lognormals.model)
+def product_figures(lognormals):
+    """A problem without queries, and what reads its figures, their errors and the exact values."""
+    wanted = {
+        key: lognormals.quantile(p)
+        for key, p in (("lower", 0.05), ("median", 0.5), ("upper", 0.95))
+    }
+    wanted["mean"] = lognormals.median * np.exp(lognormals.total**2 / 2)
 
-    def found(table):
+    def read(table):
         row = table.sel(quantity="y", statistic="typical")
-        wanted = {
-            k: lognormals.quantile(p)
-            for k, p in (("lower", 0.05), ("median", 0.5), ("upper", 0.95))
-        }
-        wanted["mean"] = lognormals.median * np.exp(lognormals.total**2 / 2)
         return {k: (float(row[k]), float(row[f"mcse_{k}"]), v) for k, v in wanted.items()}
 
-    check_calibrated(coverage(problem, 2**12, 2, found))
+    return un.build_problem(lognormals.priors(), model=lognormals.model), read
+
+
+def test_standard_errors_are_the_spread_over_seeds(lognormals):
+    """An error that is a third too small, or half too large, would be seen in 40 seeds."""
+    problem, read = product_figures(lognormals)
+    seeds = 40
+    tables = [un.summarize(un.simulate(problem, 2**12, seed, queries=2)) for seed in range(seeds)]
+    z = np.array(
+        [[(value - right) / error for value, error, right in read(t).values()] for t in tables]
+    )
+    whole = np.sqrt((z**2).mean(0))
+    # Student's t of 16 chains has a spread of 1.07, seen from so many seeds.
+    assert (np.abs(whole / 1.07 - 1) < 4 / np.sqrt(2 * seeds)).all(), whole
 
 
 @pytest.mark.slow
-def test_standard_errors_are_calibrated_where_queries_vary():
-    def found(table):
+def test_intervals_of_standard_errors_cover(lognormals):
+    check_calibrated(coverage(*product_figures(lognormals), 2**12, 2))
+
+
+@pytest.mark.slow
+def test_intervals_of_standard_errors_cover_where_queries_vary():
+    def read(table):
         return {
             (s, k): v for s in ("typical", "mean", "query") for k, v in figures(table, s).items()
         }
 
-    check_calibrated(coverage(nested(), 2**13, 256, found))
+    check_calibrated(coverage(nested(), read, 2**13, 256))
 
 
-@pytest.mark.parametrize("queries", [64, 256, pytest.param(1024, marks=pytest.mark.slow)])
+# The fewer the queries, the larger a bias would be.
+@pytest.mark.parametrize(
+    "queries", [64, *(pytest.param(n, marks=pytest.mark.slow) for n in (256, 1024))]
+)
 def test_the_ends_of_typical_and_mean_are_unbiased(queries):
     problem, seeds = nested(), range(48)
     tables = [un.summarize(un.simulate(problem, 2**12, seed, queries=queries)) for seed in seeds]
