@@ -27,7 +27,7 @@ def main(folder=FIGURES / "batch_size", draws=2**12):
             error = float(row["mcse_median"].sel(quantity=OUTPUTS[0]))
             figure = f"{told[0]:.3g} ± {error:.1g}"
             print(f"{label:20} {batch:6.0f} {figure:>16} {told[1]:12.3g} {told[2]:13.2f}")
-    un.write_sweep(tables, folder, quantity=OUTPUTS[0])
+    un.write_sweep(tables, folder, quantity=OUTPUTS[0], png=True)
     un.write_provenance(tables["dense"], folder, Path(__file__).name)
     one, many = (
         tables["mixture of experts"].sel(batch_size=b, quantity=OUTPUTS[0]) for b in (1, 64)

@@ -13,7 +13,7 @@ def main(folder=FOLDER, draws=2000, target=None):
     target = target or folder / "roofline-calibrated.yaml"
     tree = un.infer(un.build_problem("roofline-efficiency"), draws=draws)
     lost = un.export_priors(tree, target).sel(quantity="energy_wh")
-    un.write_posterior(tree, folder)
+    un.write_posterior(tree, folder, png=True)
     un.write_provenance(tree, folder, Path(__file__).name)
     fit = un.check_fit(tree)
     for name in fit["evidence"].values:

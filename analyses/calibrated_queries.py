@@ -50,7 +50,7 @@ def main(folder=FIGURES / "calibrated_queries", draws=2**12):
     for name in trees:
         row = table.sel(scenario=name, statistic="typical")
         print(f"{name:36} {float(row['lower']):7.3g} to {float(row['upper']):.3g} Wh")
-    un.write_comparison(table, folder)
+    un.write_comparison(table, folder, png=True)
     un.write_provenance(trees["gpt-4o, calibrated"], folder, Path(__file__).name)
     row = table.sel(scenario="gpt-4o, calibrated", statistic="typical")
     print(f"A typical GPT-4o-like query takes {float(row['median']):.2g} Wh (90 % interval "

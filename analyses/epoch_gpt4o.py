@@ -15,7 +15,7 @@ def main(folder=FIGURES / "epoch_gpt4o", draws=None):
         print(f"{found.id:4} {found.expected:46} {told:28} {'holds' if found.holds else 'FAILS'}")
     problem = un.build_problem("gpt-4o")
     tree = un.simulate(problem, draws)
-    un.write_report(tree, folder, ranking=un.rank_inputs(problem, by="block"))
+    un.write_report(tree, folder, ranking=un.rank_inputs(problem, by="block"), png=True)
     un.write_provenance(tree, folder, Path(__file__).name)
     row = un.summarize(tree, quantities=["energy_wh"]).isel(quantity=0).sel(statistic="typical")
     place = "inside" if row["lower"] <= 0.3 <= row["upper"] else "outside"

@@ -28,7 +28,7 @@ def main(folder=FIGURES / "fleet_share", draws=None):
         print(f"{name:24} {told:>26}   {float(row['lower']):.3g} to {float(row['upper']):.3g}")
     by_size = un.sweep("fleet", "queries_per_day", QUERIES, quantities=["training_share"],
                        statistic="mean", draws=draws or 2**12)  # fmt: skip
-    un.write_sweep({"share of training": by_size}, folder, quantity="training_share")
+    un.write_sweep({"share of training": by_size}, folder, quantity="training_share", png=True)
     un.write_provenance(tree, folder, Path(__file__).name)
     share, wh = (table.sel(quantity=name) for name in ("training_share", "training_wh_per_query"))
     print(f"Training is {float(share['median']):.0%} of a fleet's energy (90 % interval, equal tails, "

@@ -16,8 +16,8 @@ def main(folder=FIGURES / "gpt4_hardware", draws=None):
         row = parts.sel(input=name)
         print(f"{name:30} x {float(row['factor']):.3g}   log {float(row['contribution']):.3g} "
               f"± {float(row['contribution_se']):.1g}")  # fmt: skip
-    un.write_comparison(table, folder)
-    un.write_explanation(parts, folder)
+    un.write_comparison(table, folder, png=True)
+    un.write_explanation(parts, folder, png=True)
     un.write_provenance(table, folder, Path(__file__).name)
     row, old = (table.sel(scenario=name, statistic="typical") for name in ("h100", "a100"))
     ratio = [float(row[f"ratio_{key}"]) for key in ("median", "lower", "upper")]

@@ -62,7 +62,7 @@ def main(folder=FOLDER, draws=500, data=None):
         kept += left_out
     points = {"Epoch's formula": epoch, "EcoLogits' formula": ecologits}
     single = {k: xr.DataArray([[f(row) for row, _ in kept]], dims=("sample", "row")) for k, f in points.items()}
-    scores = un.write_scores({"calibrated roofline": xr.concat(parts, "row"), **single}, [v for _, v in kept], folder)
+    scores = un.write_scores({"calibrated roofline": xr.concat(parts, "row"), **single}, [v for _, v in kept], folder, png=True)
     un.write_provenance(tree, folder, Path(__file__).name)
     print("log-RMSE:", ", ".join(f"{name} {x:.2f}" for name, x in scores["log_rmse"].to_series().items()))
     wide, narrow = (100 * float(scores["coverage"].sel(approach="calibrated roofline", prob=p)) for p in (0.9, 0.5))

@@ -34,7 +34,7 @@ def main(folder=FIGURES / "laptop", draws=2**12):
     for key in ("median", "lower", "upper"):
         flat[key][:] = float(laptop[key].sel(statistic="typical")[0])
     curves = {"frontier model in a datacenter": table, "30B model on a laptop": flat}
-    un.write_sweep(curves, folder, marks={"medians even": even[0]})
+    un.write_sweep(curves, folder, marks={"medians even": even[0]}, png=True)
     un.write_provenance(table, folder, Path(__file__).name)
     print(f"Both take the same Wh at a batch of {even[0]:.2g} (90 % interval, equal tails, {min(even[1:]):.2g} to "
           f"{max(even[1:]):.2g}): below it size wins, above it batches do.")  # fmt: skip

@@ -32,7 +32,9 @@ def main(folder=FIGURES / "long_inputs", draws=2**12):
         told = f"{float(row['median']):.3g} ± {float(row['mcse_median']):.1g}"
         print(f"{length:12.0f} {told:>28} {float(row['lower']):11.3g} to {float(row['upper']):.3g}")
     middle, low, high = crossover(draws)
-    un.write_sweep({"GPT-4o": table}, folder, marks={"attention equals parameters": middle})
+    un.write_sweep(
+        {"GPT-4o": table}, folder, marks={"attention equals parameters": middle}, png=True
+    )
     un.write_provenance(table, folder, Path(__file__).name)
     ends = [float(table.sel(quantity="energy_wh")[key].sel(input_tokens=1e4, method="nearest"))
             for key in ("lower", "upper")]  # fmt: skip

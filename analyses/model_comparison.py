@@ -56,7 +56,7 @@ def main(folder=FOLDER, draws=1000):
     """Infer, compare, draw; `draws` are those of each of four chains."""
     fits = {model: fitted(model, draws) for model in UNKNOWN}
     found = un.compare_fits(fits)
-    un.write_fits(found, folder)
+    un.write_fits(found, folder, png=True)
     for model in found["fit"].values:
         row, own = found.sel(fit=model), un.check_fit(fits[model]).isel(evidence=0)
         print(f"{model:10} log-RMSE {float(own['log_rmse']):.2f}, log density of rows left out {float(row['elpd_loo']):.1f}, "

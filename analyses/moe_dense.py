@@ -27,7 +27,7 @@ def main(folder=FIGURES / "moe_dense", draws=2**12):
         rows = [table.sel(batch_size=batch, quantity="energy_wh") for table in tables.values()]
         cells = [f"{float(r['median']):.3g} ± {float(r['mcse_median']):.1g}" for r in rows]
         print(f"{batch:6.0f} " + " ".join(f"{cell:>26}" for cell in cells))
-    un.write_sweep(tables, folder)
+    un.write_sweep(tables, folder, png=True)
     un.write_provenance(tables[SAME_TOTAL], folder, Path(__file__).name)
     problems = {
         label: un.build_problem("frontier-roofline", given={**given, "batch_size": 64})

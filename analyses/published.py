@@ -42,7 +42,7 @@ def main(folder=FIGURES / "published", draws=2**12):
     for name in trees:
         row = table.sel(scenario=name, statistic="mean")
         print(f"{name:28} {float(row['lower']):7.3g} to {float(row['upper']):.3g} Wh")
-    un.write_comparison(table, folder)
+    un.write_comparison(table, folder, png=True)
     un.write_provenance(ours["gpt-4o"], folder, Path(__file__).name)
     row = table.sel(scenario="gpt-4o", statistic="mean")
     low, high = float(row["lower"]), float(row["upper"])

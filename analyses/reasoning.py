@@ -21,7 +21,7 @@ def main(folder=FIGURES / "reasoning", draws=None):
     print(f"{'':18} {'typical query, times gpt-4o (90 % interval, equal tails)':>56}")
     for name in FILES[1:]:
         print(f"{name:18} {told(table.sel(scenario=name, statistic='typical'), 'ratio'):>56}")
-    un.write_comparison(table, folder)
+    un.write_comparison(table, folder, png=True)
     un.write_provenance(table, folder, Path(__file__).name)
     small = un.compare({"small": problems["gpt-4o-mini"], "large": problems["gpt-4o"]}, draws=draws)
     row = small.sel(scenario="large", statistic="typical")

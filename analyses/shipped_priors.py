@@ -30,8 +30,8 @@ def main(folder=FIGURES / "shipped_priors", draws=None):
     stated = un.build_problem(DRAWN)
     problems = {name: un.build_problem(DRAWN, scenario=name) for name in stated.priors.scenarios}
     trees = {name: un.simulate(p, draws) for name, p in {"as stated": stated, **problems}.items()}
-    un.write_assumptions(trees["as stated"], folder)
-    un.write_scenarios(trees, folder)
+    un.write_assumptions(trees["as stated"], folder, png=True)
+    un.write_scenarios(trees, folder, png=True)
     un.write_provenance(trees["as stated"], folder, Path(__file__).name)
     ratios = un.summarize_scenarios(trees)["ratio_median"].sel(statistic="typical")
     print(f"Against {DRAWN} as stated, a typical query takes "

@@ -35,7 +35,7 @@ def main(folder=FIGURES / "what_matters", draws=2**15):
         )
         for method, n in points.items()
     ]
-    un.write_ranking(tables, folder)
+    un.write_ranking(tables, folder, png=True)
     un.write_provenance(tree, folder, Path(__file__).name)
     worth, typical = tables[2], un.summarize(tree).sel(quantity="energy_wh", statistic="typical")
     best = worth.isel(input=0)

@@ -27,10 +27,10 @@ def main(folder=FIGURES / "year_before", draws=None):
     year, factor_ten = un.explain(then, now), un.explain(epoch, devries)
     show("A year", year)
     show("Epoch to de Vries", factor_ten)
-    un.write_explanation(year, folder)
-    un.write_explanation(factor_ten, folder / "de_vries")
+    un.write_explanation(year, folder, png=True)
+    un.write_explanation(factor_ten, folder / "de_vries", png=True)
     table = un.compare({"now": now, "then": then}, draws=draws)
-    un.write_comparison(table, folder)
+    un.write_comparison(table, folder, png=True)
     un.write_provenance(table, folder, Path(__file__).name)
     row = table.sel(scenario="then", statistic="typical")
     ends = [float(row[f"ratio_{key}"]) for key in ("median", "lower", "upper")]

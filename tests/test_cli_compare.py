@@ -18,7 +18,7 @@ def test_two_files_are_compared_and_explained(tmp_path):
     assert "The typical query of de-vries takes 10.1 times that of epoch" in found.output
     assert "the factors multiply to the whole" in found.output
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"comparison.csv", "comparison.png", "explanation.csv", "waterfall.png"} <= names
+    assert {"comparison.csv", "comparison.svg", "explanation.csv", "waterfall.svg"} <= names
 
 
 def test_one_file_goes_with_its_scenarios_and_json_has_everything(tmp_path):

@@ -48,7 +48,7 @@ def test_infer_prints_what_has_moved_and_exports_it(folder, monkeypatch):
     assert "Exported to learned.yaml" in done.stdout
     assert un.build_problem(un.load_priors(folder / "learned.yaml"))
     written = {path.name for path in (folder / "results" / "mine-posterior").iterdir()}
-    assert written >= {"run.nc", "posterior.csv", "updated.png", "movement.svg", "fit.png"}
+    assert written >= {"run.nc", "posterior.csv", "updated.svg", "movement.svg", "fit.svg"}
     run = "results/mine-posterior/run.nc"
     ranked = uncertainty(folder, "rank", run, "--method", "prior,correlation")
     assert ranked.returncode == 0, ranked.stderr

@@ -41,7 +41,7 @@ def test_many_inputs_ranked_together_leave_room_for_their_shares(tmp_path):
     )
     ranking = un.rank_inputs(problem, by="block", draws=2**8)
     un.write_ranking([ranking], tmp_path)
-    assert {path.stem for path in tmp_path.glob("*.png")} >= {"sobol", "sobol-chances"}
+    assert {path.stem for path in tmp_path.glob("*.svg")} >= {"sobol", "sobol-chances"}
 
 
 def test_says_what_to_measure_next_and_writes_tables_and_figures(stated, tmp_path):
@@ -54,7 +54,7 @@ def test_says_what_to_measure_next_and_writes_tables_and_figures(stated, tmp_pat
     stems = {path.stem for path in out.glob("*.svg")}
     chances = {f"{method}-chances" for method in ("shapley", "sobol", "value")}
     assert stems == {"shapley", "sobol", "value", "shares", *chances}
-    assert {path.stem for path in out.glob("*.png")} == stems
+    assert {path.stem for path in out.glob("*.svg")} == stems
     with (out / "ranking.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["method"] for row in rows} == {"shapley", "sobol", "value"}
@@ -65,7 +65,7 @@ def test_says_what_to_measure_next_and_writes_tables_and_figures(stated, tmp_pat
 def test_interactions_are_drawn_where_there_are_any(stated, tmp_path):
     found = invoke(*stated, "--out", tmp_path / "r", "--method", "sobol", "--scale", "linear")
     assert found.exit_code == 0, found.output
-    assert (tmp_path / "r" / "interactions.png").is_file()
+    assert (tmp_path / "r" / "interactions.svg").is_file()
 
 
 def test_json_holds_the_same_and_groups_are_ranked(stated, tmp_path):
@@ -97,9 +97,10 @@ def test_json_and_csv_hold_one_row_an_input_and_one_a_pair(stated, tmp_path):
     assert all(isinstance(value, int | float) for value in numbers)
     problem = un.build_problem(stated[0], model=lambda a, b, t: {"energy_wh": a * b * t})
     found = un.rank_inputs(problem, draws=2**8)
-    assert [row["input"] for row in report.ranked_inputs(found)] == found["input"].values.tolist()
-    assert "query_share" in report.ranking_facts(found)
-    assert "query_share" not in report.ranked_inputs(found)[0]
+    record = report.ranking_record(found)
+    assert [row["input"] for row in record["inputs"]] == found["input"].values.tolist()
+    assert "query_share" in record
+    assert "query_share" not in record["inputs"][0]
 
 
 def test_run_says_one_row_an_input(stated, tmp_path):

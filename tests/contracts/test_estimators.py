@@ -171,7 +171,7 @@ class TestTornado:
         assert float(table["center"]) == pytest.approx(18, abs=4.5 * float(table["center_se"]))
         un.write_report(un.simulate(nested, draws=64), tmp_path, ranking=table)
         assert "swings of" in (tmp_path / "report.md").read_text()
-        assert (tmp_path / "ranking.png").is_file()
+        assert (tmp_path / "ranking.svg").is_file()
 
     def test_correlated_inputs_are_moved_one_at_a_time(self):
         table = un.rank_inputs(un.build_problem("gpt-4o"), method="tornado")

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import uncertainty as un
-from uncertainty.results import check_tree
+from uncertainty.results import check_tree, in_short
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,34 @@ def test_round_trip_is_bit_for_bit(tree, tmp_path):
         for name, values in tree[group].data_vars.items():
             assert values.values.tobytes() == again[group][name].values.tobytes()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["run.nc"]
+
+
+def test_what_is_kept_in_short_has_all_draws_and_says_what_it_lacks(every_kind, tmp_path):
+    for kind in ("nested", "learned"):
+        tree = every_kind[kind]
+        short = un.load(un.save(in_short(tree, "y"), tmp_path / "run.nc"))
+        for group in {"prior", "prior_predictive", "posterior"} & {*tree.children}:
+            for name, values in tree[group].data_vars.items():
+                assert short[group][name].identical(values)
+        assert un.summarize(short).identical(un.summarize(tree, quantities=["y"]))
+    with pytest.raises(un.InputError, match="kept in short"):
+        un.check_fit(short)
+    page = un.write_report(short, tmp_path / "report")
+    assert {"updated.svg", "distribution.svg"} <= {path.name for path in page}
+
+
+def test_statistics_of_outputs_that_were_not_asked_for_are_refused(lognormals, tmp_path):
+    laws = lognormals.priors()["assumptions"]
+    laws["c"]["varies"] = "query"
+    model = lambda a, b, c: {"y": a * b * c, "x": a * c}  # noqa: E731  # one line says it
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=model)
+    tree = un.simulate(problem, draws=64, quantities=["x"])
+    assert {*tree["prior_predictive"].data_vars} == {"x", "y"}
+    assert un.summarize(tree)["quantity"].values.tolist() == ["x"]
+    with pytest.raises(un.InputError, match="no statistics of y were kept"):
+        un.summarize(tree, quantities=["y"])
+    with pytest.raises(un.InputError, match="z"):
+        un.simulate(problem, draws=64, quantities=["z"])
 
 
 def test_round_trip_keeps_what_is_no_number(tmp_path):

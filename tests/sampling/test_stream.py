@@ -458,7 +458,7 @@ def test_a_saved_stream_that_lacks_a_part_is_refused(product, tmp_path, lost):
 
 def test_a_stream_can_be_reported(product, full, tmp_path):
     names = {path.name for path in un.write_report(full, tmp_path)}
-    assert {"report.md", "summary.csv", "distribution.png"} <= names
+    assert {"report.md", "summary.csv", "distribution.svg"} <= names
     assert "| a " in (tmp_path / "report.md").read_text()
     un.write_report(un.stream(product, 2**12), tmp_path)
     assert "## Assumptions" not in (tmp_path / "report.md").read_text()

@@ -90,7 +90,7 @@ def compare(
                     table=compared,
                 )
         page = [*report.comparison_parts(compared, why)]
-        written = place.keep(report.write(page, place.unfinished))
+        written = place.keep(report.write(page, place.unfinished, png=question.png))
     record = report.comparison_record(compared, page, why) if question.as_json else None
     answer(page, written, record)
 

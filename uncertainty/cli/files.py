@@ -73,7 +73,11 @@ def check(question: Question, plot: Plot = False) -> None:
             busy("drawing"),
         ):
             files = un.write_assumptions(
-                tree, place.unfinished, quantity=quantity, prob=question.prob
+                tree,
+                place.unfinished,
+                quantity=quantity,
+                prob=question.prob,
+                png=question.png,
             )
             written = place.keep(files)
     if question.as_json:

@@ -65,7 +65,7 @@ def infer(
             page: list[report.Part] = [report.Heading(str(tree.attrs["subject"]), 1)]
             page += report.posterior_parts(tree, quantity, question.prob)
             saved = un.save(tree, place.unfinished / "run.nc")
-            written = place.keep([saved, *report.write(page, place.unfinished)])
+            written = place.keep([saved, *report.write(page, place.unfinished, png=question.png)])
             if target:
                 may_be_written(target, problem, force=question.force)  # it may be of this result
                 row = un.export_priors(tree, target).sel(quantity=quantity)

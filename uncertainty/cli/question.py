@@ -94,6 +94,7 @@ class Question:
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
     ] = False
+    png: Annotated[bool, typer.Option("--png", help="Write figures as PNG too.")] = False
     force: Force = False
     as_json: AsJson = False
     debug: Debug = False

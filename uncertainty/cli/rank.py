@@ -124,7 +124,7 @@ def rank(
                 ranked = str(rankings[0].attrs["quantity"])
                 changed = report.posterior_parts(tree, ranked, question.prob)
                 page += [part for part in changed if isinstance(part, report.Figure)]
-            written = place.keep(report.write(page, place.unfinished))
+            written = place.keep(report.write(page, place.unfinished, png=question.png))
     doubts = warnings_of(tree) if tree is not None else problem.priors.warnings if problem else ()
     page += [report.Doubts(doubts)] if doubts else []
     records = {"rankings": [report.ranking_record(ranking) for ranking in rankings]}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from uncertainty.cli.question import Above, Question, ResultFolder, asking
-from uncertainty.cli.terminal import answer, busy, steps, stream_steps
+from uncertainty.cli.terminal import answer, busy, showing, steps, stream_steps
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import xarray as xr
 
     from uncertainty.problem import Problem
@@ -28,6 +30,12 @@ Executor = Annotated[
 ]
 Dask = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler: tcp://host:8786.")
+]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full", help="Keep statistics of every output, and all that a posterior came from."
+    ),
 ]
 Checkpoint = Annotated[
     str | None,
@@ -65,23 +73,25 @@ def run(
     executor: Executor = None,
     dask: Dask = None,
     checkpoint: Checkpoint = None,
+    full: Full = False,
 ) -> None:
     """Simulate, summarize, rank, and write tables, figures and a report.
 
     Where there is evidence, the posterior stands beside the prior. Draws are streamed, not
     stored, where more than 2^20 are wanted or one of --tolerance, --executor, --dask and
-    --checkpoint is given.
+    --checkpoint is given. Kept are all draws of inputs and outputs, and statistics over queries of
+    the output that is reported; of the others, and more of a posterior, with --full.
     """
     import uncertainty as un
     from uncertainty import report
-    from uncertainty.results import LOG_SHARE
+    from uncertainty.results import LOG_SHARE, in_short
 
     streaming = (tolerance, dask or executor, checkpoint)
     streamed = any(streaming) or (question.draws or 0) > _LARGE
     if scenario == "all":
         if streamed:
             raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
-        _run_scenarios(question, above)
+        _run_scenarios(question, above, full)
         return
     with busy("checking"):
         problem = question.problem()
@@ -115,34 +125,41 @@ def run(
                 split = un.share_per_query(stored, quantity)
                 tree.attrs |= dict(zip(LOG_SHARE, split, strict=True))
         else:
-            tree = _drawn(problem, question)
-        with busy("ranking"):
-            ranking, remark = _ranking(problem, tree, quantity, question)
+            tree = _drawn(problem, question, quantity, full)
+        page, rankings = list[report.Part](), list["xr.Dataset"]()
+
+        def drivers() -> "Iterator[report.Part]":
+            with busy("ranking"):
+                ranking, remark = _ranking(problem, tree, quantity, question)
+            if remark:
+                yield report.Sentence(remark)
+            if ranking is not None:
+                rankings.append(ranking)
+                yield from report.ranking_parts(ranking)
+
+        # The answer is printed first, and figures are drawn while the ranking is made.
+        parts = report.parts(tree, quantity=quantity, probs=probs, above=above, drivers=drivers())
+        parts = showing(parts, page, quiet=question.as_json)
+        files = report.write(parts, place.unfinished, page=True, png=question.png)
         with busy("writing"):
-            page = [
-                *report.parts(
-                    tree,
-                    quantity=quantity,
-                    ranking=ranking,
-                    probs=probs,
-                    above=above,
-                    remark=remark,
-                )
-            ]
-            saved = un.save(tree, place.unfinished / "run.nc")
-            written = place.keep([saved, *report.write(page, place.unfinished, page=True)])
+            kept = tree if full or streamed else in_short(tree, quantity)
+            saved = un.save(kept, place.unfinished / "run.nc")
+            written = place.keep([saved, *files])
     record = None
     if question.as_json:
-        record = report.record(tree, page, quantity, ranking=ranking, probs=probs, above=above)
-    answer(page, written, record)
+        ranking = next(iter(rankings), None)
+        record = report.record(tree, page, quantity, ranking=ranking, above=above)
+    answer(page, written, record, begun=True)
 
 
-def _drawn(problem: "Problem", question: Question) -> "xr.DataTree":
+def _drawn(problem: "Problem", question: Question, quantity: str, full: bool) -> "xr.DataTree":
     """Draw from the prior, and from the posterior where there is evidence."""
     from uncertainty.inference import answer as answer_of
 
+    components = [name for name, it in problem.outputs.items() if it.part_of == quantity]
+    quantities = None if full else [quantity, *components]
     with steps(f"simulating {problem.scenario}".rstrip()) as progress:
-        tree = answer_of(problem, question.draws, question.seed, progress)
+        tree = answer_of(problem, question.draws, question.seed, progress, quantities)
     tree.attrs["command"] = _command()
     return tree
 
@@ -184,11 +201,12 @@ def _ranking(
     return None, " ".join(reasons)
 
 
-def _run_scenarios(question: Question, above: float | None) -> None:
+def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
     """Run the file as stated and each of its scenarios at the same points."""
     import uncertainty as un
     from uncertainty import report
     from uncertainty.comparison import relate
+    from uncertainty.results import in_short
 
     with busy("checking"):
         problems = question.every_scenario()
@@ -197,17 +215,23 @@ def _run_scenarios(question: Question, above: float | None) -> None:
     folder = question.folder()
     asked = question.asked("answer", folder)
     with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
-        trees = {name: _drawn(problem, question) for name, problem in problems.items()}
+        trees = {
+            name: _drawn(problem, question, quantity, full) for name, problem in problems.items()
+        }
         with busy("writing"):
             # A scenario may be called as_stated: no name of a scenario holds a dash.
             stated = "as-stated" if "as_stated" in trees else "as_stated"
             stems = {name: name.replace("as stated", stated) for name in trees}
             saved = [
-                un.save(tree, place.unfinished / f"{stems[name]}.nc")
+                un.save(
+                    tree if full else in_short(tree, quantity),
+                    place.unfinished / f"{stems[name]}.nc",
+                )
                 for name, tree in trees.items()
             ]
             table = relate(problems, trees, quantity, question.prob, question.draws, question.seed)
             page = [*report.scenario_parts(trees, table, above)]
-            written = place.keep([*saved, *report.write(page, place.unfinished, page=True)])
+            files = report.write(page, place.unfinished, page=True, png=question.png)
+            written = place.keep([*saved, *files])
     record = report.scenario_record(trees, table, page, above) if question.as_json else None
     answer(page, written, record)

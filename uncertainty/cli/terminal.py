@@ -33,15 +33,19 @@ _INTERVAL_EVERY_S = 0.5  # an interval costs quantiles: too often would slow the
 
 
 def answer(
-    page: "Sequence[Part]", written: Sequence[Path], record: Mapping[str, object] | None = None
+    page: "Sequence[Part]",
+    written: Sequence[Path],
+    record: Mapping[str, object] | None = None,
+    *,
+    begun: bool = False,
 ) -> NoReturn:
-    """Print a page, or its record as JSON; the exit status says whether it is to be trusted."""
+    """Print a page, unless that has begun, or its record as JSON; exit as trusted or not."""
     from uncertainty.report import Doubts, items_of
 
     if record is not None:
         print_json({**record, "written": [str(path) for path in written]})
     else:
-        show(page)
+        show(() if begun else page)
         show_written(written)
     doubts = items_of(page, Doubts)
     for doubt in doubts:  # last: the rest has scrolled by
@@ -64,6 +68,16 @@ def show(page: "Iterable[Part]") -> None:
             case Notes(_, items, label, detail=False):
                 for item in items:
                     say(f"{label}: {item}")
+
+
+def showing(parts: "Iterable[Part]", page: "list[Part]", *, quiet: bool) -> "Iterator[Part]":
+    """Keep the parts of a page, each printed before the next is composed, unless `quiet`."""
+    for part in parts:
+        page.append(part)
+        if not quiet:
+            show([part])
+            sys.stdout.flush()
+        yield part
 
 
 def show_written(written: Sequence[Path]) -> None:

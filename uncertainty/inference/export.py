@@ -12,7 +12,7 @@ from uncertainty.errors import InputError, counted, one_line
 from uncertainty.files import Place, load_priors, shipped_folder, source_keys, yaml_text
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Problem, build_problem
-from uncertainty.results import ess_bulk, summarize, warnings_of
+from uncertainty.results import check_whole, ess_bulk, summarize, summarized, warnings_of
 from uncertainty.sampling import problem_of, simulate
 from uncertainty.writing import refuse_inputs, replacing
 
@@ -69,6 +69,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     """
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to export: use infer")
+    check_whole(tree)
     problem = problem_of(tree)
     if problem.priors.document is None or not problem.priors.document.text:
         raise InputError.of("<result>", "its priors are in no file that another could extend")
@@ -94,7 +95,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
                 changed = f"{(old or new).label} has changed since the posterior was learned"
                 raise InputError.of("<result>", f"{changed}; infer anew")
         again = simulate(exported, 2**13, int(tree.attrs["seed"]))
-    names = [name for name in exported.outputs if name in tree["central"].data_vars]
+    names = [name for name in exported.outputs if name in summarized(tree)]
     tables = [
         summarize(result, 0.9, quantities=names).sel(statistic="typical", drop=True)
         for result in (again, tree)

@@ -13,7 +13,7 @@ from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
 from uncertainty.inference.samplers import RELIABLE
 from uncertainty.inference.target import batches_at, coordinates_of, whole_target
 from uncertainty.problem import Observation, Problem
-from uncertainty.results import NONE, PROBS, leave_one_out, score
+from uncertainty.results import NONE, PROBS, check_whole, leave_one_out, score
 from uncertainty.sampling import QUERIES, normal_scores
 
 _NUMBERS, _FEWEST = 2**23, 2**10  # expected measurements drawn at most, of each row at least
@@ -87,6 +87,7 @@ def check_fit(tree: xr.DataTree) -> xr.Dataset:
 def _require_posterior(tree: xr.DataTree) -> None:
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to check: use infer")
+    check_whole(tree)
 
 
 def _by_evidence(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:

@@ -30,7 +30,7 @@ from uncertainty.inference.samplers import (
 )
 from uncertainty.inference.target import has_slopes, learns, rows_at, target_of
 from uncertainty.problem import EvidenceLike, Problem, Target, build_problem
-from uncertainty.results import BATCHES, ess_bulk, smoothed_weights, warnings_of
+from uncertainty.results import BATCHES, check_whole, ess_bulk, smoothed_weights, warnings_of
 from uncertainty.sampling import QUERIES, problem_of, remember, simulate
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def infer(
     prior_draws: int | None = None,
     target_accept: float | None = None,
     progress: Progress | None = None,
+    quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
     """Update the joint prior on the evidence.
 
@@ -76,6 +77,8 @@ def infer(
         0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
     progress : callable, optional
         Called with the steps done and those to do.
+    quantities : sequence of str, optional
+        Outputs to keep statistics over queries of; all where not given. Draws are of all.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def infer(
     if faults:
         raise InputError(faults)
     beside = prior_draws or (_PRIOR_DRAWS if slopes else weighted.log_weight.size)
-    prior = simulate(problem, beside, seed, queries=queries)
+    prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
     if slopes:
         # Points of a net lie far apart, as starting points should.
         starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
@@ -161,7 +164,7 @@ def infer(
     else:
         why = "the model has no slopes"
         posterior = _by_weights(target, weighted, (chains, draws), seed, why)
-    tree = lay_out(posterior, system, prior, queries, seed)
+    tree = lay_out(posterior, system, prior, queries, seed, quantities)
     notices = [*json.loads(tree.attrs["notices"]), *surprises]
     facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     tree.attrs |= {**remember(problem), **facts}
@@ -219,15 +222,27 @@ def _in_whole_stretches(effective: float, chains: int) -> int:
 
 
 def answer(
-    problem: Problem, draws: int | None = None, seed: int = 0, progress: Progress | None = None
+    problem: Problem,
+    draws: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
     """Draw what is quoted: the posterior where evidence bears on a problem, else the prior.
 
-    The `draws` are of the prior; a posterior has 4 chains of 4000.
+    The `draws` are of the prior; a posterior has 4 chains of 4000. Statistics over queries are kept
+    of some `quantities`, or of all outputs.
     """
     if learns(problem):
-        return infer(problem, _ANSWER_DRAWS, seed=seed, prior_draws=draws, progress=progress)
-    tree = simulate(problem, draws, seed)
+        return infer(
+            problem,
+            _ANSWER_DRAWS,
+            seed=seed,
+            prior_draws=draws,
+            progress=progress,
+            quantities=quantities,
+        )
+    tree = simulate(problem, draws, seed, quantities=quantities)
     if problem.has_evidence:
         where = f"{problem.scenario}: " if problem.scenario else ""
         text = f"{where}this is the prior alone: all that the measurements bear on is fixed"
@@ -279,6 +294,7 @@ def update(
     """
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to update: use infer")
+    check_whole(tree)
     before = problem_of(tree)
     assert before.arguments is not None
     priors, model, given, scenario, _ = before.arguments

@@ -61,7 +61,12 @@ _log_priors = jax.jit(jax.vmap(Joint.log_prior, in_axes=(None, 0)))
 
 
 def lay_out(
-    posterior: Posterior, problem: Problem, prior: "xr.DataTree", queries: int, seed: int
+    posterior: Posterior,
+    problem: Problem,
+    prior: "xr.DataTree",
+    queries: int,
+    seed: int,
+    quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
     """Put a posterior beside its prior, for a system that was not measured."""
     z, target, joint = posterior.z, posterior.target, problem.joint
@@ -112,7 +117,7 @@ def lay_out(
     warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
     if problem.varies:
         batches = _stretches(problem, scores, shape[0], queries, seed)
-        invalid, reduced, _ = nested(problem, batches, seed, "posterior")
+        invalid, reduced, _ = nested(problem, batches, seed, "posterior", quantities)
         warnings += [f"posterior: {text}" for text in invalid.warnings(problem)]
         for kind, reductions in reduced.items():
             whole = kind.endswith("_statistics")

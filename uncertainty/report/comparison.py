@@ -270,6 +270,7 @@ def write_scenarios(
     prob: float = 0.9,
     above: float | None = None,
     table: xr.Dataset | None = None,
+    png: bool = False,
 ) -> list[Path]:
     """Write a table, a figure and a text about several scenarios of one file.
 
@@ -287,11 +288,13 @@ def write_scenarios(
         A threshold: the text gives the chance of exceeding it.
     table : Dataset, optional
         What `summarize_scenarios` gives of the trees, or `compare` of their problems.
+    png : bool
+        Write the figure as PNG too.
 
     Returns
     -------
     list of Path
-        ``scenarios.csv``, the figure as SVG and PNG, and ``report.md``.
+        ``scenarios.csv``, the figure as SVG, and ``report.md``.
 
     Examples
     --------
@@ -306,10 +309,10 @@ def write_scenarios(
         check_tree(tree)
     if table is None:
         table = summarize_scenarios(trees, prob, quantity=quantity)
-    return write(scenario_parts(trees, table, above), folder, page=True)
+    return write(scenario_parts(trees, table, above), folder, page=True, png=png)
 
 
-def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
+def write_comparison(table: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:
     """Write a comparison as a table and a figure.
 
     Parameters
@@ -318,11 +321,13 @@ def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
         From `compare`.
     folder : str or Path
         Made where there is none.
+    png : bool
+        Write the figure as PNG too.
 
     Returns
     -------
     list of Path
-        ``comparison.csv``, and the figure as SVG and PNG.
+        ``comparison.csv``, and the figure as SVG.
 
     Examples
     --------
@@ -330,12 +335,12 @@ def write_comparison(table: xr.Dataset, folder: str | Path) -> list[Path]:
     >>> files = {name: un.build_problem(name) for name in ("epoch", "de-vries")}
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_comparison(un.compare(files, draws=64), folder)]
-    ['comparison.csv', 'comparison.svg', 'comparison.png']
+    ['comparison.csv', 'comparison.svg']
     """
-    return write(comparison_parts(table), folder)
+    return write(comparison_parts(table), folder, png=png)
 
 
-def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
+def write_explanation(table: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:
     """Write why two estimates differ as a table and a waterfall.
 
     Parameters
@@ -344,11 +349,13 @@ def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
         From `explain`.
     folder : str or Path
         Made where there is none.
+    png : bool
+        Write the figure as PNG too.
 
     Returns
     -------
     list of Path
-        ``explanation.csv``, and the figure as SVG and PNG.
+        ``explanation.csv``, and the figure as SVG.
 
     Examples
     --------
@@ -356,9 +363,9 @@ def write_explanation(table: xr.Dataset, folder: str | Path) -> list[Path]:
     >>> table = un.explain(un.build_problem("epoch"), un.build_problem("de-vries"))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_explanation(table, folder)]
-    ['explanation.csv', 'waterfall.svg', 'waterfall.png']
+    ['explanation.csv', 'waterfall.svg']
     """
-    return write(explanation_parts(table), folder)
+    return write(explanation_parts(table), folder, png=png)
 
 
 def write_sweep(
@@ -367,6 +374,7 @@ def write_sweep(
     *,
     quantity: str = "energy_wh",
     marks: Mapping[str, float] | None = None,
+    png: bool = False,
 ) -> list[Path]:
     """Write ranges of one input as a table and a figure.
 
@@ -380,11 +388,13 @@ def write_sweep(
         The output to draw; the table has all.
     marks : mapping of str to float, optional
         Places on the input's axis to mark, by label.
+    png : bool
+        Write the figure as PNG too.
 
     Returns
     -------
     list of Path
-        ``sweep.csv``, and the figure as SVG and PNG.
+        ``sweep.csv``, and the figure as SVG.
 
     Examples
     --------
@@ -392,7 +402,7 @@ def write_sweep(
     >>> table = un.sweep("gpt-4o", "output_tokens", [100, 1000], draws=64)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_sweep({"GPT-4o": table}, folder)]
-    ['sweep.csv', 'sweep.svg', 'sweep.png']
+    ['sweep.csv', 'sweep.svg']
     """
     for table in tables.values():
         require_known("quantity", quantity, [str(name) for name in table["quantity"].values])
@@ -406,4 +416,4 @@ def write_sweep(
     if any(groups.values()):
         rows["group"] = rows["label"].map(groups)
     figure = Figure("sweep", partial(plot_sweep, tables, quantity, marks))
-    return write([Data("sweep", rows), figure], folder)
+    return write([Data("sweep", rows), figure], folder, png=png)

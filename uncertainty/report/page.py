@@ -1,9 +1,10 @@
 """The page of one result: composed once, for the terminal, for files and for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -27,10 +28,8 @@ from uncertainty.report.parts import (
 )
 from uncertainty.report.posterior import fit_parts, posterior_parts
 from uncertainty.report.ranking import (
-    ranked_inputs,
-    ranked_pairs,
-    ranking_facts,
     ranking_parts,
+    ranking_record,
 )
 from uncertainty.report.result import (
     Headline,
@@ -40,6 +39,7 @@ from uncertainty.report.result import (
     citation_sentence,
     doubts,
     headline,
+    labeled_draws,
     notices_of,
     provenance_lines,
     split_sentence,
@@ -48,7 +48,6 @@ from uncertainty.results import (
     STATISTICS,
     chances,
     check_tree,
-    draws_of,
     group_of,
     is_nested,
     main_quantity,
@@ -58,6 +57,9 @@ from uncertainty.results import (
 )
 from uncertainty.sampling import summarize_inputs, width_notices
 from uncertainty.writing import json_text, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CITATION = "For a report"
 
@@ -69,14 +71,13 @@ def parts(
     ranking: xr.Dataset | None = None,
     probs: Sequence[float] = (0.5, 0.9),
     above: float | None = None,
-    remark: str = "",
+    drivers: Iterable[Part] = (),
 ) -> Iterator[Part]:
     """Compose the page of one result, the answer first; see `write_report`.
 
-    A remark, such as why there is no ranking, stands before the ranking.
+    What drives the answer, in parts that are composed when they are reached, may stand in for a
+    ranking that is still to be made.
     """
-    import pandas as pd
-
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
     quantity = main_quantity(tree, quantity if quantity is not None else ranked)
     tables = [summarize(tree, prob) for prob in probs]
@@ -84,17 +85,14 @@ def parts(
     reasons = doubts(tree, summary)
     yield Heading(str(tree.attrs["subject"]), 1)
     yield Doubts(reasons) if reasons else Sentence(citation_sentence(tree, summary), _CITATION)
-    frames = [
-        table.to_dataframe().reset_index().assign(prob=prob, kind=table.attrs["kind"])
-        for table, prob in zip(tables, probs, strict=True)
-    ]
-    whole = pd.concat(frames, ignore_index=True)
+    whole = _frame(tables)
     if above is not None:
         add_chances(whole, whole["quantity"] == quantity, tree, quantity, above)
     yield Data("summary", whole)
     prior = None
     if "posterior" in tree.children:
-        before = [summarize(tree, prob, quantities=[quantity], group="prior") for prob in probs]
+        before = [summarize(tree, prob, group="prior") for prob in probs]
+        yield Data("prior_summary", _frame(before), file=False)
         prior = headline(tree, quantity, before)
         yield prior.table()
     yield summary.table()
@@ -103,14 +101,13 @@ def parts(
     yield Sentence(split_sentence(tree, quantity))
     if above is not None:
         yield Sentence(above_sentence(tree, quantity, above))
-    yield from _figures(tree, summary)
+    yield from _figures(tree, summary, tables[-1])
     if prior is not None:
         intervals = {"prior": prior.interval, "posterior": summary.interval}
         for part in posterior_parts(tree, quantity, max(probs), intervals):
             # Each assumption, before and after, is too long for the terminal of a run.
             yield replace(part, detail=True) if isinstance(part, Table) else part
-    if remark:
-        yield Sentence(remark)
+    yield from drivers
     if ranking is not None:
         yield from ranking_parts(ranking)
     if "prior" in tree.children:
@@ -127,7 +124,20 @@ def parts(
     yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
 
 
-def _figures(tree: xr.DataTree, summary: Headline) -> Iterator[Figure]:
+def _frame(tables: Sequence[xr.Dataset]) -> "pd.DataFrame":
+    """Summaries at several probabilities as one table of numbers."""
+    import pandas as pd
+
+    frames = [
+        table.to_dataframe()
+        .reset_index()
+        .assign(prob=table.attrs["prob"], kind=table.attrs["kind"])
+        for table in tables
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterator[Figure]:
     """The distribution, and what it is made of; neither where a draw is not finite."""
     draws = _draws_by_statistic(tree, summary.quantity)
     if not all(bool(np.isfinite(values).all()) for values in draws.values()):
@@ -138,27 +148,19 @@ def _figures(tree: xr.DataTree, summary: Headline) -> Iterator[Figure]:
     components = {
         str(name): str(values.attrs["long_name"])
         for name, values in tree["central"].data_vars.items()
-        if values.attrs.get("part_of") == summary.quantity
+        # A result kept in short has no statistics of them.
+        if values.attrs.get("part_of") == summary.quantity and name in whole["quantity"].values
     }
     if components:
-        prob = float(summary.tables[-1].attrs["prob"])
-        table = summarize(tree, prob, quantities=list(components)).sel(statistic="mean")
+        table = whole.sel(quantity=list(components), statistic="mean")
         table.attrs |= {"subject": tree.attrs["subject"], "group": group_of(tree)}
         labels = list(components.values())
         yield Figure("components", partial(plot_components, table, labels, summary.units))
 
 
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    facts = {
-        **tree["central"][quantity].attrs,
-        "subject": tree.attrs["subject"],
-        "group": group_of(tree),
-    }
     names = STATISTICS if is_nested(tree) else STATISTICS[:1]
-    return {
-        name: xr.DataArray(draws_of(tree, quantity, name), None, ("chain", "draw"), quantity, facts)
-        for name in names
-    }
+    return {name: labeled_draws(tree, quantity, name) for name in names}
 
 
 def record(
@@ -167,15 +169,11 @@ def record(
     quantity: str,
     *,
     ranking: xr.Dataset | None = None,
-    probs: Sequence[float] = (0.5, 0.9),
     above: float | None = None,
 ) -> dict[str, object]:
     """Give what the page of a result says as plain data, for JSON."""
-    before = [
-        summarize(tree, p, group="prior").to_dataframe().reset_index().assign(prob=p)
-        for p in (probs if "posterior" in tree.children else ())
-    ]
     rows = [row._asdict() for row in chances(tree, quantity, above)] if above is not None else []
+    ranked = ranking_record(ranking) if ranking is not None else {}
     cited = [p.text for p in page if isinstance(p, Sentence) and p.label == _CITATION]
     return {
         "title": tree.attrs["title"],
@@ -186,10 +184,10 @@ def record(
         "units": str(tree["central"][quantity].attrs.get("units", "")),
         "central": float(tree["central"][quantity]),
         "summary": rows_of(page, "summary"),
-        "prior_summary": [row for frame in before for row in frame.to_dict("records")],
-        "ranking": ranked_inputs(ranking) if ranking is not None else [],
-        "ranking_pairs": ranked_pairs(ranking) if ranking is not None else [],
-        "ranking_facts": ranking_facts(ranking) if ranking is not None else {},
+        "prior_summary": rows_of(page, "prior_summary"),
+        "ranking": ranked.pop("inputs", []),
+        "ranking_pairs": ranked.pop("pairs", []),
+        "ranking_facts": {k: v for k, v in ranked.items() if k != "sentence"},
         "above": rows,
         "sentences": sentences_of(page),
         "report": " ".join(cited),
@@ -226,6 +224,7 @@ def write_report(
     ranking: xr.Dataset | None = None,
     probs: Sequence[float] = (0.5, 0.9),
     above: float | None = None,
+    png: bool = False,
 ) -> list[Path]:
     """Write tables, figures and a text about one result.
 
@@ -243,11 +242,13 @@ def write_report(
         Probabilities of the intervals, ascending.
     above : float, optional
         A threshold: the report gives the chance of exceeding it.
+    png : bool
+        Write figures as PNG too.
 
     Returns
     -------
     list of Path
-        ``summary.csv``, ``ranking.csv``, figures as SVG and PNG, and ``report.md``; of a
+        ``summary.csv``, ``ranking.csv``, figures as SVG, and ``report.md``; of a
         posterior also what `write_posterior` writes.
 
     Examples
@@ -261,11 +262,16 @@ def write_report(
     """
     check_tree(tree)
     page = parts(tree, quantity=quantity, ranking=ranking, probs=probs, above=above)
-    return write(page, folder, page=True)
+    return write(page, folder, page=True, png=png)
 
 
 def write_assumptions(
-    tree: xr.DataTree, folder: str | Path, *, quantity: str | None = None, prob: float = 0.9
+    tree: xr.DataTree,
+    folder: str | Path,
+    *,
+    quantity: str | None = None,
+    prob: float = 0.9,
+    png: bool = False,
 ) -> list[Path]:
     """Draw every assumption on one page, and what they imply together.
 
@@ -279,11 +285,13 @@ def write_assumptions(
         The output drawn; the only one, or ``energy_wh``, where not given.
     prob : float
         Probability of the wider interval.
+    png : bool
+        Write it as PNG too.
 
     Returns
     -------
     list of Path
-        ``assumptions.svg`` and ``assumptions.png``.
+        ``assumptions.svg``.
 
     Examples
     --------
@@ -291,7 +299,7 @@ def write_assumptions(
     >>> tree = un.simulate(un.build_problem("gpt-4o"), draws=512)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_assumptions(tree, folder)]
-    ['assumptions.svg', 'assumptions.png']
+    ['assumptions.svg']
     """
     check_tree(tree)
     quantity = main_quantity(tree, quantity)
@@ -303,7 +311,7 @@ def write_assumptions(
     ]
     central = float(tree["central"][quantity])
     figure = plot_assumptions(inputs, summarize_inputs(tree), draws, tables, central)
-    return write_figure(Path(folder) / "assumptions", figure)
+    return write_figure(Path(folder) / "assumptions", figure, png=png)
 
 
 def write_provenance(

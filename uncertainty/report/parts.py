@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -132,19 +133,40 @@ def items_of(page: Iterable[Part], kind: type[Notes] | type[Doubts], label: str 
 def rows_of(page: Iterable[Part], name: str) -> list[dict[str, object]]:
     """Rows of the data of one name; none where a page has no such data."""
     frames = (p.frame for p in page if isinstance(p, Data) and p.name == name)
-    return [{str(k): v for k, v in row.items()} for f in frames for row in f.to_dict("records")]
+    return [row for frame in frames for row in records(frame)]
 
 
-def write(parts: Iterable[Part], folder: str | Path, *, page: bool = False) -> list[Path]:
-    """Write data as CSV, figures as SVG and PNG, and with `page` all of it as ``report.md``."""
-    parts, folder = list(parts), Path(folder)
-    data = [p for p in parts if isinstance(p, Data) and p.file]
-    written = [write_csv(folder / f"{part.name}.csv", part.frame) for part in data]
-    for part in parts:
-        if isinstance(part, Figure):
-            written += write_figure(folder / part.name, part.draw())
+def records(frame: "pd.DataFrame") -> list[dict[str, object]]:
+    """Rows of a table as mappings."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def write(
+    parts: Iterable[Part], folder: str | Path, *, page: bool = False, png: bool = False
+) -> list[Path]:
+    """Write data as CSV, figures as SVG, and with `page` all of it as ``report.md``.
+
+    Parts are written as they come: a figure is drawn while those that follow it are composed.
+    """
+    kept, folder, drawn = list[Part](), Path(folder), list[Future[list[Path]]]()
+    written = list[Path]()
+    with ThreadPoolExecutor(1) as thread:  # one: the settings of matplotlib are of the process
+        try:
+            for part in parts:
+                kept.append(part)
+                if isinstance(part, Data) and part.file:
+                    written.append(write_csv(folder / f"{part.name}.csv", part.frame))
+                elif isinstance(part, Figure):
+                    stem, draw = folder / part.name, part.draw
+                    drawn.append(
+                        thread.submit(lambda s, d: write_figure(s, d(), png=png), stem, draw)
+                    )
+            written += [path for figure in drawn for path in figure.result()]
+        except BaseException:
+            thread.shutdown(cancel_futures=True)
+            raise
     if page:
-        written.append(write_text(folder / "report.md", markdown(parts)))
+        written.append(write_text(folder / "report.md", markdown(kept)))
     return written
 
 
@@ -161,8 +183,8 @@ def write_csv(path: Path, frame: "pd.DataFrame") -> Path:
     return write_text(path, str(plain.to_csv(index=False, lineterminator="\n")))
 
 
-def write_figure(stem: Path, figure: "Drawing") -> list[Path]:
-    """Write a figure as SVG and as PNG; a dollar sign in its texts is a dollar sign."""
+def write_figure(stem: Path, figure: "Drawing", *, png: bool = False) -> list[Path]:
+    """Write a figure as SVG, and as PNG too; a dollar sign in its texts is a dollar sign."""
     from matplotlib import rc_context
     from matplotlib.text import Text
 
@@ -173,11 +195,13 @@ def write_figure(stem: Path, figure: "Drawing") -> list[Path]:
         for text in figure.findobj(Text):
             text.set_parse_math(False)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, for all formats
-        for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
-            path = stem.with_suffix(suffix)
-            with replacing(path) as temporary:
-                figure.savefig(temporary, **options)
+        figure.set_layout_engine("none")  # laid out once, for both formats
+        with replacing(path := stem.with_suffix(".svg")) as temporary:
+            figure.savefig(temporary, metadata={"Date": None})
+        written.append(path)
+        if png:
+            with replacing(path := stem.with_suffix(".png")) as temporary:
+                figure.savefig(temporary, dpi=160)
             written.append(path)
     return written
 

@@ -32,10 +32,11 @@ from uncertainty.report.parts import (
     write_csv,
     write_figure,
 )
+from uncertainty.report.result import labeled_draws
 from uncertainty.results import (
+    Group,
     batched,
     check_tree,
-    draws_of,
     ess_bulk,
     ess_tail,
     main_quantity,
@@ -50,6 +51,7 @@ from uncertainty.results import (
 if TYPE_CHECKING:
     import pandas as pd
 
+_GROUPS: tuple[Group, Group] = ("prior", "posterior")
 _POINTS = {"median": 0.5, "p5": 0.05, "p95": 0.95}
 
 
@@ -65,15 +67,15 @@ def posterior_parts(
     """
     import pandas as pd
 
-    statistic = quoted_statistic(tree, quantity)
+    statistic, subject = quoted_statistic(tree, quantity), str(tree.attrs["subject"])
     if intervals is None:
         intervals = {
             group: summarize(tree, prob, quantities=[quantity], group=group).sel(
                 quantity=quantity, statistic=statistic
             )
-            for group in ("prior", "posterior")
+            for group in _GROUPS
         }
-    table, fit = posterior_table(tree), check_fit(tree)
+    table = posterior_table(tree)
     evidence = json.loads(str(tree.attrs["evidence"]))
     yield Data("posterior", table)
     names = [
@@ -82,27 +84,23 @@ def posterior_parts(
     ]
     yield Sentence(f"Evidence: {', '.join(names)}.")
     yield Sentence(_update_sentence(tree, quantity, prob, intervals))
-    facts = {**tree["central"][quantity].attrs, "subject": tree.attrs["subject"]}
-    before_draws, after_draws = (
-        xr.DataArray(
-            draws_of(tree, quantity, statistic, group), None, ("chain", "draw"), quantity, facts
-        )
-        for group in ("prior", "posterior")
-    )
-    yield Figure("updated", partial(plot_updated, before_draws, after_draws, intervals))
+    before, after = (labeled_draws(tree, quantity, statistic, g) for g in _GROUPS)
+    yield Figure("updated", partial(plot_updated, before, after, intervals))
     yield Heading("What evidence says of the assumptions")
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
     rows = []
     for row in table.to_dict("records"):
         cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
-        before = f"{rounded(row['prior_p5'])} to {rounded(row['prior_p95'])}"
-        rows.append([row["assumption"], before, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
+        prior = f"{rounded(row['prior_p5'])} to {rounded(row['prior_p95'])}"
+        rows.append([row["assumption"], prior, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
     yield Table("Assumptions, before and after", columns, rows)
-    scores = {
-        name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
-        for name in map(str, table["assumption"])
-    }
-    yield Figure("movement", partial(plot_movement, scores, prob, facts["subject"]))
+    whole = "unconstrained_posterior" in tree.children  # a result may be kept in short
+    if whole:
+        scores = {
+            name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
+            for name in map(str, table["assumption"])
+        }
+        yield Figure("movement", partial(plot_movement, scores, prob, subject))
     columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
     left = [
         [
@@ -115,7 +113,10 @@ def posterior_parts(
     ]
     yield Table("What the rows do not state", columns, left)
     yield Data("open", pd.DataFrame(left, columns=columns), file=False)
+    if not whole:
+        return
     yield Heading("How the measurements are fitted")
+    fit = check_fit(tree)
     yield from fit_parts("Fit to the measurements", fit)
     yield Data("fit", fit.to_dataframe().reset_index(), file=False)
     yield from map(Sentence, fit_sentences(tree, fit))
@@ -137,7 +138,7 @@ def posterior_parts(
             ]
             for name in measured
         }
-        yield Figure("fit", partial(plot_fit, seen, draws, prob, label, facts["subject"]))
+        yield Figure("fit", partial(plot_fit, seen, draws, prob, label, subject))
 
 
 def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
@@ -168,10 +169,10 @@ def _update_sentence(
         f"{median} {units} ({100 * prob:g} % interval {low} to {high})"
         for median, low, high in (
             distinct(*(float(intervals[group][key]) for key in ("median", "lower", "upper")))
-            for group in ("prior", "posterior")
+            for group in _GROUPS
         )
     )
-    ratios = [float(intervals[g]["upper"] / intervals[g]["lower"]) for g in ("prior", "posterior")]
+    ratios = [float(intervals[g]["upper"] / intervals[g]["lower"]) for g in _GROUPS]
     moved = f"Evidence moves {quantity} from {before} to {after}"
     if not all(ratio > 0 for ratio in ratios):
         return f"{moved}."
@@ -247,7 +248,12 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
 
 
 def write_posterior(
-    tree: xr.DataTree, folder: str | Path, *, quantity: str | None = None, prob: float = 0.9
+    tree: xr.DataTree,
+    folder: str | Path,
+    *,
+    quantity: str | None = None,
+    prob: float = 0.9,
+    png: bool = False,
 ) -> list[Path]:
     """Draw what evidence has moved, and how it is fitted.
 
@@ -261,11 +267,13 @@ def write_posterior(
         The output drawn; the only one, or ``energy_wh``, where not given.
     prob : float
         Probability of the intervals.
+    png : bool
+        Write figures as PNG too.
 
     Returns
     -------
     list of Path
-        ``posterior.csv``, and as SVG and PNG ``updated`` (the output before and after),
+        ``posterior.csv``, and as SVG ``updated`` (the output before and after),
         ``movement`` (each assumption) and, unless all rows are limits, ``fit`` (predictive
         intervals against measurements).
 
@@ -278,13 +286,13 @@ def write_posterior(
     >>> tree = un.infer(un.build_problem(prior, model=lambda x: x, evidence=evidence))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_posterior(tree, folder)][:3]
-    ['posterior.csv', 'updated.svg', 'updated.png']
+    ['posterior.csv', 'updated.svg', 'movement.svg']
     """
     check_tree(tree)
-    return write(posterior_parts(tree, main_quantity(tree, quantity), prob), folder)
+    return write(posterior_parts(tree, main_quantity(tree, quantity), prob), folder, png=png)
 
 
-def write_fits(fits: xr.Dataset, folder: str | Path) -> list[Path]:
+def write_fits(fits: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:
     """Write a comparison of fits as a table and a figure.
 
     Parameters
@@ -293,11 +301,13 @@ def write_fits(fits: xr.Dataset, folder: str | Path) -> list[Path]:
         From `compare_fits`.
     folder : str or Path
         Made where there is none.
+    png : bool
+        Write the figure as PNG too.
 
     Returns
     -------
     list of Path
-        ``fits.csv``, and the figure as SVG and PNG.
+        ``fits.csv``, and the figure as SVG.
 
     Examples
     --------
@@ -306,10 +316,10 @@ def write_fits(fits: xr.Dataset, folder: str | Path) -> list[Path]:
     >>> fits = xr.Dataset({k: ("fit", v) for k, v in columns.items()}, {"fit": ["one", "other"]})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [path.name for path in write_fits(fits, folder)]
-    ['fits.csv', 'fits.svg', 'fits.png']
+    ['fits.csv', 'fits.svg']
     """
     data = Data("fits", fits.to_dataframe().reset_index())
-    return write([data, Figure("fits", partial(plot_fits, fits))], folder)
+    return write([data, Figure("fits", partial(plot_fits, fits))], folder, png=png)
 
 
 def write_scores(
@@ -319,6 +329,7 @@ def write_scores(
     *,
     prob: float = 0.9,
     label: str = "energy of one output token, GPU boards (J)",
+    png: bool = False,
 ) -> xr.Dataset:
     """Score the predictions of several approaches, and draw them against what was measured.
 
@@ -334,12 +345,14 @@ def write_scores(
         Probability of the intervals drawn.
     label : str
         What was measured, with its unit.
+    png : bool
+        Draw it as PNG too.
 
     Returns
     -------
     xarray.Dataset
         `score` of each over ``approach``, coverage NaN where no interval is stated; also written to
-        ``scores.csv``, and drawn as ``fit.svg`` and ``fit.png``.
+        ``scores.csv``, and drawn as ``fit.svg``.
 
     Examples
     --------
@@ -366,5 +379,5 @@ def write_scores(
     write_csv(Path(folder) / "scores.csv", flat)
     numbers = {name: np.asarray(draws.values) for name, draws in plain.items()}
     figure = plot_fit(dict.fromkeys(plain, values), numbers, prob, label)
-    write_figure(Path(folder) / "fit", figure)
+    write_figure(Path(folder) / "fit", figure, png=png)
     return scores

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -24,11 +23,9 @@ from uncertainty.report.parts import (
     Sentence,
     Table,
     figure_with_error,
+    records,
     write,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",
@@ -225,44 +222,27 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
     return f"{text}."
 
 
-def ranked_inputs(ranking: xr.Dataset) -> list[dict[str, object]]:
-    """Give one mapping for each input of a ranking, the first one first."""
-    plain = [str(key) for key, values in ranking.data_vars.items() if values.dims == ("input",)]
-    chances = np.diag(ranking["rank_probability"].values)
-    return _records(ranking[plain].to_dataframe().reset_index().assign(chance_of_rank=chances))
-
-
-def ranked_pairs(ranking: xr.Dataset) -> list[dict[str, object]]:
-    """Give one mapping for each pair of inputs, where a ranking has pairs."""
-    keys = [str(key) for key, values in ranking.data_vars.items() if "other" in values.dims]
-    if not keys:
-        return []
-    place = {str(name): i for i, name in enumerate(ranking["input"].values)}
-    rows = _records(ranking[keys].to_dataframe().reset_index())
-    return [row for row in rows if place[str(row["input"])] < place[str(row["other"])]]
-
-
-def ranking_facts(ranking: xr.Dataset) -> dict[str, object]:
-    """Say what was ranked, and what was estimated beside the inputs."""
-    scalars = {str(key): float(v) for key, v in ranking.data_vars.items() if not v.dims}
-    return {**{str(key): value for key, value in ranking.attrs.items()}, **scalars}
-
-
-def _records(frame: "pd.DataFrame") -> list[dict[str, object]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
 def ranking_record(ranking: xr.Dataset) -> dict[str, object]:
-    """Give a ranking as plain data, for JSON."""
+    """Give a ranking as plain data, for JSON: a row for each input and each pair of them."""
+    variables = {str(key): values for key, values in ranking.data_vars.items()}
+    each = [key for key, values in variables.items() if values.dims == ("input",)]
+    chances = np.diag(ranking["rank_probability"].values)
+    inputs = ranking[each].to_dataframe().reset_index().assign(chance_of_rank=chances)
+    of_pairs = [key for key, values in variables.items() if "other" in values.dims]
+    pairs = records(ranking[of_pairs].to_dataframe().reset_index()) if of_pairs else []
+    place = {str(name): i for i, name in enumerate(ranking["input"].values)}
     return {
-        **ranking_facts(ranking),
+        **{str(key): value for key, value in ranking.attrs.items()},
+        **{key: float(values) for key, values in variables.items() if not values.dims},
         "sentence": ranking_sentence(ranking),
-        "inputs": ranked_inputs(ranking),
-        "pairs": ranked_pairs(ranking),
+        "inputs": records(inputs),
+        "pairs": [row for row in pairs if place[str(row["input"])] < place[str(row["other"])]],
     }
 
 
-def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Path]:
+def write_ranking(
+    rankings: Sequence[xr.Dataset], folder: str | Path, *, png: bool = False
+) -> list[Path]:
     """Write rankings as one table and as figures.
 
     Parameters
@@ -271,12 +251,14 @@ def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Pa
         From `rank_inputs`, each by another method.
     folder : str or Path
         Made where there is none.
+    png : bool
+        Write figures as PNG too.
 
     Returns
     -------
     list of Path
-        ``ranking.csv``, a line for each estimate of each input; and, as SVG and PNG, a figure of
-        each ranking, ``METHOD-chances`` of its ranks, ``shares`` where there are shares of a
+        ``ranking.csv``, a line for each estimate of each input; and, as SVG, a figure of each
+        ranking, ``METHOD-chances`` of its ranks, ``shares`` where there are shares of a
         variance, and ``interactions`` where second-order shares are established.
 
     Examples
@@ -286,7 +268,7 @@ def write_ranking(rankings: Sequence[xr.Dataset], folder: str | Path) -> list[Pa
     >>> problem = un.build_problem("gpt-4o")
     >>> tables = [un.rank_inputs(problem, method="tornado")]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     [path.name for path in write_ranking(tables, folder) if path.suffix != ".png"]
+    ...     [path.name for path in write_ranking(tables, folder)]
     ['ranking.csv', 'tornado.svg', 'tornado-chances.svg']
     """
-    return write(rankings_parts(rankings), folder)
+    return write(rankings_parts(rankings), folder, png=png)

@@ -14,7 +14,9 @@ from uncertainty.report.parts import Table, distinct, figure_with_error
 from uncertainty.results import (
     NONE,
     STATISTICS,
+    Group,
     chances,
+    draws_of,
     group_of,
     is_nested,
     quoted_statistic,
@@ -36,6 +38,19 @@ _KINDS = {"eti": ("equal tails", "equal-tailed"), "hdi": ("shortest", "shortest"
 def figure_of(row: xr.Dataset, key: str) -> str:
     """Write one figure of a row with its Monte Carlo standard error."""
     return figure_with_error(float(row[key]), float(row[f"mcse_{key}"]))
+
+
+def labeled_draws(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> xr.DataArray:
+    """Draws of a statistic with what figures say of them: unit, boundary, subject, group."""
+    facts = {"subject": tree.attrs["subject"], "group": group_of(tree, group)}
+    return xr.DataArray(
+        draws_of(tree, quantity, statistic, group),
+        dims=("chain", "draw"),
+        name=quantity,
+        attrs=tree["central"][quantity].attrs | facts,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -36,10 +36,19 @@ from uncertainty.results.estimate import (
     with_tail,
 )
 from uncertainty.results.sketch import Ogive, unit_near
-from uncertainty.results.tree import BATCHES, MOMENTS, STATISTICS, is_nested, is_streamed
+from uncertainty.results.tree import (
+    BATCHES,
+    MOMENTS,
+    STATISTICS,
+    is_nested,
+    is_streamed,
+    summarized,
+)
 
 Group: TypeAlias = Literal["prior", "posterior"]
 """Which draws of a result are meant."""
+Effective: TypeAlias = Callable[[str, str], tuple[float, float]]
+"""Effective draws of a statistic of an output, in the middle and in the tails."""
 
 LOG_SHARE = ("log_share_per_query", "log_share_per_query_se")
 """Attributes of a stream of one output, where the share was found beside it."""
@@ -55,11 +64,17 @@ def main_quantity(tree: xr.DataTree, name: object = None) -> str:
     Raises
     ------
     InputError
-        If the result has no such output.
+        If the result has no such output, or no statistics of it.
     """
-    names = [str(name) for name in tree["central"].data_vars]
+    names = summarized(tree)
     if name is not None:
-        return require_known("quantity", str(name), names)
+        every = [str(name) for name in tree["central"].data_vars]
+        if require_known("quantity", str(name), every) not in names:
+            text = (
+                f"no statistics of {name} were kept, but of {', '.join(names)}: ask for it by name"
+            )
+            raise InputError.of("<quantity>", f"{text}, or for all (uncertainty run --full)")
+        return str(name)
     return "energy_wh" if "energy_wh" in names else names[0]
 
 
@@ -112,11 +127,18 @@ def batched(draws: Floats, tree: xr.DataTree, group: Group | None = None) -> Flo
     return draws.reshape(len(draws) * BATCHES, -1)
 
 
-def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: Group) -> float:
+def independent_draws(
+    tree: xr.DataTree,
+    quantity: str,
+    statistic: str,
+    group: Group,
+    effective: Effective | None = None,
+) -> float:
     """Independent draws that a figure rests on; infinite where nothing is uncertain.
 
     Those of a Markov chain count as many as are effective. Each of the queries of a chain serves
-    all its draws, so of one query there are no more than these.
+    all its draws, so of one query there are no more than these. Effective draws of a statistic, in
+    the middle and in the tails, may be given where they are known.
     """
     inputs = tree[group].dataset.data_vars.values()
     if all(np.ptp(np.asarray(values, np.float64)) == 0 for values in inputs):
@@ -124,7 +146,10 @@ def independent_draws(tree: xr.DataTree, quantity: str, statistic: str, group: G
     chains = _chains(tree, quantity, statistic, group)
     number = float(chains.size)
     if group == "posterior" and np.isfinite(chains).all():
-        number = min(number, ess_bulk(chains), ess_tail(chains))
+        known = (
+            effective(quantity, statistic) if effective else (ess_bulk(chains), ess_tail(chains))
+        )
+        number = min(number, *known)
     if statistic == "query" and is_nested(tree):
         number = min(number, float(tree.attrs["queries"]) * len(batched(chains, tree, group)))
     return number
@@ -206,7 +231,7 @@ def summarize(
     kind : {"eti", "hdi"}
         Equal tails, or the shortest interval.
     quantities : sequence of str, optional
-        Outputs; all of them where not given.
+        Outputs; all that the result has statistics of where not given.
     group : {"prior", "posterior"}, optional
         The posterior where there is one, if not given.
 
@@ -248,11 +273,20 @@ def summarize(
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
     require_known("kind", kind, ("eti", "hdi"))
-    names = [main_quantity(tree, name) for name in quantities or tree["central"].data_vars]
+    names = [main_quantity(tree, name) for name in quantities or summarized(tree)]
     # Where nothing varies per query the three statistics are one.
     chosen = STATISTICS if is_nested(tree) else ("query",) * len(STATISTICS)
     which = group_of(tree, group)
-    describe = cache(lambda name, statistic: _describe(tree, name, statistic, prob, kind, which))
+
+    @cache  # they take as long as all else of a figure, and its error needs them too
+    def effective(name: str, statistic: str) -> tuple[float, float]:
+        chains = _chains(tree, name, statistic, which)
+        return ess_bulk(chains), ess_tail(chains)
+
+    @cache
+    def describe(name: str, statistic: str) -> dict[str, float]:
+        return _describe(tree, name, statistic, prob, kind, which, effective)
+
     with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
         rows = [[describe(name, statistic) for statistic in chosen] for name in names]
     central = tree["central"].dataset.variables
@@ -274,31 +308,39 @@ def summarize(
 
 
 def _describe(
-    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind, group: Group
+    tree: xr.DataTree,
+    quantity: str,
+    statistic: str,
+    prob: float,
+    kind: Kind,
+    group: Group,
+    effective: Effective,
 ) -> dict[str, float]:
     """Every figure of one statistic of one quantity, with its error."""
     if is_streamed(tree):
         figures = _describe_sketch(tree, quantity, statistic, prob, kind)
     elif statistic == "query" and is_nested(tree):
-        figures = _describe_queries(tree, quantity, prob, kind, group)
+        figures = _describe_queries(tree, quantity, prob, kind, group, effective)
     else:
-        figures = _describe_draws(tree, quantity, statistic, prob, kind, group)
+        figures = _describe_draws(tree, quantity, statistic, prob, kind, group, effective)
     for key in _unknown(tree, quantity, statistic, group, figures):
         figures[key] = figures[key][0], np.inf
     row = {key: value for key, (value, _) in figures.items()}
     row |= {f"mcse_{key}": error for key, (_, error) in figures.items()}
     if group == "posterior":
-        chains = _chains(tree, quantity, statistic, group)
-        row |= {
-            "ess_bulk": ess_bulk(chains),
-            "ess_tail": ess_tail(chains),
-            "r_hat": r_hat(chains),
-        }
+        row["ess_bulk"], row["ess_tail"] = effective(quantity, statistic)
+        row["r_hat"] = r_hat(_chains(tree, quantity, statistic, group))
     return row
 
 
 def _describe_draws(
-    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind, group: Group
+    tree: xr.DataTree,
+    quantity: str,
+    statistic: str,
+    prob: float,
+    kind: Kind,
+    group: Group,
+    effective: Effective,
 ) -> dict[str, Estimate]:
     control = None
     if group == "prior" and is_nested(tree) and "prior_control" in tree.children:
@@ -307,7 +349,7 @@ def _describe_draws(
         if np.isfinite(functions).all():
             control = Control(np.asarray(tree["prior_control"][quantity].values), functions)
     draws = draws_of(tree, quantity, statistic, group)
-    number = independent_draws(tree, quantity, statistic, group)
+    number = independent_draws(tree, quantity, statistic, group, effective)
     mean, sd = mean_and_sd(draws)
     median = quantile_estimate(draws, 0.5, control, number)
     if kind == "hdi":
@@ -319,13 +361,19 @@ def _describe_draws(
 
 
 def _describe_queries(
-    tree: xr.DataTree, quantity: str, prob: float, kind: Kind, group: Group
+    tree: xr.DataTree,
+    quantity: str,
+    prob: float,
+    kind: Kind,
+    group: Group,
+    effective: Effective,
 ) -> dict[str, Estimate]:
     """Summarize all queries of all draws, from their quantile functions and exact moments."""
     means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
     functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
-    number = independent_draws(tree, quantity, "query", group)
-    pairs = independent_draws(tree, quantity, "typical", group) * float(tree.attrs["queries"])
+    number = independent_draws(tree, quantity, "query", group, effective)
+    points = independent_draws(tree, quantity, "typical", group, effective)
+    pairs = points * float(tree.attrs["queries"])
     pool = pool_of_functions(functions, number, pairs)
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     mean, sd_of_means = mean_and_sd(means)

@@ -37,12 +37,14 @@ and where they were asked for:
 """
 
 import hashlib
+import io
 import json
 import os
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import count
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -70,6 +72,7 @@ _LIBRARIES = ("jax", "numpyro", "numpy", "scipy", "xarray", "arviz-stats")
 _SEAL = b"\nuncertainty result, sha256 "
 """Stands after the end of the HDF5 file, where its readers do not look, before the checksum."""
 _SEALED = len(_SEAL) + 64
+_COMPRESSED = 1000  # numbers: of fewer, compression would take more time than it saves bytes
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 Labels: TypeAlias = Mapping[str, Mapping[str, str]]
@@ -100,25 +103,27 @@ _GROUPS: Mapping[str, _Group] = {
     "prior": _Group(_DRAWN, "", "drawn", ("updated",)),
     "prior_predictive": _Group(_DRAWN, "prior", "drawn", ("outputs",)),
     "prior_statistics": _Group(
-        (*_DRAWN, "statistic"), "prior", "nested", ("outputs",), _BY_STATISTIC
+        (*_DRAWN, "statistic"), "prior", "nested", ("summarized",), _BY_STATISTIC
     ),
-    "prior_query_quantiles": _Group(("chain", "level"), "prior", "nested", ("outputs",), _BY_LEVEL),
-    "prior_control": _Group(_DRAWN, "prior", "", ("outputs",)),
+    "prior_query_quantiles": _Group(
+        ("chain", "level"), "prior", "nested", ("summarized",), _BY_LEVEL
+    ),
+    "prior_control": _Group(_DRAWN, "prior", "", ("summarized",)),
     "prior_control_quantiles": _Group(
-        ("chain", "level"), "prior", "controlled", ("outputs",), _BY_LEVEL
+        ("chain", "level"), "prior", "controlled", ("summarized",), _BY_LEVEL
     ),
     "posterior": _Group(_DRAWN, "", "learned", ("updated",)),
-    "posterior_predictive": _Group(_DRAWN, "posterior", "learned", ("evidence", "outputs")),
-    "log_prior": _Group(_DRAWN, "posterior", "learned", ("updated",)),
-    "log_likelihood": _Group(_DRAWN, "posterior", "learned", ("evidence",)),
-    "sample_stats": _Group(_DRAWN, "posterior", "learned"),
-    "observed_data": _Group((), "", "learned", ("evidence",)),
-    "unconstrained_posterior": _Group(_DRAWN, "posterior", "learned", ("updated",)),
+    "posterior_predictive": _Group(_DRAWN, "posterior", "learned", ("replicated", "outputs")),
+    "log_prior": _Group(_DRAWN, "posterior", "whole", ("updated",)),
+    "log_likelihood": _Group(_DRAWN, "posterior", "whole", ("evidence",)),
+    "sample_stats": _Group(_DRAWN, "posterior", "whole"),
+    "observed_data": _Group((), "", "whole", ("evidence",)),
+    "unconstrained_posterior": _Group(_DRAWN, "posterior", "whole", ("updated",)),
     "posterior_statistics": _Group(
-        (*_DRAWN, "statistic"), "posterior", "learned nested", ("outputs",), _BY_STATISTIC
+        (*_DRAWN, "statistic"), "posterior", "learned nested", ("summarized",), _BY_STATISTIC
     ),
     "posterior_query_quantiles": _Group(
-        ("batch", "level"), "posterior", "learned nested", ("outputs",), _BY_LEVEL
+        ("batch", "level"), "posterior", "learned nested", ("summarized",), _BY_LEVEL
     ),
     "prior_sketch": _Group(
         (), "", "streamed", ("outputs",), {"statistic": ("query",), "moment": MOMENTS}
@@ -171,6 +176,7 @@ _ATTRIBUTES: Mapping[str, _Attribute] = {
         ),
         ("", float, ""),
     ),
+    "short": ("", int, ""),
 }  # fmt: skip
 """The kind of result that needs each attribute of a result (none where it may be missing), its
 shape (see `_fits`), and what that is called where it is written as JSON."""
@@ -250,6 +256,50 @@ def is_nested(tree: "xr.DataTree") -> bool:
     return "prior_statistics" in tree.children
 
 
+def summarized(tree: "xr.DataTree") -> list[str]:
+    """Outputs of which there are statistics over queries; all where nothing varies per query."""
+    group = "prior_statistics" if "prior_statistics" in tree.children else "central"
+    return [str(name) for name in tree[group].data_vars]
+
+
+def in_short(tree: "xr.DataTree", quantity: str) -> "xr.DataTree":
+    """Keep the draws of a result, and statistics over queries of one output.
+
+    What a posterior was computed from, its scores and densities, is left out: most of the bytes.
+    """
+    import xarray as xr
+
+    kept, learned = dict[str, xr.Dataset](), "posterior" in tree.children
+    for name, node in tree.children.items():
+        group, row = node.to_dataset(), _GROUPS[name]
+        if "summarized" in row.names:
+            group = group[[quantity]]
+        elif row.needed == "whole":
+            continue
+        elif row.needed == "learned":
+            # Draws of assumptions and of outputs; not those of single rows and their groups.
+            group = group.drop_dims([dim for dim in group.dims if dim not in _DRAWN])
+        kept[name] = group
+    facts = {**tree.attrs, "short": 1} if learned else tree.attrs
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), **kept})
+
+
+def check_whole(tree: "xr.DataTree") -> None:
+    """Refuse a posterior that was kept in short.
+
+    Raises
+    ------
+    InputError
+        Naming what keeps all of it.
+    """
+    if tree.attrs.get("short"):
+        raise InputError.of(
+            "<result>",
+            "was kept in short, without the scores and densities of its posterior: take the "
+            "result of infer, or of uncertainty run with --full",
+        )
+
+
 def inputs_of(tree: "xr.DataTree") -> list[Path]:
     """Files that a result was computed from, as they are called from the current folder."""
     text = tree.attrs.get("prior_files", "")
@@ -302,13 +352,57 @@ def save(tree: "xr.DataTree", path: str | Path) -> Path:
     check_tree(copy)
     try:
         # In memory first: the HDF5 library can crash where a disk is full.
-        content = bytes(copy.to_netcdf(None, engine="h5netcdf"))
-    except Exception as error:  # of xarray, h5netcdf or h5py, each of its own kinds
+        content = _netcdf(copy)
+    except Exception as error:  # of xarray or h5py, each of its own kinds
         raise InputError.of(str(path), f"cannot be written: {reason(error)}") from error
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.write(_SEAL + hashlib.sha256(content).hexdigest().encode())
     return path
+
+
+def _netcdf(tree: "xr.DataTree") -> bytes:
+    """Lay a result out as NetCDF-4, which is HDF5 with dimensions.
+
+    xarray's own way takes 10 ms a variable, since h5netcdf looks each dimension up again and again.
+    """
+    import h5py
+    from xarray.conventions import encode_cf_variable, encode_dataset_coordinates
+
+    buffer, number = io.BytesIO(), count()  # dimensions are numbered throughout a file
+    with h5py.File(buffer, "w", track_order=True) as file:
+        for node in tree.subtree:
+            group = file if node is tree else file.create_group(node.path, track_order=True)
+            dataset = node.to_dataset(inherit=False)
+            variables, facts = encode_dataset_coordinates(dataset)
+            group.attrs.update(facts)
+            # Dimensions first: the others refer to them.
+            arrays = {
+                dim: group.create_dataset(str(dim), (size,), ">f4")
+                for dim, size in dataset.sizes.items()
+                if dim not in variables
+            }
+            for name in sorted(variables, key=lambda name: name not in dataset.sizes):
+                variable = variables[name].copy(deep=False)
+                variable.encoding = {"_FillValue": None}  # every number is what it says
+                variable = encode_cf_variable(variable, name=name)
+                values, options = np.asarray(variable.values), dict[str, object]()
+                if values.dtype.kind in "UO":
+                    values, options["dtype"] = values.astype(object), h5py.string_dtype()
+                elif values.size > _COMPRESSED:
+                    # Bytes of one significance side by side: a constant takes no room, and draws
+                    # of one sign and size a fifth less.
+                    options = {"chunks": values.shape, "compression": 1, "shuffle": True}
+                arrays[name] = array = group.create_dataset(str(name), data=values, **options)
+                array.attrs.update(variable.attrs)
+                if name not in dataset.sizes:
+                    for place, dim in enumerate(variable.dims):
+                        array.dims[place].attach_scale(arrays[dim])
+            for dim, size in dataset.sizes.items():
+                nothing = f"This is a netCDF dimension but not a netCDF variable.{size:10}"
+                arrays[dim].make_scale(str(dim) if dim in variables else nothing)
+                arrays[dim].attrs["_Netcdf4Dimid"] = np.int32(next(number))
+    return buffer.getvalue()
 
 
 def _plain(attributes: Mapping[Hashable, object], place: str) -> dict[str, object]:
@@ -407,6 +501,7 @@ def check_tree(tree: "xr.DataTree", where: str = "<result>") -> None:
         faults = [f"it has format {other}, and this version reads {_FORMAT}; run it anew"]
     kinds = {"any", "streamed" if "prior_sketch" in groups else "drawn"}
     kinds |= {"learned"} if "posterior" in groups else set()
+    kinds |= {"whole"} if "posterior" in groups and not tree.attrs.get("short") else set()
     kinds |= {"controlled"} if "prior_control" in groups else set()
     if "prior_statistics" in groups:
         kinds |= {"nested", "learned nested"} if "learned" in kinds else {"nested"}
@@ -475,12 +570,14 @@ def _wrong_groups(tree: "xr.DataTree", kinds: set[str]) -> Iterator[str]:
     if missing:
         yield from (f"group {name!r} is missing" for name in missing)
         return
+    evidence = [e["name"] for e in json.loads(facts["evidence"])] if "learned" in kinds else []
+    outputs = [str(name) for name in groups["central"].data_vars]
     names = {
-        "outputs": [str(name) for name in groups["central"].data_vars],
+        "outputs": outputs,
         "updated": json.loads(facts["updated"]) if "learned" in kinds else [],
-        "evidence": [e["name"] for e in json.loads(facts["evidence"])]
-        if "learned" in kinds
-        else [],
+        "evidence": evidence,
+        "replicated": evidence if "whole" in kinds else [],
+        "summarized": summarized(tree) or outputs,  # none at all is a fault
     }
     drawn = groups["prior_sketch" if "streamed" in kinds else "prior_predictive"].data_vars
     part = "_(edges|moments|grain)$" if "streamed" in kinds else "$"
@@ -517,7 +614,7 @@ def _wrong_sizes(tree: "xr.DataTree") -> Iterator[str]:
         for dim in row.dims if node.data_vars else ():
             if dim in (*_DRAWN, "batch") and node.sizes[dim] != sizes.get(dim, node.sizes[dim]):
                 yield f"{group} must have as many of {dim} as the group {row.like}"
-    for item in json.loads(tree.attrs["evidence"]) if "posterior" in groups else ():
+    for item in json.loads(tree.attrs["evidence"]) if "observed_data" in groups else ():
         for group in ("log_likelihood", "posterior_predictive", "observed_data"):
             if groups[group][item["name"]].shape[-1:] != (item["rows"],):
                 yield f"{group}/{item['name']} must have the {item['rows']} rows of its evidence"

@@ -97,7 +97,12 @@ def median_of_rows(values: Array) -> Array:
 
 @in_float64
 def simulate(
-    problem: Problem, draws: int | None = None, seed: int = 0, *, queries: int = QUERIES
+    problem: Problem,
+    draws: int | None = None,
+    seed: int = 0,
+    *,
+    queries: int = QUERIES,
+    quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
     """Push the joint prior through the model.
 
@@ -113,6 +118,8 @@ def simulate(
     queries : int
         Points for what varies per query. Those of one randomization are shared by all its
         epistemic points, so that their error shows in the standard errors.
+    quantities : sequence of str, optional
+        Outputs to keep statistics over queries of; all where not given. Draws are of all.
 
     Returns
     -------
@@ -142,6 +149,8 @@ def simulate(
         partial(check_count, "queries", queries, 2, _MOST_QUERIES),
         partial(check_seed, seed),
     )
+    if quantities is not None:
+        quantities = [problem.quantity(name) for name in quantities]
     count = math.ceil(total / RANDOMIZATIONS)
     points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
@@ -153,7 +162,7 @@ def simulate(
     ruled: tuple[str, ...] = ()
     invalid = InvalidDraws()
     if problem.varies:
-        invalid, over_queries, ruled = nested(problem, points, seed)
+        invalid, over_queries, ruled = nested(problem, points, seed, "prior", quantities)
     else:
         for name, values in by_chain(outputs, outputs).items():
             for chain, column in zip(points, values, strict=True):
@@ -166,10 +175,10 @@ def simulate(
         scores |= {n: np.zeros_like(scores[n]) for n in problem.joint.coordinates(varies=True)}
         control = each_point(problem.joint, problem.model, scores)[1]
         chains = by_chain(control, control)
-        over_queries["prior_control"] = {name: values[:, :count] for name, values in chains.items()}
+        names = over_queries["prior_statistics"]
+        over_queries["prior_control"] = {name: chains[name][:, :count] for name in names}
         over_queries["prior_control_quantiles"] = {
-            name: np.stack([quantile_function(chain) for chain in values])
-            for name, values in chains.items()
+            name: np.stack([quantile_function(chain) for chain in chains[name]]) for name in names
         }
     doubtful, few = range_texts(problem, inputs)
     facts: dict[str, str | int | float] = {
@@ -225,7 +234,11 @@ def _paired(points: Sequence[Points]) -> Columns:
 
 
 def nested(
-    problem: Problem, points: Sequence[Points], seed: int, group: str = "prior"
+    problem: Problem,
+    points: Sequence[Points],
+    seed: int,
+    group: str = "prior",
+    quantities: Sequence[str] | None = None,
 ) -> tuple[InvalidDraws, dict[str, Columns], tuple[str, ...]]:
     """Evaluate every epistemic point with every query of its chain.
 
@@ -236,6 +249,7 @@ def nested(
         the chain as their first axis; and outputs whose mean over queries the tail rules.
     """
     invalid, names = InvalidDraws(), tuple(problem.outputs)
+    names = names if quantities is None else tuple(quantities)
     corrections, ruled = _corrections(problem, points, seed)
     statistics: dict[str, list[Floats]] = {name: [] for name in names}
     functions: dict[str, list[Floats]] = {name: [] for name in names}

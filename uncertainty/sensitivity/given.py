@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.results import batched, draws_of, smoothed_weights, standard_error
+from uncertainty.results import batched, check_whole, draws_of, smoothed_weights, standard_error
 from uncertainty.sensitivity.sample import Sample, from_half_samples, pooled_estimate
 from uncertainty.sensitivity.target import Estimates, Scale, Statistic
 
@@ -354,6 +354,7 @@ def power_scaling(
     """
     if "posterior" not in tree.children:
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
+    check_whole(tree)
     assumptions = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
     evidence = [str(name) for name in tree["log_likelihood"].data_vars]
     densities = {

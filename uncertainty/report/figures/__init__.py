@@ -28,24 +28,8 @@ from uncertainty.report.figures.tables import (
 )
 
 __all__ = [
-    "STATISTIC_LABELS",
-    "boundary_words",
-    "fit_labels",
-    "plain_text",
-    "plot_assumptions",
-    "plot_components",
-    "plot_distribution",
-    "plot_fit",
-    "plot_fits",
-    "plot_interactions",
-    "plot_movement",
-    "plot_rank_chances",
-    "plot_ranking",
-    "plot_scenarios",
-    "plot_shares",
-    "plot_sweep",
-    "plot_updated",
-    "plot_waterfall",
-    "quantity_label",
-    "rounded",
-]
+    "STATISTIC_LABELS", "boundary_words", "fit_labels", "plain_text", "plot_assumptions",
+    "plot_components", "plot_distribution", "plot_fit", "plot_fits", "plot_interactions",
+    "plot_movement", "plot_rank_chances", "plot_ranking", "plot_scenarios", "plot_shares",
+    "plot_sweep", "plot_updated", "plot_waterfall", "quantity_label", "rounded",
+]  # fmt: skip

@@ -36,17 +36,7 @@ _EMPTY = "."  # an empty place in a mosaic of matplotlib
 def plot_distribution(
     draws: Mapping[str, xr.DataArray], intervals: Sequence[xr.Dataset], central: float
 ) -> "Figure":
-    """Draw the density of each statistic with its intervals beneath.
-
-    Parameters
-    ----------
-    draws : mapping of str to DataArray
-        Draws by statistic, with units.
-    intervals : sequence of Dataset
-        Summaries of one quantity over ``statistic``; the narrower is drawn thicker.
-    central : float
-        Value at the central assumptions.
-    """
+    """Draw the density of each statistic; beneath, its intervals, the narrower the thicker."""
     figure, axes = one_axes(8, 4.6)
     _draw_distribution(axes, draws, intervals, central)
     name_figure(figure, next(iter(draws.values())).attrs)
@@ -98,16 +88,7 @@ def _draw_distribution(
 
 
 def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Figure":
-    """Draw what a quantity is made of: means with intervals.
-
-    Parameters
-    ----------
-    table : Dataset
-        A summary of the components over ``quantity``, of one statistic.
-    labels : sequence of str
-        A name for each.
-    units : str
-    """
+    """Draw what a quantity is made of, from a summary of one statistic: means with intervals."""
     figure, axes = one_axes(8, 1.4 + 0.55 * len(labels))
     rows, means = np.arange(len(labels)), np.asarray(table["mean"].values)
     axes.barh(rows, means, 0.6, color=colors()[0])
@@ -135,14 +116,7 @@ def plot_assumptions(
 ) -> "Figure":
     """Draw each uncertain assumption with P5, median and P95; beneath, what they imply.
 
-    Parameters
-    ----------
-    inputs : mapping of str to DataArray
-        Draws of the assumptions; those that are known are left out.
-    percentiles : Dataset
-        From `summarize_inputs`.
-    outputs, intervals, central
-        As in `plot_distribution`.
+    Assumptions that are known are left out; the last three are those of `plot_distribution`.
     """
     import seaborn as sns
 
@@ -181,15 +155,7 @@ def plot_assumptions(
 def plot_updated(
     prior: xr.DataArray, posterior: xr.DataArray, intervals: Mapping[str, xr.Dataset]
 ) -> "Figure":
-    """Draw one quantity before and after.
-
-    Parameters
-    ----------
-    prior, posterior : DataArray
-        Draws, with units.
-    intervals : mapping of str to Dataset
-        Summaries of one statistic under ``prior`` and ``posterior``.
-    """
+    """Draw one quantity before and after, with its intervals under ``prior`` and ``posterior``."""
     import seaborn as sns
 
     figure, axes = one_axes(8, 4.2)
@@ -218,14 +184,7 @@ def plot_updated(
 def plot_movement(scores: Mapping[str, np.ndarray], prob: float, subject: str) -> "Figure":
     """Draw how far evidence has moved and narrowed each assumption, in its prior's own scores.
 
-    Parameters
-    ----------
-    scores : mapping of str to array
-        Posterior draws of each assumption's standard normal score: 0 is its prior median.
-    prob : float
-        Probability of the intervals.
-    subject : str
-        What the assumptions are of.
+    The scores are standard normal: 0 is the prior median.
     """
     from scipy.stats import norm
 
@@ -254,18 +213,9 @@ def plot_fit(
     label: str,
     subject: str = "",
 ) -> "Figure":
-    """Draw predictive intervals against what was measured.
+    """Draw predictive intervals against what was measured, by evidence or by method.
 
-    Parameters
-    ----------
-    observed, predicted : mapping of str to array
-        By evidence, or by method: shape (row,), and draws of shape (sample, row).
-    prob : float
-        Probability of the intervals.
-    label : str
-        Quantity with its unit.
-    subject : str
-        What the predictions are of; empty where the label says all.
+    Measurements have shape (row,), draws (sample, row).
     """
     figure, axes = one_axes(6.4, 6.2)
     log = all((values > 0).all() for values in (*observed.values(), *predicted.values()))
@@ -293,13 +243,7 @@ def plot_fit(
 
 
 def plot_fits(fits: xr.Dataset) -> "Figure":
-    """Draw how much worse than the best each fit predicts rows left out.
-
-    Parameters
-    ----------
-    fits : xarray.Dataset
-        From `compare_fits`.
-    """
+    """Draw how much worse than the best each fit predicts rows left out, from `compare_fits`."""
     names = [str(name) for name in fits["fit"].values]
     figure, axes = one_axes(8, 1.6 + 0.5 * len(names))
     far, errors = (np.asarray(fits[f"elpd_difference{end}"].values) for end in ("", "_se"))

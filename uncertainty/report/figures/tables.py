@@ -102,13 +102,7 @@ def _ranked(facts: Mapping[str, object]) -> str:
 
 
 def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
-    """Draw the shares of each ranking as one bar; what first-order shares leave is interactions.
-
-    Parameters
-    ----------
-    rankings : sequence of Dataset
-        By ``shapley`` or ``sobol``.
-    """
+    """Draw the shares of each ranking as one bar; what first-order shares leave is interactions."""
     shades: dict[str, Color] = {}  # an input has one color in all of them
     for ranking in rankings:
         for name, color in zip(ranking["input"].values, cycle(colors()), strict=False):
@@ -173,13 +167,7 @@ def plot_interactions(ranking: xr.Dataset) -> "Figure":
 
 
 def plot_scenarios(table: xr.Dataset) -> "Figure":
-    """Draw the interval and median of each statistic in each scenario.
-
-    Parameters
-    ----------
-    table : Dataset
-        From `summarize_scenarios`.
-    """
+    """Draw the interval and median of each statistic in each scenario."""
     scenarios = [str(name) for name in table["scenario"].values]
     statistics = [str(name) for name in table["statistic"].values]
     figure, axes = one_axes(9, 1.8 + 0.75 * len(scenarios))
@@ -213,16 +201,7 @@ def plot_sweep(
     quantity: str,
     marks: Mapping[str, float] | None = None,
 ) -> "Figure":
-    """Draw one quantity along one input; log axes where the range is wide.
-
-    Parameters
-    ----------
-    tables : mapping of str to Dataset
-        From `sweep`, all over one input, by label.
-    quantity : str
-    marks : mapping of str to float, optional
-        Places on the input's axis, by label.
-    """
+    """Draw one quantity along one input, and places on it; log axes where the range is wide."""
     parts = {label: table.sel(quantity=quantity) for label, table in tables.items()}
     first = next(iter(parts.values()))
     [name] = [str(dim) for dim in first["median"].dims]
@@ -260,13 +239,7 @@ def plot_sweep(
 
 
 def plot_waterfall(table: xr.Dataset) -> "Figure":
-    """Draw the way from one estimate to the other, each assumption a step on a log axis.
-
-    Parameters
-    ----------
-    table : Dataset
-        From `explain`.
-    """
+    """Draw the way from one estimate to the other, each assumption a step on a log axis."""
     names = [
         f"{label} (solved for)" if solved else label  # what follows from the answer is not a cause
         for label, solved in zip(
