@@ -536,3 +536,34 @@ def test_what_the_draws_cannot_tell_is_marked(run, tmp_path):
     with (tmp_path / "here" / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["mcse_chance_over"] for row in rows} == {str(3 / 512)}
+
+
+FLEET = """\
+schema: 1
+title: Queries of a fleet
+model: {fleet: flops}
+extends: epoch
+assumptions: {utilization: {lognormal: {p5: 0.05, p95: 0.2}}, queries_per_day: 65708, boards_owned: 16, idle_power_w: 70 W}
+"""
+
+
+def test_boards_that_wait_are_said_in_the_terminal_the_report_and_json(run, tmp_path):
+    (tmp_path / "fleet.yaml").write_text(FLEET)
+    words = (
+        "run",
+        "fleet.yaml",
+        "--quantity",
+        "fleet_power_mw",
+        "--draws",
+        "1024",
+        "--out",
+        "here",
+    )
+    said = r"the boards owned \(16\) are busy [0-9.]+ % of the time: most of the power is that of"
+    status, out, _ = run(*words)
+    assert status == 0
+    assert re.search(said, " ".join(out.split()))
+    assert re.search(said, (tmp_path / "here" / "report.md").read_text())
+    status, out, _ = run(*words, "--json")
+    assert status == 0
+    assert sum(bool(re.match(said, text)) for text in json.loads(out)["notices"]) == 1

@@ -203,7 +203,7 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
         json.loads(un.stream(asked, draws=512, quantities=["energy_wh"]).attrs["notices"]),
         notices_of(tree),
     ):
-        assert len([text for text in said if "16 boards owned are busy" in text]) == 1
+        assert len([text for text in said if "boards owned (16) are busy" in text]) == 1
     typical = un.summarize(tree, quantities=["energy_wh"])
     assert headline(tree, "energy_wh", [un.summarize(tree)]).quoted == "typical"
     assert float(typical["median"].sel(statistic="mean")[0]) > float(

@@ -174,6 +174,9 @@ def test_censored_rows_say_on_which_side_the_value_lies():
     sd = np.sqrt((weight * (grid - mean) ** 2).sum() / weight.sum())
     agrees(logs(tree, "a") + logs(tree, "b") + logs(tree, "c"), mean, sd)
     assert np.isnan(tree["observed_data"]["evidence"].values).all()
+    # ArviZ compares each variable of the one group with that of the other; limits are none.
+    assert {*tree["observed_data"].data_vars} == {*tree["posterior_predictive"].data_vars}
+    assert {*tree["observed_data"].coords} >= {"evidence_at_least", "evidence_at_most"}
 
 
 def test_every_error_has_its_density_and_replicates_have_its_spread():

@@ -12,7 +12,7 @@ import typer
 
 from uncertainty.cli.question import AsJson, Debug, Force, Question, ResultFolder, asking, renamed
 from uncertainty.cli.terminal import busy, print_json, say, show, show_written, table
-from uncertainty.errors import Fault, InputError, require_known
+from uncertainty.errors import Fault, InputError, counted, require_known
 from uncertainty.writing import refuse_inputs, write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def check(question: Question, plot: Plot = False) -> None:
         return
     show(page)
     show_written(written)
-    say(f"No faults: {len(problem.assumptions)} assumptions for {problem.model.name}.")
+    say(f"No faults: {counted(len(problem.assumptions), 'assumption')} for {problem.model.name}.")
 
 
 def list_(what: Kind, name: Name = None, as_json: AsJson = False, debug: Debug = False) -> None:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uncertainty.errors import Fault, InputError, nearest
+from uncertainty.errors import Fault, InputError, counted, nearest
 from uncertainty.files.assumptions import Assumption, Correlation, Law, Layer, Resolution, convert
 from uncertainty.files.catalogue import expand, take_bundles
 from uncertainty.files.document import (
@@ -118,8 +118,8 @@ class Priors:
 
     def __repr__(self) -> str:
         names = {name for layer in self.layers for name in layer.names}
-        trouble = f", {len(self.faults)} faults" if self.faults else ""
-        return f"<Priors {self.label}: {len(names)} assumptions{trouble}>"
+        trouble = f", {counted(len(self.faults), 'fault')}" if self.faults else ""
+        return f"<Priors {self.label}: {counted(len(names), 'assumption')}{trouble}>"
 
 
 def load_priors(
@@ -434,7 +434,7 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
 def _shown(value: object) -> str:
     """Write out what an entry, or a part of it, states."""
     if isinstance(value, Picked):
-        return f"one of {len(value.numbers)} values, by {value.expression}"
+        return f"one of {counted(len(value.numbers), 'value')}, by {value.expression}"
     if isinstance(value, AssumptionEntry):
         families = value.model_dump(include=set(value.families()), exclude_unset=True)
         return _shown(families)[1:-1]

@@ -137,7 +137,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
         f"Prior: {one_line(str(facts['priors']))} (sha256 {str(facts['priors_sha256'])[:12]})",
         f"Evidence: {one_line(measured)}",
         *(f"Source of evidence: {one_line(key)}" for key in cited if key != source),
-        f"Draws: {facts['posterior_chains']} chains of {facts['posterior_draws']}, "
+        f"Draws: {counted(facts['posterior_chains'], 'chain')} of {facts['posterior_draws']}, "
         f"seed {facts['seed']}, {facts['created_at']}",
     ]
     count = counted(sum(int(item["rows"]) for item in evidence), "measurement")

@@ -224,7 +224,7 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     k, sampler = float(facts["pareto_k"]), str(facts.get("sampler", "nuts"))
     if sampler != "nuts":
         yield (
-            f"{facts['posterior_chains'] * facts['posterior_draws']} draws of equal "
+            f"{counted(facts['posterior_chains'] * facts['posterior_draws'], 'draw')} of equal "
             f"weight, by importance sampling from the prior (Pareto k {k:.2f}): {sampler}."
         )
         return
@@ -242,7 +242,8 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     else:
         checked = f"{importance} agrees (Pareto k {k:.2f})"
     yield (
-        f"{facts['posterior_chains']} chains of {facts['posterior_draws']} draws, "
+        f"{counted(facts['posterior_chains'], 'chain')} of "
+        f"{counted(facts['posterior_draws'], 'draw')}, "
         f"largest R-hat {max(map(r_hat, sampled)):.3f}; {checked}."
     )
 

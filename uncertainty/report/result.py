@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from uncertainty.errors import counted
 from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.report.parts import Table, distinct, figure_with_error
 from uncertainty.results import (
@@ -241,11 +242,11 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     ]
     worst = max(errors, default=0.0)
     precision = f"at most {100 * worst:.2g} %" if worst > _ROUNDING else "none"
-    draws = f"{facts['draws']} draws of the prior"
+    draws = f"{counted(facts['draws'], 'draw')} of the prior"
     if "posterior_draws" in facts:
         names = ", ".join(item["name"] for item in json.loads(str(facts["evidence"])))
-        chains = f"{facts['posterior_chains']} chains of {facts['posterior_draws']} draws"
-        draws = f"posterior given {names}, {chains}"
+        chains = counted(facts["posterior_chains"], "chain")
+        draws = f"posterior given {names}, {chains} of {counted(facts['posterior_draws'], 'draw')}"
     median, low, high = distinct(*(float(row[key]) for key in ("median", "lower", "upper")))
     units = f" {summary.units}".rstrip()
     return (

@@ -18,7 +18,8 @@ With evidence also, over the chains and draws of a Markov chain:
   a new measurement of each row under the name of its evidence and, as coordinates, outputs (one
   query for each draw);
 - ``log_prior``: of each assumption on its natural scale; ``log_likelihood``: of each row;
-  ``sample_stats``; ``observed_data``: what was measured, NaN where it was censored;
+  ``sample_stats``; ``observed_data``: what was measured, NaN where it was censored (its limits are
+  coordinates, ``NAME_at_least`` and ``NAME_at_most``);
 - ``unconstrained_posterior``: the standard normal scores that were sampled;
 - ``posterior_statistics`` and ``posterior_query_quantiles`` where something varies per query.
 
@@ -233,10 +234,12 @@ def build_tree(
         for name, values in arrays.items():
             pair = values if isinstance(values, tuple) else (_GROUPS[group].dims, values)
             dataset[name] = (*pair, dict(labels.get(name, {})))
-        if group == "posterior_predictive":
-            # ArviZ compares every variable of this group with what was observed. Outputs, which
-            # were not, stand beside them as coordinates: read by name as before, but not compared.
-            dataset = dataset.set_coords([n for n, v in dataset.data_vars.items() if v.ndim == 2])
+        if group in ("posterior_predictive", "observed_data"):
+            # ArviZ compares every variable of the one group with that of the other. Outputs, which
+            # were not observed, and the limits of censored rows, which nothing predicts, stand
+            # beside them as coordinates: read by name as before, but not compared.
+            rows = groups["log_likelihood"]
+            dataset = dataset.set_coords([n for n in dataset.data_vars if n not in rows])
         numbers = {dim: np.arange(dataset.sizes[dim]) for dim in _DRAWN if dim in dataset.dims}
         given = {name: list(values) for name, values in coords.items() if name in dataset.dims}
         datasets[group] = dataset.assign_coords({**numbers, **given})

@@ -54,17 +54,18 @@ def range_texts(problem: Problem, inputs: Columns) -> tuple[list[str], list[str]
     share = f"{100 * busy / boards:.2g} % of the time"
     if boards_of == "boards_owned" and busy > boards:
         notices.append(
-            f"the queries need about {busy:.3g} boards, and {boards:.3g} are owned: more work than "
-            "they can do"
+            f"the queries need the work of about {busy:.3g} boards, which is more than those owned "
+            f"({boards:.3g}) can do"
         )
     elif busy < _LOW_LOAD * boards and boards_of == "boards_owned":
         notices.append(
-            f"the {boards:.3g} boards owned are busy {share}: most of the power is that of waiting"
+            f"the boards owned ({boards:.3g}) are busy {share}: most of the power is that of "
+            "waiting"
         )
     elif busy < _LOW_LOAD * boards:
         notices.append(
-            f"the queries keep the {boards:.3g} GPUs of one copy busy {share}; boards that are on "
-            "all day draw power while they wait: state boards_owned and idle_power_w"
+            f"the queries keep the GPUs of one copy ({boards:.3g}) busy {share}; boards that are "
+            "on all day draw power while they wait: state boards_owned and idle_power_w"
         )
     return warnings, notices
 

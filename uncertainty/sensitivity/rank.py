@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import InputError, check_seed, check_threshold, require_known
+from uncertainty.errors import InputError, check_seed, check_threshold, counted, require_known
 from uncertainty.problem import Problem
 from uncertainty.results import STATISTICS, group_of, main_quantity
 from uncertainty.sampling import subject
@@ -298,7 +298,7 @@ def _of_constant(sample: Sample, quantity: str, scale: Scale) -> Facts:
     if np.ptp(values):
         return {}
     constant = float(f"{np.exp(values[0]) if scale == 'log' else values[0]:.12g}")
-    text = f"{quantity} is {constant:.6g} in all {len(values)} draws"
+    text = f"{quantity} is {constant:.6g} in all {counted(len(values), 'draw')}"
     return {"constant": constant, "note": f"{text}: nothing that is ranked moves it."}
 
 
