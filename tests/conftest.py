@@ -8,6 +8,8 @@ import jax
 import numpy as np
 import pytest
 
+from uncertainty.arrays import forget_programs
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(200_000, 30, 30)  # tracing makes many objects, hardly any of them garbage
 
@@ -23,6 +25,7 @@ def _compiled_once(tmp_path_factory, worker_id):
         "jax_persistent_cache_min_compile_time_secs": 0.2,
     }
     with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("UNCERTAINTY_CACHE", "")
         for name, value in settings.items():
             jax.config.update(name, value)
             environment.setenv(name.upper(), str(value))
@@ -40,6 +43,7 @@ def _few_memory_maps():
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_text().count("\n") > 15_000:
         jax.clear_caches()
+        forget_programs()
         gc.collect()
 
 

@@ -11,7 +11,7 @@ import uncertainty as un
 
 PACKAGE = Path(un.__file__).parent
 ORDER = [
-    "errors", "units", "arrays", "inputs", "writing",
+    "errors", "units", "inputs", "writing", "arrays",
     "files", "energy", "results", "distributions", "problem",
     "sampling", "inference", "sensitivity", "comparison", "report", "cli",
 ]  # fmt: skip

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,25 +81,6 @@ def test_a_model_that_shuts_the_streams_hides_no_answer(shell, tmp_path, act, st
         status, told = 0, ""  # put back once it is imported
     assert (found, told in err, "Traceback" in err) == (status, True, False), err
     assert status or json.loads(out)["quantity"] == "y"
-
-
-@pytest.mark.parametrize("cache", ["", "a file", "read-only"])
-def test_works_without_a_place_for_a_cache(monkeypatch, tmp_path, cache):
-    (tmp_path / "a file").write_text("")
-    (tmp_path / "read-only").mkdir(mode=0o500)
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    if cache:
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache))
-    else:
-
-        def homeless():
-            raise RuntimeError("Could not determine home directory.")
-
-        monkeypatch.setattr(cli.Path, "home", staticmethod(homeless))
-    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
-    cli.about()
-    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
 
 
 def test_json_of_what_is_not_finite_is_null(monkeypatch, tmp_path, capsys):

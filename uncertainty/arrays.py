@@ -1,16 +1,42 @@
-"""Float64: the type of our arrays, and JAX in 64 bits inside our own calls only."""
+"""Float64, JAX in 64 bits inside our own calls only, and programs that are traced once."""
 
+import hashlib
+import inspect
+import os
+import pickle
+import platform
+import re
+import sys
+import threading
+import zlib
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeAlias, TypeVar
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, partial, wraps
+from importlib.metadata import version
+from pathlib import Path
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
+
+from uncertainty.writing import Cache
+
+if TYPE_CHECKING:
+    from jax.stages import Wrapped
 
 Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+PROGRAMS = Cache("programs", 2**28)
+"""Compiled programs, some 100 kB each, by the hash of all that they depend on."""
+_LIBRARIES = ("jax", "jaxlib", "numpy", "numpyro", "scipy")  # whose code may be part of a program
+_IN_MEMORY: dict[object, Callable[..., object]] = {}
+_ONE_AT_A_TIME = threading.RLock()  # else threads that need the same program all compile it
 
 
 def in_float64(function: Callable[P, R]) -> Callable[P, R]:
@@ -31,3 +57,174 @@ def in_float64(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return wrapper
+
+
+def program(*static: str) -> Callable[[Callable[P, R]], Callable[..., R]]:
+    """Compile a function as `jax.jit` does, once for each structure, whatever the process.
+
+    A structure is the function, its arguments named in `static`, the static fields of dataclasses,
+    and the shapes and types of arrays. Numbers of a file are leaves of the arguments, so another
+    number, or another file of the same structure, takes the same program: without tracing, and in
+    another process too. Where what is static cannot be told by what it does, as a user's own
+    function, each process traces it, and what that gives is the name of the compiled code. Both
+    are kept in `PROGRAMS`, for this source, these libraries and this processor. Within another
+    traced function, in 32 bits and on a GPU it is `jax.jit` and no more.
+
+    Examples
+    --------
+    >>> @program()
+    ... def double(x):
+    ...     return 2 * x
+    >>> float(in_float64(double)(np.float64(3)))
+    6.0
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[..., R]:
+        import jax
+
+        # Arguments that are not used stay, so that the places of arguments do not depend on them.
+        jitted = jax.jit(function, static_argnames=static, keep_unused=True)
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def call(*args: object, **kwargs: object) -> R:
+            given = signature.bind(*args, **kwargs).arguments
+            fixed = {name: given.pop(name) for name in static if name in given}
+            leaves, tree = jax.tree.flatten(given)
+            if (
+                not jax.config.jax_enable_x64
+                or jax.config.jax_disable_jit
+                or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+                or (jax.default_backend(), jax.local_device_count()) != ("cpu", 1)
+            ):
+                return cast(R, jitted(*args, **kwargs))
+            kinds = [
+                (np.shape(x), getattr(x, "dtype", type(x)), getattr(x, "weak_type", False))
+                for x in leaves
+            ]
+            key = (function, *fixed.items(), tree, *kinds, jax.config.jax_debug_nans)
+            compiled = _IN_MEMORY.get(key)
+            if compiled is None:
+                with _ONE_AT_A_TIME:
+                    compiled = _IN_MEMORY.get(key) or _compiled(jitted, function, fixed, given)
+                    _IN_MEMORY[key] = compiled
+            return cast(R, compiled(**given))
+
+        return call
+
+    return decorate
+
+
+def forget_programs() -> None:
+    """Let go of every program that this process holds."""
+    _IN_MEMORY.clear()
+
+
+def _compiled(
+    jitted: "Wrapped",
+    function: Callable[..., object],
+    fixed: dict[str, object],
+    given: dict[str, object],
+) -> Callable[..., object]:
+    """Load a program, or compile and keep it."""
+    import jax
+    from jax.experimental.serialize_executable import deserialize_and_load, serialize
+
+    # What comes from JAX's own cache, where that is on, cannot be written again.
+    if PROGRAMS.folder is None or jax.config.jax_compilation_cache_dir:
+        return jitted.lower(**given, **fixed).compile()
+    # What may be part of any program: JAX's settings but for those of its cache, and XLA's.
+    settings = [f"{k}={v}" for k, v in jax.config.values.items() if not re.search("cache|log", k)]
+    around = f"{_machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
+
+    def load(name: str, outputs: object) -> Callable[..., object] | None:
+        content, trees = PROGRAMS.load(name), map(jax.tree.structure, (((), given), outputs))
+        return deserialize_and_load(zlib.decompress(content), *trees) if content else None
+
+    traced = ""  # the name under which stands that of the compiled code
+    try:
+        text = f"{_source()} {_structure((function, fixed))} {_structure(given, static=False)}"
+        traced = hashlib.sha256(f"{around} {text}".encode()).hexdigest()
+        if (content := PROGRAMS.load(traced)) and (ready := load(*pickle.loads(content))):
+            return ready
+    except Exception:  # not known by what it does, or a strange file: it is traced
+        pass
+    lowered = jitted.lower(**given, **fixed)
+    text = lowered.as_text()
+    if "callback" in text:  # of Python, known by its address
+        return lowered.compile()
+    name = hashlib.sha256(f"{around} {text}".encode()).hexdigest()
+    # Places stand in for the results: the types of trees are no part of a pickle.
+    outputs = jax.tree.map(lambda _: 0, lowered.out_info)
+    compiled = None
+    try:
+        compiled = load(name, outputs)
+        if compiled is None:
+            compiled = new = lowered.compile()
+            PROGRAMS.save(name, zlib.compress(serialize(new)[0], 1))
+        if traced:
+            PROGRAMS.save(traced, pickle.dumps((name, outputs)))
+    except Exception:  # JAX cannot write every program
+        compiled = compiled or lowered.compile()
+    return compiled
+
+
+def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  # one a kind
+    """Describe a value by what a program can depend on: the same text in every process.
+
+    Numbers that are not `static` are told by their shape and type. Raises LookupError where
+    what a value does cannot be told from it.
+    """
+    kind, inner = type(value), partial(_structure, static=static)
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', kind.__qualname__)}"
+    ours = name.startswith(f"{__name__.partition('.')[0]}.")  # code that `_source` is a hash of
+    if isinstance(value, FunctionType) and ours:
+        code, cells = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
+        # Functions of one name differ by their place, and by what they enclose.
+        around = _structure((cells, value.__defaults__, value.__kwdefaults__))
+        return f"{name} {[*code.co_positions()]} {around}"
+    if isinstance(value, type) and (ours or value.__module__ in ("builtins", "inspect")):
+        return name
+    if is_dataclass(value) and ours:
+        # The only metadata that fields have here is that they are static.
+        parts = (
+            _structure(getattr(value, f.name), static=static or bool(f.metadata))
+            for f in fields(value)
+        )
+        return f"{name}({', '.join(parts)})"
+    if isinstance(value, dict | OrderedDict | MappingProxyType):
+        pairs = [f"{_structure(key)}: {inner(item)}" for key, item in value.items()]
+        # Trees are without an order.
+        return f"{name}{pairs if static or kind is not dict else sorted(pairs)}"
+    if isinstance(value, tuple | list | set | frozenset):
+        items = [*map(inner, value)]
+        return f"{name}{sorted(items) if isinstance(value, set | frozenset) else items}"
+    if isinstance(value, inspect.Parameter):
+        return _structure((value.name, value.kind, value.default))
+    if value is None or (static and kind in (bool, int, float, str)) or isinstance(value, Enum):
+        return f"{name} {value!r}"
+    if not static and (kind in (bool, int, float) or hasattr(value, "dtype")):
+        kinds = (getattr(value, key, "") for key in ("dtype", "shape", "weak_type"))
+        return f"{name} {[*map(str, kinds)]}"
+    raise LookupError(f"{name} is known by its address only")
+
+
+@cache
+def _source() -> str:
+    """Hash of this package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def _machine() -> str:
+    """What all compiled code depends on: the libraries, and what this very processor can do."""
+    versions = [sys.version, platform.platform(), *map(version, _LIBRARIES)]
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+        able = sorted({x for x in lines if x.startswith(("flags", "Features", "model name"))})
+    except OSError:
+        able = [platform.node()]
+    return f"{versions} {able} {os.cpu_count()}"

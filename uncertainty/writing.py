@@ -5,13 +5,18 @@ import json
 import math
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from uncertainty.errors import Fault, InputError
+
+_KEY = re.compile("[0-9a-f]{64}")  # SHA-256: other files of a folder are not ours to remove
+_DIGEST = hashlib.sha256().digest_size
 
 
 def reason(error: Exception) -> str:
@@ -106,6 +111,74 @@ def write_bytes(path: Path, content: bytes) -> Path:
 def write_text(path: Path, text: str) -> Path:
     """Write a text file in UTF-8."""
     return write_bytes(path, text.encode())
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Results that can be made again, each a file under the SHA-256 of all that it depends on.
+
+    They stand in a folder called `name` within ``UNCERTAINTY_CACHE``, or else within the user's
+    own cache folder, and take at most `most_bytes`: those that were not used for the longest time
+    go first. Where that variable is empty, there is no home, a folder cannot be read or written,
+    or a file is damaged, it is as if nothing were kept.
+
+    Examples
+    --------
+    >>> cache = Cache("examples", 2**20)
+    >>> cache.load("0" * 64) is None
+    True
+    """
+
+    name: str
+    most_bytes: int
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files are; None where nothing is kept."""
+        try:
+            home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        except RuntimeError:  # no home
+            home = None
+        chosen = os.environ.get("UNCERTAINTY_CACHE", home and home / "uncertainty")
+        return Path(chosen) / self.name if chosen else None
+
+    def files(self) -> list[tuple[Path, int]]:
+        """Paths and sizes in bytes, those used last at the end."""
+        kept = list[tuple[float, Path, int]]()
+        with suppress(OSError):
+            for path in self.folder.iterdir() if self.folder else ():
+                if _KEY.fullmatch(path.name):
+                    with suppress(OSError):  # removed by another process
+                        kept.append(((status := path.stat()).st_mtime, path, status.st_size))
+        return [(path, size) for _, path, size in sorted(kept)]
+
+    def load(self, key: str) -> bytes | None:
+        """What was saved under a key; None where nothing was, or it is not whole."""
+        with suppress(OSError):
+            if self.folder is not None:
+                whole = (self.folder / key).read_bytes()
+                if hashlib.sha256(whole[_DIGEST:]).digest() == whole[:_DIGEST]:
+                    with suppress(OSError):
+                        os.utime(self.folder / key)  # it was used now
+                    return whole[_DIGEST:]
+        return None
+
+    def save(self, key: str, content: bytes) -> None:
+        """Keep it, and remove the oldest where all together are too large."""
+        if self.folder is not None and len(content) <= self.most_bytes:
+            with suppress(InputError):
+                write_bytes(self.folder / key, hashlib.sha256(content).digest() + content)
+            self.shrink(self.most_bytes)
+
+    def shrink(self, most_bytes: int) -> None:
+        """Remove the oldest files until all take at most so many bytes."""
+        files = self.files()
+        excess = sum(size for _, size in files) - most_bytes
+        for path, size in files:
+            if excess > 0:
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+                excess -= size
 
 
 @runtime_checkable

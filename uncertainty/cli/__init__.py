@@ -2,16 +2,14 @@
 
 import atexit
 import gc
-import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from uncertainty.cli.compare import compare, ledger
-from uncertainty.cli.files import check, init, list_
+from uncertainty.cli.files import cache, check, init, list_
 from uncertainty.cli.infer import infer
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.rank import rank
@@ -41,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, infer, rank, compare, ledger, init):
+for command in (run, check, infer, rank, compare, ledger, init, cache):
     app.command()(command)
 app.command("list")(list_)
 
@@ -53,17 +51,6 @@ def about(
     ] = False,
 ) -> None:
     """Uncertainty analysis of the energy of LLM queries."""
-    # JAX, not yet imported, keeps what it compiles, so that the next run starts sooner.
-    try:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "uncertainty" / "jax"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home, or none that can be written: every run compiles
-        return
-    if os.access(folder, os.W_OK):
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder))
-        # Many programs here compile in less than the second that JAX would ask for.
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 
 def main() -> NoReturn:

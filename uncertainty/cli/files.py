@@ -13,7 +13,7 @@ import typer
 from uncertainty.cli.question import AsJson, Debug, Force, Question, ResultFolder, asking, renamed
 from uncertainty.cli.terminal import busy, print_json, say, show, show_written, table
 from uncertainty.errors import Fault, InputError, counted, require_known
-from uncertainty.writing import refuse_inputs, write_bytes, write_text
+from uncertainty.writing import Cache, refuse_inputs, write_bytes, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,6 +116,27 @@ def list_(what: Kind, name: Name = None, as_json: AsJson = False, debug: Debug =
         keys = list(dict.fromkeys(key for row in rows for key in row))
         columns = [key.replace("_", " ") for key in keys]
         table(title, columns, [[row.get(key, "") for key in keys] for row in rows])
+
+
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Show what is kept for the next run: compiled programs and posteriors. Nothing needs it."""
+    del debug  # `main` reads it
+    rows = list[tuple[str, int, float, str]]()
+    for kept in (Cache("programs", 0), Cache("posteriors", 0)):
+        if clear:
+            kept.shrink(0)
+        sizes = [size for _, size in kept.files()]
+        rows.append((kept.name, len(sizes), sum(sizes) / 1e6, str(kept.folder or "")))
+    columns = ["kept", "files", "megabytes", "folder"]
+    if as_json:
+        print_json({"cache": [dict(zip(columns, row, strict=True)) for row in rows]})
+        return
+    say(f"{sum(row[2] for row in rows):.1f} MB are kept for the next run.")
+    table("Cache", columns, [[a, str(b), f"{c:.1f}", d or "none"] for a, b, c, d in rows])
 
 
 def _tables(what: What) -> Iterator[tuple[str, list[Row]]]:

@@ -188,13 +188,7 @@ def _check(claim: Claim, shared: _Shared) -> Finding:
 
 
 def _estimate(term: Term, earlier: Mapping[str, Term], shared: _Shared) -> Estimate:
-    """One number with its Monte Carlo standard error, 0 where there is none.
-
-    Raises
-    ------
-    InputError
-        If it names a formula, model, output or term that does not exist.
-    """
+    """One number with its Monte Carlo standard error, 0 where there is none."""
     if term.number is not None:
         return term.number, 0.0
     if term.file is not None:

@@ -348,13 +348,7 @@ def origin(trees: Sequence[xr.DataTree]) -> dict[str, str | int]:
 
 
 def common_quantity(problems: Mapping[str, Problem], quantity: str | None) -> str:
-    """Choose an output that all problems give, at one boundary and in one unit.
-
-    Raises
-    ------
-    InputError
-        If there is none: numbers at different boundaries are never compared.
-    """
+    """Choose an output that all problems give, at one boundary and in one unit."""
     first, *others = problems.items()
     name = first[1].quantity(quantity)
     chosen = first[1].outputs[name]

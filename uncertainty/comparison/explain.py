@@ -177,13 +177,7 @@ class _Mixed:
 
 
 def _mix(first: Problem, second: Problem) -> _Mixed:
-    """Find what differs between two problems at common coordinates.
-
-    Raises
-    ------
-    InputError
-        If assumptions need one another in a circle once some are swapped.
-    """
+    """Find what differs between two problems at common coordinates."""
     here, there = first.assumptions, second.assumptions
     one, other = first.model, second.model
     # Models of ours are the same by their names, a user's functions by what they are.

@@ -53,15 +53,7 @@ class Kernel(ABC):
 
 
 class Exponentiated(Kernel):
-    """A positive quantity whose logarithm has another law.
-
-    Parameters
-    ----------
-    logarithm : Kernel
-        The law of the logarithm.
-    parameters : callable
-        Parametrizations of the quantity to the parameters of that law.
-    """
+    """A positive quantity whose logarithm has another law, with its parameters from fields."""
 
     def __init__(self, logarithm: Kernel, parameters: Callable[[Fields], Params]) -> None:
         self.logarithm = logarithm

@@ -18,9 +18,9 @@ from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 from scipy import special
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
 from uncertainty.distributions.closed import CLOSED
-from uncertainty.distributions.kernel import Kernel, Params, just_below, score_of, tails
+from uncertainty.distributions.kernel import Fields, Kernel, Params, just_below, score_of, tails
 from uncertainty.distributions.points import POINTS
 from uncertainty.distributions.special import SPECIAL, Tabulated
 from uncertainty.distributions.tables import (
@@ -56,13 +56,7 @@ _HALVINGS = 80
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Arguments:
-    """Named arguments, each a number or the name of an assumption.
-
-    Attributes
-    ----------
-    numbers : dict of str to array
-    names : tuple of (argument, place in its array, assumption)
-    """
+    """Named arguments, each a number or (argument, place in its array, name of an assumption)."""
 
     numbers: dict[str, ArrayLike] = field(default_factory=dict)
     names: tuple[tuple[str, tuple[int, ...], str], ...] = field(default=(), metadata=_STATIC)
@@ -389,11 +383,15 @@ def _single(law: Law) -> CompiledLaw:
     if not (law.data or law.parts):
         solved = kernel.solve({key: float(np.asarray(x)) for key, x in numbers.items()})
         numbers = {key: np.float64(value) for key, value in solved.items()}
-    with jax.ensure_compile_time_eval():  # a law may be compiled where something is traced
-        params: Params = jax.jit(kernel.parameters)(numbers)
+    params = _parameters(law.family, numbers)
     host = tuple(np.asarray(value) for value in params)
     table = kernel.table(params) if isinstance(kernel, Tabulated) else None
     return CompiledLaw(law.family, params=host, table=table)
+
+
+@program("family")
+def _parameters(family: str, fields: Fields) -> Params:
+    return FAMILIES[family].parameters(fields)
 
 
 def _mixture(law: Law) -> CompiledLaw:
@@ -428,7 +426,7 @@ def stacked(laws: Sequence[CompiledLaw]) -> CompiledLaw:
     return CompiledLaw(first.family, Arguments(numbers, names), stacked=True)
 
 
-@jax.jit
+@program()
 def _cut_of(law: CompiledLaw) -> Cut:
     """What a truncation leaves; laws of one kind share their compiled code."""
     return law.cut_at({})
@@ -457,32 +455,22 @@ def _breaks(law: CompiledLaw) -> Floats:
     return np.concatenate([[low], between, [high]][: None if low != high else -1])
 
 
-@jax.jit
+@program()
 def _scores_and_densities(law: CompiledLaw, x: Array) -> tuple[Array, Array]:
     return jax.vmap(lambda x: (law.whole_score(x, {}), law.whole_log_density(x, {})))(x)
 
 
-@jax.jit
-def _densities(law: CompiledLaw, x: Array) -> tuple[Array]:
-    return (jax.vmap(lambda x: law.whole_log_density(x, {}))(x),)
-
-
-@jax.jit
+@program()
 def _starts(law: CompiledLaw, z: Array) -> Array:
     return jax.vmap(lambda z: jnp.concatenate(law.quantiles_of_parts(z, {})))(z)
 
 
-def _in_batches(
-    function: Callable[[CompiledLaw, Array], tuple[Array, ...]], law: CompiledLaw, x: Floats
-) -> tuple[Floats, ...]:
-    """Evaluate at any number of values with one compilation."""
+def _in_batches(law: CompiledLaw, x: Floats) -> tuple[Floats, Floats]:
+    """Scores and log densities at any number of values with one compilation."""
     padded = np.pad(x, (0, -len(x) % _BATCH or (0 if len(x) else _BATCH)), constant_values=1.0)
-    parts = [
-        function(law, jnp.asarray(padded[i : i + _BATCH])) for i in range(0, len(padded), _BATCH)
-    ]
-    return tuple(
-        np.concatenate([np.asarray(p) for p in c])[: len(x)] for c in zip(*parts, strict=True)
-    )
+    parts = [_scores_and_densities(law, batch) for batch in padded.reshape(-1, _BATCH)]
+    score, density = (np.concatenate(column)[: len(x)] for column in zip(*parts, strict=True))
+    return score, density
 
 
 def _inverted(law: CompiledLaw) -> CompiledLaw:
@@ -492,10 +480,7 @@ def _inverted(law: CompiledLaw) -> CompiledLaw:
     law = replace(law, parts=tuple(replace(part, table=None) for part in law.parts))
     whole, breaks = replace(law, ends=None), _breaks(law)
 
-    def evaluate(x: Floats) -> tuple[Floats, Floats]:
-        score, density = _in_batches(_scores_and_densities, whole, x)
-        return score, density
-
+    evaluate = partial(_in_batches, whole)
     if law.ends is None:
         return replace(law, inverse=invert_score(evaluate, breaks, starts))
     ends = breaks[[0, -1]]
@@ -530,5 +515,5 @@ def _from_density(law: CompiledLaw) -> CompiledLaw:
     low, high = _breaks(law)[[0, -1]]
     if not low < high:
         return law
-    inverse = invert_density(lambda x: _in_batches(_densities, plain, x)[0], low, high)
+    inverse = invert_density(lambda x: _in_batches(plain, x)[1], low, high)
     return law if inverse is None else replace(plain, inverse=inverse[0], log_mass=inverse[1])

@@ -179,13 +179,7 @@ class Beta(Tabulated):
         return low + (high - low) * sigmoid(y)
 
     def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
-        """Find the shapes from two percentiles.
-
-        Raises
-        ------
-        ValueError
-            If the search does not end at the percentiles.
-        """
+        """Find the shapes from two percentiles."""
         pairs = percentiles_in(fields)
         if not pairs:
             return dict(fields)
@@ -216,8 +210,6 @@ class Beta(Tabulated):
 class Pert(Beta):
     """A beta by both ends and the mode.
 
-    Notes
-    -----
     Shapes ``1 + 4 (mode - low)/(high - low)`` and ``1 + 4 (high - mode)/(high - low)``: Malcolm et
     al. (1959), Operations Research 7, 646.
     """
@@ -326,13 +318,7 @@ class Gamma(Tabulated):
         return params[1] * jnp.exp(y)
 
     def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
-        """Find the shape from the ratio of two percentiles, which falls as the shape grows.
-
-        Raises
-        ------
-        ValueError
-            If no shape within the limits has this ratio.
-        """
+        """Find the shape from the ratio of two percentiles, which falls as the shape grows."""
         pairs = percentiles_in(fields)
         if not pairs:
             return dict(fields)

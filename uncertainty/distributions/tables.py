@@ -58,14 +58,9 @@ def cubics(start: Floats, rise: Floats, left: Floats, right: Floats) -> Floats:
 
 
 def fill(values: Floats, log_densities: Floats) -> Floats:
-    """Cubic coefficients in each cell of the grid.
+    """Cubic coefficients in each cell of the grid, from values at it on a smooth scale.
 
-    Parameters
-    ----------
-    values : array
-        At `GRID`, on a scale on which the quantile function is smooth.
-    log_densities : array
-        Logarithm of their density: ``phi(z)`` over it is their derivative in the score.
+    ``phi(z)`` over their density is their derivative in the score.
     """
     log_slopes = -0.5 * GRID * GRID - LOG_ROOT_2PI - log_densities
     slope = np.exp(log_slopes) * (2 * _REACH / _CELLS)
@@ -125,24 +120,12 @@ def _exact_slope_jvp(
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Inverse:
-    """A quantile function by cells of any width.
+    """A quantile function by cells of any width."""
 
-    Attributes
-    ----------
-    scores : array
-        Ends of the cells, ascending, shape (cells + 1,).
-    cubics : array
-        Coefficients of the bent value over the place in a cell, shape (cells, 4).
-    atoms : array
-        The value of a cell that is one value; NaN elsewhere.
-    ends : array
-        Of the support, infinite where it has none: what values are bent by.
-    """
-
-    scores: ArrayLike
-    cubics: ArrayLike
-    atoms: ArrayLike
-    ends: ArrayLike
+    scores: ArrayLike  # ends of the cells, ascending
+    cubics: ArrayLike  # coefficients of the bent value over the place in a cell, (cells, 4)
+    atoms: ArrayLike  # the value of a cell that is one value; NaN elsewhere
+    ends: ArrayLike  # of the support, infinite where it has none: what values are bent by
 
     def at(self, z: Array) -> Array:
         """Value at a score."""
@@ -245,14 +228,8 @@ class Points:
 def invert_score(evaluate: Evaluate, breaks: Floats, starts: Floats) -> Inverse:
     """Tabulate a law whose score and density are known.
 
-    Parameters
-    ----------
-    evaluate : callable
-        Score and log density at values.
-    breaks : array
-        Ends of the support, and every point between at which the law jumps or bends; ascending.
-    starts : array
-        Values to begin with, from one tail to the other.
+    `breaks` are the ends of the support, and every point between at which the law jumps or bends;
+    `starts` are values to begin with, from one tail to the other.
     """
     scale = Scale(float(breaks[0]), float(breaks[-1]))
     points = _first_points(evaluate, scale, breaks, starts)
@@ -322,16 +299,8 @@ def invert_density(
 ) -> tuple[Inverse, float] | None:
     """Tabulate what a truncation leaves far out in a tail, from the density alone.
 
-    Parameters
-    ----------
-    log_density : callable
-    low, high : float
-        The ends that are left; at least one is finite.
-
-    Returns
-    -------
-    table, log_mass : Inverse, float
-        None where nothing is left, or less than 64 bits can tell apart.
+    At least one end is finite. Gives the table and the logarithm of what is left; None where that
+    is nothing, or less than 64 bits can tell apart.
     """
     scale = Scale(low, high)
 

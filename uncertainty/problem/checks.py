@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from scipy.special import log_ndtr
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
+from uncertainty.distributions import Values
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import GIVEN, KINDS, NO_NAME, Assumption, Key, Law, Priors, Resolution
 from uncertainty.inputs import INPUTS
-from uncertainty.problem.joint import Columns, Joint, Node, each_point
+from uncertainty.problem.joint import Columns, Joint, Node, Scores, each_point
 
 _GRID = np.linspace(-11.0, 11.0, 111)
 """Scores at which an output is probed: within the reach of the tables, 12, and 0.2 apart."""
@@ -44,12 +44,8 @@ def probe_moments(
     s < 1 only and its variance for s < 1/2 only. (Example: ``1/x`` under a beta has s = 1/alpha.)
     An output that passes through infinity inside the range has no mean either.
 
-    Returns
-    -------
-    notices : list of MomentNotice
-    rarest : dict of str to float
-        By output: the smallest chance, of a tail of what does not vary per query, that makes half
-        of its mean. Far fewer draws than one over it do not see that half.
+    Gives notices and, by output, the smallest chance, of a tail of what does not vary per query,
+    that makes half of its mean: far fewer draws than one over it do not see that half.
     """
     # A named parameter may bring a moment down at values other than its median.
     cases = [
@@ -344,9 +340,19 @@ def central_inputs(local: Joint, model: EnergyModel, joint: Joint) -> dict[str, 
     central = {name: float(x[0]) for name, x in each_point(local, model, scores)[0].items()}
     for node in joint.nodes:
         if node.name not in central:
-            values = {name: jnp.asarray(value) for name, value in central.items()}
-            central[node.name] = float(node.value({node.name: jnp.zeros(())}, values))
+            values = {name: np.float64(central[name]) for name in node.needs}
+            central[node.name] = float(_value(node, {node.name: np.float64(0)}, values))
     return central
+
+
+@program()
+def _value(node: Node, scores: Scores, values: Values) -> Array:
+    return node.value(scores, values)
+
+
+@program()
+def _masses(joint: Joint) -> dict[str, Array]:
+    return joint.masses()
 
 
 def undefined(
@@ -356,7 +362,7 @@ def undefined(
 
     Parameters that name assumptions are looked at with all assumptions at their medians.
     """
-    empty = {name for name, left in jax.jit(Joint.masses)(joint).items() if not float(left) > 0}
+    empty = {name for name, left in _masses(joint).items() if not float(left) > 0}
     for name in empty:
         yield assumptions[name].fault(_NOTHING, "truncate")
     lost = {name for name, value in central.items() if np.isnan(value)} - empty

@@ -11,7 +11,7 @@ from jax import Array
 from jax.scipy.stats.norm import logpdf
 from jax.typing import ArrayLike
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
 from uncertainty.distributions import CompiledLaw, Values, compile_law, stacked
 from uncertainty.energy import EnergyModel
 from uncertainty.files import Assumption, Correlation, Expression, correlation_matrix, names_in
@@ -29,25 +29,13 @@ _ROWS = 2**8
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Node:
-    """One assumption on the road.
-
-    Attributes
-    ----------
-    name : str
-    index : int
-        Its coordinate of the unit cube.
-    varies : bool
-        True where its own score differs from query to query.
-    law : CompiledLaw or None
-        None for an expression.
-    expression : tuple or None
-        With the law ``pick`` the place of its value among several, from 0.
-    """
+    """One assumption on the road."""
 
     name: str = field(metadata=_STATIC)
-    index: int = field(metadata=_STATIC)
-    varies: bool = field(metadata=_STATIC)
-    law: CompiledLaw | None = None
+    index: int = field(metadata=_STATIC)  # its coordinate of the unit cube
+    varies: bool = field(metadata=_STATIC)  # its own score differs from query to query
+    law: CompiledLaw | None = None  # none for an expression
+    # With the law ``pick`` the place of its value among several, from 0.
     expression: Expression | None = field(default=None, metadata=_STATIC)
 
     @property
@@ -97,21 +85,11 @@ class Roots:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Joint:
-    """The joint prior as a map; a pytree whose leaves are the numbers stated in files.
+    """The joint prior as a map; a pytree whose leaves are the numbers stated in files."""
 
-    Attributes
-    ----------
-    nodes : tuple of Node
-        Each follows what it needs.
-    blocks : tuple of Block
-        Correlated roots.
-    roots : tuple of Roots
-        Those of the nodes that are evaluated together.
-    """
-
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node, ...]  # each follows what it needs
     blocks: tuple[Block, ...] = ()
-    roots: tuple[Roots, ...] = ()
+    roots: tuple[Roots, ...] = ()  # those of the nodes that are evaluated together
 
     @classmethod
     def of(cls, nodes: Iterable[Node], blocks: Iterable[Block]) -> "Joint":
@@ -299,7 +277,7 @@ def evaluate_point(
     return inputs, model(inputs)
 
 
-@jax.jit(static_argnames="model")
+@program("model")
 def _batch(
     joint: Joint, model: EnergyModel, scores: dict[str, Array]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -349,7 +327,7 @@ def _joined(batches: Iterable[dict[str, Array]], count: int) -> Columns:
     return {n: np.concatenate([column[n] for column in columns])[:count] for n in columns[0]}
 
 
-@jax.jit(static_argnames=("model", "names"))
+@program("model", "names")
 def _pairs(
     joint: Joint,
     model: EnergyModel,

@@ -82,13 +82,7 @@ def form_layer(choice: Choice | None, priors: Priors) -> list[Layer]:
 
 
 def declared_plain(model: ModelLike | None, vectorized: bool | None) -> ModelLike | None:
-    """Take a function as plain Python where the call, or its attribute ``vectorized``, says so.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to say it of.
-    """
+    """Take a function as plain Python where the call, or its attribute ``vectorized``, says so."""
     if not callable(model):
         if vectorized is not None:
             raise InputError.of("<vectorized>", "is for a function of your own: give model=")
@@ -104,20 +98,13 @@ def declared_plain(model: ModelLike | None, vectorized: bool | None) -> ModelLik
 
 
 def outputs_of(joint: Joint, model: EnergyModel) -> tuple[EnergyModel, dict[str, Output]]:
-    """Try the model: which outputs it has; a user's own with its version.
-
-    Raises
-    ------
-    InputError
-        If it cannot serve as a model.
-    """
-    shapes = {node.name: jnp.zeros(()) for node in joint.nodes}
+    """Try the model: which outputs it has; a user's own with its version."""
     if model.plain is not None:
         names = _learn(joint, model, model.plain)
-    elif model.outputs:
-        names = list(_tried(model, lambda: jax.eval_shape(model, shapes)))
+    elif model.outputs:  # by a program that serves later, and is not traced in each process
+        names = list(_tried(model, lambda: each_point(joint, model, _points(joint, 1))[1]))
     else:
-        names, version = _traced(model, shapes)
+        names, version = _traced(model, {node.name: jnp.zeros(()) for node in joint.nodes})
         model = replace(model, version=version)
     declared = {output.name: output for output in model.outputs}
     ordered = [name for name in (*declared, *names) if name in names]
@@ -210,12 +197,7 @@ def _points(joint: Joint, count: int) -> Columns:
 
 
 def require_finite(joint: Joint, model: EnergyModel) -> None:
-    """Refuse a user's own model of which an output is never a finite number.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse a user's own model of which an output is never a finite number."""
     if model.outputs or model.plain is not None:  # each call of plain Python may be slow
         return
     points = _points(joint, _POINTS)

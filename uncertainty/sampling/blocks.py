@@ -19,7 +19,7 @@ from jax import Array, lax
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
-from uncertainty.arrays import in_float64
+from uncertainty.arrays import in_float64, program
 from uncertainty.energy import EnergyModel
 from uncertainty.problem import Joint, evaluate_point
 from uncertainty.results import BINS, Scale, Sketch, bin_of
@@ -56,25 +56,13 @@ T = TypeVar("T")
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Batch:
-    """Draws that are reduced together.
+    """Draws that are reduced together."""
 
-    Attributes
-    ----------
-    values : dict of Column to array
-        In the unit of each quantity, shape (chain, rows) or, one after the other for each row,
-        its queries: (chain, rows * queries).
-    scores : dict of str to array
-        Normal scores of what is unknown, shape (chain, rows); empty where no reducer needs them.
-    first : array
-        Index of the first row.
-    valid : array of bool
-        Shape (rows,): the others do not count.
-    """
-
+    # In the unit of each quantity: (chain, rows) or, row by row, (chain, rows * queries).
     values: dict[Column, Array]
-    scores: dict[str, Array]
-    first: Array
-    valid: Array
+    scores: dict[str, Array]  # of what is unknown, (chain, rows); empty where no reducer needs them
+    first: Array  # index of the first row
+    valid: Array  # (rows,): the others do not count
 
     def queries(self, values: Array) -> int:
         """Values of each row."""
@@ -139,15 +127,9 @@ class Counts(Reducer):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Atoms(Reducer):
-    """How many values lie before, at and between those that repeat.
+    """How many values lie before, at and between those that repeat."""
 
-    Attributes
-    ----------
-    atoms : mapping
-        Values that repeat, rising, in units of the quantity; infinities fill up. Columns without
-        any are left out.
-    """
-
+    # Rising, in units of the quantity; infinities fill up. Columns without any are left out.
     atoms: Mapping[Column, ArrayLike]
 
     def columns(self, batch: Batch) -> Iterable[Column]:
@@ -174,15 +156,9 @@ class Atoms(Reducer):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Moments(Reducer):
-    """Number of values, their sum and the sum of their squares, about a value near the middle.
+    """Number of values, their sum and the sum of their squares, about a value near the middle."""
 
-    Attributes
-    ----------
-    centers : mapping
-        This value of each column, in units of its quantity: what is summed is as small as the
-        spread, and keeps its digits.
-    """
-
+    # In units of the quantity: what is summed is as small as the spread, and keeps its digits.
     centers: Mapping[Column, ArrayLike]
 
     def start(self, column: Column, batch: Batch) -> Carry:
@@ -224,17 +200,9 @@ class Exceedances(Reducer):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Correlations(Reducer):
-    """Sums of products of each input's normal score (or rank) with the output, on every scale.
+    """Sums of products of each input's normal score (or rank) with the output, on every scale."""
 
-    Attributes
-    ----------
-    ranks : mapping
-        Rank in (0, 1) of the middle of each bin, for each column, as a pilot run gave it.
-    scales, centers : mapping
-        Those of `Counts` and of `Moments`.
-    """
-
-    ranks: Mapping[Column, ArrayLike]
+    ranks: Mapping[Column, ArrayLike]  # in (0, 1), of the middle of each bin, as a pilot gave them
     scales: Mapping[Column, Scale]
     centers: Mapping[Column, ArrayLike]
 
@@ -307,31 +275,17 @@ class Tails(Reducer):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Plan:
-    """All draws, by number, and what is kept of them.
-
-    Attributes
-    ----------
-    outer, inner : Tables
-        Of what is unknown, and of what varies per query.
-    nets : tuple of DigitalNet
-        The points of both, one randomization for each chain.
-    units : dict of str to float
-        The power of two in which each quantity is counted.
-    queries : int
-        Inputs for what varies per query; 0 where nothing does.
-    rows : int
-        Draws of each chain that are computed together.
-    """
+    """All draws, by number, and what is kept of them."""
 
     joint: Joint
-    outer: Tables
-    inner: Tables
-    nets: tuple[DigitalNet, DigitalNet]
-    units: dict[str, ArrayLike]
+    outer: Tables  # of what is unknown
+    inner: Tables  # of what varies per query
+    nets: tuple[DigitalNet, DigitalNet]  # of both, one randomization for each chain
+    units: dict[str, ArrayLike]  # the power of two in which each quantity is counted
     reducers: tuple[Reducer, ...]
     model: EnergyModel = field(metadata=_STATIC)
-    queries: int = field(metadata=_STATIC)
-    rows: int = field(metadata=_STATIC)
+    queries: int = field(metadata=_STATIC)  # 0 where nothing varies per query
+    rows: int = field(metadata=_STATIC)  # draws of each chain that are computed together
 
     @property
     def chains(self) -> int:
@@ -377,7 +331,7 @@ def run_block(plan: Plan, block: range) -> State:
     }
 
 
-@jax.jit
+@program()
 def reduce_draws(plan: Plan, start: ArrayLike, count: ArrayLike) -> Carries:
     """Reduce `count` draws of each chain from the one numbered `start`.
 

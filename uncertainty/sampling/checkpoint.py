@@ -1,6 +1,7 @@
 """The state of a stream on disk: written whole or not at all, and refused where it is not whole."""
 
 import hashlib
+import inspect
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,8 @@ Position: TypeAlias = tuple[int, int, list[float], State]
 @in_float64
 def fingerprint(plan: Plan, *facts: object) -> str:
     """Name what a stream computes: the compiled code, its numbers, and the schedule."""
-    digest = hashlib.sha256(reduce_draws.lower(plan, 0, 1).as_text().encode())
+    lowered = jax.jit(inspect.unwrap(reduce_draws)).lower(plan, 0, 1)
+    digest = hashlib.sha256(lowered.as_text().encode())
     for leaf in jax.tree.leaves(plan):
         digest.update(np.asarray(leaf).tobytes())
     digest.update(repr((plan.outer.names, plan.inner.names, *facts)).encode())
@@ -44,23 +46,10 @@ class Checkpoint:
     fingerprint: str
 
     def save(self, stage: int, done: int, errors: Sequence[float], state: State) -> None:
-        """Replace what this run wrote before.
+        """Replace what this run wrote before, unless something else is there by now.
 
-        Parameters
-        ----------
-        stage : int
-            Which of the stages that raise the number of draws.
-        done : int
-            Blocks of this stage that are in the state.
-        errors : sequence of float
-            The worst error of each stage before, as a share of its figure.
-        state : State
-            What is kept of the draws.
-
-        Raises
-        ------
-        InputError
-            If something else is there by now, or the system refuses.
+        `done` blocks of the stage are in the state; `errors` are the worst of each stage before,
+        as shares of its figure.
         """
         with self._opened() as file:
             if file:
@@ -86,13 +75,7 @@ class Checkpoint:
         write_bytes(self.path, json.dumps(header).encode() + b"\n" + content)
 
     def load(self) -> Position:
-        """Read what `save` took; where there is no file, claim the name before any draw is made.
-
-        Raises
-        ------
-        InputError
-            If it is not a checkpoint, not whole, or of another run, or if it cannot be written.
-        """
+        """Read what `save` took; where there is no file, claim the name before any draw is made."""
         with self._opened() as file:
             if not file:
                 content = b""

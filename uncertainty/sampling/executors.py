@@ -45,11 +45,6 @@ _LACKS = {
 def executor_name(executor: ExecutorLike) -> str:
     """Check an executor, and give the name by which results know it.
 
-    Raises
-    ------
-    InputError
-        If it is neither a known name, nor the address of a Dask scheduler, nor an executor.
-
     Examples
     --------
     >>> executor_name(None), executor_name("tcp://host:8786")

@@ -22,7 +22,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
 from uncertainty.distributions import CompiledLaw
 from uncertainty.errors import check_seed
 from uncertainty.problem import Joint
@@ -61,15 +61,8 @@ def _directions(dimensions: int) -> np.ndarray:
 class DigitalNet:
     """Points of some randomizations, ready to be computed by index.
 
-    Attributes
-    ----------
-    columns : array of uint32
-        Digits that each binary digit of the index adds, shape (randomizations, coordinates, 32).
-    shift : array of uint32
-        Digits added to all points, shape (randomizations, coordinates).
-    rest : array
-        What lies beyond the last digit, in (0, 1) of it, the same for all points of a coordinate:
-        none is ever 0 or 1.
+    Of each randomization and coordinate: the digits that each of the 32 binary digits of the index
+    adds, those added to all points, and what lies beyond the last: no point is ever 0 or 1.
     """
 
     columns: np.ndarray
@@ -116,8 +109,6 @@ def digital_net(
 ) -> DigitalNet:
     """Scrambled Sobol' points of the named coordinates, as a map from the digits of an index.
 
-    Notes
-    -----
     Random linear matrix scramble of Matousek (1998), On the L2-discrepancy for anchored boxes,
     and a random digital shift; Owen (1995).
     """
@@ -228,7 +219,7 @@ def _unpack(packed: Array) -> tuple[Array, Array]:
     return first, second
 
 
-@jax.jit
+@program()
 def _fit(law: CompiledLaw) -> tuple[Array, Array, Array, Array]:
     """Parabolas of a law, shape (2, cells), and whether they are good enough.
 
@@ -256,19 +247,9 @@ def _fit(law: CompiledLaw) -> tuple[Array, Array, Array, Array]:
 class Tables:
     """What turns the digits of points into values and scores.
 
-    Attributes
-    ----------
-    tabulated : tuple of str
-        Assumptions whose value is looked up.
-    others : tuple of str
-        Assumptions whose score is looked up: their law needs more than its own point, or bends too
-        sharply.
-    straight : tuple of str
-        Those of the tabulated that need no table.
-    coefficients : array
-        Shape (1 + tabulated, 2, cells); the first table gives the normal score.
-    lines : array
-        Start and rise of the straight ones, shape (straight, 2).
+    Values are looked up of what is `tabulated` (the `straight` ones need no table, but start and
+    rise); of the `others`, whose law needs more than its own point or bends too sharply, scores.
+    The first table, of (1 + tabulated, 2, cells), gives the normal score.
     """
 
     tabulated: tuple[str, ...] = field(metadata={"static": True})
@@ -285,12 +266,7 @@ class Tables:
     def look_up(self, digits: Array, rest: Array) -> tuple[dict[str, Array], dict[str, Array]]:
         """Give the values of what is tabulated, and the scores of the others.
 
-        Parameters
-        ----------
-        digits : array of uint32
-            Shape (coordinates, ...).
-        rest : array
-            What lies beyond the digits, of a shape that fits.
+        Digits are of shape (coordinates, ...), and what lies beyond them of one that fits.
         """
         lines, values = jnp.asarray(self.lines), {}
         for i, name in enumerate(self.tabulated):
@@ -326,14 +302,7 @@ class Tables:
 
 
 def tabulate(joint: Joint, coordinates: tuple[str, ...]) -> Tables:
-    """Make tables of the laws that stand alone, where parabolas serve.
-
-    Parameters
-    ----------
-    joint : Joint
-    coordinates : tuple of str
-        Uncertain assumptions.
-    """
+    """Make tables of the uncertain assumptions that stand alone, where parabolas serve."""
     correlated = {name for block in joint.blocks for name in block.names}
     laws = {n.name: n.law for n in joint.nodes if n.law is not None and n.law.closed}
     fitted = {n: _fit(laws[n]) for n in coordinates if n in laws and n not in correlated}

@@ -225,19 +225,8 @@ class Totals:
     ) -> "xr.DataTree":
         """Lay out a result.
 
-        Parameters
-        ----------
-        problem : Problem
-        pilot : mapping of str to array
-            Inputs of the first draws.
-        facts : mapping
-            Attributes beside those that follow from the plan.
-        missed : str
-            By how much the tolerance is missed; empty where it is not.
-        thresholds : mapping of str to sequence of float
-            Those that were counted.
-        sample : int
-            Draws whose inputs are kept.
+        `pilot` are the inputs of the first draws, `facts` attributes beside those of the plan,
+        `missed` says by how much the tolerance is missed; inputs of `sample` draws are kept.
         """
         from scipy.special import ndtri
 

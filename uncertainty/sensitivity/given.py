@@ -342,11 +342,6 @@ def power_scaling(
         ``prior``: the change of the distribution of the output, for a doubling of the power of
         that density; above 0.05 it is worth a look.
 
-    Raises
-    ------
-    InputError
-        If the result has no posterior.
-
     Notes
     -----
     Kallioinen et al. (2024), Statistics and Computing 34, 57, with Pareto-smoothed weights, by

@@ -72,13 +72,7 @@ class _Mixtures:
 
 
 def base_points(draws: int | None, default: int) -> int:
-    """Points of one randomization.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two.
-    """
+    """Points of one randomization."""
     least = 2 * RANDOMIZATIONS
     if draws is not None and draws < least:
         raise InputError.of("<draws>", f"must be {least} or more (got {draws})")
@@ -115,13 +109,7 @@ def randomizations(one: "partial[Floats]") -> Floats:
 
 
 def mixed(target: Target, kept: Kept, pair: tuple[Columns, Columns], inner: Columns) -> Floats:
-    """The statistic on its scale at every mixture of a pair: shape (mixtures, points).
-
-    Raises
-    ------
-    InputError
-        If a value is not finite, or not above 0 on a log scale.
-    """
+    """The statistic on its scale at every mixture of a pair: shape (mixtures, points)."""
     blocks = target.problem.joint.blocks
     used = [block for block in blocks if block.names[0] in target.coordinates]
     together = {name for block in used for name in block.names}

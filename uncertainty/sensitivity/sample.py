@@ -70,13 +70,7 @@ class Sample:
         )
 
     def among(self, inside: Sequence[np.ndarray]) -> "Sample":
-        """Those draws alone, by chain.
-
-        Raises
-        ------
-        InputError
-            If they are too few to rank by.
-        """
+        """Those draws alone, by chain."""
         count = sum(int(mask.sum()) for mask in inside)
         if count < _FEWEST:
             text = f"{_FEWEST} draws must meet the condition ({count} do): run with more draws"
@@ -162,13 +156,7 @@ def sample_of_target(target: Target, draws: int | None, seed: int) -> Sample:
 def sample_of_result(
     tree: xr.DataTree, quantity: str, statistic: Statistic, scale: Scale
 ) -> Sample:
-    """Draws of a result.
-
-    Raises
-    ------
-    InputError
-        If the result holds no draws of inputs, or the scale has no meaning for the output.
-    """
+    """Draws of a result."""
     if "prior" not in tree.children:
         raise refusal("a streamed result keeps no draws; rank its problem, or run with fewer draws")
     varying = statistic == "query" and is_nested(tree)
@@ -202,13 +190,7 @@ def sample_of_result(
 
 
 def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:
-    """Which draws meet a condition on an output or an input, by chain.
-
-    Raises
-    ------
-    InputError
-        If the text is not a comparison, or no one can say whether a draw meets it.
-    """
+    """Which draws meet a condition on an output or an input, by chain."""
     match = _CONDITION.fullmatch(where)
     try:
         if match is None:

@@ -52,11 +52,6 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         ``swing``, their difference, or ``log(high/low)`` on the log scale; ``center``, the
         statistic with all inputs at their medians. Standard errors
         come from the queries; they are 0 where none are reduced, because nothing is sampled.
-
-    Raises
-    ------
-    InputError
-        If a player has several members, which have no common direction, or `draws` is given.
     """
     if draws is not None:
         raise refusal("a tornado takes no draws: it has two points an input")
@@ -104,11 +99,6 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
         ``mean_square``, in squared units of the scale, summed over the members of a player;
         ``total_bound``: it over the variance, which no total Sobol' index exceeds. Where one does,
         because the output jumps, that index stands in for the bound.
-
-    Raises
-    ------
-    InputError
-        If players are correlated with one another.
 
     Notes
     -----

@@ -38,11 +38,6 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         ``first_order``, ``total`` and, for pairs, ``second_order``; ``query_share`` where queries
         are reduced.
 
-    Raises
-    ------
-    InputError
-        If players are correlated with one another.
-
     Notes
     -----
     Alone, what acts only together with another has a share of 0: read the total beside it.

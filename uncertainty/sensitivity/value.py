@@ -54,11 +54,6 @@ def value(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         expected share of the variance lost; with a threshold ``decision``: the expected gain in
         the probability of being right about exceeding it. ``width_now`` beside them.
 
-    Raises
-    ------
-    InputError
-        If there is no value of a player for every randomization, or the interval is too wide.
-
     Notes
     -----
     An interval may narrow where the variance does not fall, and the other way round.
