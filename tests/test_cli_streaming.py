@@ -101,7 +101,7 @@ def test_what_cannot_be_done_is_told(folder, options, text):
 def test_a_bar_shows_on_a_terminal(folder):
     command = [
         sys.executable, "-c", "from uncertainty.cli import main; main()", "run", "p.yaml", "--model", "m.py:energy",
-        "--draws", "60000000", "--out", "out",
+        "--draws", "8000000", "--out", "out",
     ]  # fmt: skip
     ours, theirs = pty.openpty()
     shown = subprocess.Popen(command, cwd=folder, stderr=theirs, stdout=subprocess.DEVNULL)

@@ -116,9 +116,9 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
 
     Examples
     --------
-    >>> [finding] = check_ledger(only=["E1"])
+    >>> [finding] = check_ledger(only=["E2"])
     >>> finding.holds, round(finding.computed[0], 3)
-    (True, 0.295)
+    (True, 0.042)
     """
     claims = read_ledger(Path(path) if path else None)
     chosen, known = set(only), {claim.id for claim in claims}

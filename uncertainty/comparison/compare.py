@@ -209,8 +209,9 @@ def compare(
     Examples
     --------
     >>> import uncertainty as un
-    >>> files = {name: un.build_problem(name) for name in ("gpt-4o-mini", "gpt-4o")}
-    >>> table = compare(files, draws=512)
+    >>> names = ("gpt-4o-mini", "gpt-4o")
+    >>> priors = {name: un.build_problem(name, evidence=[]) for name in names}
+    >>> table = compare(priors, draws=512)
     >>> bool(table["chance_above"].sel(scenario="gpt-4o", statistic="typical") > 0.5)
     True
     """
