@@ -43,6 +43,8 @@ _FEWEST = 25
 """Draws of which the largest fifth are too few to fit a tail to."""
 _OUTERMOST = 225
 """Draws up to which ArviZ takes a fifth for the tail: a cluster of less is taken for one."""
+_NORMAL_SIGMA = 0.5
+"""Logarithms of the largest draws of a normal distribution rise by about 0.4 for each sigma."""
 _LARGEST_LOG = 700.0
 """Whose exponential still has a place among float64."""
 _BOUNDED = -1.0
@@ -140,7 +142,7 @@ class Tail:
     unseen_root : float
         The root of what they should add to the mean of squares about the median.
     wide : bool
-        Whether it rises like that of a lognormal of sigma 1 or more.
+        Whether it rises faster than that of a normal distribution.
     largest : float
         What the largest draw does add, as drawn.
     """
@@ -193,15 +195,15 @@ def _right_tail(ordered: Floats) -> Tail:
 def _lognormal_tail(ordered: Floats, number: int) -> tuple[float, float]:
     """What lies beyond the largest draw of a lognormal adds to the mean, and to that of squares.
 
-    Its sigma is that of so many of the largest draws. Below 1 it is 0: what a mean misses is then
-    less than its error.
+    Its sigma is that of so many of the largest draws, from the median on. Where it is no larger
+    than that of a normal distribution, it is 0: what a mean misses is then less than its error.
     """
     count, start = len(ordered), float(ordered[-number - 1])
     if count < _FEWEST or not start > 0:
         return 0.0, 0.0
     scores, before = -ndtri((np.arange(number) + 0.5) / count), -ndtri(number / count)
     sigma = float(np.log(ordered[-number:] / start).mean() / (scores.mean() - before))
-    if sigma < 1:
+    if sigma < _NORMAL_SIGMA:
         return 0.0, 0.0
     sigma, last = sigma * (1 + number**-0.5), -ndtri(1 / count)  # one standard error more
     sums = (
