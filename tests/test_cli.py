@@ -100,7 +100,7 @@ def test_negative_values_are_split_on_the_linear_scale(run, tmp_path):
     assert "Of the variance of y (linear scale) of one query (prior), " in out
 
 
-def test_nothing_uncertain(run, tmp_path):
+def test_where_nothing_is_uncertain_the_value_is_given(run, tmp_path):
     (tmp_path / "mine.yaml").write_text("schema: 1\nassumptions: {x: {fixed: 2}}\n")
     (tmp_path / "mine.py").write_text("def f(x):\n    return x\n")
     status, out, _ = run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "64")
@@ -309,7 +309,7 @@ def test_init_names_its_target_where_it_cannot_be_written(run):
     assert err.startswith("/proc/x.yaml: cannot be written")
 
 
-def test_the_version(run):
+def test_the_version_is_printed(run):
     status, out, _ = run("--version")
     assert (status, out) == (0, "uncertainty 0.1.0\n")
 
@@ -446,7 +446,7 @@ def test_check_warns_of_what_makes_a_result_meaningless(run):
     assert out.count("warning: ") == 4  # one query's output tokens are as wide as their median
 
 
-def test_lists(run):
+def test_lists_name_what_is_shipped_for_people_and_for_programs(run):
     for what, part in (
         ("priors", "gemini-like"), ("hardware", "mi300x"), ("precision", "mxfp4"), ("sources", "epoch2025"),
         ("models", "llama-3.1-70b"), ("models", "flops"),

@@ -69,7 +69,7 @@ def test_every_language_model_builds(name):
     assert values.get("experts_per_token", 1) <= values.get("experts", 1)
 
 
-def test_published_numbers():
+def test_entries_of_the_catalogue_are_the_published_numbers():
     h100 = fixed(build())
     assert (h100["peak_flops"], h100["gpu_power_w"]) == (989e12, 700)
     llm = catalogue("llm")

@@ -25,7 +25,7 @@ def written(source, problems=None):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_says_the_same(name, tmp_path):
+def test_a_starting_file_says_the_same(name, tmp_path):
     path = tmp_path / "my.yaml"
     problems = every_scenario(name)
     path.write_text(written(name, problems))
@@ -66,7 +66,7 @@ def test_a_scenario_keeps_only_the_changes_that_still_matter(tmp_path):
         assert new.central() == pytest.approx(old.central(), rel=1e-12)
 
 
-def test_gives_the_same_draws(tmp_path):
+def test_a_starting_file_gives_the_same_draws(tmp_path):
     path = tmp_path / "my.yaml"
     path.write_text(written("gpt-4o"))
     trees = [un.simulate(un.build_problem(p), draws=128) for p in ("gpt-4o", path)]
@@ -74,7 +74,7 @@ def test_gives_the_same_draws(tmp_path):
     np.testing.assert_allclose(first, second, rtol=1e-12)
 
 
-def test_is_commented():
+def test_a_starting_file_explains_its_entries():
     text = written("gpt-4o")
     assert (
         "# output_tokens: tokens generated for the query, reasoning included, for each query anew"

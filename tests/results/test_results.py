@@ -16,7 +16,7 @@ def tree():
     return un.simulate(un.build_problem("gpt-4o"), draws=256, seed=7)
 
 
-def test_layout(tree):
+def test_a_result_has_its_groups_dimensions_and_provenance_of_inputs(tree):
     assert {"prior", "prior_predictive", "central", "prior_statistics"} <= tree.children.keys()
     assert tree["prior_predictive"]["energy_wh"].dims == ("chain", "draw")
     assert tree["prior_predictive"]["energy_wh"].attrs["boundary"] == "facility"
@@ -24,7 +24,7 @@ def test_layout(tree):
     assert next(iter(tree["prior"].data_vars)) == "utilization"
 
 
-def test_provenance(tree):
+def test_a_result_says_which_files_seed_and_versions_made_it(tree):
     facts = tree.attrs
     assert facts["seed"] == 7
     assert "output_tokens_median" in facts["priors_text"]

@@ -60,7 +60,7 @@ def gaussian(coefficients, pearson, pairs=1):
 
 @pytest.mark.parametrize("pearson", [0, 0.5, -0.5, 0.9])
 @pytest.mark.parametrize("evaluations", ["subsets", "orders"])
-def test_three_gaussians(pearson, evaluations, monkeypatch):
+def test_effects_of_three_gaussians_are_exact(pearson, evaluations, monkeypatch):
     """Owen and Prieur (2017), SIAM/ASA J. Uncertainty Quantification 5, 986."""
     problem, exact = gaussian([1.0, 2.0, -1.5], pearson)
     if evaluations == "orders":
@@ -96,7 +96,7 @@ def test_a_product_with_interactions():
         assert np.isnan(table["second_order"].sel(input=one, other=one))
 
 
-def test_ishigami():
+def test_effects_of_the_ishigami_function_are_exact():
     """A product of a sine and a fourth power shares its part: Ishigami and Homma (1990)."""
     problem = un.build_problem(
         {
