@@ -10,13 +10,8 @@ import xarray as xr
 
 from uncertainty.comparison import EVIDENCE, summarize_scenarios
 from uncertainty.errors import require_known
-from uncertainty.report.figures import (
-    STATISTIC_LABELS,
-    plot_scenarios,
-    plot_sweep,
-    plot_waterfall,
-    rounded,
-)
+from uncertainty.report.figures.style import STATISTIC_LABELS, rounded
+from uncertainty.report.figures.tables import plot_scenarios, plot_sweep, plot_waterfall
 from uncertainty.report.parts import (
     Data,
     Doubts,

@@ -11,14 +11,8 @@ import xarray as xr
 
 from uncertainty.errors import counted
 from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches
-from uncertainty.report.figures import (
-    plot_fit,
-    plot_fits,
-    plot_movement,
-    plot_updated,
-    quantity_label,
-    rounded,
-)
+from uncertainty.report.figures.draws import plot_fit, plot_fits, plot_movement, plot_updated
+from uncertainty.report.figures.style import quantity_label, rounded
 from uncertainty.report.parts import (
     Data,
     Figure,

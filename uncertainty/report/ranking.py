@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures import (
-    STATISTIC_LABELS,
+from uncertainty.report.figures.style import STATISTIC_LABELS, rounded
+from uncertainty.report.figures.tables import (
     plot_interactions,
     plot_rank_chances,
     plot_ranking,
     plot_shares,
-    rounded,
 )
 from uncertainty.report.parts import (
     Data,
@@ -63,27 +62,24 @@ def rankings_parts(rankings: Sequence[xr.Dataset]) -> Iterator[Part]:
     """Rankings by several methods: one line of data for each estimate of each input."""
     import pandas as pd
 
-    lines = []
+    frames = []
     for ranking in rankings:
-        for i, name in enumerate(ranking["input"].values):
-            row = ranking.isel(input=i)
-            place = {
-                **{key: ranking.attrs[key] for key in _FACTS},
-                "input": str(name),
-                "rank": i + 1,
-                "tied_rank": int(row["tied_rank"]),
-                "chance_of_rank": float(row["rank_probability"].isel(position=i)),
-            }
-            lines += [
-                {
-                    **place,
-                    "estimate": k,
-                    "value": float(row[k]),
-                    "standard_error": float(row[f"{k}_se"]),
-                }
-                for k in _estimates(ranking)
-            ]
-    yield Data("ranking", pd.DataFrame(lines))
+        places = pd.DataFrame(
+            {key: ranking.attrs[key] for key in _FACTS}
+            | {"input": ranking["input"].values.astype(str)}
+            | {key: ranking[key].values for key in ("rank", "tied_rank")}
+            | {"chance_of_rank": np.diag(ranking["rank_probability"].values)}
+        )
+        estimates = [
+            places.assign(
+                estimate=key,
+                value=ranking[key].values.astype(np.float64),
+                standard_error=ranking[f"{key}_se"].values.astype(np.float64),
+            )
+            for key in _estimates(ranking)
+        ]
+        frames.append(pd.concat(estimates).sort_values("rank", kind="stable"))
+    yield Data("ranking", pd.concat(frames, ignore_index=True))
     for ranking in rankings:
         yield Table(ranking_title(ranking), *ranking_rows(ranking, bars=True))
         if "narrowing" in ranking and "constant" not in ranking.attrs:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import counted
-from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
+from uncertainty.report.figures.style import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.report.parts import Table, distinct, figure_with_error
 from uncertainty.results import (
     NONE,

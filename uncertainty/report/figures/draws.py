@@ -1,6 +1,6 @@
 """Figures of draws: an answer, what it is made of and assumed from, what evidence has moved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,9 @@ _FIRST_BAR, _NEXT_BAR = 0.08, 0.09
 _BEFORE, _AFTER = 7, 0  # gray and blue of the palette
 _COLUMNS = 4  # of the page of assumptions
 _BOTTOM = "the prior predictive distribution"  # no name of an assumption has spaces
+_TAIL = 0.0005  # of the draws on each side that lie beyond the axis: a few would fill half of it
+_ENDS = ("lower", "upper")
+_BOTH = "prior and posterior"
 _EMPTY = "."  # an empty place in a mosaic of matplotlib
 
 
@@ -60,6 +63,10 @@ def _draw_distribution(
                 x=np.asarray(values.values).ravel(), ax=axes, color=color, linestyle=style,
                 log_scale=log, fill=True, alpha=0.15, linewidth=1.8, cut=0,
             )  # fmt: skip
+    if not constant:
+        _reach_over_most(
+            axes, draws.values(), [table[key] for table in intervals for key in _ENDS], central
+        )
     height = axes.get_ylim()[1]
     widest_first = sorted(intervals, key=lambda table: -float(table.attrs["prob"]))
     for i, (color, statistic) in enumerate(zip(colors(), draws, strict=False)):
@@ -87,6 +94,15 @@ def _draw_distribution(
     axes.set_title(title, fontsize="medium", loc="left")
 
 
+def _reach_over_most(
+    axes: "Axes", draws: Iterable[xr.DataArray], ends: Iterable[xr.DataArray], *others: float
+) -> None:
+    """Let an axis reach over nearly all draws, and over all of their intervals."""
+    kept = [np.quantile(values.values, (_TAIL, 1 - _TAIL)) for values in draws]
+    places = np.concatenate([*kept, *(np.atleast_1d(end.values).ravel() for end in ends), others])
+    axes.set_xlim(float(places.min()), float(places.max()))
+
+
 def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Figure":
     """Draw what a quantity is made of, from a summary of one statistic: means with intervals."""
     figure, axes = one_axes(8, 1.4 + 0.55 * len(labels))
@@ -102,7 +118,7 @@ def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Fi
     axes.set_yticks(rows, shares)
     axes.invert_yaxis()
     prob = f"{100 * table.attrs['prob']:g} %"
-    axes.set_xlabel(f"Energy of the mean query ({units}); bar: mean, line: {prob} interval")
+    axes.set_xlabel(f"Energy of the mean query ({units})\nbar: mean, line: {prob} interval")
     name_figure(figure, table.attrs)
     return figure
 
@@ -164,6 +180,9 @@ def plot_updated(
     for color, values in groups.values():
         flat = np.asarray(values.values).ravel()
         sns.kdeplot(x=flat, ax=axes, color=color, log_scale=log, fill=True, alpha=0.2, cut=0)
+    _reach_over_most(
+        axes, (prior, posterior), [row[key] for row in intervals.values() for key in _ENDS]
+    )
     height = axes.get_ylim()[1]
     for i, (name, (color, _)) in enumerate(groups.items()):
         row, level = intervals[name], -(_FIRST_BAR + _NEXT_BAR * i) * height
@@ -177,7 +196,8 @@ def plot_updated(
     if log:
         plain_numbers(axes)
     legend_above(axes)
-    name_figure(figure, {**prior.attrs, "group": ""})  # it is of both
+    statistic = STATISTIC_LABELS[str(intervals["prior"]["statistic"].item())]
+    name_figure(figure, {**prior.attrs, "group": f"{statistic}, {_BOTH}"})
     return figure
 
 
@@ -202,7 +222,7 @@ def plot_movement(scores: Mapping[str, np.ndarray], prob: float, subject: str) -
     axes.set_yticks(range(len(names)), input_labels(names))
     axes.set(xlabel="Value, as a normal score of its prior", ylabel="Assumption")
     legend_above(axes)
-    name_figure(figure, {"subject": subject})
+    name_figure(figure, {"subject": subject, "group": _BOTH})
     return figure
 
 
@@ -236,9 +256,12 @@ def plot_fit(
         axes.set(xscale="log", yscale="log")
         plain_numbers(axes)
         plain_numbers(axes, "y")
-    axes.set(xlabel=f"Measured: {label}", ylabel=f"Predicted: median and {100 * prob:g} % interval")
+    axes.set(
+        xlabel=f"{label}: measured",
+        ylabel=f"The same, predicted: median, {100 * prob:g} % interval",
+    )
     legend_above(axes)
-    name_figure(figure, {"subject": subject})
+    name_figure(figure, {"subject": subject, "group": "posterior"})
     return figure
 
 

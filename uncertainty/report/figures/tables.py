@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST = 15  # inputs drawn: more are not legible on a page, and the last of them hardly matter
+_DARK = 1.4  # sum of red, green and blue, below which white letters are read better
+_SEEN = 0.003  # of the width of a bar: what is narrower is not seen
 _LETTER = 0.011  # of the width of a bar, for one letter of a name inside it
 _WIDE = 8.0  # largest over smallest value, above which a linear axis hides the small ones
 _LONGEST = 34  # characters of the name of a side; its end tells files of one folder apart
@@ -103,11 +105,13 @@ def _ranked(facts: Mapping[str, object]) -> str:
 
 def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     """Draw the shares of each ranking as one bar; what first-order shares leave is interactions."""
-    shades: dict[str, Color] = {}  # an input has one color in all of them
-    for ranking in rankings:
-        for name, color in zip(ranking["input"].values, cycle(colors()), strict=False):
-            shades.setdefault(str(name), color)
-    figure, axes = one_axes(9, 1.6 + 0.9 * len(rankings))
+    # An input has one color in all of them.
+    names = dict.fromkeys(str(name) for ranking in rankings for name in ranking["input"].values)
+    palette = colors()
+    paler = [((1 + r) / 2, (1 + g) / 2, (1 + b) / 2) for r, g, b in palette]
+    shades: dict[str, Color] = dict(zip(names, cycle([*palette, *paler]), strict=False))
+    figure, axes = one_axes(9, 2.2 + 0.9 * len(rankings))
+    narrow = list[str]()  # whose names have no room in their bars
     for row, ranking in enumerate(rankings):
         left, key = 0.0, "shapley" if "shapley" in ranking else "first_order"
         for name in map(str, ranking["input"].values):
@@ -119,7 +123,13 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
             words = "\n+ ".join([first, *more]).replace("_", "\n")
             width = _LETTER * max(len(line) for line in words.split("\n"))
             if width < share and left + share <= 1:
-                axes.text(left + share / 2, row, words, ha="center", va="center", fontsize=8)
+                dark = sum(shades[name]) < _DARK
+                axes.text(
+                    left + share / 2, row, words, ha="center", va="center", fontsize=8,
+                    color="white" if dark else "black",
+                )  # fmt: skip
+            elif share > _SEEN:
+                narrow.append(name)
             left += share
         if left < 1:
             axes.barh(row, 1 - left, 0.6, left, color="0.85", edgecolor="white")
@@ -128,6 +138,10 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     axes.invert_yaxis()
     axes.set_xlabel(f"Share of the variance of {_ranked(rankings[0].attrs)}")
     axes.set_xlim(0, 1)
+    for name in dict.fromkeys(narrow):
+        axes.barh(0, 0, color=shades[name], label=input_labels([name])[0])
+    if narrow:
+        figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize="small")
     name_figure(figure, rankings[0].attrs)
     return figure
 
@@ -185,14 +199,13 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     groups = [str(group) for group in table["group"].values] if "group" in table else []
     if len({*groups}) > 1:  # then each name says which it is of
         scenarios = [f"{name}, {group}" for name, group in zip(scenarios, groups, strict=True)]
-    elif groups:
-        label = f"{label}, {groups[0]}"
     axes.set_yticks(range(len(scenarios)), input_labels(scenarios))
     axes.invert_yaxis()
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
     axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
     legend_above(axes, len(statistics))
-    name_figure(figure, table.attrs)
+    subject = table.attrs.get("subject") or " and ".join(map(str, table["scenario"].values))
+    name_figure(figure, {"subject": subject, "group": ", ".join(dict.fromkeys(groups))})
     return figure
 
 
@@ -223,6 +236,7 @@ def plot_sweep(
         axes.set_yscale("log")
         plain_numbers(axes, "y")
     unit = str(first[name].attrs.get("units", ""))
+    unit = "" if name.endswith(unit) else unit  # output tokens are counted in tokens
     axes.set_xlabel(name.replace("_", " ").capitalize() + (f" ({unit})" if unit else ""))
     facts = first.attrs
     meaning, units = (str(first[key].item()) for key in ("meaning", "units"))
@@ -235,6 +249,7 @@ def plot_sweep(
         f"{100 * float(facts['prob']):g} % interval"
     )
     legend_above(axes, 2)
+    name_figure(figure, facts)
     return figure
 
 
@@ -273,4 +288,5 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     unit = f" ({facts['units']})" if facts["units"] else ""
     what = f"{facts['quantity']}, {STATISTIC_LABELS[facts['statistic']]}: median"
     axes.set_xlabel(f"{what}{place and f', {place}'}{unit}")
+    name_figure(figure, {"subject": f"From {sides[0]} to {sides[1]}", **facts})
     return figure
