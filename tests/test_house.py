@@ -17,6 +17,7 @@ ORDER = [
 ]  # fmt: skip
 DOORS = {
     "ruamel": {"files"},
+    "yaml": {"files"},
     "pydantic": {"files"},
     "pydantic_core": {"files"},
     "hatchling": {"files"},

@@ -1,35 +1,25 @@
-"""One YAML text (or Python mapping) with the place of each of its keys: the one door to ruamel."""
+"""One YAML text (or Python mapping) with the place of each of its keys: the door to YAML."""
 
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from io import StringIO
 from numbers import Real
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeAlias
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    CollectionEndEvent,
-    CollectionStartEvent,
-    Event,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-)
-from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.parser import RoundTripParser
-from ruamel.yaml.representer import RoundTripRepresenter
+import yaml
 
 from uncertainty.errors import Fault, InputError
 from uncertainty.files.library import Place
+
+if TYPE_CHECKING:
+    from ruamel.yaml.nodes import ScalarNode
+    from ruamel.yaml.representer import RoundTripRepresenter
 
 Key: TypeAlias = str | int
 Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
@@ -42,7 +32,12 @@ _DIGITS = 4000  # of a whole number: Python reads no more than 4300
 _BITS = 4096  # of a whole number in a mapping, for the same reason
 _WIDTH = 96  # of a line that is written
 _SHORT = 40  # characters of a value that may share its line with others
-_WHOLE = re.compile(r"[-+]?(?:0[xo])?[0-9a-fA-F_]+")
+# Numbers of YAML 1.2, with underscores as its readers allow them.
+_WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
 _NUMBER_KEY = re.compile(r"[0-9]*\.?[0-9]+(?:[eE]-?[0-9]+)?")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTHS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
@@ -53,88 +48,162 @@ _HINTS = {
     "'`'": "; put the text in quotes",
     "'%'": "; put the text in quotes",
     "mapping values are not allowed": "; put a text with ': ' in it in quotes",
-    "expected a single document": "; a second '---' begins another document: keep one",
 }
 
 
-class RefusedYAMLError(MarkedYAMLError):
-    """YAML that is well formed, but asks for something that a data file does not need."""
+class DocumentError(ValueError):
+    """What a document cannot hold, with the keys that lead to it, and its place in a text."""
+
+    def __init__(
+        self, message: str, keys: Sequence[Key] = (), line: int = 1, column: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.keys, self.line, self.column = tuple(keys), line, column
 
 
-@dataclass
-class _Open:
-    """A mapping or list that has begun."""
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+class _Event(Protocol):
+    """What begins, ends or stands in a text, as PyYAML and ruamel both name it."""
 
     anchor: str | None
-    start: int
-    is_mapping: bool
-    nodes: int = 0
+    tag: object
+    value: str
+    style: str | None
+    start_mark: _Mark
 
 
-class _Parser(RoundTripParser):
-    """Refuses what a prior file never needs, at its place, before anything is built."""
+class _Composer:
+    """Builds values from the events of a parser, and refuses what a data file never needs."""
 
-    def __init__(self, loader: YAML) -> None:
-        super().__init__(loader)
+    def __init__(self, events: Iterable[_Event]) -> None:
+        self.events = iter(events)
+        self.places: dict[tuple[Key, ...], tuple[int, int]] = {}
+        self.open: list[str | None] = []  # anchors of the mappings and lists that have begun
+        self.anchored: dict[str, tuple[Plain, int]] = {}  # each with the values it stands for
         self.count = 0  # of values so far, with aliases written out
-        self.sizes: dict[str | None, int] = {}  # values that each anchor stands for
-        self.open: list[_Open] = []
 
-    def get_event(self) -> Event:
-        event: Event = super().get_event()
-        problem = next(self.problems(event), "")
-        if problem:
-            raise RefusedYAMLError(problem=problem, problem_mark=event.start_mark)
-        return event
+    def refuse(self, event: _Event, message: str, keys: Sequence[Key] = ()) -> NoReturn:
+        raise DocumentError(message, keys, *_place_of(event))
 
-    def problems(self, event: Event) -> Iterator[str]:
-        """Find what is wrong with an event, then count what it stands for."""
-        if isinstance(event, NodeEvent):
-            if self.open:
-                self.open[-1].nodes += 1
-            tag = getattr(event, "tag", None)  # one that the text states
-            if tag is not None:
-                yield f"tags are not allowed (got {tag}); write the plain value"
-            if self.open and self.open[-1].is_mapping and self.open[-1].nodes % 2:
-                yield from _wrong_key(event)
-        if isinstance(event, AliasEvent):
-            around = (above for above in self.open if above.anchor == event.anchor)
-            yield from (f"the alias *{above.anchor} stands inside itself" for above in around)
-            self.count += self.sizes.get(event.anchor, 1)
-        elif isinstance(event, ScalarEvent):
-            text = event.value
-            if event.style is None and len(text) > _DIGITS and _WHOLE.fullmatch(text):
-                yield f"a number of {len(text):,} digits is too large (got {text[:20]}...)"
+    def document(self) -> Plain:
+        """Build the only document of a stream."""
+        result: Plain = None
+        next(self.events)  # the stream begins
+        if _kind(next(self.events)) == "DocumentStart":
+            result = self.value(next(self.events), ())
+            next(self.events)  # the document ends
+            if _kind(after := next(self.events)) == "DocumentStart":
+                self.refuse(after, "not YAML: a second '---' begins another document: keep one")
+        return result
+
+    def value(self, event: _Event, keys: tuple[Key, ...]) -> Plain:
+        kind = _kind(event)
+        if kind == "Alias":
+            if event.anchor in self.open:
+                self.refuse(event, f"the alias *{event.anchor} stands inside itself")
+            if event.anchor not in self.anchored:
+                self.refuse(event, f"not YAML: found undefined alias {event.anchor!r}")
+            result, size = self.anchored[event.anchor]
+            self.add(event, size)
+            return result
+        if event.tag is not None:  # one that the text states
+            self.refuse(event, f"tags are not allowed (got {event.tag}); write the plain value")
+        before = self.count
+        self.add(event, 1)
+        if kind == "Scalar":
+            result = self.scalar(event)
+        else:
+            self.open.append(event.anchor)
+            if len(self.open) > _LEVELS:
+                self.refuse(event, f"is nested more than {_LEVELS} levels deep")
+            result = self.mapping(keys) if kind == "MappingStart" else self.items(keys)
+            self.open.pop()
+        if event.anchor is not None:
+            self.anchored[event.anchor] = result, self.count - before
+        return result
+
+    def add(self, event: _Event, size: int) -> None:
+        self.count += size
+        if self.count > _MOST:
+            self.refuse(
+                event, f"stands for more than {_MOST:,} values with its aliases written out"
+            )
+
+    def items(self, keys: tuple[Key, ...]) -> list[Plain]:
+        result: list[Plain] = []
+        while _kind(event := next(self.events)) != "SequenceEnd":
+            here = (*keys, len(result))
+            self.places[here] = _place_of(event)
+            result.append(self.value(event, here))
+        return result
+
+    def mapping(self, keys: tuple[Key, ...]) -> dict[str, Plain]:
+        result: dict[str, Plain] = {}
+        merged: list[Plain] = []
+        while _kind(event := next(self.events)) != "MappingEnd":
+            key = self.key(event)
+            here = (*keys, key)
+            if key == "<<" and not event.style:  # the mappings whose keys hold where none stands
+                value = self.value(next(self.events), keys)
+                merged += value if isinstance(value, list) else [value]
+                continue
+            if key in result:
+                self.refuse(event, "the key stands twice in one mapping; keep one", here)
+            self.places[here] = _place_of(event)
+            result[key] = self.value(next(self.events), here)
+        for value in merged:
+            result = {**(value if isinstance(value, dict) else {}), **result}
+        return result
+
+    def key(self, event: _Event) -> str:
+        kind = _kind(event)
+        if kind == "Alias":
+            self.refuse(event, f"a key must be written out (got the alias *{event.anchor})")
+        if kind != "Scalar":
+            got = "mapping" if kind == "MappingStart" else "list"
+            self.refuse(event, f"a key must be a name (got a {got})")
+        value = self.value(event, ())
+        if value is None:
+            got = repr(event.value) if event.value else "nothing"
+            self.refuse(event, f"a key must be a name (got {got}, which YAML reads as no value)")
+        if isinstance(value, bool):
+            text = f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
+            self.refuse(event, text)
+        return str(value)
+
+    def scalar(self, event: _Event) -> Plain:
+        """Read a scalar as YAML 1.2 has it: a plain one may be a number, a truth or nothing."""
+        text: str = event.value
+        if event.style:
             # Only a text in double quotes has escapes, which bring characters in.
             if event.style == '"' and (acting := acting_character(text)):
-                yield acting[1]
-            self.count += 1
-            self.sizes[event.anchor] = 1
-        elif isinstance(event, CollectionStartEvent):
-            self.count += 1
-            is_mapping = isinstance(event, MappingStartEvent)
-            self.open.append(_Open(event.anchor, self.count, is_mapping))
-        elif isinstance(event, CollectionEndEvent):
-            done = self.open.pop()
-            self.sizes[done.anchor] = self.count - done.start + 1
-        if len(self.open) > _LEVELS:
-            yield f"is nested more than {_LEVELS} levels deep"
-        if self.count > _MOST:
-            yield f"stands for more than {_MOST:,} values with its aliases written out"
+                self.refuse(event, acting[1])
+            return text
+        if text in _NULLS:
+            return None
+        if text in _TRUTHS:
+            return text.lower() == "true"
+        digits = text.replace("_", "").lstrip("+")
+        if _WHOLE.fullmatch(text):
+            if len(text) > _DIGITS:
+                text = f"a number of {len(text):,} digits is too large (got {text[:20]}...)"
+                self.refuse(event, text)
+            # Base 0 reads the prefixes 0x, 0o and 0b, but no zeros before a number.
+            number = int(digits, 0 if digits.lstrip("-")[1:2] in {"x", "o", "b"} else 10)
+            return number if number.bit_length() < _BITS else math.inf
+        return float(digits.replace(".inf", "inf")) if _FLOAT.fullmatch(text) else text
 
 
-def _wrong_key(event: NodeEvent) -> Iterator[str]:
-    if isinstance(event, CollectionStartEvent):
-        kind = "mapping" if isinstance(event, MappingStartEvent) else "list"
-        yield f"a key must be a name (got a {kind})"
-    if isinstance(event, AliasEvent):
-        yield f"a key must be written out (got the alias *{event.anchor})"
-    if isinstance(event, ScalarEvent) and event.style is None:
-        if event.value in _NULLS:
-            got = repr(event.value) if event.value else "nothing"
-            yield f"a key must be a name (got {got}, which YAML reads as no value)"
-        elif event.value in _TRUTHS:
-            yield f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
+def _kind(event: _Event) -> str:
+    return type(event).__name__.removesuffix("Event")
+
+
+def _place_of(event: _Event) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 # Controls but for tab and line break; separators that are line breaks to some; embeddings,
@@ -184,8 +253,8 @@ class Document:
         Built-in containers and scalars only.
     text : str
         The text as read; empty for a mapping.
-    nodes : object
-        The parsed YAML with positions; None for a mapping.
+    places : mapping of tuple to (int, int)
+        Line and column of each key and item, by the keys that lead to it; none for a mapping.
     place : Place
         Where the names of other files in it are looked up.
     path : Path or None
@@ -195,7 +264,9 @@ class Document:
     label: str
     data: Plain
     text: str = ""
-    nodes: object = field(default=None, repr=False, compare=False)
+    places: Mapping[tuple[Key, ...], tuple[int, int]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
     place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
     path: Path | None = None
 
@@ -206,41 +277,16 @@ class Document:
 
     def fault(self, keys: Sequence[Key], message: str) -> Fault:
         """Make a fault at the place of `keys`, or of the nearest key above that is there."""
-        line, column = _position(self.nodes, keys)
-        dotted = ".".join(str(key) for key in keys)
-        return Fault(self.label, line, column, dotted, message)
-
-
-def _position(node: object, keys: Sequence[Key]) -> tuple[int, int]:
-    """Line and column of the keys, as far as they lead."""
-    if node is None:
-        return 0, 0
-    place = (0, 0)
-    for key in keys:
-        if isinstance(node, CommentedMap):
-            here = key if key in node else next((k for k in node if str(k) == key), None)
-            if here is None or here not in (node.lc.data or {}):
-                break  # absent, or merged in from elsewhere
-            place, node = node.lc.key(here), node[here]
-        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            place, node = node.lc.item(key), node[key]
-        else:
-            break
-    return place[0] + 1, place[1] + 1
-
-
-class NotPlainError(ValueError):
-    """Data that a document cannot hold; `keys` lead to it."""
-
-    def __init__(self, keys: tuple[Key, ...], message: str) -> None:
-        super().__init__(message)
-        self.keys = keys
+        above = (tuple(keys[:length]) for length in range(len(keys), 0, -1))
+        nowhere = (1, 1) if self.text else (0, 0)
+        line, column = next((self.places[at] for at in above if at in self.places), nowhere)
+        return Fault(self.label, line, column, ".".join(map(str, keys)), message)
 
 
 def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
     """Copy into built-in types; a value of any other type becomes its text."""
     if len(keys) > _LEVELS_OF_CALL:
-        raise NotPlainError(keys[:1], f"is nested more than {_LEVELS_OF_CALL} levels deep")
+        raise DocumentError(f"is nested more than {_LEVELS_OF_CALL} levels deep", keys[:1])
     if isinstance(node, str):
         return str(node)
     if isinstance(node, Mapping):
@@ -248,7 +294,7 @@ def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
         for key, value in node.items():
             if str(key) in plain:
                 text = f"{str(key)!r} stands twice in one mapping, as a number and as a text"
-                raise NotPlainError((*keys, key), text)
+                raise DocumentError(text, (*keys, key))
             plain[str(key)] = to_plain(value, (*keys, str(key)))
         return plain
     if isinstance(node, Sequence):
@@ -259,27 +305,53 @@ def to_plain(node: object, keys: tuple[Key, ...] = ()) -> Plain:
     return float(node) if isinstance(node, Real) else str(node)
 
 
-def parse_yaml(text: str) -> object:
-    """Parse YAML 1.2 with positions, without tags and within limits.
+def parse_yaml(text: str) -> Plain:
+    """Parse YAML 1.2, without tags and within limits.
 
     Raises
     ------
-    ruamel.yaml.error.YAMLError
+    DocumentError
         Where it is not YAML, or more than a prior file needs.
+
+    Examples
+    --------
+    >>> parse_yaml("{low: 1e-9, high: 2}")
+    {'low': 1e-09, 'high': 2}
     """
+    return _composed(text)[0]
+
+
+def _composed(text: str) -> tuple[Plain, Mapping[tuple[Key, ...], tuple[int, int]]]:
+    """Parse a text: its value, and the places of all keys and items."""
     if acting := acting_character(text):  # comments included
         place, problem = acting
         column = place - (text.rfind("\n", 0, place) + 1)
-        mark = StringMark("", place, text.count("\n", 0, place), column, text, place)
-        raise RefusedYAMLError(problem=problem, problem_mark=mark)
-    yaml = YAML(typ="rt", pure=True)
-    yaml.Parser = _Parser
+        raise DocumentError(problem, (), text.count("\n", 0, place) + 1, column + 1)
+    # The parser in C takes a thirtieth of the time, but says little of what it refuses: then, and
+    # where PyYAML was built without it, the one in Python decides.
+    with suppress(yaml.YAMLError, AttributeError):
+        composer = _Composer(yaml.parse(text, Loader=yaml.CSafeLoader))
+        return composer.document(), composer.places
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
     try:
-        return yaml.load(text)
-    except YAMLError:
+        composer = _Composer(YAML(typ="safe", pure=True).parse(text))
+        return composer.document(), composer.places
+    except DocumentError:
         raise
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        problem = next(iter(str(error.problem or error).strip().splitlines()), "unreadable")
+        around = f"{error.context} {problem}"
+        hint = next((hint for part, hint in _HINTS.items() if part in around), "")
+        before = text.splitlines()[line : line + 1]
+        if before and re.search(r"\w:[{\[]", before[0][: column + 1]):
+            hint = "; put a space after each ':'"
+        raise DocumentError(f"not YAML: {problem}{hint}", (), line + 1, column + 1) from error
     except Exception as error:  # odd texts end in any error inside the library
-        raise MarkedYAMLError(problem=f"{type(error).__name__}: {error}") from error
+        raise DocumentError(f"not YAML: {type(error).__name__}: {error}") from error
 
 
 def wrap_mapping(data: Mapping[str, object], label: str, place: Place) -> Document:
@@ -292,76 +364,51 @@ def wrap_mapping(data: Mapping[str, object], label: str, place: Place) -> Docume
     """
     try:
         return Document(label, to_plain(data), place=place)
-    except NotPlainError as error:
+    except DocumentError as error:
         field = ".".join(map(str, error.keys))
         raise InputError([Fault(label, 0, 0, field, str(error))]) from error
 
 
 def text_faults(document: Document) -> list[Fault]:
     """Find texts of a Python mapping that act on who reads them; in a file, parsing has."""
-    if document.nodes is not None:
+    if document.text:
         return []
     return [document.fault(keys, message) for keys, message in acting_texts(document.data)]
 
 
 def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
     """Read one YAML file; what cannot be read or parsed comes back as faults."""
-    text, fault = _read_text(path, label)
-    if fault is not None:
-        return None, [fault]
     try:
-        nodes = parse_yaml(text)
-    except YAMLError as error:
-        return None, [_syntax_fault(error, label)]
-    if not isinstance(nodes, Mapping):
-        got = "is empty: it must be" if nodes is None else "must be"
-        return None, [Fault(label, 1, 1, "", f"{got} a mapping that begins with 'schema: 1'")]
-    try:
-        return Document(label, to_plain(nodes), text, nodes, place, path.resolve()), []
-    except NotPlainError as error:
-        line, column = _position(nodes, error.keys)
-        return None, [Fault(label, line, column, ".".join(map(str, error.keys)), str(error))]
+        text = _read_text(path)
+        data, places = _composed(text)
+        if not isinstance(data, dict):
+            got = "is empty: it must be" if data is None else "must be"
+            raise DocumentError(f"{got} a mapping that begins with 'schema: 1'")
+    except DocumentError as error:
+        field = ".".join(map(str, error.keys))
+        return None, [Fault(label, error.line, error.column, field, str(error))]
+    return Document(label, data, text, places, place, path.resolve()), []
 
 
-def _read_text(path: Path, label: str) -> tuple[str, Fault | None]:
+def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
     except OSError as error:
-        return "", Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")
+        raise DocumentError(f"cannot be read: {error.strerror}", line=0) from error
     if len(raw) > _LARGEST:
-        return "", Fault(label, 1, 1, "", f"is larger than {_LARGEST:,} bytes")
+        raise DocumentError(f"is larger than {_LARGEST:,} bytes")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         column = len(before) - (before.rfind(b"\n") + 1) + 1
         message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        return "", Fault(label, before.count(b"\n") + 1, column, "", message)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), None
+        raise DocumentError(message, (), before.count(b"\n") + 1, column) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _syntax_fault(error: YAMLError, label: str) -> Fault:
-    """Say where a text is not YAML, and what would help."""
-    if not isinstance(error, MarkedYAMLError):
-        return Fault(label, 1, 1, "", f"not YAML: {[*str(error).strip().splitlines(), ''][0]}")
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    problem = next(iter(str(error.problem or error).strip().splitlines()), "unreadable")
-    if isinstance(error, RefusedYAMLError):
-        return Fault(label, line, column, "", problem)
-    if isinstance(error, DuplicateKeyError):
-        key = problem.split('"')[1] if '"' in problem else problem
-        return Fault(label, line, column, key, "the key stands twice in one mapping; keep one")
-    hint = next((hint for part, hint in _HINTS.items() if part in f"{error.context} {problem}"), "")
-    if mark and mark.buffer:
-        before = mark.buffer.splitlines()[mark.line : mark.line + 1]
-        if before and re.search(r"\w:[{\[]", before[0][: mark.column + 1]):
-            hint = "; put a space after each ':'"
-    return Fault(label, line, column, "", f"not YAML: {problem}{hint}")
-
-
-def _write_float(representer: RoundTripRepresenter, value: float) -> ScalarNode:
+def _write_float(representer: "RoundTripRepresenter", value: float) -> "ScalarNode":
     """Write a float so that it reads back the same: 300, 0.25, 1.5e11."""
     exact = Decimal(repr(value)).normalize()  # the shortest digits that are this float
     text = f"{exact:f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{exact:e}"
@@ -395,6 +442,10 @@ def yaml_text(
     x: {low: 1e-9, high: 2e11}
     <BLANKLINE>
     """
+    # Of the program's start, ruamel would be a good part.
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.representer import RoundTripRepresenter
 
     class Representer(RoundTripRepresenter):
         pass

@@ -12,12 +12,12 @@ from uncertainty.files.assumptions import Assumption, Correlation, Law, Layer, R
 from uncertainty.files.catalogue import expand, take_bundles
 from uncertainty.files.document import (
     Document,
+    DocumentError,
     Key,
     Plain,
     parse_yaml,
     read_document,
     text_faults,
-    to_plain,
     wrap_mapping,
 )
 from uncertainty.files.entries import (
@@ -325,11 +325,9 @@ def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., obje
     """
     if not text.startswith("{"):
         return load_function(text) if ":" in text else text
-    from ruamel.yaml.error import YAMLError
-
     try:
-        mapping = to_plain(parse_yaml(text))
-    except YAMLError as error:
+        mapping = parse_yaml(text)
+    except DocumentError as error:
         raise InputError.of("--model", f"is not YAML: {text}") from error
     return mapping if isinstance(mapping, dict) else text
 
@@ -632,6 +630,9 @@ def _clash(correlations: Sequence[Correlation]) -> set[str]:
     A Cholesky factorization stops at the first name that clashes with those before it. That name
     stays; put first, it makes the next factorization stop at another one that has to stay.
     """
+    if not correlations:
+        return set()
+    # Where there is nothing to factorize, neither is imported.
     import numpy as np
     from scipy.linalg.lapack import dpotrf
 
