@@ -24,7 +24,24 @@ import numpy as np
 from uncertainty.writing import Cache
 
 if TYPE_CHECKING:
+    import jax.numpy
+    from jax import Array as Array
     from jax.stages import Wrapped
+    from jax.typing import ArrayLike as ArrayLike
+
+    jnp = jax.numpy
+else:
+    Array = ArrayLike = object
+
+    class _Numpy:
+        """`jax.numpy`, loaded with the first number computed: it takes half a second or more."""
+
+        def __getattr__(self, name: str) -> object:
+            import jax.numpy
+
+            return getattr(jax.numpy, name)
+
+    jnp = _Numpy()
 
 Floats: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]

@@ -141,7 +141,6 @@ def cache(
 
 def _tables(what: What) -> Iterator[tuple[str, list[Row]]]:
     """Titles and rows of what ships."""
-    from uncertainty.energy import ENERGY_MODELS
     from uncertainty.files import catalogue, load_priors, shipped_names, sources
 
     match what:
@@ -178,6 +177,8 @@ def _tables(what: What) -> Iterator[tuple[str, list[Row]]]:
                 ],
             )
         case What.models:
+            from uncertainty.energy import ENERGY_MODELS
+
             meanings = {name: model.meaning for name, model in ENERGY_MODELS.items()} | _BUILT
             yield (
                 "Energy models: --model NAME; more with: uncertainty list model NAME",

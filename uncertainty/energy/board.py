@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import ArrayLike
 from uncertainty.energy.model import ModelError
 from uncertainty.inputs import Output
 

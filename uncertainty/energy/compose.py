@@ -6,15 +6,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.fleet import fleet_of
 from uncertainty.energy.flops import FLOPS
-from uncertainty.energy.local import LOCAL
 from uncertainty.energy.model import EnergyModel
-from uncertainty.energy.roofline import ROOFLINE
+from uncertainty.energy.roofline import LOCAL, ROOFLINE
 from uncertainty.energy.throughput import THROUGHPUT
 
 ENERGY_MODELS = MappingProxyType(

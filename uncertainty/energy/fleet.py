@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import jax.numpy as jnp
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import ArrayLike, jnp
 from uncertainty.energy.board import JOULES_PER_WH, Facility
 from uncertainty.energy.model import EnergyModel, ModelError, by_name, model_from_callable
 from uncertainty.inputs import Output

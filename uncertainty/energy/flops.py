@@ -1,9 +1,6 @@
 """Energy from arithmetic: FLOP over achieved FLOP/s, times power."""
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import BOUNDARY_OUTPUTS, Facility, at_boundaries
 from uncertainty.energy.model import by_name, model_from_callable
 from uncertainty.energy.serving import Query

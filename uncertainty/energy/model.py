@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
-from jax.typing import ArrayLike
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Array, ArrayLike, Floats, jnp
 from uncertainty.errors import message_of
 from uncertainty.inputs import Output
 
@@ -66,6 +62,8 @@ def checked_result(result: object) -> dict[str, object]:
 
 def number_fault(value: object) -> str:
     """Say what a value is that is not one real number; nothing where it is one."""
+    import jax
+
     if value is None or isinstance(value, str | bytes):
         return "None" if value is None else f"the text {value!r:.40}"
     if not isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array):
@@ -110,6 +108,8 @@ def failure_text(error: BaseException) -> str:
 
 def is_traced_misuse(error: BaseException) -> bool:
     """Whether an error came of treating a traced value as a plain number."""
+    import jax
+
     kinds = (
         jax.errors.ConcretizationTypeError,  # float(x), if x > 0
         jax.errors.TracerArrayConversionError,  # np.sqrt(x)
@@ -170,6 +170,8 @@ class PlainFunction:
         """Call it from compiled code; `learn` goes before."""
         kind = jnp.result_type(float)
         names = tuple(sorted(inputs))
+
+        import jax
 
         def columns(*columns: Array) -> tuple[np.ndarray, ...]:
             arrays = np.broadcast_arrays(*(np.asarray(column, np.float64) for column in columns))

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import Board
 from uncertainty.energy.transformer import (
     FLOP_PER_PARAMETER,

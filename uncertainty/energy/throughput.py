@@ -1,7 +1,6 @@
 """Energy from a measured or assumed throughput."""
 
-from jax.typing import ArrayLike
-
+from uncertainty.arrays import ArrayLike
 from uncertainty.energy.board import BOUNDARY_OUTPUTS, Facility, at_boundaries
 from uncertainty.energy.model import by_name, model_from_callable
 from uncertainty.inputs import ALTERNATIVES, Output

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from uncertainty.arrays import Array, ArrayLike, jnp
 
 FLOP_PER_PARAMETER = 2.0
 """Of one token: a multiplication and an addition for each active parameter."""

@@ -14,17 +14,17 @@ from uncertainty.files.assumptions import (
 from uncertainty.files.catalogue import KINDS, catalogue
 from uncertainty.files.document import Key, parse_yaml, yaml_text
 from uncertainty.files.entries import (
+    MULTIPLYING,
     NO_NAME,
     AssumptionEntry,
     Claim,
+    Measurement,
     Term,
     Today,
     read_ledger,
 )
 from uncertainty.files.evidence import (
-    MULTIPLYING,
     Evidence,
-    Measurement,
     Row,
     conditions_of,
     evidence_in,

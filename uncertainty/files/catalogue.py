@@ -5,13 +5,12 @@ explicitly goes before it, and so does every later layer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, overload
 
 from uncertainty.errors import Fault, nearest
-from uncertainty.files.assumptions import Layer
+from uncertainty.files.assumptions import Layer, Resolution
 from uncertainty.files.document import Document, Plain, read_document
 from uncertainty.files.entries import (
     AssumptionEntry,
@@ -28,31 +27,6 @@ _FORMATS = ("bf16", "fp16")  # computed in where no precision is named
 _FILES = {"hardware": "hardware.yaml", "precision": "hardware.yaml", "llm": "models.yaml"}
 KINDS = tuple(_FILES)
 """What catalogues hold; each is a key that may stand among assumptions."""
-
-
-@dataclass(frozen=True)
-class Expansion:
-    """Layers with the bundles that they name put in.
-
-    Attributes
-    ----------
-    layers : tuple of Layer
-        Those in force.
-    names : tuple of str
-        Every name in file order, those of replaced bundles too: coordinates stay where they are.
-    faults, notices : tuple of Fault
-    missing : frozenset of str
-        Names that unknown bundles would have given: that they are not there is no second fault.
-    lacking : mapping of str to Fault
-        Names that only some of the bundles chosen among have, and nothing else states.
-    """
-
-    layers: tuple[Layer, ...]
-    names: tuple[str, ...]
-    faults: tuple[Fault, ...]
-    notices: tuple[Fault, ...]
-    missing: frozenset[str]
-    lacking: Mapping[str, Fault]
 
 
 def read_catalogue(path: Path) -> tuple[Document | None, CatalogueFile | None, list[Fault]]:
@@ -95,8 +69,19 @@ def choice_of(kind: str) -> str:
     return f"{kind}_choice"
 
 
-def expand(layers: Sequence[Layer]) -> Expansion:
-    """Put the layers of bundles below the layers that name them."""
+def expand(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], tuple[str, ...], Resolution]:
+    """Put the layers of bundles below the layers that name them.
+
+    Returns
+    -------
+    tuple of Layer
+        Those in force.
+    tuple of str
+        Every name in file order, those of replaced bundles too: coordinates stay where they are.
+    Resolution
+        Faults, notices, what unknown bundles would have given (that it is not there is no second
+        fault), and what only some of the bundles chosen among have and nothing else states.
+    """
     result, names, missing = list[Layer](), list[str](), set[str]()
     faults, notices, lacking = list[Fault](), list[Fault](), dict[str, Fault]()
     known = [
@@ -134,14 +119,10 @@ def expand(layers: Sequence[Layer]) -> Expansion:
             else:
                 result.append(peak)
         result.append(layer)
-    return Expansion(
-        tuple(result),
-        tuple(dict.fromkeys(names)),
-        tuple(faults),
-        tuple(notices),
-        frozenset(missing),
-        lacking,
+    outcome = Resolution(
+        faults=tuple(faults), notices=tuple(notices), broken=frozenset(missing), lacking=lacking
     )
+    return tuple(result), tuple(dict.fromkeys(names)), outcome
 
 
 def _names(layer: Layer, known: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

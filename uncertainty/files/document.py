@@ -379,33 +379,26 @@ def text_faults(document: Document) -> list[Fault]:
 def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
     """Read one YAML file; what cannot be read or parsed comes back as faults."""
     try:
-        text = _read_text(path)
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
+        if len(raw) > _LARGEST:
+            raise DocumentError(f"is larger than {_LARGEST:,} bytes")
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         data, places = _composed(text)
         if not isinstance(data, dict):
             got = "is empty: it must be" if data is None else "must be"
             raise DocumentError(f"{got} a mapping that begins with 'schema: 1'")
+    except OSError as error:
+        return None, [Fault(label, 0, 0, "", f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        return None, [Fault(label, line, column, "", message)]
     except DocumentError as error:
         field = ".".join(map(str, error.keys))
         return None, [Fault(label, error.line, error.column, field, str(error))]
     return Document(label, data, text, places, place, path.resolve()), []
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
-    except OSError as error:
-        raise DocumentError(f"cannot be read: {error.strerror}", line=0) from error
-    if len(raw) > _LARGEST:
-        raise DocumentError(f"is larger than {_LARGEST:,} bytes")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start]
-        column = len(before) - (before.rfind(b"\n") + 1) + 1
-        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        raise DocumentError(message, (), before.count(b"\n") + 1, column) from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _write_float(representer: "RoundTripRepresenter", value: float) -> "ScalarNode":

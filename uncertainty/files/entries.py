@@ -61,7 +61,7 @@ class Truncate(Strict):
     low: Value | None = Field(None, description="nothing below this")
     high: Value | None = Field(None, description="nothing above this")
 
-    _check = rule(lambda x: x.low is not None or x.high is not None, "give low, high or both")
+    _check = rule(lambda x: "give low, high or both" * (x.low is None and x.high is None))
 
 
 def _only_distributions_are_cut(
@@ -94,8 +94,11 @@ class AssumptionEntry(FamilyKeys):
     )
 
     _check = rule(
-        lambda x: x.truncate is None or (x.fixed is None and x.expression is None),
-        "truncate goes with a distribution, not with fixed or expression",
+        lambda x: (
+            "truncate goes with a distribution, not with fixed or expression"
+            if x.truncate and (x.fixed is not None or x.expression is not None)
+            else ""
+        )
     )
 
 
@@ -179,6 +182,8 @@ class LogStudentError(Strict):
 
 
 _ERRORS = ("lognormal", "normal", "student_t", "log_student_t")
+MULTIPLYING = frozenset({"lognormal", "log_student_t"})
+"""Families of errors of the logarithm."""
 
 
 class ErrorEntry(Strict):
@@ -193,15 +198,12 @@ class ErrorEntry(Strict):
     log_student_t: LogStudentError | None = None
 
     _check = rule(
-        lambda x: sum(getattr(x, family) is not None for family in _ERRORS) == 1,
-        f"give one of {', '.join(_ERRORS)}",
+        lambda x: (
+            ""
+            if sum(getattr(x, family) is not None for family in _ERRORS) == 1
+            else f"give one of {', '.join(_ERRORS)}"
+        )
     )
-
-    def parameters(self) -> tuple[str, dict[str, Scalar]]:
-        """Give the family and its parameters."""
-        family = next(name for name in _ERRORS if getattr(self, name) is not None)
-        entry = getattr(self, family)
-        return family, {key: getattr(entry, key) for key in type(entry).model_fields}
 
 
 class RandomEffectEntry(Strict):
@@ -211,7 +213,7 @@ class RandomEffectEntry(Strict):
     sd: Positive = Field(description="spread between groups, on the error's scale")
 
 
-class MeasurementEntry(Strict):
+class Measurement(Strict):
     """How what is measured differs from what a model gives."""
 
     observes: str = Field(description="an output of the model")
@@ -224,6 +226,31 @@ class MeasurementEntry(Strict):
     discrepancy: Value | None = Field(
         None, description="error of the model that all rows share, on the error's scale"
     )
+
+    @property
+    def family(self) -> str:
+        """Family of the error."""
+        return next(name for name in _ERRORS if getattr(self.error, name) is not None)
+
+    @property
+    def parameters(self) -> dict[str, Scalar]:
+        """Parameters of the error, as written."""
+        return dict(getattr(self.error, self.family))
+
+    @property
+    def multiplies(self) -> bool:
+        """True where the error is one of the logarithm."""
+        return self.family in MULTIPLYING
+
+    @property
+    def effect_sd(self) -> Scalar | None:
+        """Spread of what rows of one group share."""
+        return self.random_effect.sd if self.random_effect else None
+
+    @property
+    def column(self) -> str:
+        """The column that names the groups; empty where there is none."""
+        return (self.random_effect.column if self.random_effect else None) or ""
 
 
 EvidenceNames: TypeAlias = Annotated[
@@ -245,7 +272,7 @@ class FileEntry(Strict):
     assumptions: dict[Name, AssumptionEntry] = Field(default_factory=dict)
     correlations: tuple[CorrelationEntry, ...] = ()
     evidence: EvidenceNames = Field((), description="names of evidence files")
-    measurement: MeasurementEntry | None = Field(
+    measurement: Measurement | None = Field(
         None, description="how measurements differ from the model, where no evidence says it"
     )
     scenarios: dict[ScenarioName, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
@@ -413,8 +440,11 @@ class Term(Strict):
     probability: float = Field(0.5, gt=0, lt=1)
 
     _check = rule(
-        lambda x: sum(y is not None for y in (x.number, x.model, x.formula, x.file, x.like)) == 1,
-        "give one of number, model, formula, file, like",
+        lambda x: (
+            ""
+            if sum(y is not None for y in (x.number, x.model, x.formula, x.file, x.like)) == 1
+            else "give one of number, model, formula, file, like"
+        )
     )
 
 
@@ -425,7 +455,7 @@ class Expected(Strict):
     low: float | None = None
     high: float | None = None
 
-    _check = rule(lambda x: x.low is not None or x.high is not None, "give low, high or both")
+    _check = rule(lambda x: "give low, high or both" * (x.low is None and x.high is None))
 
 
 class Today(Strict):

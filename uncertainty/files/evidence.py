@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault, nearest
@@ -16,10 +16,9 @@ from uncertainty.files.catalogue import KINDS, expand
 from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
 from uncertainty.files.entries import (
     AssumptionEntry,
-    MeasurementEntry,
+    Measurement,
     ModelEntry,
     Name,
-    RandomEffectEntry,
     validate,
 )
 from uncertainty.files.families import Quantity, Scalar, parse_value, refusal
@@ -115,20 +114,16 @@ def read_conditions(
     document: Document,
     at: tuple[Key, ...],
     cells: Mapping[str, Cell],
-    below: tuple[Mapping[str, Cell], ...],
 ) -> tuple[dict[str, float], list[Fault]]:
     """Turn the conditions of a row into numbers, catalogue names and units included."""
-    merged = {**(below[0] if below else {}), **cells}
-    if not merged:
-        return {}, []
-    layer = given_layer(merged, document.place, document.label)
-    expansion = expand([layer])
+    layer = given_layer(cells, document.place, document.label)
+    layers, _, expansion = expand([layer])
     faults = [
         row_fault(document, at, fault.field.split(".")[0], fault.message)
         for fault in (*layer.faults, *expansion.faults)
     ]
     numbers = dict[str, float]()
-    for part in expansion.layers:
+    for part in layers:
         for name, entry in part.entries.items():
             assumption, complaints = convert(name, 0, entry, part)
             faults += [row_fault(document, at, name, fault.message) for fault in complaints]
@@ -147,14 +142,10 @@ def conditions_of(
     """Turn conditions given in a call, catalogue names and units included, into numbers."""
     document = wrap_mapping(given, "<rows>", place)
     assert isinstance(document.data, dict)
-    return read_conditions(document, (), {k: _cell(v) for k, v in document.data.items()}, ())
+    return read_conditions(document, (), {k: _cell(v) for k, v in document.data.items()})
 
 
-MULTIPLYING = frozenset({"lognormal", "log_student_t"})
-"""Families of errors of the logarithm."""
-
-
-class EvidenceFile(MeasurementEntry):
+class EvidenceFile(Measurement):
     """An evidence file."""
 
     schema_version: Literal[1] = Field(alias="schema", description="format version")
@@ -170,49 +161,6 @@ class EvidenceFile(MeasurementEntry):
     rows: tuple[tuple[CellEntry, ...], ...] = Field(min_length=1)
     source: str | None = Field(None, description="a key of sources.bib")
     note: str | None = Field(None, description="how it was measured")
-
-    @field_validator("random_effect")
-    @classmethod
-    def _names_its_groups(cls, effect: RandomEffectEntry | None) -> RandomEffectEntry | None:
-        if effect is not None and effect.column is None:
-            text = "name the column of the groups"
-            raise refusal("column", text)
-        return effect
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """How what is measured differs from what a model gives.
-
-    Attributes
-    ----------
-    observes : str
-        An output of the model.
-    boundary, statistic : str
-        Where it was measured; ``query``, ``median`` or ``mean`` of the queries.
-    family : str
-        Of the error: ``lognormal``, ``normal``, ``student_t`` or ``log_student_t``.
-    parameters : mapping of str to number or name
-        Of the error, as written.
-    effect_sd, discrepancy : number or name, optional
-        Spread of what rows of one group share; what all rows share.
-    column : str
-        The column that names the groups; empty where there is none.
-    """
-
-    observes: str
-    boundary: str
-    statistic: str
-    family: str
-    parameters: Mapping[str, Scalar]
-    effect_sd: Scalar | None = None
-    discrepancy: Scalar | None = None
-    column: str = ""
-
-    @property
-    def multiplies(self) -> bool:
-        """True where the error is one of the logarithm."""
-        return self.family in MULTIPLYING
 
 
 @dataclass(frozen=True)
@@ -260,22 +208,6 @@ class Evidence:
         return self.document.fault((*self.at, *keys), message)
 
 
-def measurement_of(entry: MeasurementEntry) -> Measurement:
-    """Take over a checked entry."""
-    family, parameters = entry.error.parameters()
-    effect = entry.random_effect
-    return Measurement(
-        observes=entry.observes,
-        boundary=entry.boundary or "",
-        statistic=entry.statistic,
-        family=family,
-        parameters=parameters,
-        effect_sd=effect.sd if effect else None,
-        discrepancy=entry.discrepancy,
-        column=(effect.column or "") if effect else "",
-    )
-
-
 def evidence_in(priors: Priors) -> tuple[Evidence, ...]:
     """Read the evidence that a prior file names."""
     result = []
@@ -296,8 +228,8 @@ def measurement_in(priors: Priors) -> Evidence | None:
     item = priors.measurement
     if item is None:
         return None
-    assert isinstance(item.what, MeasurementEntry)
-    return Evidence("measurement", item.document, measurement_of(item.what), at=item.keys)
+    assert isinstance(item.what, Measurement)
+    return Evidence("measurement", item.document, item.what, at=item.keys)
 
 
 def evidence_names() -> list[str]:
@@ -357,8 +289,10 @@ def _from_document(document: Document, name: str) -> Evidence:
     faults += (*(layer.faults if layer else ()), *text_faults(document))
     if file is None:
         return Evidence(name, document, faults=tuple(faults))
-    grouping = file.random_effect.column if file.random_effect else None
-    faults += read_conditions(document, ("conditions",), file.conditions, ())[1]
+    grouping = file.column
+    if file.random_effect and not grouping:
+        faults.append(document.fault(("random_effect",), "name the column of the groups"))
+    faults += read_conditions(document, ("conditions",), file.conditions)[1]
     rows = []
     for number, values in enumerate(file.rows):
         at: tuple[Key, ...] = ("rows", number)
@@ -374,7 +308,7 @@ def _from_document(document: Document, name: str) -> Evidence:
             faults.append(row_fault(document, at, grouping, "names no group"))
         boundary = cells.pop("boundary", None)
         inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
-        conditions, complaints = read_conditions(document, at, inputs, (file.conditions,))
+        conditions, complaints = read_conditions(document, at, {**file.conditions, **inputs})
         faults += complaints
         label = "" if group is None else group_of_row(group)
         rows.append(Row(number, conditions, observed, label, str(boundary or "")))
@@ -391,7 +325,7 @@ def _from_document(document: Document, name: str) -> Evidence:
     return Evidence(
         name=name,
         document=document,
-        measurement=measurement_of(file),
+        measurement=file,
         model=file.model or "",
         layer=layer if layer and layer.names else None,
         rows=tuple(rows),

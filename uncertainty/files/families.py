@@ -251,14 +251,17 @@ def limited(least: int, most: int) -> tuple[BeforeValidator, FieldInfo]:
 class Strict(BaseModel):
     """A frozen mapping that takes no key it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # Checkers are built for the classes that a call reads, when it does.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
 
-def rule(holds: Callable[..., bool], text: str) -> object:
-    """Make a check of a whole mapping; `text` says what is wrong where it does not hold."""
+def rule(complaint: Callable[..., str]) -> object:
+    """Make a check of a whole mapping by a function that says what is wrong, or nothing."""
 
     def check(entry: Strict) -> Strict:
-        if not holds(entry):
+        if text := complaint(entry):
             raise refusal("rule", text)
         return entry
 
@@ -533,14 +536,14 @@ class Distribution(Strict):
         """JSON Schema of what goes together."""
         return {"anyOf": FAMILIES[cls.family].form_schema()}
 
-    @model_validator(mode="after")
-    def _one_form(self) -> "Distribution":
-        if text := FAMILIES[self.family].wrong_form(set(self.model_fields_set)):
-            raise refusal("form", text)
+    def complaint(self) -> str:
+        """Say what is wrong with the keys together, if anything."""
         options, weights = getattr(self, "options", ()), getattr(self, "weights", None)
         if weights is not None and len(weights) != len(options):
-            raise refusal("weights", f"give one weight for each of the {len(options)} options")
-        return self
+            return f"give one weight for each of the {len(options)} options"
+        return FAMILIES[self.family].wrong_form(set(self.model_fields_set))
+
+    _check = rule(lambda x: x.complaint())
 
 
 class Quantiles(Distribution):
@@ -563,44 +566,20 @@ class Quantiles(Distribution):
             "maxProperties": _MOST_LEVELS,
         }
 
-    @model_validator(mode="after")
-    def _one_form(self) -> "Quantiles":
-        levels = []
-        for key in self.__pydantic_extra__:
-            levels.append(float(key) if _LEVEL.fullmatch(key) else -1.0)
-            if not 0 <= levels[-1] <= 1:
-                text = f"{key!r} is not a probability between 0 and 1 (0.05 for the 5th percentile)"
-                raise refusal("quantiles", text)
-        if len(levels) > _MOST_LEVELS:
-            text = f"give at most {_MOST_LEVELS} probabilities (got {len(levels)})"
-            raise refusal("quantiles", text)
-        if len(set(levels)) < len(levels):
-            raise refusal("quantiles", "one probability stands twice")
+    def complaint(self) -> str:
+        """Say what is wrong with the probabilities, if anything."""
+        stated = self.__pydantic_extra__
+        odd = [key for key in stated if not (_LEVEL.fullmatch(key) and 0 <= float(key) <= 1)]
+        if odd:
+            return f"{odd[0]!r} is not a probability between 0 and 1 (0.05 for the 5th percentile)"
+        if len(stated) > _MOST_LEVELS:
+            return f"give at most {_MOST_LEVELS} probabilities (got {len(stated)})"
+        levels = {float(key) for key in stated}
+        if len(levels) < len(stated):
+            return "one probability stands twice"
         if sum(0 < level < 1 for level in levels) < 2:
-            text = "give at least two probabilities between 0 and 1, such as 0.05 and 0.95"
-            raise refusal("quantiles", text)
-        return self
-
-
-def _class_of(name: str, row: Family) -> type[Distribution]:
-    """Make the class that checks a family from its row."""
-    keys = dict(row.keys)
-    if row.percentiles:
-        kind = Positive if row.positive else Value
-        keys = {key: (kind, meaning) for key, meaning in PERCENTILES.items()} | keys
-    # A key that is not stated is None, whatever its type: which keys go together is checked.
-    required = {"file", "column", "options"}
-    fields: dict[str, Any] = {
-        key: (kind, Field(... if key in required else None, description=meaning))
-        for key, (kind, meaning) in keys.items()
-    }
-    title = name.title().replace("_", "")
-    base = Quantiles if name == "quantiles" else Distribution
-    made = cast(
-        type[Distribution], create_model(title, __base__=base, __doc__=row.meaning, **fields)
-    )
-    made.family = name
-    return made
+            return "give at least two probabilities between 0 and 1, such as 0.05 and 0.95"
+        return ""
 
 
 class OneFamily(Strict):
@@ -618,29 +597,45 @@ class OneFamily(Strict):
         """Name the families that the file states."""
         return [key for key in FAMILY_KEYS if getattr(self, key, None) is not None]
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> "OneFamily":
-        families = self.families()
-        if len(families) != 1:
-            got = " and ".join(families) or "none"
-            text = f"give exactly one distribution (got {got}): {', '.join(self.possible())}"
-            raise refusal("family", text)
-        return self
-
     @classmethod
     def possible(cls) -> list[str]:
         """Name the keys of which one is stated."""
         return [key for key in FAMILY_KEYS if key in cls.model_fields]
 
+    _check_families = rule(
+        lambda x: (
+            ""
+            if len(x.families()) == 1
+            else f"give exactly one distribution (got {' and '.join(x.families()) or 'none'}): "
+            + ", ".join(x.possible())
+        )
+    )
 
-_families: dict[str, Any] = {
-    name: (_class_of(name, row) | None, None) for name, row in FAMILIES.items()
-}
+
+# The class that checks a family, made from its row.
+_classes: dict[str, type[Distribution]] = {}
+for _name, _row in FAMILIES.items():
+    _keys = dict(_row.keys)
+    if _row.percentiles:
+        _number = Positive if _row.positive else Value
+        _keys = {key: (_number, meaning) for key, meaning in PERCENTILES.items()} | _keys
+    # A key that is not stated is None, whatever its type: which keys go together is checked.
+    _fields: dict[str, Any] = {
+        key: (kind, Field(... if key in {"file", "column", "options"} else None, description=text))
+        for key, (kind, text) in _keys.items()
+    }
+    _classes[_name] = create_model(
+        _name.title().replace("_", ""),
+        __base__=Quantiles if _name == "quantiles" else Distribution,
+        __doc__=_row.meaning,
+        **_fields,
+    )
+    _classes[_name].family = _name
 FamilyKeys = create_model(
     "FamilyKeys",
     __base__=OneFamily,
     __doc__="The keys of which an assumption (or a mixture component) states exactly one.",
-    **_families,
+    **cast(dict[str, Any], {name: (kind | None, None) for name, kind in _classes.items()}),
 )
 
 

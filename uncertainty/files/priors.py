@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -26,7 +27,7 @@ from uncertainty.files.entries import (
     AssumptionEntry,
     CorrelationEntry,
     FileEntry,
-    MeasurementEntry,
+    Measurement,
     Picked,
     validate,
 )
@@ -84,7 +85,7 @@ class Priors:
     evidence : tuple of Statement
         Names of evidence files, or mappings of the same shape, not read yet.
     measurement : Statement or None
-        A `MeasurementEntry`: how measurements differ from the model, where no rows are given.
+        A `Measurement`: how measurements differ from the model, where no rows are given.
     warnings : tuple of str
         Why the numbers of this file, or of one below it, are not to be trusted.
     sources : frozenset of str
@@ -206,7 +207,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
             faults += complaints
     if isinstance(data.get("measurement"), dict):
         keys = ("measurement",)
-        entry, complaints = validate(MeasurementEntry, frame.pop("measurement"), document, keys)
+        entry, complaints = validate(Measurement, frame.pop("measurement"), document, keys)
         measurement = Statement(document, keys, entry) if entry is not None else measurement
         faults += complaints
     faults += validate(FileEntry, frame, document)[1]
@@ -376,10 +377,9 @@ def resolve(
 
 def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
     """Merge layers with the bundles that they name; the topmost statement of a name holds."""
-    expansion = expand(stack)
-    layers = expansion.layers
+    layers, names, expansion = expand(stack)
     faults, notices = list(expansion.faults), list(expansion.notices)
-    order = {name: i for i, name in enumerate(expansion.names)}
+    order = {name: i for i, name in enumerate(names)}
     merged, seen = dict[str, Assumption](), dict[str, AssumptionEntry]()
     for place, layer in enumerate(layers):
         above = {name for later in layers[place + 1 :] for name in later.names}
@@ -417,12 +417,24 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
     rows, row_faults = _rows_of_files(assumptions)
     assumptions += rows
     # Names of entries that are at fault: using them is not a second fault.
-    broken = expansion.missing.union(
+    broken = expansion.broken.union(
         name for layer in layers for name in layer.names if name not in layer.entries
     )
-    ordered, cycles = _ordered(assumptions)
+    faults += [*row_faults, *_reference_faults(assumptions, broken)]
+    # Each after what it needs, in file order otherwise.
+    by_name = {a.name: a for a in sorted(assumptions, key=lambda a: a.index)}
+    sorter = TopologicalSorter({a.name: sorted(a.needs & by_name.keys()) for a in by_name.values()})
+    try:
+        ordered = tuple(by_name[name] for name in sorter.static_order())
+    except CycleError as error:
+        around = list(reversed(error.args[1]))
+        first = min((by_name[name] for name in around), key=lambda a: a.index)
+        faults.append(
+            first.fault(f"needs itself: {' needs '.join(around)}", *_reference_keys(first))
+        )
+        ordered = tuple(by_name.values())
     correlations, clashes, idle = _correlations(priors.layers, ordered, broken)
-    faults += [*row_faults, *_reference_faults(assumptions, broken), *cycles, *clashes]
+    faults += clashes
     notices += [*idle, *_drawn_apart(ordered, correlations)]
     return Resolution(
         ordered, correlations, tuple(faults), tuple(notices), broken, lacking=expansion.lacking
@@ -515,19 +527,6 @@ def _reference_keys(assumption: Assumption, name: str = "") -> tuple[str, ...]:
     if name and name in (assumption.low, assumption.high):
         return ("truncate",)
     return (assumption.law.family,) if assumption.law else ()
-
-
-def _ordered(assumptions: Sequence[Assumption]) -> tuple[tuple[Assumption, ...], list[Fault]]:
-    """Sort so that each follows what it needs, in file order otherwise."""
-    by_name = {a.name: a for a in sorted(assumptions, key=lambda a: a.index)}
-    sorter = TopologicalSorter({a.name: sorted(a.needs & by_name.keys()) for a in by_name.values()})
-    try:
-        return tuple(by_name[name] for name in sorter.static_order()), []
-    except CycleError as error:
-        around = list(reversed(error.args[1]))
-        first = min((by_name[name] for name in around), key=lambda a: a.index)
-        text = f"needs itself: {' needs '.join(around)}"
-        return tuple(by_name.values()), [first.fault(text, *_reference_keys(first))]
 
 
 def _correlations(
@@ -630,11 +629,7 @@ def _clash(correlations: Sequence[Correlation]) -> set[str]:
     A Cholesky factorization stops at the first name that clashes with those before it. That name
     stays; put first, it makes the next factorization stop at another one that has to stay.
     """
-    if not correlations:
-        return set()
-    # Where there is nothing to factorize, neither is imported.
     import numpy as np
-    from scipy.linalg.lapack import dpotrf
 
     weight: dict[str, float] = {}
     for item in correlations:
@@ -643,11 +638,17 @@ def _clash(correlations: Sequence[Correlation]) -> set[str]:
     # The strongest first: they are the ones that a message should name.
     names = sorted(weight, key=lambda name: (-weight[name], name))
     matrix = correlation_matrix(names, correlations) - _LEAST_EIGENVALUE * np.eye(len(names))
+    # Nearly always they fit together, and SciPy, which says where a factorization stops, would take
+    # longer to load than all the file.
+    with suppress(np.linalg.LinAlgError):
+        np.linalg.cholesky(matrix)
+        return set()
+    from scipy.linalg.lapack import dpotrf
+
     stay, rest = list[int](), list(range(len(names)))
-    while names:
+    while True:
         order = [*stay, *rest]
         stopped = dpotrf(matrix[np.ix_(order, order)])[1]
         if stopped <= len(stay):
             return {names[i] for i in stay} if stopped else set()
         stay, rest = [*stay, order[stopped - 1]], order[len(stay) : stopped - 1]
-    return set()

@@ -124,7 +124,7 @@ def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
                 "path": item.document.label,
                 "text": item.document.text,
                 "observes": observation.observes,
-                "boundary": item.measurement.boundary if item.measurement else "",
+                "boundary": (item.measurement and item.measurement.boundary) or "",
                 "rows": len(item.rows),
                 "open": [
                     {"rows": sorted(rows), "shared": shared, "averaged": averaged}
