@@ -6,7 +6,13 @@ import pytest
 
 import uncertainty as un
 from uncertainty.files import given_layer, resolve
-from uncertainty.files.document import parse_yaml, to_plain, yaml_text
+from uncertainty.files.document import (
+    DocumentError,
+    _composed,
+    parse_yaml,
+    to_plain,
+    yaml_text,
+)
 from uncertainty.files.evidence import read_evidence
 from uncertainty.files.library import Place, shipped_folder
 
@@ -155,3 +161,26 @@ def test_what_is_written_reads_back_the_same():
     assert text.startswith("# Head\nschema: 1\n")
     assert "\n\n  # above\n  yes: {fixed: yes, basis: null}\n" in text
     assert max(map(len, text.splitlines())) < 110
+
+
+def test_the_parser_in_python_reads_what_the_one_in_c_reads(monkeypatch):
+    rng = random.Random(29)
+    texts = [path.read_text() for path in sorted(shipped_folder().rglob("*.yaml"))]
+    texts += [
+        "a: &x {b: 1, c: [~, .inf, -.5, 0x1F, 0o17, 010, 1_000, 1e3, +2]}\nd: {<<: *x, b: 2}\n",
+        "? a\n: |\n  two\n  lines\nb: 'it''s'\nc: \"\\u00e9\"\n'1': yes\n2: 2024-01-01\n",
+        *(mutated(rng.choice(texts), rng) for _ in range(40)),
+    ]
+
+    def read(text):
+        try:
+            return _composed(text)
+        except DocumentError as error:
+            return str(error), error.keys, error.line, error.column
+
+    by_c = [read(text) for text in texts]
+    monkeypatch.delattr("yaml.CSafeLoader")
+    for text, result in zip(texts, by_c, strict=True):
+        assert read(text) == result, text
+    plain = {"b": 1, "c": [None, float("inf"), -0.5, 31, 15, 10, 1000, 1000.0, 2]}
+    assert by_c[-42][0] == {"a": plain, "d": {**plain, "b": 2}}
