@@ -186,8 +186,8 @@ class TestDistancesFromDraws:
                     np.sin(a) + 7 * np.sin(b) ** 2 + 0.1 * c**4 * np.sin(a) for a, b, c in angles
                 ]
             estimates.append(BY_DRAWS[method](Sample(("a", "b", "c"), tuple(each), tuple(outputs))))
-        found = np.array([item.values[method] for item in estimates])
-        errors = np.array([item.errors[method] for item in estimates])
+        found = np.array([item.columns[method][0] for item in estimates])
+        errors = np.array([item.columns[method][1] for item in estimates])
         return found, np.sqrt((errors**2).mean(0))
 
     @pytest.mark.parametrize("method", ["delta", "pawn"])

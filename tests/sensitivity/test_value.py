@@ -8,7 +8,7 @@ from scipy.stats import norm
 import uncertainty as un
 from uncertainty.results import standard_error
 from uncertainty.sensitivity.sample import Sample
-from uncertainty.sensitivity.value import _misread, _widths, value_of_draws
+from uncertainty.sensitivity.value import _Classes, value_of_draws
 
 SLOPES = np.array([1.0, 0.5, 0.7, 0.0])
 TIED = np.array([[1, 0.6, 0, 0], [0.6, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
@@ -28,10 +28,10 @@ def test_shares_and_widths_of_dependent_draws_are_those_of_a_gaussian_within_the
     share = (TIED @ SLOPES) ** 2 / variance
     narrowing = 1 - np.sqrt(1 - share)
     for name, exact in (("variance_reduction", share), ("narrowing", narrowing)):
-        off = (found.values[name] - exact) / found.errors[name]
+        off = (found.columns[name][0] - exact) / found.columns[name][1]
         assert (np.abs(off) < 4).all(), (name, off)
-        assert (found.errors[name] < (0.05 if memory else 0.02)).all()
-    width, error = found.extras["width_now"]
+        assert (found.columns[name][1] < (0.05 if memory else 0.02)).all()
+    width, error = found.columns["width_now"]
     assert abs(width - np.exp(2 * 1.6448536 * np.sqrt(variance))) < 4 * error
 
 
@@ -43,16 +43,16 @@ def test_what_jumps_waves_or_has_few_values_is_found():
     y = parts.sum(-1)
     found = value_of_draws(Sample(tuple("abc"), tuple(x), tuple(y)), 0.9, "linear", 1.0)
     shares = parts.reshape(-1, 3).var(0) / y.var()
-    off = (found.values["variance_reduction"] - shares) / found.errors["variance_reduction"]
+    off = (found.columns["variance_reduction"][0] - shares) / found.columns["variance_reduction"][1]
     assert (np.abs(off) < 4).all()
-    assert (found.values["decision"] >= -4 * found.errors["decision"]).all()
+    assert (found.columns["decision"][0] >= -4 * found.columns["decision"][1]).all()
 
 
 def test_a_constant_has_nothing_to_know():
     x = np.random.default_rng(5).standard_normal((4, 100, 2))
     sample = Sample(("a", "b"), tuple(x), tuple(np.full((4, 100), 7.0)))
     found = value_of_draws(sample, 0.9, "linear", 8.0)
-    for name, values in found.values.items():
+    for name, (values, _) in found.columns.items():
         assert (values == 0).all(), name
 
 
@@ -95,7 +95,8 @@ def test_widths_of_classes_are_calibrated_where_their_end_lies_at_a_gap(weight):
     rng = np.random.default_rng(7)
     rows = 0.3 * rng.standard_normal((200 * 32, 256))
     rows += 10 * (rng.random(rows.shape) < weight)
-    widths, misread = (f(rows, 0.9).reshape(200, 32) for f in (_widths, _misread))
+    classes = _Classes.of_rows(rows)
+    widths, misread = (f(0.9).reshape(200, 32) for f in (classes.widths, classes.misread))
     errors = np.hypot(standard_error(widths.T), misread.mean(1))
     off = (widths.mean(1) - end(0.95, weight) + end(0.05, weight)) / errors
     assert (np.abs(off) < 4.5).all()
@@ -108,7 +109,7 @@ def test_values_that_repeat_are_misread_where_another_is_near_and_not_elsewhere(
     rng = np.random.default_rng(8)
     for weight, least, most in ((0.049, 1, 6), (0.2, 0, 1e-3)):
         rows = 10.0 * (rng.random((512, 256)) < weight)
-        assert least <= _misread(rows, 0.9).mean() <= most
+        assert least <= _Classes.of_rows(rows).misread(0.9).mean() <= most
 
 
 @pytest.mark.parametrize("weight", [0.049, 0.051])

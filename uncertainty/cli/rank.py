@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from uncertainty.problem import Problem
-    from uncertainty.sensitivity import target
+    from uncertainty.sensitivity import Scale as OfScale
+    from uncertainty.sensitivity import Statistic as OfStatistic
 
 _OF_POSTERIOR = "value,correlation"
 _OF_RUN = "correlation,delta"  # of a saved run without a posterior
@@ -108,8 +109,8 @@ def rank(
         ask = partial(
             un.rank_inputs,
             quantity=quantity,
-            statistic=cast("target.Statistic", statistic or quoted),
-            scale=cast("target.Scale", scale),
+            statistic=cast("OfStatistic", statistic or quoted),
+            scale=cast("OfScale", scale),
             seed=question.seed,
             prob=question.prob,
             where=where,

@@ -13,7 +13,7 @@ import xarray as xr
 from jax.typing import ArrayLike
 
 from uncertainty.arrays import in_float64
-from uncertainty.comparison.compare import compare
+from uncertainty.comparison.compare import common_quantity, relate
 from uncertainty.comparison.explain import explain
 from uncertainty.energy import (
     ENERGY_MODELS,
@@ -26,7 +26,7 @@ from uncertainty.energy import (
     training_wh,
 )
 from uncertainty.errors import InputError, nearest
-from uncertainty.files import Claim, Term, Today, names_in, parse_expression, read_ledger
+from uncertainty.files import Term, names_in, parse_expression, read_ledger
 from uncertainty.inference import answer
 from uncertainty.problem import build_problem, evaluate
 from uncertainty.results import Estimate, group_of, summarize
@@ -94,6 +94,7 @@ class Finding:
     today: str = ""
 
 
+@in_float64
 def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) -> list[Finding]:
     """Compute the claims of a ledger.
 
@@ -124,67 +125,90 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
     chosen, known = set(only), {claim.id for claim in claims}
     if unknown := sorted(chosen - known):
         raise InputError.of("<only>", f"no claim {', '.join(unknown)}{nearest(unknown[0], known)}")
-    shared = _Shared()
-    return [_check(claim, shared) for claim in claims if not chosen or claim.id in chosen]
+    shared, findings = _Shared(), list[Finding]()
+    for claim in claims:
+        if chosen and claim.id not in chosen:
+            continue
+        terms = {name: _estimate(term, claim.terms, shared) for name, term in claim.terms.items()}
+        values = {name: value for name, (value, _) in terms.items()}
+        computed, errors, holds = list[float](), list[float](), list[bool]()
+        for condition in claim.holds:
+            expression = parse_expression(condition.computed)
+            if unknown := sorted(set(names_in(expression)) - terms.keys()):
+                raise InputError.of("<ledger>", f"{claim.id}: no term {', '.join(unknown)}")
+            number = float(evaluate(expression, values))  # type: ignore[arg-type]  # numbers will do
+            # Errors of terms are carried over by the change that each makes, and are independent.
+            changes = [
+                float(evaluate(expression, {**values, name: value + error})) - number  # type: ignore[dict-item]  # as above
+                for name, (value, error) in terms.items()
+                if error
+            ]
+            low, high = condition.low, condition.high
+            computed.append(number)
+            errors.append(float(np.linalg.norm(changes)))
+            holds.append((low is None or number >= low) and (high is None or number <= high))
+        plausible, today = None, "not judged: no shipped file asks the same"
+        if (judge := claim.today) is not None:
+            tree: xr.DataTree = shared.answer(judge.file, judge.scenario, judge.output)
+            row = summarize(tree, 0.9, quantities=[judge.output]).isel(quantity=0)
+            row = row.sel(statistic=judge.statistic)
+            least, most = float(row["lower"]), float(row["upper"])
+            plausible = least <= judge.claimed <= most
+            units = f" {row['units'].item()}".rstrip()
+            where = f":{judge.scenario}" if judge.scenario else ""
+            today = (
+                f"{judge.claimed:g}{units} lies {'in' if plausible else 'outside'} {least:.2g} to "
+                f"{most:.2g}{units}, the 90 % interval of {judge.file}{where} "
+                f"({judge.statistic} query, {group_of(tree)})"
+            )
+        findings.append(
+            Finding(
+                id=claim.id,
+                claim=claim.claim,
+                expected=claim.expected,
+                computed=tuple(computed),
+                mcse=tuple(errors),
+                unit=claim.unit,
+                holds=all(holds),
+                source=claim.source,
+                note=claim.note or "",
+                slip=claim.slip or "",
+                plausible=plausible,
+                today=today,
+            )
+        )
+    return findings
 
 
 class _Shared:
-    """Results that claims have in common, for one call: by the next, files may have changed."""
+    """Results that claims have in common, for one call: by the next, files may have changed.
+
+    A side is a file and its scenario.
+    """
 
     def __init__(self) -> None:
         # The prior of a file: a computation is of what it says, not of what evidence adds.
         self.problem = cache(
             lambda file, scenario: build_problem(file, scenario=scenario, evidence=[])
         )
-        self.tree = cache(lambda file, scenario: simulate(self.problem(file, scenario)))
-        self.summary = cache(
-            lambda file, scenario, prob: summarize(self.tree(file, scenario), prob)
-        )
-        # Of two the second side stands first: ratios are to it.
-        self.compared = cache(
-            lambda one, other, prob: compare(
-                {"against": self.problem(*other), "file": self.problem(*one)}, prob
+        self.tree = cache(lambda side, output: simulate(self.problem(*side), quantities=[output]))
+        self.explained = cache(lambda one, other: explain(self.problem(*other), self.problem(*one)))
+        self.compared = cache(self._compared)
+        self.answer = cache(
+            lambda file, scenario, output: answer(
+                build_problem(file, scenario=scenario), quantities=[output]
             )
         )
-        self.explained = cache(lambda one, other: explain(self.problem(*other), self.problem(*one)))
-        self.answer = cache(lambda file, scenario: answer(build_problem(file, scenario=scenario)))
 
-
-@in_float64
-def _check(claim: Claim, shared: _Shared) -> Finding:
-    terms = {name: _estimate(term, claim.terms, shared) for name, term in claim.terms.items()}
-    values = {name: value for name, (value, _) in terms.items()}
-    computed, errors, holds = list[float](), list[float](), list[bool]()
-    for condition in claim.holds:
-        expression = parse_expression(condition.computed)
-        if unknown := sorted(set(names_in(expression)) - terms.keys()):
-            raise InputError.of("<ledger>", f"{claim.id}: no term {', '.join(unknown)}")
-        number = float(evaluate(expression, values))  # type: ignore[arg-type]  # numbers will do
-        # Errors of terms are carried over by the change that each makes, and are independent.
-        changes = [
-            float(evaluate(expression, {**values, name: value + error})) - number  # type: ignore[dict-item]  # as above
-            for name, (value, error) in terms.items()
-            if error
-        ]
-        low, high = condition.low, condition.high
-        computed.append(number)
-        errors.append(float(np.linalg.norm(changes)))
-        holds.append((low is None or number >= low) and (high is None or number <= high))
-    plausible, today = _judge(claim.today, shared)
-    return Finding(
-        id=claim.id,
-        claim=claim.claim,
-        expected=claim.expected,
-        computed=tuple(computed),
-        mcse=tuple(errors),
-        unit=claim.unit,
-        holds=all(holds),
-        source=claim.source,
-        note=claim.note or "",
-        slip=claim.slip or "",
-        plausible=plausible,
-        today=today,
-    )
+    def _compared(
+        self, one: tuple[str, str | None], other: tuple[str, str | None], prob: float
+    ) -> xr.Dataset:
+        # Of two the second side stands first: ratios are to it.
+        sides = {"against": other, "file": one}
+        problems = {label: self.problem(*side) for label, side in sides.items()}
+        output = common_quantity(problems, None)
+        trees = {label: self.tree(side, output) for label, side in sides.items()}
+        return relate(problems, trees, output, prob, None, 0)
 
 
 def _estimate(term: Term, earlier: Mapping[str, Term], shared: _Shared) -> Estimate:
@@ -192,7 +216,27 @@ def _estimate(term: Term, earlier: Mapping[str, Term], shared: _Shared) -> Estim
     if term.number is not None:
         return term.number, 0.0
     if term.file is not None:
-        return _of_files(term, shared)
+        # A figure of one file, or of two against one another.
+        level = term.probability
+        prob = abs(1 - 2 * level) or 0.5  # of the equal-tailed interval that ends at this level
+        key = "median" if level == 0.5 else "lower" if level < 0.5 else "upper"
+        here = str(term.file), term.scenario
+        if term.against is None:
+            output = term.output or "energy_wh"
+            table = summarize(shared.tree(here, output), prob, quantities=[output])
+            table = table.isel(quantity=0)
+        else:
+            there = term.against, term.against_scenario
+            if term.give in ("log_ratio", "contributions"):
+                parts = shared.explained(here, there)
+                sums = (
+                    parts["contribution"].sum() if term.give != "log_ratio" else parts["log_ratio"]
+                )
+                return float(sums), float(parts["log_ratio_se"])
+            table = shared.compared(here, there, prob).isel(scenario=1)
+            key = "chance_above" if term.give == "chance_above" else f"ratio_{key}"
+        row = table.sel(statistic=term.statistic)
+        return float(row[key]), float(row[f"mcse_{key}"])
     while term.like is not None:
         base = _known(earlier, term.like, "term")
         changes = {"inputs": {**base.inputs, **term.inputs}, "output": term.output or base.output}
@@ -209,42 +253,3 @@ def _known(table: Mapping[str, Value], name: str, kind: str) -> Value:
     if name not in table:
         raise InputError.of("<ledger>", f"no {kind} {name!r}{nearest(name, table)}")
     return table[name]
-
-
-def _of_files(term: Term, shared: _Shared) -> Estimate:
-    """A figure of one file, or of two against one another."""
-    level = term.probability
-    prob = abs(1 - 2 * level) or 0.5  # of the equal-tailed interval that ends at this level
-    side = "median" if level == 0.5 else "lower" if level < 0.5 else "upper"
-    here = str(term.file), term.scenario
-    if term.against is None:
-        table = shared.summary(*here, prob).sel(quantity=term.output or "energy_wh")
-        key = side
-    else:
-        there = term.against, term.against_scenario
-        if term.give in ("log_ratio", "contributions"):
-            parts = shared.explained(here, there)
-            whole = parts["contribution"].sum() if term.give != "log_ratio" else parts["log_ratio"]
-            return float(whole), float(parts["log_ratio_se"])
-        table = shared.compared(here, there, prob).isel(scenario=1)
-        key = "chance_above" if term.give == "chance_above" else f"ratio_{side}"
-    row = table.sel(statistic=term.statistic)
-    return float(row[key]), float(row[f"mcse_{key}"])
-
-
-def _judge(today: Today | None, shared: _Shared) -> tuple[bool | None, str]:
-    """Whether a number lies in the 90 % interval of a shipped file, and what that is."""
-    if today is None:
-        return None, "not judged: no shipped file asks the same"
-    tree: xr.DataTree = shared.answer(today.file, today.scenario)
-    table = summarize(tree, 0.9, quantities=[today.output])
-    row = table.sel(quantity=today.output, statistic=today.statistic)
-    low, high = float(row["lower"]), float(row["upper"])
-    units = f" {row['units'].item()}".rstrip()
-    where = f":{today.scenario}" if today.scenario else ""
-    inside = low <= today.claimed <= high
-    return inside, (
-        f"{today.claimed:g}{units} lies {'in' if inside else 'outside'} {low:.2g} to "
-        f"{high:.2g}{units}, the 90 % interval of {today.file}{where} "
-        f"({today.statistic} query, {group_of(tree)})"
-    )

@@ -74,23 +74,23 @@ def summarize_scenarios(
         raise InputError.of("<scenarios>", "give at least one result")
     first = next(iter(trees.values()))
     name = main_quantity(first, quantity)
+
+    def same_points(tree: xr.DataTree) -> bool:
+        """Whether a result shares the points of what it has in common with the first."""
+        if is_streamed(tree) or is_streamed(first):
+            return False
+        if group_of(tree) != group_of(first) or tree.attrs["seed"] != first.attrs["seed"]:
+            return False
+        if group_of(tree) == "posterior":
+            return _same_posterior(tree, first)
+        shapes = [draws_of(t, main_quantity(t), "query").shape for t in (tree, first)]
+        return shapes[0] == shapes[1]
+
     draws = [
-        {s: draws_of(tree, name, s) for s in STATISTICS} if _same_points(tree, first) else None
+        {s: draws_of(tree, name, s) for s in STATISTICS} if same_points(tree) else None
         for tree in trees.values()
     ]
     return _side_by_side(trees, name, prob, draws)
-
-
-def _same_points(tree: xr.DataTree, first: xr.DataTree) -> bool:
-    """Whether two results share the points of what they have in common."""
-    if is_streamed(tree) or is_streamed(first):
-        return False
-    if group_of(tree) != group_of(first) or tree.attrs["seed"] != first.attrs["seed"]:
-        return False
-    if group_of(tree) == "posterior":
-        return _same_posterior(tree, first)
-    shapes = [draws_of(t, main_quantity(t), "query").shape for t in (tree, first)]
-    return shapes[0] == shapes[1]
 
 
 def _same_posterior(tree: xr.DataTree, other: xr.DataTree) -> bool:
@@ -218,7 +218,10 @@ def compare(
     if len(problems) < 2:
         raise InputError.of("<problems>", "give two or more to compare")
     name = common_quantity(problems, quantity)
-    trees = {label: answer(problem, draws, seed) for label, problem in problems.items()}
+    trees = {
+        label: answer(problem, draws, seed, quantities=[name])
+        for label, problem in problems.items()
+    }
     return relate(problems, trees, name, prob, draws, seed)
 
 
@@ -241,12 +244,19 @@ def relate(
     prob, draws, seed
         As in `compare`.
     """
-    learned = any(group_of(tree) == "posterior" for tree in trees.values())
-    columns, pairing = (
-        _of_posteriors(problems, trees, quantity, seed)
-        if learned
-        else _of_priors(problems, trees, quantity, draws, seed)
-    )
+    if any(group_of(tree) == "posterior" for tree in trees.values()):
+        columns, pairing = _of_posteriors(problems, trees, quantity, seed)
+    else:
+        pairing = "All are computed at the same points, so that what they share cancels."
+        nested = {problem.varies for problem in problems.values()}
+        count = draws or (NESTED_DRAWS if nested == {True, False} else None)
+        columns, moved = list[Draws](), aligned(list(problems.values()))
+        for problem, at_common, tree in zip(problems.values(), moved, trees.values(), strict=True):
+            places = [{n.name: n.index for n in p.joint.nodes} for p in (problem, at_common)]
+            # Draws at hand will do where their points are the common ones already.
+            kept = count == draws and places[0] == places[1]
+            common = tree if kept else simulate(at_common, count, seed, quantities=[quantity])
+            columns.append({s: draws_of(common, quantity, s) for s in STATISTICS})
     table = _side_by_side(trees, quantity, prob, columns)
     doubts = [
         f"{label}: {text}"
@@ -259,26 +269,6 @@ def relate(
     facts = {"warnings": json.dumps(doubts), "pairing": pairing}
     table.attrs |= {**origin(list(trees.values())), **facts}
     return table
-
-
-def _of_priors(
-    problems: Mapping[str, Problem],
-    trees: Mapping[str, xr.DataTree],
-    quantity: str,
-    draws: int | None,
-    seed: int,
-) -> tuple[list[Draws], str]:
-    """Draws at common points: those at hand, where the points are common already."""
-    nested = {problem.varies for problem in problems.values()}
-    count = draws or (NESTED_DRAWS if nested == {True, False} else None)
-    columns = list[Draws]()
-    moved = aligned(list(problems.values()))
-    for problem, at_common, tree in zip(problems.values(), moved, trees.values(), strict=True):
-        places = [{n.name: n.index for n in p.joint.nodes} for p in (problem, at_common)]
-        kept = count == draws and places[0] == places[1]
-        common = tree if kept else simulate(at_common, count, seed)
-        columns.append({s: draws_of(common, quantity, s) for s in STATISTICS})
-    return columns, "All are computed at the same points, so that what they share cancels."
 
 
 def _of_posteriors(

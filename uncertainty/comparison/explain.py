@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
+from operator import attrgetter
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,6 @@ from uncertainty.arrays import Floats, in_float64
 from uncertainty.comparison.compare import aligned, common_quantity
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError, require_known
-from uncertainty.files import Assumption
 from uncertainty.inputs import ALTERNATIVES
 from uncertainty.problem import Columns, Joint, Problem, Scores
 from uncertainty.results import STATISTICS, quantile, quantile_estimate, standard_error
@@ -96,7 +96,7 @@ def explain(
     name = common_quantity({"the first": first, "the second": second}, quantity)
     require_known("statistic", statistic, STATISTICS)
     sides = aligned([first, second])
-    game = _Game(_mix(*sides), *_points(sides, draws, seed), name, statistic)
+    game = _Game(_Mixed.of(*sides), *_points(sides, draws, seed), name, statistic)
     names = game.mixed.names
     if len(names) <= _EXACT:
         parts = np.array([game.exact_share(player) for player in names])
@@ -108,8 +108,8 @@ def explain(
         order_errors = np.std([pair[:, 0] for pair in pairs], axis=0, ddof=1) / math.sqrt(_ORDERS)
         parts, method = np.mean(pairs, axis=0), f"{_ORDERS} random orders, each with its reverse"
     parts = parts.reshape(len(names), RANDOMIZATIONS + 1)
-    found = _table(game, (first, second), parts, order_errors, method)
-    return found if table is None else _with_ends(found, table)
+    result = _table(game, (first, second), parts, order_errors, method)
+    return result if table is None else _with_ends(result, table)
 
 
 @jax.tree_util.register_dataclass
@@ -135,6 +135,49 @@ class _Mixed:
     order: tuple[str, ...] = field(metadata=_STATIC)
     players: tuple[tuple[str, tuple[str, ...]], ...] = field(metadata=_STATIC)
     absent: tuple[tuple[str, tuple[frozenset[str], frozenset[str]]], ...] = field(metadata=_STATIC)
+
+    @classmethod
+    def of(cls, first: Problem, second: Problem) -> "_Mixed":
+        """Find what differs between two problems at common coordinates."""
+        here, there = first.assumptions, second.assumptions
+        one, other = first.model, second.model
+        # Models of ours are the same by their names, a user's functions by what they are.
+        same_model = one.function is other.function or bool(one.outputs and one.name == other.name)
+        absent = _left_to_the_model(first, second)
+        grouped = {name for pair in absent.values() for names in pair for name in names}
+        used = (first.used | second.used) - grouped
+        # What a file says beside these, as in a note, makes no difference.
+        content = attrgetter("law", "expression", "low", "high", "varies")
+        players: dict[str, tuple[str, ...]] = {
+            name: (name,)
+            for name, item in here.items()
+            if name in there and name in used and content(item) != content(there[name])
+        }
+        players |= {player: tuple(pair[0] | pair[1]) for player, pair in absent.items()}
+        if not same_model:
+            players[MODEL] = ()
+        blocks = [
+            sorted((b.names, np.asarray(b.factor).ravel().tolist()) for b in problem.joint.blocks)
+            for problem in (first, second)
+        ]
+        if blocks[0] != blocks[1]:
+            players[CORRELATIONS] = ()
+        needs: dict[str, set[str]] = {}
+        for name, item in [*here.items(), *there.items()]:
+            needs.setdefault(name, set()).update(item.needs)
+        try:
+            order = tuple(TopologicalSorter(needs).static_order())
+        except CycleError as error:
+            around = " needs ".join(reversed(error.args[1]))
+            text = f"swapped assumptions need one another: {around}"
+            raise InputError.of("<explain>", text) from error
+        return cls(
+            joints=(first.joint, second.joint),
+            models=(one, other),
+            order=order,
+            players=tuple(players.items()),
+            absent=tuple(absent.items()),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -174,52 +217,6 @@ class _Mixed:
         )
         here, there = first[quantity], second[quantity]
         return jnp.where(by_player[MODEL], there, here) if MODEL in by_player else here
-
-
-def _mix(first: Problem, second: Problem) -> _Mixed:
-    """Find what differs between two problems at common coordinates."""
-    here, there = first.assumptions, second.assumptions
-    one, other = first.model, second.model
-    # Models of ours are the same by their names, a user's functions by what they are.
-    same_model = one.function is other.function or bool(one.outputs and one.name == other.name)
-    absent = _left_to_the_model(first, second)
-    grouped = {name for pair in absent.values() for names in pair for name in names}
-    used = (first.used | second.used) - grouped
-    players: dict[str, tuple[str, ...]] = {
-        name: (name,)
-        for name, item in here.items()
-        if name in there and name in used and not _alike(item, there[name])
-    }
-    players |= {player: tuple(pair[0] | pair[1]) for player, pair in absent.items()}
-    if not same_model:
-        players[MODEL] = ()
-    blocks = [
-        sorted((b.names, np.asarray(b.factor).ravel().tolist()) for b in problem.joint.blocks)
-        for problem in (first, second)
-    ]
-    if blocks[0] != blocks[1]:
-        players[CORRELATIONS] = ()
-    needs: dict[str, set[str]] = {}
-    for name, item in [*here.items(), *there.items()]:
-        needs.setdefault(name, set()).update(item.needs)
-    try:
-        order = tuple(TopologicalSorter(needs).static_order())
-    except CycleError as error:
-        around = " needs ".join(reversed(error.args[1]))
-        text = f"swapped assumptions need one another: {around}"
-        raise InputError.of("<explain>", text) from error
-    return _Mixed(
-        joints=(first.joint, second.joint),
-        models=(one, other),
-        order=order,
-        players=tuple(players.items()),
-        absent=tuple(absent.items()),
-    )
-
-
-def _alike(one: Assumption, other: Assumption) -> bool:
-    keys = ("law", "expression", "low", "high", "varies")
-    return all(getattr(one, key) == getattr(other, key) for key in keys)
 
 
 def _left_to_the_model(
@@ -380,7 +377,19 @@ def _table(
     order = np.argsort(-np.abs(parts[:, 0]))
     ends = [game.worth([]), game.worth(names)]
     ratio = ends[1] - ends[0]
-    stated = [[_says(problem, name, members[name]) for problem in problems] for name in names]
+
+    def says(problem: Problem, player: str) -> str:
+        """What a file says of a swap."""
+        if player == MODEL:
+            return problem.model.name
+        if player == CORRELATIONS:
+            return "; ".join(" with ".join(block.names) for block in problem.joint.blocks) or "none"
+        factors = [problem.assumptions[n] for n in members[player] if n in problem.assumptions]
+        # What is a sum itself needs parentheses beside others.
+        texts = [f"({it})" if it.expression and len(factors) > 1 else f"{it}" for it in factors]
+        return " x ".join(texts) or "left to the model"
+
+    texts = [[says(problem, name) for problem in problems] for name in names]
     known = [problem.assumptions for problem in problems]
     solved = [
         any(side[n].solved_for for side in known for n in members[name] if n in side)
@@ -398,7 +407,7 @@ def _table(
             "contribution": ("input", parts[order, 0]),
             "contribution_se": ("input", errors[order]),
             "factor": ("input", np.exp(parts[order, 0])),
-            "stated": (("input", "side"), np.array(stated, str).reshape(len(names), 2)[order]),
+            "stated": (("input", "side"), np.array(texts, str).reshape(len(names), 2)[order]),
             "solved": ("input", np.array(solved, bool)[order]),
             "log_ratio": ((), ratio[0]),
             "log_ratio_se": ((), standard_error(ratio[1:])),
@@ -417,45 +426,33 @@ def _table(
     )
 
 
-def _says(problem: Problem, player: str, names: tuple[str, ...]) -> str:
-    """What a file says of a swap."""
-    if player == MODEL:
-        return problem.model.name
-    if player == CORRELATIONS:
-        return "; ".join(" with ".join(block.names) for block in problem.joint.blocks) or "none"
-    factors = [problem.assumptions[name] for name in names if name in problem.assumptions]
-    # What is a sum itself needs parentheses beside others.
-    texts = [f"({item})" if item.expression and len(factors) > 1 else f"{item}" for item in factors]
-    return " x ".join(texts) or "left to the model"
-
-
-def _with_ends(found: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
+def _with_ends(parts: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
     """Let the medians of a comparison be the ends, and split what they add to those at hand."""
-    rows = table.sel(statistic=found.attrs["statistic"])
+    rows = table.sel(statistic=parts.attrs["statistic"])
     values, errors = (np.asarray(rows[key].values) for key in ("median", "mcse_median"))
     ratio = float(np.log(values[1] / values[0]))
     error = float(np.hypot(*(errors / values)))
-    more = ratio - float(found["log_ratio"])
+    more = ratio - float(parts["log_ratio"])
     if "group" in table and "posterior" in table["group"].values:
         evidence = xr.Dataset(
             {
                 "contribution": ("input", [more]),
-                "contribution_se": ("input", [float(np.hypot(error, found["log_ratio_se"]))]),
+                "contribution_se": ("input", [float(np.hypot(error, parts["log_ratio_se"]))]),
                 "factor": ("input", [math.exp(more)]),
                 "solved": ("input", [False]),
                 "stated": (("input", "side"), [["what it moves"] * 2]),
             },
-            {"input": [EVIDENCE], "side": found["side"]},
+            {"input": [EVIDENCE], "side": parts["side"]},
         )
-        joined = xr.concat([found[list(evidence.data_vars)], evidence], "input")
-        found = found.drop_dims("input").merge(joined).assign_attrs(found.attrs)
+        joined = xr.concat([parts[list(evidence.data_vars)], evidence], "input")
+        parts = parts.drop_dims("input").merge(joined).assign_attrs(parts.attrs)
     else:
-        sizes = np.abs(found["contribution"])
+        sizes = np.abs(parts["contribution"])
         extra = more * sizes / (float(sizes.sum()) or 1.0)
-        found["contribution"] = found["contribution"] + extra
-        found["contribution_se"] = np.hypot(found["contribution_se"], extra)
-    found["factor"] = np.exp(found["contribution"])
-    found["log_ratio"], found["log_ratio_se"] = ((), ratio), ((), error)
-    found["value"], found["value_se"] = ("side", values), ("side", errors)
-    found = found.assign_coords(side=[str(name) for name in table["scenario"].values])
-    return found.isel(input=np.argsort(-np.abs(found["contribution"].values), kind="stable"))
+        parts["contribution"] = parts["contribution"] + extra
+        parts["contribution_se"] = np.hypot(parts["contribution_se"], extra)
+    parts["factor"] = np.exp(parts["contribution"])
+    parts["log_ratio"], parts["log_ratio_se"] = ((), ratio), ((), error)
+    parts["value"], parts["value_se"] = ("side", values), ("side", errors)
+    parts = parts.assign_coords(side=[str(name) for name in table["scenario"].values])
+    return parts.isel(input=np.argsort(-np.abs(parts["contribution"].values), kind="stable"))

@@ -8,6 +8,7 @@ own, of prior and posterior alike: ArviZ carries the error of a quantile over by
 which says nothing of a gap or of values that repeat, and knows none of nested queries.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -15,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, Integers
 from uncertainty.results.sketch import Ogive, unit_near
 
 Kind: TypeAlias = Literal["eti", "hdi"]
@@ -92,24 +93,28 @@ def quantile(values: Floats, probabilities: Floats | float) -> Floats:
         The broadcast shape; NaN where a row holds NaN.
     """
     ordered = np.sort(values, axis=-1)
-    last = ordered.shape[-1] - 1
-    place = np.clip(np.asarray(probabilities) * (last + 1) - 0.5, 0, last)
+    *rows, count = ordered.shape
+    starts = np.arange(math.prod(rows)).reshape(rows) * count
+    return quantile_of_runs(ordered.ravel(), starts, np.asarray(count), probabilities)
+
+
+def quantile_of_runs(
+    ordered: Floats, starts: Integers, counts: Integers, probabilities: Floats | float
+) -> Floats:
+    """Quantiles, as of `quantile`, of sorted runs of one array, which may differ in length."""
+    last = counts - 1
+    place = np.clip(np.asarray(probabilities) * counts - 0.5, 0, last)
     below = np.floor(place).astype(np.int64)
     above, share = np.minimum(below + 1, last), place - below
-    shape = np.broadcast_shapes(below.shape, ordered.shape[:-1])
-    rows = np.broadcast_to(ordered, (*shape, last + 1))
     neighbors = (np.maximum(below - 1, 0), below, above, np.minimum(above + 1, last))
-    before, low, high, after = (
-        np.take_along_axis(rows, np.broadcast_to(at, shape)[..., None], -1)[..., 0]
-        for at in neighbors
-    )
+    before, low, high, after = (ordered[starts + at] for at in neighbors)
     # Between two atoms lies nothing that can occur.
     tied = ((before == low) & (below > 0)) | ((high == after) & (above < last))
     with np.errstate(invalid="ignore"):  # infinities are reported elsewhere
         smooth = low * (1 - share) + high * share
     value = np.where(low == high, low, np.where(tied, np.where(share < 0.5, low, high), smooth))
-    # NaN sorts last: a row that holds one has no quantiles.
-    return np.where(np.isnan(ordered[..., -1]), np.nan, value)
+    # NaN sorts last: a run that holds one has no quantiles.
+    return np.where(np.isnan(ordered[starts + last]), np.nan, value)
 
 
 def quantile_function(values: Floats) -> Floats:

@@ -13,8 +13,8 @@ from scipy.stats import rankdata
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
 from uncertainty.results import batched, check_whole, draws_of, smoothed_weights, standard_error
+from uncertainty.sensitivity.pick_freeze import Estimates, Scale, Statistic
 from uncertainty.sensitivity.sample import Sample, from_half_samples, pooled_estimate
-from uncertainty.sensitivity.target import Estimates, Scale, Statistic
 
 _CELLS = 2**7  # at most, of each side of the unit square
 _WIDTHS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16)  # of smoothing, in parts of the unit square
@@ -48,12 +48,9 @@ def correlation(sample: Sample) -> Estimates:
     unclear = (values[1] == 0) & (errors[1] == 0) & np.ptp(inputs, axis=0).astype(bool)
     by_chance = 1 / np.sqrt(max(len(output) - inputs.shape[1] - 1, 1))
     errors[1] = np.where(unclear & bool(np.ptp(output)), by_chance, errors[1])
+    columns = zip(values, errors, strict=True)
     names = ("rank_correlation", "partial_rank_correlation")
-    return Estimates(
-        dict(zip(names, values, strict=True)),
-        dict(zip(names, errors, strict=True)),
-        replicates[:, 0],
-    )
+    return Estimates(dict(zip(names, columns, strict=True)), replicates[:, 0])
 
 
 def delta(sample: Sample) -> Estimates:
@@ -68,7 +65,8 @@ def delta(sample: Sample) -> Estimates:
     -----
     Borgonovo (2007), Reliability Engineering and System Safety 92, 771. See `_largest_gain`.
     """
-    return _distances(sample, "delta", (np.asarray, _all_above))
+    # Bet on every cell that is more likely than were the two independent, against the others.
+    return _distances(sample, "delta", (np.asarray, lambda excess: np.sign(excess) / 2))
 
 
 def pawn(sample: Sample) -> Estimates:
@@ -88,23 +86,11 @@ def pawn(sample: Sample) -> Estimates:
     return _distances(sample, "pawn", (_below, _below_one))
 
 
-def _all_above(excess: Floats) -> Floats:
-    """Bet on every cell that is more likely than were the two independent, against the others."""
-    return np.sign(excess) / 2
-
-
 def _below_one(excess: Floats) -> Floats:
     """Bet, for each class of the input, on the output being below its most telling value."""
     at = np.abs(excess).argmax(-1, keepdims=True)
     sides = np.sign(np.take_along_axis(excess, at, -1))
     return np.asarray(sides * (np.arange(excess.shape[-1]) <= at))
-
-
-def _below_one_inside(excess: Floats) -> Floats:
-    """Bet as `_below_one`, in the last class alone."""
-    weights = _below_one(excess)
-    weights[..., :-1, :] = 0
-    return weights
 
 
 def _below(excess: Floats) -> Floats:
@@ -119,7 +105,7 @@ def _distances(sample: Sample, key: str, kind: _Kind) -> Estimates:
     estimates, errors = (np.array([item[i] for item in gains]) for i in range(2))
     # An estimate below 0 is that of something that does little: its size is 0.
     replicates = np.stack([each + max(value, 0) - value for value, _, each in gains], -1)
-    return Estimates({key: np.minimum(estimates, 1.0)}, {key: errors}, replicates)
+    return Estimates({key: (np.minimum(estimates, 1.0), errors)}, replicates)
 
 
 def _owner(sample: Sample) -> np.ndarray:
@@ -291,20 +277,24 @@ def region(sample: Sample, inside: Sequence[np.ndarray], prob: float) -> Estimat
     Regional sensitivity analysis: Spear and Hornberger (1980), Water Research 14, 43. See
     `_largest_gain`.
     """
+
+    def below_one_inside(excess: Floats) -> Floats:
+        """Bet as `_below_one`, in the last class alone."""
+        weights = _below_one(excess)
+        weights[..., :-1, :] = 0
+        return weights
+
     probabilities, chosen = ((1 - prob) / 2, 0.5, (1 + prob) / 2), sample.among(inside)
     columns = [[chain[:, i] for chain in chosen.inputs] for i in range(len(sample.names))]
     places = np.array([[pooled_estimate(x, p) for x in columns] for p in probabilities])
+    names = ("lower", "middle", "upper")
+    table = {name: (p[:, 0], p[:, 1]) for name, p in zip(names, places, strict=True)}
     met, inputs = np.concatenate(inside), sample.pooled(range(len(sample.values)))[0]
-    kind, owner = (_below, _below_one_inside), _owner(sample)
+    kind, owner = (_below, below_one_inside), _owner(sample)
     gains = [_largest_gain(met.astype(np.float64), column, owner, kind) for column in inputs.T]
     # Gained on the draws that meet the condition, of all draws.
     distances, errors = (np.array([item[i] for item in gains]) / met.mean() for i in range(2))
-    names = ("lower", "middle", "upper", "distance")
-    return Estimates(
-        dict(zip(names, [*places[..., 0], distances], strict=True)),
-        dict(zip(names, [*places[..., 1], errors], strict=True)),
-        distances[None],
-    )
+    return Estimates({**table, "distance": (distances, errors)}, distances[None])
 
 
 def _correlations(inputs: Floats, values: Floats) -> Floats:
@@ -347,6 +337,8 @@ def power_scaling(
     Kallioinen et al. (2024), Statistics and Computing 34, 57, with Pareto-smoothed weights, by
     ArviZ; powers 0.8 and 1.25. The densities of priors are those of the natural scale.
     """
+    from arviz_stats.base import array_stats
+
     if "posterior" not in tree.children:
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
     check_whole(tree)
@@ -362,18 +354,13 @@ def power_scaling(
 
     def moves(chains: Sequence[int]) -> Floats:
         """Sensitivity to each density, from the draws of some chains."""
-        return np.array([_moved_by(values[chains], density[chains]) for density in columns])
+        moved = np.zeros(len(columns))
+        for i, density in enumerate(columns[:, chains]):
+            if np.ptp(density):
+                powers = (smoothed_weights((alpha - 1) * density.ravel()) for alpha in _ALPHAS)
+                weights = [power.weights.reshape(density.shape) for power in powers]
+                moved[i] = array_stats.power_scale_sense(values[chains], *weights, *_ALPHAS)
+        return moved
 
     estimates, errors, replicates = from_half_samples(len(values), moves)
-    return list(densities), Estimates({"prior": estimates}, {"prior": errors}, replicates)
-
-
-def _moved_by(values: Floats, density: Floats) -> float:
-    """How far values move with the power of a logarithmic density, both of shape (chain, draw)."""
-    from arviz_stats.base import array_stats
-
-    if np.ptp(density) == 0:
-        return 0.0
-    powers = (smoothed_weights((alpha - 1) * density.ravel()) for alpha in _ALPHAS)
-    weights = [power.weights.reshape(density.shape) for power in powers]
-    return float(array_stats.power_scale_sense(values, *weights, *_ALPHAS))
+    return list(densities), Estimates({"prior": (estimates, errors)}, replicates)

@@ -9,17 +9,13 @@ from typing import TypeAlias, TypedDict, Unpack
 import numpy as np
 import xarray as xr
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import in_float64
 from uncertainty.errors import InputError, check_seed, check_threshold, counted, require_known
 from uncertainty.problem import Problem
 from uncertainty.results import STATISTICS, group_of, main_quantity
 from uncertainty.sampling import subject
 from uncertainty.sensitivity.given import correlation, delta, pawn, power_scaling, region
-from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
-from uncertainty.sensitivity.shapley import shapley
-from uncertainty.sensitivity.slopes import derivative, tornado
-from uncertainty.sensitivity.sobol import sobol
-from uncertainty.sensitivity.target import (
+from uncertainty.sensitivity.pick_freeze import (
     By,
     Estimates,
     Player,
@@ -30,6 +26,10 @@ from uncertainty.sensitivity.target import (
     players,
     refusal,
 )
+from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
+from uncertainty.sensitivity.shapley import shapley
+from uncertainty.sensitivity.slopes import derivative, tornado
+from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.value import value, value_of_draws
 
 Facts: TypeAlias = dict[str, str | int | float]
@@ -281,11 +281,7 @@ def _of_result(
         estimates = BY_DRAWS[method](ranked)
     if inside is not None:
         places = region(sample, inside, prob)
-        estimates = replace(
-            estimates,
-            values={**estimates.values, **places.values},
-            errors={**estimates.errors, **places.errors},
-        )
+        estimates = replace(estimates, columns={**estimates.columns, **places.columns})
         facts |= {"where": str(where), "prob": prob}
     elif not estimates.replicates.any():
         facts |= _of_constant(sample, name, scale)
@@ -303,36 +299,15 @@ def _of_constant(sample: Sample, quantity: str, scale: Scale) -> Facts:
 
 
 def _table(names: Sequence[str], estimates: Estimates, facts: Facts, seed: int) -> xr.Dataset:
-    """Label the estimates, largest first."""
-    order = np.argsort(-np.abs(estimates.replicates.mean(0)), kind="stable")
-    ranks, chances = _ranks(estimates.replicates, order, seed)
-    table: dict[str, tuple[str | tuple[str, ...], np.ndarray]] = {
-        **{key: ("input", values[order]) for key, values in estimates.values.items()},
-        **{f"{key}_se": ("input", errors[order]) for key, errors in estimates.errors.items()},
-        "rank": ("input", np.arange(1, len(names) + 1)),
-        "tied_rank": ("input", ranks),
-        "rank_probability": (("input", "position"), chances[order]),
-    }
-    for key, (number, error) in estimates.extras.items():
-        table |= {key: ((), np.asarray(number)), f"{key}_se": ((), np.asarray(error))}
-    coords = {"input": [names[i] for i in order], "position": np.arange(1, len(names) + 1)}
-    if estimates.pairs:
-        coords["other"] = coords["input"]
-    for key, parts in estimates.pairs.items():
-        for name, part in zip((key, f"{key}_se"), parts, strict=True):
-            off = np.where(np.eye(len(names), dtype=bool), np.nan, part)
-            table[name] = (("input", "other"), off[np.ix_(order, order)])
-    return xr.Dataset(table, coords, facts)
+    """Label the estimates, largest first, with the chance of each position.
 
-
-def _ranks(replicates: Floats, order: np.ndarray, seed: int) -> tuple[np.ndarray, Floats]:
-    """Ranks of players in order, and the chance of each position, by resampled randomizations.
-
-    One that is not established to be below the first of a rank shares this rank.
+    Chances are those of resampled randomizations. One that is not established to be below the
+    first of a rank shares this rank.
     """
-    count, size = replicates.shape
-    generator = np.random.default_rng([seed, count, size])
-    sizes = np.abs(replicates[generator.integers(0, count, (_RESAMPLES, count))].mean(1))
+    count, size = estimates.replicates.shape
+    order = np.argsort(-np.abs(estimates.replicates.mean(0)), kind="stable")
+    resamples = np.random.default_rng([seed, count, size]).integers(0, count, (_RESAMPLES, count))
+    sizes = np.abs(estimates.replicates[resamples].mean(1))
     ranks, first = np.ones(size, int), 0
     for i in range(1, size):
         if (sizes[:, order[first]] > sizes[:, order[i]]).mean() >= _ESTABLISHED:
@@ -343,5 +318,22 @@ def _ranks(replicates: Floats, order: np.ndarray, seed: int) -> tuple[np.ndarray
     places = np.lexsort((tiebreak, -sizes), axis=-1)
     chances = np.zeros((size, size))
     for position in range(size):
-        chances[:, position] = np.bincount(places[:, position], minlength=size)
-    return ranks, chances / _RESAMPLES
+        chances[:, position] = np.bincount(places[:, position], minlength=size) / _RESAMPLES
+    positions, apart = np.arange(1, size + 1), np.eye(size, dtype=bool)
+    coords = {"input": [names[i] for i in order], "position": positions}
+    parts = {key: np.asarray(values) for key, (values, _) in estimates.columns.items()}
+    parts |= {f"{key}_se": np.asarray(errors) for key, (_, errors) in estimates.columns.items()}
+    table: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        **{key: (("input",), part[order]) for key, part in parts.items() if part.ndim == 1},
+        "rank": (("input",), positions),
+        "tied_rank": (("input",), ranks),
+        "rank_probability": (("input", "position"), chances[order]),
+    }
+    for key, part in parts.items():
+        if part.ndim == 0:
+            table[key] = (), part
+        elif part.ndim == 2:
+            coords["other"] = coords["input"]
+            off = np.where(apart, np.nan, part)[np.ix_(order, order)]
+            table[key] = ("input", "other"), off
+    return xr.Dataset(table, coords, facts)

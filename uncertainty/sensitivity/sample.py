@@ -22,11 +22,11 @@ from uncertainty.results import (
     quantile,
 )
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
-from uncertainty.sensitivity.pick_freeze import base_points
-from uncertainty.sensitivity.target import (
+from uncertainty.sensitivity.pick_freeze import (
     Scale,
     Statistic,
     Target,
+    base_points,
     not_above_0,
     not_finite,
     refusal,

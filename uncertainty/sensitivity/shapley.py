@@ -1,20 +1,21 @@
 """Shapley effects: shares of a variance that add up to one, for dependent inputs too."""
 
 from collections.abc import Sequence
-from functools import partial
 from math import comb
 
 import numpy as np
 
 from uncertainty.arrays import Floats
 from uncertainty.sensitivity.pick_freeze import (
-    Kept,
+    Estimates,
+    Player,
+    Target,
     base_points,
     mixed,
     pair_of_points,
     randomizations,
+    ratio,
 )
-from uncertainty.sensitivity.target import Estimates, Player, Target, ratio
 
 _EVALUATIONS = {False: 2**25, True: 2**18}  # by default, over all mixtures; True where nested
 _EXACT = 12  # players: 4096 subsets of them are as many as there is time for
@@ -56,6 +57,7 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     and System Safety 206, 107282.
     """
     tied = {name for names in target.correlated(chosen) for name in names}
+    # Tied ones last: subsets of them are the leading bits, as `_left` takes them.
     players = sorted(chosen, key=lambda player: player.name in tied)
     nested, size = target.nested, len(players)
     if exact := size <= _EXACT:
@@ -63,57 +65,76 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         most = each * _CONTROLS if nested else each
     else:
         most = min(_EVALUATIONS[nested] // (size + 1), _MOST_ORDERS)
-    count, one = base_points(draws, most), _over_subsets if exact else _over_orders
-    parts = randomizations(partial(one, target, tuple(players), len(tied), count, seed))
-    parts = _controlled(parts) if exact and nested else parts
+    count = base_points(draws, most)
+
+    def over_subsets(number: int) -> Floats:
+        """Effects times the variance, shape (players,).
+
+        Where queries are reduced also those of a control, at the same points and at many more, and
+        the slope of the values on the control: shape (4, players).
+        """
+        keep = (np.arange(2**size)[:, None] >> np.arange(size) & 1 == 1)[:, None]
+        pair, inner = pair_of_points(target, count, seed, number), target.inner(seed, number)
+        if not nested:
+            return _effects(mixed(target, players, keep, pair, inner), len(tied), size)
+        few = max(count // _CONTROLS, 2)
+        first, second = ({name: column[:few] for name, column in point.items()} for point in pair)
+        values = mixed(target, players, keep, (first, second), inner)
+        # The control is the query nearest to the medians of what varies per query.
+        at = int(np.argmin(sum(column**2 for column in inner.values())))
+        central = {name: column[at : at + 1] for name, column in inner.items()}
+        control = mixed(target, players, keep, pair, central)
+        same = control[:, :few]
+        slope = np.cov(same.ravel(), values.ravel())[0, 1] / (same.var() or 1.0)
+        effects = [_effects(part, len(tied), size) for part in (values, same, control)]
+        return np.stack([*effects, np.full(size, slope)])
+
+    def over_orders(number: int) -> Floats:
+        """Effects times the variance, from one order of the players for each point."""
+        # In each run of as many orders as players, every player has every place.
+        generator = np.random.default_rng([seed, number, size])
+        starts = np.stack([generator.permutation(size) for _ in range(-(-count // size))])
+        shifts = (np.arange(size)[:, None] + np.arange(size)) % size
+        orders = starts[:, shifts].reshape(-1, size)[:count]
+        keep = np.argsort(orders, 1) < np.arange(size + 1)[:, None, None]
+        pair = pair_of_points(target, count, seed, number)
+        values = mixed(target, players, keep, pair, target.inner(seed, number))
+        # Known before a step is what agrees with the first point, or all that agrees with the
+        # second.
+        taken = -np.diff((values - values[-1]) ** 2, axis=0) / 2
+        if not tied:
+            taken = (taken + np.diff((values - values[0]) ** 2, axis=0) / 2) / 2
+        effects = np.zeros(size)
+        np.add.at(effects, orders.T, taken)
+        return effects / count
+
+    parts = randomizations(over_subsets if exact else over_orders)
+    if exact and nested:
+        effects, same, many, slope = np.moveaxis(parts, 1, 0)
+        # A randomization takes the mean slope of all others, which knows nothing of its points, so
+        # that the correction has the expectation 0.
+        others = (slope.sum(0) - slope) / (len(slope) - 1)
+        parts = effects + others**2 * (many - same)
     parts = parts[:, [players.index(player) for player in chosen]]
-    values, errors = ratio(parts, parts.sum(1))
-    return Estimates({"shapley": values}, {"shapley": errors}, parts)
-
-
-def _over_subsets(
-    target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
-) -> Floats:
-    """Effects of one randomization, not yet divided by the variance: shape (players,).
-
-    Where queries are reduced, what `_controlled` takes.
-    """
-    size = len(players)
-    kept = Kept(players, (np.arange(2**size)[:, None] >> np.arange(size) & 1 == 1)[:, None])
-    inner = target.inner(seed, number)
-    pair = pair_of_points(target, count, seed, number)
-    if not target.nested:
-        return _effects(mixed(target, kept, pair, inner), tied, size)
-    few = max(count // _CONTROLS, 2)
-    first, second = ({name: column[:few] for name, column in point.items()} for point in pair)
-    values = mixed(target, kept, (first, second), inner)
-    # The control is the query nearest to the medians of what varies per query.
-    at = int(np.argmin(sum(column**2 for column in inner.values())))
-    central = {name: column[at : at + 1] for name, column in inner.items()}
-    control = mixed(target, kept, pair, central)
-    same = control[:, :few]
-    slope = np.cov(same.ravel(), values.ravel())[0, 1] / (same.var() or 1.0)
-    effects = [_effects(part, tied, size) for part in (values, same, control)]
-    return np.stack([*effects, np.full(size, slope)])
-
-
-def _controlled(parts: Floats) -> Floats:
-    """Effects corrected by those of a control at the same points and at many more.
-
-    From effects at few points, those of the control there and at all points, and the slope of the
-    values on the control, shape (randomization, 4, players), to shape (randomization, players). A
-    randomization takes the mean slope of all others, which knows nothing of its points, so that the
-    correction has the expectation 0.
-    """
-    effects, same, many, slope = np.moveaxis(parts, 1, 0)
-    others = (slope.sum(0) - slope) / (len(slope) - 1)
-    return np.asarray(effects + others**2 * (many - same))
+    return Estimates({"shapley": ratio(parts, parts.sum(1))}, parts)
 
 
 def _effects(values: Floats, tied: int, size: int) -> Floats:
-    """From values over all subsets, shape (subsets, points), to shape (players,)."""
+    """From values over all subsets, shape (subsets, points), to shape (players,).
+
+    Two mixtures agree in the free players outside the symmetric difference of what they keep. In
+    tied players, drawn from what they are given the first point's, each agrees with the mixture
+    that keeps all of them. What is left of the variance when a subset is known is half the mean
+    squared difference, averaged over all such pairs: the sums of products with one difference are a
+    correlation over bits.
+    """
     subsets, centered = np.arange(len(values)), values - values.mean()
-    left = _left(centered.reshape(2**tied, -1, values.shape[1])).ravel()
+    parts = centered.reshape(2**tied, -1, values.shape[1])  # (subsets of tied, of free, points)
+    spectra = np.stack([_transformed(part) for part in parts])
+    products = _transformed((spectra * spectra[-1]).mean(2).T).T / parts.shape[1] ** 2
+    squares = (parts**2).mean((1, 2))
+    # In order of the difference, whose complement is what both agree in: the reversed order.
+    left = ((squares + squares[-1])[:, None] / 2 - products[:, ::-1]).ravel()
     weights = np.array([1 / (size * comb(size - 1, k)) for k in range(size)])
     effects = np.zeros(size)
     for player in range(size):
@@ -124,29 +145,6 @@ def _effects(values: Floats, tied: int, size: int) -> Floats:
     return effects
 
 
-def _left(values: Floats) -> Floats:
-    """Variance that is left when a subset is known, shape (subsets of tied, of free players).
-
-    Parameters
-    ----------
-    values : array
-        Shape (subsets of tied, of free players, points).
-
-    Notes
-    -----
-    Two mixtures agree in the free players outside the symmetric difference of what they keep. In
-    tied players, drawn from what they are given the first point's, each agrees with the mixture
-    that keeps all of them. Half the mean squared difference is averaged over all such pairs: the
-    sums of products with one difference are a correlation over bits.
-    """
-    spectra = np.stack([_transformed(part) for part in values])
-    products = (spectra * spectra[-1]).mean(2).T
-    products = _transformed(products).T / values.shape[1] ** 2
-    squares = (values**2).mean((1, 2))
-    # In order of the difference, whose complement is what both agree in: the reversed order.
-    return np.asarray((squares + squares[-1])[:, None] / 2 - products[:, ::-1])
-
-
 def _transformed(values: Floats) -> Floats:
     """Walsh-Hadamard transform along the first axis, of a power of two."""
     size, half = len(values), 1
@@ -155,25 +153,3 @@ def _transformed(values: Floats) -> Floats:
         values = np.stack([parts[:, 0] + parts[:, 1], parts[:, 0] - parts[:, 1]], 1)
         half *= 2
     return values.reshape(size, -1)
-
-
-def _over_orders(
-    target: Target, players: tuple[Player, ...], tied: int, count: int, seed: int, number: int
-) -> Floats:
-    """Effects as `_over_subsets` gives them, from one order of the players for each point."""
-    size = len(players)
-    # In each run of as many orders as players, every player has every place.
-    generator = np.random.default_rng([seed, number, size])
-    starts = np.stack([generator.permutation(size) for _ in range(-(-count // size))])
-    shifts = (np.arange(size)[:, None] + np.arange(size)) % size
-    orders = starts[:, shifts].reshape(-1, size)[:count]
-    keep = np.argsort(orders, 1) < np.arange(size + 1)[:, None, None]
-    pair = pair_of_points(target, count, seed, number)
-    values = mixed(target, Kept(players, keep), pair, target.inner(seed, number))
-    # Known before a step is what agrees with the first point, or all that agrees with the second.
-    taken = -np.diff((values - values[-1]) ** 2, axis=0) / 2
-    if not tied:
-        taken = (taken + np.diff((values - values[0]) ** 2, axis=0) / 2) / 2
-    effects = np.zeros(size)
-    np.add.at(effects, orders.T, taken)
-    return effects / count

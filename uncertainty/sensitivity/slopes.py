@@ -16,21 +16,18 @@ from uncertainty.problem import Joint, evaluate_point
 from uncertainty.results import standard_error
 from uncertainty.sampling import RANDOMIZATIONS
 from uncertainty.sensitivity.pick_freeze import (
-    Kept,
-    base_points,
-    mixed,
-    pair_of_points,
-    randomizations,
-    refuse_correlated,
-)
-from uncertainty.sensitivity.target import (
     Estimates,
     Player,
     Scale,
     Statistic,
     Target,
+    base_points,
+    mixed,
+    pair_of_points,
+    randomizations,
     ratio,
     refusal,
+    refuse_correlated,
     settled,
 )
 
@@ -77,8 +74,9 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         for key in ("center", "low", "high"):
             means[key] = np.exp(means[key])
             errors[key] = means[key] * errors[key]
-    center = float(means.pop("center")[0]), float(errors.pop("center")[0])
-    return Estimates(means, errors, parts["swing"], {"center": center})
+    columns = {key: (means[key], errors[key]) for key in ("low", "high", "swing")}
+    columns["center"] = means["center"][0], errors["center"][0]
+    return Estimates(columns, parts["swing"])
 
 
 def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed: int) -> Estimates:
@@ -113,41 +111,33 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     if target.problem.model.plain is not None:
         text = f"{target.problem.model.name} is in plain Python and has no slopes; use sobol"
         raise InputError.of("<method>", text)
-    count = base_points(draws, _POINTS[target.nested])
-    parts = randomizations(partial(_one_randomization, target, tuple(chosen), count, seed))
+    count, size = base_points(draws, _POINTS[target.nested]), len(chosen)
+    problem, settings = target.problem, (target.quantity, target.statistic, target.scale)
+    keep = np.concatenate([np.ones((1, size), bool), ~np.eye(size, dtype=bool)])[:, None]
+
+    def one(number: int) -> Floats:
+        """Rows of (players,): the variance, mean squared slopes, what of it all others leave."""
+        pair, inner = pair_of_points(target, count, seed, number), target.inner(seed, number)
+        points = ({n: jnp.asarray(c) for n, c in scores.items()} for scores in (pair[0], inner))
+        values, slopes = _slopes(problem.joint, problem.model, *points, *settings)
+        moved = settled(np.asarray(values))
+        # Slopes of what is constant up to rounding are rounding too.
+        squares = {n: float((slope**2).mean()) * bool(np.ptp(moved)) for n, slope in slopes.items()}
+        sums = [sum(squares[name] for name in player.members) for player in chosen]
+        here, *without = mixed(target, chosen, keep, pair, inner)
+        target.check(float((~jnp.isfinite(values)).mean()), 0.0)
+        totals = [((here - other) ** 2).mean() / 2 for other in without]
+        return np.stack([np.full(size, moved.var()), sums, totals])
+
+    parts = randomizations(one)
     variance, squares, totals = parts[:, 0, 0], parts[:, 1], parts[:, 2]
-    mean, error = ratio(squares, np.ones(len(parts)))
     beyond, beyond_error = ratio(totals - squares, variance)
     bounds = np.where(beyond > _SURE * beyond_error, totals, squares)
-    bound, bound_error = ratio(bounds, variance)
-    return Estimates(
-        {"mean_square": mean, "total_bound": bound},
-        {"mean_square": error, "total_bound": bound_error},
-        bounds,
-    )
-
-
-def _one_randomization(
-    target: Target, chosen: tuple[Player, ...], count: int, seed: int, number: int
-) -> Floats:
-    """Rows of (players,): the variance, mean squared slopes, what of it all others leave."""
-    outer, second = pair_of_points(target, count, seed, number)
-    problem, columns = target.problem, {n: jnp.asarray(c) for n, c in outer.items()}
-    inner = {n: jnp.asarray(c) for n, c in target.inner(seed, number).items()}
-    settings = target.quantity, target.statistic, target.scale
-    values, slopes = _slopes(problem.joint, problem.model, columns, inner, *settings)
-    moved = settled(np.asarray(values))
-    # Slopes of what is constant up to rounding are rounding too.
-    squares = {
-        name: float((slope**2).mean()) * bool(np.ptp(moved)) for name, slope in slopes.items()
+    columns = {
+        "mean_square": ratio(squares, np.ones(len(parts))),
+        "total_bound": ratio(bounds, variance),
     }
-    sums = [sum(squares[name] for name in player.members) for player in chosen]
-    all_but = ~np.eye(len(chosen), dtype=bool)
-    keep = np.concatenate([np.ones((1, len(chosen)), bool), all_but])[:, None]
-    here, *without = mixed(target, Kept(chosen, keep), (outer, second), target.inner(seed, number))
-    target.check(float((~jnp.isfinite(values)).mean()), 0.0)
-    totals = [((here - other) ** 2).mean() / 2 for other in without]
-    return np.stack([np.full(len(chosen), moved.var()), sums, totals])
+    return Estimates(columns, bounds)
 
 
 @partial(jax.jit, static_argnames=("model", "quantity", "statistic", "scale"))
