@@ -1,11 +1,15 @@
 """Problems: what is refused, what is noticed, what is central."""
 
+import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import uncertainty as un
+from uncertainty.sampling import problem_of
 
 
 def problem(law, model=lambda x: {"energy_wh": 1 / x}, **options):
@@ -254,3 +258,25 @@ def test_hints_know_what_evidence_brings_along():
             lambda x: {"y": x},
             evidence=measured({"lognormal": {"sigma": "noise"}}, assumptions=one["assumptions"]),
         )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"given": 5}, "<given>: must be a mapping (got int)"),
+        ({"given": ["a"]}, "<given>: must be a mapping (got list)"),
+        ({"scenario": 7}, "no scenario 7"),
+        ({"scenario": ["a"]}, "no scenario ['a']"),
+        ({"model": ["x"]}, "<model>: must be a name"),
+        ({"evidence": [["x"]]}, "<evidence>: must be a file"),
+        ({"unknown": 1}, "of another version"),
+        ({"priors": 5}, "not a mapping with a file of priors"),
+        ({"priors": None}, "not a mapping with a file of priors"),
+    ],
+)
+def test_what_a_result_was_made_from_may_be_anything_and_is_refused_in_a_sentence(recipe, message):
+    facts = {"problem": "of no other", "recipe": json.dumps({"priors": "epoch"} | recipe)}
+    with pytest.raises(un.InputError, match=re.escape(message)) as refused:
+        problem_of(xr.DataTree(xr.Dataset(attrs=facts)))
+    assert "cannot be built again" in str(refused.value)
+    assert len(refused.value.faults) == 1

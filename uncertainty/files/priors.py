@@ -306,6 +306,8 @@ def read_layer(document: Document, at: tuple[Key, ...], entries: Plain) -> Layer
 
 def given_layer(given: Mapping[str, object], place: Place, label: str = GIVEN) -> Layer:
     """Turn fixed or replaced assumptions, given in a call, into the topmost layer."""
+    if not isinstance(given, Mapping):  # a result says what was given, and may say anything
+        raise InputError.of(label, f"must be a mapping (got {type(given).__name__})")
     document = wrap_mapping(given, label, place)
     layer = read_layer(document, (), document.data)
     return replace(layer, faults=(*layer.faults, *text_faults(document)))
@@ -355,8 +357,8 @@ def resolve(
         written = tuple(name for name in layer.written if name not in known)
         if names:
             layers.append(replace(layer, entries=entries, names=names, written=written))
-    if scenario is not None and scenario not in priors.scenarios:
-        text = f"no scenario {scenario!r}{nearest(scenario, priors.scenarios)}"
+    if scenario is not None and scenario not in [*priors.scenarios]:
+        text = f"no scenario {scenario!r}{nearest(str(scenario), priors.scenarios)}"
         faults.append(Fault(priors.label, 0, 0, "scenarios", text))
     if not priors.readable:  # what is missing would be reported again as unknown names
         return Resolution(faults=tuple(faults))
