@@ -121,6 +121,14 @@ def test_no_word_of_a_table_breaks_where_the_terminal_has_room_for_one_column(
     assert max(map(len, lines)) <= width
 
 
+def test_figures_stay_beside_their_errors_where_a_name_is_long(capsys):
+    name = " + ".join(f"input_number_{i}" for i in range(20))
+    rows = [["1", "batch_size", "0.358 ± 0.0094", "0.418 ± 0.0077"]]
+    table("Shares", ["rank", "input", "first order", "total"], [*rows, ["2", name, *rows[0][2:]]])
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("0.358 ± 0.0094" in line and "0.418 ± 0.0077" in line for line in lines) == 2
+
+
 def test_csv_keeps_numbers_and_disarms_formulas(tmp_path):
     texts = ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "plain", "a,b", 'a"b', ACTING]
     frame = pd.DataFrame({"=name": texts, "value": np.linspace(-1, 1, len(texts))})

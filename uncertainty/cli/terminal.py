@@ -131,6 +131,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     terminal, every = console(), range(len(columns))
     numbers = [all(line[i][:1] in "-0123456789" for line in lines[1:]) for i in every]
     whole = [max(cell_len(line[i]) for line in lines) for i in every]
+    figures = [
+        max((cell_len(line[i]) for line in lines[1:]), default=0) * numbers[i] for i in every
+    ]
     # A word that is wider than the terminal cannot but break.
     words = [[cell_len(word) for line in lines for word in line[i].split()] for i in every]
     least = [min(max(words[i], default=0), terminal.width // 2) for i in every]
@@ -147,10 +150,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
             title_justify="left",
             pad_edge=False,
         )
-        # What is left goes to the columns that lack most: rich alone would break words instead.
+        # What is left goes to figures, whose errors belong beside them, then to the columns that
+        # lack most: rich alone would break words instead.
         widths, spare = least.copy(), _spare(terminal, least, group)
         for _ in range(spare):
-            longest = max(group, key=lambda i: whole[i] - widths[i])
+            longest = max(group, key=lambda i: (widths[i] < figures[i], whole[i] - widths[i]))
             widths[longest] += whole[longest] > widths[longest]
         for i in group:
             justify: Literal["right", "left"] = "right" if numbers[i] else "left"
