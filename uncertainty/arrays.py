@@ -13,11 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cache, partial, wraps
+from functools import cache, partial, update_wrapper, wraps
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from uncertainty.writing import Cache
 if TYPE_CHECKING:
     import jax.numpy
     from jax import Array as Array
-    from jax.stages import Wrapped
     from jax.typing import ArrayLike as ArrayLike
 
     jnp = jax.numpy
@@ -53,7 +52,7 @@ PROGRAMS = Cache("programs", 2**28)
 """Compiled programs, some 100 kB each, by the hash of all that they depend on."""
 _LIBRARIES = ("jax", "jaxlib", "numpy", "numpyro", "scipy")  # whose code may be part of a program
 _IN_MEMORY: dict[object, Callable[..., object]] = {}
-_ONE_AT_A_TIME = threading.RLock()  # else threads that need the same program all compile it
+_LOCKS: dict[object, threading.RLock] = {}
 
 
 def in_float64(function: Callable[P, R]) -> Callable[P, R]:
@@ -76,7 +75,48 @@ def in_float64(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def program(*static: str) -> Callable[[Callable[P, R]], Callable[..., R]]:
+class Program(Generic[R]):
+    """A compiled function, from `program`."""
+
+    def __init__(self, function: Callable[..., R], static: tuple[str, ...]) -> None:
+        import jax
+
+        self.function, self.static = function, static
+        self.signature = inspect.signature(function)
+        # Arguments that are not used stay, so that the places of arguments do not depend on them.
+        self.jitted = jax.jit(function, static_argnames=static, keep_unused=True)
+        update_wrapper(self, function)
+
+    def __call__(self, *args: object, **kwargs: object) -> R:  # noqa: D102  # as the function
+        compiled, given = self.ready(*args, **kwargs)
+        return compiled(**given)
+
+    def ready(self, *args: object, **kwargs: object) -> tuple[Callable[..., R], dict[str, object]]:
+        """Give the compiled code for such arguments, and those that it takes."""
+        import jax
+
+        given = self.signature.bind(*args, **kwargs).arguments
+        leaves, tree = jax.tree.flatten({k: x for k, x in given.items() if k not in self.static})
+        if (
+            not jax.config.jax_enable_x64
+            or jax.config.jax_disable_jit
+            or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+            or (jax.default_backend(), jax.local_device_count()) != ("cpu", 1)
+        ):
+            return cast(Callable[..., R], self.jitted), given
+        fixed = {name: given.pop(name) for name in self.static if name in given}
+        kinds = [(np.shape(x), getattr(x, "dtype", type(x))) for x in leaves]
+        key = (self.function, *fixed.items(), tree, *kinds, jax.config.jax_debug_nans)
+        compiled = _IN_MEMORY.get(key)
+        if compiled is None:
+            # Threads that need the same program wait for the first; others are not held up.
+            with _LOCKS.setdefault(key, threading.RLock()):
+                compiled = _IN_MEMORY.get(key) or _compiled(self, fixed, given)
+                _IN_MEMORY[key] = compiled
+        return cast(Callable[..., R], compiled), given
+
+
+def program(*static: str) -> Callable[[Callable[..., R]], Program[R]]:
     """Compile a function as `jax.jit` does, once for each structure, whatever the process.
 
     A structure is the function, its arguments named in `static`, the static fields of dataclasses,
@@ -95,61 +135,30 @@ def program(*static: str) -> Callable[[Callable[P, R]], Callable[..., R]]:
     >>> float(in_float64(double)(np.float64(3)))
     6.0
     """
-
-    def decorate(function: Callable[P, R]) -> Callable[..., R]:
-        import jax
-
-        # Arguments that are not used stay, so that the places of arguments do not depend on them.
-        jitted = jax.jit(function, static_argnames=static, keep_unused=True)
-        signature = inspect.signature(function)
-
-        @wraps(function)
-        def call(*args: object, **kwargs: object) -> R:
-            given = signature.bind(*args, **kwargs).arguments
-            fixed = {name: given.pop(name) for name in static if name in given}
-            leaves, tree = jax.tree.flatten(given)
-            if (
-                not jax.config.jax_enable_x64
-                or jax.config.jax_disable_jit
-                or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-                or (jax.default_backend(), jax.local_device_count()) != ("cpu", 1)
-            ):
-                return cast(R, jitted(*args, **kwargs))
-            kinds = [
-                (np.shape(x), getattr(x, "dtype", type(x)), getattr(x, "weak_type", False))
-                for x in leaves
-            ]
-            key = (function, *fixed.items(), tree, *kinds, jax.config.jax_debug_nans)
-            compiled = _IN_MEMORY.get(key)
-            if compiled is None:
-                with _ONE_AT_A_TIME:
-                    compiled = _IN_MEMORY.get(key) or _compiled(jitted, function, fixed, given)
-                    _IN_MEMORY[key] = compiled
-            return cast(R, compiled(**given))
-
-        return call
-
-    return decorate
+    return lambda function: Program(function, static)
 
 
 def forget_programs() -> None:
     """Let go of every program that this process holds."""
     _IN_MEMORY.clear()
+    _LOCKS.clear()
 
 
 def _compiled(
-    jitted: "Wrapped",
-    function: Callable[..., object],
-    fixed: dict[str, object],
-    given: dict[str, object],
+    program: "Program[R]", fixed: dict[str, object], given: dict[str, object]
 ) -> Callable[..., object]:
     """Load a program, or compile and keep it."""
     import jax
     from jax.experimental.serialize_executable import deserialize_and_load, serialize
 
+    # What JAX computes of plain numbers is weakly typed at times, which no program depends on.
+    shape: Callable[..., object] = jax.ShapeDtypeStruct
+    shapes = jax.tree.map(
+        lambda x: shape(np.shape(x), x.dtype) if hasattr(x, "dtype") else x, given
+    )
     # What comes from JAX's own cache, where that is on, cannot be written again.
     if PROGRAMS.folder is None or jax.config.jax_compilation_cache_dir:
-        return jitted.lower(**given, **fixed).compile()
+        return program.jitted.lower(**shapes, **fixed).compile()
     # What may be part of any program: JAX's settings but for those of its cache, and XLA's.
     settings = [f"{k}={v}" for k, v in jax.config.values.items() if not re.search("cache|log", k)]
     around = f"{_machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
@@ -160,13 +169,15 @@ def _compiled(
 
     traced = ""  # the name under which stands that of the compiled code
     try:
-        text = f"{_source()} {_structure((function, fixed))} {_structure(given, static=False)}"
+        text = (
+            f"{_source()} {_structure((program.function, fixed))} {_structure(given, static=False)}"
+        )
         traced = hashlib.sha256(f"{around} {text}".encode()).hexdigest()
         if (content := PROGRAMS.load(traced)) and (ready := load(*pickle.loads(content))):
             return ready
     except Exception:  # not known by what it does, or a strange file: it is traced
         pass
-    lowered = jitted.lower(**given, **fixed)
+    lowered = program.jitted.lower(**shapes, **fixed)
     text = lowered.as_text()
     if "callback" in text:  # of Python, known by its address
         return lowered.compile()
@@ -179,7 +190,8 @@ def _compiled(
         if compiled is None:
             compiled = new = lowered.compile()
             PROGRAMS.save(name, zlib.compress(serialize(new)[0], 1))
-        if traced:
+        # JAX makes routines of LAPACK known as it lowers what calls them: without that they crash.
+        if traced and "custom_call" not in text:
             PROGRAMS.save(traced, pickle.dumps((name, outputs)))
     except Exception:  # JAX cannot write every program
         compiled = compiled or lowered.compile()
@@ -221,7 +233,7 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
     if value is None or (static and kind in (bool, int, float, str)) or isinstance(value, Enum):
         return f"{name} {value!r}"
     if not static and (kind in (bool, int, float) or hasattr(value, "dtype")):
-        kinds = (getattr(value, key, "") for key in ("dtype", "shape", "weak_type"))
+        kinds = (getattr(value, key, "") for key in ("dtype", "shape"))
         return f"{name} {[*map(str, kinds)]}"
     raise LookupError(f"{name} is known by its address only")
 

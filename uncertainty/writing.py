@@ -121,12 +121,6 @@ class Cache:
     own cache folder, and take at most `most_bytes`: those that were not used for the longest time
     go first. Where that variable is empty, there is no home, a folder cannot be read or written,
     or a file is damaged, it is as if nothing were kept.
-
-    Examples
-    --------
-    >>> cache = Cache("examples", 2**20)
-    >>> cache.load("0" * 64) is None
-    True
     """
 
     name: str

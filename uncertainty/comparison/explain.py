@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.comparison.compare import aligned, common_quantity
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError, require_known
@@ -343,7 +343,7 @@ class _Game:
         return gains
 
 
-@jax.jit(static_argnames=("withheld", "quantity", "statistic"))
+@program("withheld", "quantity", "statistic")
 def _statistics(
     mixed: _Mixed,
     switches: Array,

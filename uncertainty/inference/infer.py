@@ -158,7 +158,8 @@ def infer(
         # Points of a net lie far apart, as starting points should.
         starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
         accepts = _ACCEPT if target_accept is None else (target_accept,)
-        run = partial(run_chains, sampler.result(), guided, starts, draws, warmup, seed)
+        sampler.result()
+        run = partial(run_chains, guided, starts, draws, warmup, seed)
         run = partial(run, progress=progress)
         posterior = _by_chains(run, target, weighted, accepts, (chains, draws), seed)
     else:

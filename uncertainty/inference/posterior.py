@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.inference.samplers import Weighted
 from uncertainty.inference.target import describe_evidence
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
@@ -57,7 +57,9 @@ class Posterior:
         return np.asarray(self.at.plain).reshape(self.chains, -1, self.target.size)
 
 
-_log_priors = jax.jit(jax.vmap(Joint.log_prior, in_axes=(None, 0)))
+@program()
+def _log_priors(joint: Joint, scores: dict[str, Array]) -> dict[str, Array]:
+    return jax.vmap(joint.log_prior)(scores)
 
 
 def lay_out(

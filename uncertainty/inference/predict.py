@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import jax
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.distributions import Arguments
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest, require_known
@@ -320,7 +319,7 @@ def _outputs(
     return result
 
 
-@partial(jax.jit, static_argnames=("model", "asked"))
+@program("model", "asked")
 def _reduced(
     joint: Joint,
     shared: Arguments | None,

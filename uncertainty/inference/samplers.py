@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.arrays import Floats, Integers
+from uncertainty.arrays import Floats, Integers, in_float64, program
 from uncertainty.errors import counted
 from uncertainty.inference.target import batches_at, coordinates_of
 from uncertainty.problem import Target
@@ -20,7 +20,6 @@ from uncertainty.results import Smoothed, bfmi, ess_bulk, ess_tail, r_hat, smoot
 from uncertainty.sampling import normal_scores
 
 if TYPE_CHECKING:
-    from jax.stages import Compiled
     from numpyro.infer import NUTS
     from numpyro.infer.hmc import HMCState
 
@@ -55,7 +54,7 @@ def _kernel(potential: Callable[[Array], Array], accept: ArrayLike) -> "NUTS":
     return NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=accept)
 
 
-@jax.jit(static_argnames=("warmup",))
+@program("warmup")
 def _advance(
     target: Target,
     keys: Array,
@@ -105,23 +104,20 @@ def _blank(keys: Array, starts: Array, warmup: int) -> "HMCState":
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def compiling(target: Target, chains: int, warmup: int) -> "Future[Compiled]":
+def compiling(target: Target, chains: int, warmup: int) -> "Future[object]":
     """Compile the sampler in a thread: Python, which XLA does not hold up, goes on meanwhile."""
     starts = jnp.zeros((chains, target.size))
     keys = jax.random.split(jax.random.PRNGKey(0), chains)
     state = _blank(keys, starts, warmup)
-    lowered = _advance.lower(
-        target, keys, starts, state, jnp.asarray(True), jnp.asarray(0.9), warmup
-    )
+    arguments = (target, keys, starts, state, jnp.asarray(True), jnp.asarray(0.9), warmup)
     thread = ThreadPoolExecutor(1)
     try:
-        return thread.submit(lowered.compile)
+        return thread.submit(in_float64(_advance.ready), *arguments)
     finally:
         thread.shutdown(wait=False)
 
 
 def run_chains(
-    sampler: "Compiled",
     target: Target,
     starts: Floats,
     draws: int,
@@ -134,9 +130,9 @@ def run_chains(
 ) -> tuple[Floats, dict[str, np.ndarray]]:
     """Draw from the posterior, all chains in step, with a dense mass matrix.
 
-    The sampler is from `compiling`, for as many chains (they begin at `starts`) and steps of
-    warm-up, which adapt the size of the steps towards the share `accept`. Where it is not the
-    `last` try, chains end with the first divergent draw: they will be run again.
+    Chains begin at `starts`; steps of warm-up adapt the size of the steps towards the share
+    `accept`. Where it is not the `last` try, chains end with the first divergent draw: they will
+    be run again.
 
     Gives scores after warm-up, shape (chain, draw, size), and statistics of each draw by ArviZ's
     names. Hoffman and Gelman (2014), Journal of Machine Learning Research 15, 1593.
@@ -148,7 +144,7 @@ def run_chains(
     parts = list[tuple[np.ndarray, dict[str, np.ndarray]]]()
     for done in range(0, total, _STEPS):
         fresh, share = jnp.asarray(done == 0), jnp.asarray(accept)
-        state, z, stats = sampler(target, keys, points, state, fresh, share)
+        state, z, stats = _advance(target, keys, points, state, fresh, share, warmup)
         parts.append((np.asarray(z), {name: np.asarray(column) for name, column in stats.items()}))
         if progress is not None:
             progress(min(done + _STEPS, total), total)

@@ -6,8 +6,9 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
 from uncertainty.energy import EFFECTS
 from uncertainty.errors import InputError
 from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
@@ -143,7 +144,10 @@ def coordinates_of(target: Target) -> dict[str, int]:
     return names | {name: after + i for i, name in enumerate(groups)}
 
 
-_each_point = jax.jit(jax.vmap(Target.at, in_axes=(None, 0, 0)))
+@program()
+def _each_point(target: Target, z: Array, noise: Array) -> At:
+    result: At = jax.vmap(Target.at, in_axes=(None, 0, 0))(target, z, noise)
+    return result
 
 
 def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:

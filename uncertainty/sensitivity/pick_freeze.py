@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Columns, Joint, Problem, each_point, evaluate_point, every_pair
@@ -359,7 +359,7 @@ def _maps(factor: Floats, keep: np.ndarray) -> Floats:
     return np.asarray(maps[which.ravel()].reshape(*keep.shape, 2 * size))
 
 
-@jax.jit
+@program()
 def _evaluate(work: _Mixtures) -> tuple[Array, Array, Array]:
     """Reduced values, and the shares of all values that are not finite, and not above 0."""
     work = jax.tree.map(jnp.asarray, work)

@@ -1,7 +1,6 @@
 """One input at a time: slopes, which bound the total Sobol' indices, and swings (tornado)."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 from jax import Array
 from scipy.special import ndtri
 
-from uncertainty.arrays import Floats
+from uncertainty.arrays import Floats, program
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Joint, evaluate_point
@@ -140,7 +139,7 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     return Estimates(columns, bounds)
 
 
-@partial(jax.jit, static_argnames=("model", "quantity", "statistic", "scale"))
+@program("model", "quantity", "statistic", "scale")
 def _slopes(
     joint: Joint,
     model: EnergyModel,
