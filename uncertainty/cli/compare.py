@@ -77,7 +77,12 @@ def compare(
         with busy("comparing"):
             quantity, draws, seed = question.quantity, question.draws, question.seed
             compared = un.compare(
-                problems, question.prob, quantity=quantity, draws=draws, seed=seed
+                problems,
+                question.prob,
+                quantity=quantity,
+                draws=draws,
+                seed=seed,
+                resample=question.resample,
             )
             why = None
             if explain:

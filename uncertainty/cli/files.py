@@ -53,7 +53,7 @@ Target = Annotated[Path, typer.Argument(help="The file to write, such as my.yaml
 Origin = Annotated[str, typer.Option("--from", help="A prior file, or the name of a shipped one.")]
 
 
-@asking(without=("draws",))
+@asking(without=("draws", "resample"))
 def check(question: Question, plot: Plot = False) -> None:
     """Print what is wrong with a file, or what it implies and expects of its measurements."""
     import uncertainty as un

@@ -59,6 +59,7 @@ def infer(
                 question.seed,
                 warmup=warmup,
                 target_accept=target_accept,
+                resample=question.resample,
                 progress=progress,
             )
         with busy("writing"):

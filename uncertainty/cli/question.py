@@ -95,6 +95,9 @@ class Question:
         bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
     ] = False
     png: Annotated[bool, typer.Option("--png", help="Write figures as PNG too.")] = False
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Sample a posterior anew that was sampled before.")
+    ] = False
     force: Force = False
     as_json: AsJson = False
     debug: Debug = False

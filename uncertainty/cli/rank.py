@@ -102,7 +102,13 @@ def rank(
             methods = {*(method or _OF_POSTERIOR).replace(" ", "").split(",")}
             if methods & {*OF_DRAWS, "prior"}:
                 with steps("chains") as progress:
-                    tree = answer_of(problem, question.draws, question.seed, progress)
+                    tree = answer_of(
+                        problem,
+                        question.draws,
+                        question.seed,
+                        resample=question.resample,
+                        progress=progress,
+                    )
         learned = tree is not None and "posterior" in tree.children
         if method is None:
             method = _OF_POSTERIOR if learned else _OF_PRIOR if run is None else _OF_RUN

@@ -159,7 +159,14 @@ def _drawn(problem: "Problem", question: Question, quantity: str, full: bool) ->
     components = [name for name, it in problem.outputs.items() if it.part_of == quantity]
     quantities = None if full else [quantity, *components]
     with steps(f"simulating {problem.scenario}".rstrip()) as progress:
-        tree = answer_of(problem, question.draws, question.seed, progress, quantities)
+        tree = answer_of(
+            problem,
+            question.draws,
+            question.seed,
+            resample=question.resample,
+            progress=progress,
+            quantities=quantities,
+        )
     tree.attrs["command"] = _command()
     return tree
 

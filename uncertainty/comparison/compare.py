@@ -168,6 +168,7 @@ def compare(
     quantity: str | None = None,
     draws: int | None = None,
     seed: int = 0,
+    resample: bool = False,
 ) -> xr.Dataset:
     """Compare what is quoted of problems with the first, at common points.
 
@@ -185,6 +186,8 @@ def compare(
     draws : int, optional
         Of priors, as in `simulate`; a posterior has 4 chains of 4000.
     seed : int
+    resample : bool
+        As in `infer`.
 
     Returns
     -------
@@ -219,7 +222,7 @@ def compare(
         raise InputError.of("<problems>", "give two or more to compare")
     name = common_quantity(problems, quantity)
     trees = {
-        label: answer(problem, draws, seed, quantities=[name])
+        label: answer(problem, draws, seed, resample=resample, quantities=[name])
         for label, problem in problems.items()
     }
     return relate(problems, trees, name, prob, draws, seed)

@@ -2,7 +2,7 @@
 
 from uncertainty.inference.export import export_priors, may_be_written
 from uncertainty.inference.fit import check_fit, check_prior, compare_fits, stretches
-from uncertainty.inference.infer import answer, infer, update
+from uncertainty.inference.infer import answer, infer, ship_posterior, update
 from uncertainty.inference.posterior import paired_draws
 from uncertainty.inference.predict import predict
 from uncertainty.inference.samplers import DISAGREE, RELIABLE
@@ -21,6 +21,7 @@ __all__ = [
     "may_be_written",
     "paired_draws",
     "predict",
+    "ship_posterior",
     "stretches",
     "update",
 ]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from itertools import combinations, pairwise, zip_longest
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -87,13 +87,16 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
         temporary.write_bytes(text.encode())
         outside = problem.priors.place.root is None
         exported = build_problem(load_priors(str(temporary), allow_outside=outside))
-        # The file must extend what the posterior was learned from, as it was then.
-        before = [layer.document for layer in problem.priors.layers]
-        now = [layer.document for layer in exported.priors.layers[:-1]]
-        for old, new in zip_longest(before, now):
-            if old is None or new is None or (old.path, old.sha256) != (new.path, new.sha256):
-                changed = f"{(old or new).label} has changed since the posterior was learned"
-                raise InputError.of("<result>", f"{changed}; infer anew")
+        # The file must extend what the posterior was learned from, as it was then. Its last layer
+        # is itself.
+        learned, extended = (
+            {(x.document.path, x.document.sha256): x.document.label for x in layers}
+            for layers in (problem.priors.layers, exported.priors.layers[:-1])
+        )
+        for content, label in {**learned, **extended}.items():
+            if content not in learned or content not in extended:
+                text = f"{label} has changed since the posterior was learned; infer anew"
+                raise InputError.of("<result>", text)
         again = simulate(exported, 2**13, int(tree.attrs["seed"]))
     names = [name for name in exported.outputs if name in summarized(tree)]
     tables = [

@@ -240,7 +240,7 @@ def check_prior(problem: Problem, seed: int = 0) -> xr.Dataset:
     plain = any(item.model.plain for item in observations)
     count = sum(item.count for item in observations)
     number = PLAIN_DRAWS if plain else max(min(2 * DRAWS, _NUMBERS // count), _FEWEST)
-    target = whole_target(problem, observations, QUERIES, seed)
+    target = whole_target(problem.joint, observations, QUERIES, seed)
     places = coordinates_of(target)
     points = normal_scores(places, number, seed=seed, randomization=0)
     columns = [points[name] for name in places]

@@ -2,18 +2,28 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import in_float64
 from uncertainty.errors import Fault, InputError, check_all, check_count, check_seed, counted
 from uncertainty.files import Evidence
 from uncertainty.inference.fit import surprise_of
-from uncertainty.inference.posterior import Posterior, lay_out
+from uncertainty.inference.posterior import (
+    Posterior,
+    in_32_bits,
+    keep_posterior,
+    kept_posterior,
+    lay_out,
+    names_of,
+    posterior_bytes,
+    shipped_posteriors,
+)
 from uncertainty.inference.samplers import (
     FEWEST,
     RELIABLE,
@@ -22,6 +32,7 @@ from uncertainty.inference.samplers import (
     compiling,
     disagreements,
     more_weights,
+    points_of,
     run_chains,
     systematic,
     unhealthy,
@@ -32,11 +43,13 @@ from uncertainty.inference.target import has_slopes, learns, rows_at, target_of
 from uncertainty.problem import EvidenceLike, Problem, Target, build_problem
 from uncertainty.results import BATCHES, check_whole, ess_bulk, smoothed_weights, warnings_of
 from uncertainty.sampling import QUERIES, problem_of, remember, simulate
+from uncertainty.writing import write_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
+_CHAINS, _WARMUP = 4, 1000
 _ANSWER_DRAWS = 4000  # of each chain of `answer`: its steps cost little beside compiling them
 _PRIOR_DRAWS = 2**13
 _ACCEPT = (0.9, 0.95, 0.99)  # shares of steps accepted, in order until no step diverges
@@ -47,17 +60,21 @@ _MOST = 2**20  # draws of a chain, chains, steps and queries: more would fill an
 def infer(
     problem: Problem,
     draws: int = 1000,
-    chains: int = 4,
+    chains: int = _CHAINS,
     seed: int = 0,
     *,
-    warmup: int = 1000,
+    warmup: int = _WARMUP,
     queries: int = QUERIES,
     prior_draws: int | None = None,
     target_accept: float | None = None,
+    resample: bool = False,
     progress: Progress | None = None,
     quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
     """Update the joint prior on the evidence.
+
+    A posterior that was sampled before, by the same evidence, model, settings and priors of what
+    evidence bears on, is taken from the user's cache folder.
 
     Parameters
     ----------
@@ -75,8 +92,10 @@ def infer(
     target_accept : float, optional
         Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
         0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
+    resample : bool
+        Sample anew what was sampled before; the numbers are the same.
     progress : callable, optional
-        Called with the steps done and those to do.
+        Called with the steps done and those to do, where there are any.
     quantities : sequence of str, optional
         Outputs to keep statistics over queries of; all where not given. Draws are of all.
 
@@ -133,10 +152,42 @@ def infer(
     system = problem.new_system
     slopes = has_slopes(system)
     target = target_of(system, queries, seed, jumps=not slopes)
-    guided = replace(target, guided=True)
+    names = names_of(target, (chains, draws, warmup, target_accept, seed))
+    posterior = None if resample else kept_posterior(names, target, seed)
+    if posterior is None:
+        shape = (chains, draws)
+        posterior = _sampled(
+            problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
+        )
+        keep_posterior(names, posterior)
+    beside = prior_draws or (_PRIOR_DRAWS if slopes else points_of(target, chains * draws))
+    prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
+    tree = lay_out(posterior, system, prior, queries, seed, quantities)
+    notices = [*json.loads(tree.attrs["notices"]), *posterior.surprises]
+    facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
+    tree.attrs |= {**remember(problem), **facts}
+    return tree
+
+
+def _sampled(
+    problem: Problem,
+    target: Target,
+    shape: tuple[int, int],
+    warmup: int,
+    target_accept: float | None,
+    seed: int,
+    *,
+    slopes: bool,
+    progress: Progress | None,
+) -> Posterior:
+    """Sample by chains of `shape` (chains, draws), or by weights where there are no `slopes`.
+
+    Refused where measurements lie so far from what the prior expects that a unit is mistaken.
+    """
+    chains, draws = shape
     if slopes:  # compiling takes longest, so it begins first
-        sampler = compiling(guided, chains, warmup)
-    weighted = weigh_prior(guided, seed, None if slopes else chains * draws)
+        sampler = compiling(target, chains, warmup)
+    weighted = weigh_prior(target, seed, None if slopes else chains * draws)
     possible = np.flatnonzero(np.isfinite(weighted.log_weight.ravel()))
     if len(possible) < chains:
         text = "no draw of the prior makes the measurements possible: compare units and conditions"
@@ -152,65 +203,42 @@ def infer(
             surprises.append(surprise.text)
     if faults:
         raise InputError(faults)
-    beside = prior_draws or (_PRIOR_DRAWS if slopes else weighted.log_weight.size)
-    prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
-    if slopes:
-        # Points of a net lie far apart, as starting points should.
-        starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
-        accepts = _ACCEPT if target_accept is None else (target_accept,)
-        sampler.result()
-        run = partial(run_chains, guided, starts, draws, warmup, seed)
-        run = partial(run, progress=progress)
-        posterior = _by_chains(run, target, weighted, accepts, (chains, draws), seed)
-    else:
-        why = "the model has no slopes"
-        posterior = _by_weights(target, weighted, (chains, draws), seed, why)
-    tree = lay_out(posterior, system, prior, queries, seed, quantities)
-    notices = [*json.loads(tree.attrs["notices"]), *surprises]
-    facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
-    tree.attrs |= {**remember(problem), **facts}
-    return tree
 
+    def by_weights(weighted: Weighted, why: str) -> Posterior:
+        """Draws of equal weight, as many as are effective and at most as were asked for."""
+        effective = min(weighted.smoothed.effective, chains * draws)
+        z = in_32_bits(weighted.resampled(_in_whole_stretches(effective, chains), seed))
+        at, doubts = rows_at(target, z, seed), [*unreliable(weighted)]
+        z = z.reshape(chains, -1, target.size)
+        k, evidence = weighted.smoothed.k, weighted.log_evidence
+        return Posterior(target, z, at, {}, k, evidence, doubts, why, surprises)
 
-def _by_chains(
-    run: Callable[..., tuple[Floats, dict[str, np.ndarray]]],
-    target: Target,
-    weighted: Weighted,
-    accepts: Sequence[float],
-    shape: tuple[int, int],
-    seed: int,
-) -> Posterior:
-    """Run chains; where they are not healthy, weights that are stand in, else smaller steps."""
-    guided = replace(target, guided=True)
+    if not slopes:
+        return by_weights(weighted, "the model has no slopes")
+    # Points of a net lie far apart, as starting points should.
+    starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
+    accepts = _ACCEPT if target_accept is None else (target_accept,)
+    sampler.result()
+    run = partial(run_chains, target, starts, draws, warmup, seed)
     # Who asks for one acceptance asks for chains: no draws then for which weights may stand in.
     needed = math.prod(shape) if len(accepts) > 1 else 0
-    stand_in = cache(lambda: more_weights(guided, weighted, needed, seed))
+    stand_in = cache(lambda: more_weights(target, weighted, needed, seed))
+    # Where chains are not healthy, weights that are stand in, else smaller steps.
     for accept in accepts:
-        z, stats = run(accept=accept, last=accept == accepts[-1])
+        z, stats = run(accept=accept, last=accept == accepts[-1], progress=progress)
         divergent = int(stats["diverging"].sum())
         if not divergent or (other := stand_in()) is not None:
             break
     if divergent and other is not None:
-        why = f"{counted(divergent, 'step')} of the chains diverged"
-        return _by_weights(target, other, shape, seed, why)
-    at = rows_at(guided, z.reshape(-1, target.size), seed)
-    posterior = Posterior(target, at, shape[0], stats, weighted, [])
-    doubts = [*unhealthy(target, posterior.z, stats)]
+        return by_weights(other, f"{counted(divergent, 'step')} of the chains diverged")
+    z, stats = in_32_bits(z), {name: in_32_bits(column) for name, column in stats.items()}
+    at = rows_at(target, z.reshape(-1, target.size), seed)
+    posterior = Posterior(target, z, at, stats, weighted.smoothed.k, weighted.log_evidence)
+    doubts = [*unhealthy(target, posterior.scores, stats)]
     if doubts and (other := stand_in()) is not None:
-        return _by_weights(target, other, shape, seed, f"of chains, {doubts[0].split(': ')[0]}")
-    if weighted.reliable:
-        doubts += disagreements(target, weighted, posterior.z)
-    return replace(posterior, doubts=doubts)
-
-
-def _by_weights(
-    target: Target, weighted: Weighted, shape: tuple[int, int], seed: int, why: str
-) -> Posterior:
-    """Draws of equal weight, as many as are effective and at most as were asked for."""
-    chains, draws = shape
-    count = _in_whole_stretches(min(weighted.smoothed.effective, chains * draws), chains)
-    at = rows_at(target, weighted.resampled(count, seed), seed)
-    return Posterior(target, at, chains, {}, weighted, [*unreliable(weighted)], why)
+        return by_weights(other, f"of chains, {doubts[0].split(': ')[0]}")
+    doubts += disagreements(target, weighted, posterior.scores) if weighted.reliable else []
+    return replace(posterior, doubts=doubts, surprises=surprises)
 
 
 def _in_whole_stretches(effective: float, chains: int) -> int:
@@ -222,10 +250,35 @@ def _in_whole_stretches(effective: float, chains: int) -> int:
     return max(int(effective) // parts, 1) * parts
 
 
+@in_float64
+def ship_posterior(problem: Problem) -> Path:
+    r"""Sample what `answer` asks of a shipped file, and put it among the shipped posteriors.
+
+    Returns
+    -------
+    Path
+        Of the file; nobody needs it, as what is not there is sampled.
+
+    Examples
+    --------
+    To be run after a change of shipped priors, of evidence, or of what computes a density::
+
+        python -c 'import uncertainty as un; from uncertainty.inference import ship_posterior; \
+            ship_posterior(un.build_problem("gpt-4o"))'
+    """
+    target = target_of(problem.new_system, QUERIES, 0)
+    shape, warmup = (_CHAINS, _ANSWER_DRAWS), _WARMUP
+    question = names_of(target, (*shape, warmup, None, 0))[1]
+    posterior = _sampled(problem, target, shape, warmup, None, 0, slopes=True, progress=None)
+    return write_bytes(shipped_posteriors() / f"{question}.npz", posterior_bytes(posterior))
+
+
 def answer(
     problem: Problem,
     draws: int | None = None,
     seed: int = 0,
+    *,
+    resample: bool = False,
     progress: Progress | None = None,
     quantities: Sequence[str] | None = None,
 ) -> "xr.DataTree":
@@ -240,6 +293,7 @@ def answer(
             _ANSWER_DRAWS,
             seed=seed,
             prior_draws=draws,
+            resample=resample,
             progress=progress,
             quantities=quantities,
         )
@@ -304,7 +358,8 @@ def update(
     problem = build_problem(priors, model, given, scenario, [*known, *more])
     system = problem.new_system
     slopes = has_slopes(system)
-    target = target_of(system, queries, seed, jumps=not slopes)
+    guided = target_of(system, queries, seed, jumps=not slopes)
+    target = replace(guided, guided=False)  # what was learned before are plain scores
     chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
     count = chains * draws
     # Draws of before are points of the new target; what they do not know is drawn.
@@ -340,11 +395,11 @@ def update(
         if name not in ("lp", "energy")  # of the density, which is another one now
     }
     prior = simulate(problem, int(tree.attrs["draws"]), int(tree.attrs["seed"]), queries=queries)
-    weighted = weigh_prior(replace(target, guided=True), seed)
-    posterior = Posterior(target, rows_at(target, z[chosen], seed), chains, stats, weighted, [])
-    if weighted.reliable:
-        doubts = [*disagreements(target, weighted, posterior.z)]
-        posterior = replace(posterior, doubts=doubts)
+    weighted, at = weigh_prior(guided, seed), rows_at(target, z[chosen], seed)
+    z = z[chosen].reshape(chains, -1, target.size)
+    doubts = [*disagreements(target, weighted, z)] if weighted.reliable else []
+    k = weighted.smoothed.k
+    posterior = Posterior(target, z, at, stats, k, weighted.log_evidence, doubts)
     result = lay_out(posterior, system, prior, queries, seed)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result

@@ -259,7 +259,7 @@ def _measurements(
     parts = rows_of(rows, [(0.0, 0.0)] * len(rows), names, problem.joint, observation.model)
     groups = tuple(names) if observation.sd else ()
     new = replace(observation, groups=groups, rows=tuple(parts))
-    target = whole_target(problem, (new,), QUERIES, seed)
+    target = whole_target(problem.joint, (new,), QUERIES, seed)
     columns, known, count = _drawn(problem, observation, posterior, seed)
     rng = np.random.default_rng([seed, 1])
     effects = [known[group] if group in known else rng.standard_normal(count) for group in groups]

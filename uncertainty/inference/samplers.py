@@ -222,16 +222,30 @@ class Weighted:
         return self.smoothed.k < RELIABLE
 
     @property
-    def log_evidence(self) -> tuple[float, float]:
-        """Log probability of the measurements, all unknowns averaged out; with standard error."""
+    def log_evidence(self) -> tuple[float, ...]:
+        """Log probability of the measurements, all unknowns averaged out; with standard error.
+
+        Empty where weights say nothing.
+        """
+        if not self.reliable:
+            return ()
         largest = self.log_weight.max()
         each = np.exp(self.log_weight - largest).mean(1)
         error = each.std(ddof=1) / math.sqrt(len(each)) / each.mean()
         return float(largest + np.log(each.mean())), float(error)
 
     def resampled(self, count: int, seed: int) -> Floats:
-        """Draws of equal weight, shape (count, size)."""
-        return self.z.reshape(-1, self.z.shape[-1])[systematic(self.smoothed.weights, count, seed)]
+        """Points of equal weight, as they were drawn: shape (count, size)."""
+        points = self.points.reshape(-1, self.points.shape[-1])
+        return points[systematic(self.smoothed.weights, count, seed)]
+
+
+def points_of(target: Target, count: int | None = None) -> int:
+    """Number of points that `weigh_prior` weights."""
+    if count is not None:
+        return -(-count // _RANDOMIZATIONS) * _RANDOMIZATIONS
+    per_row = _EXPECTED // max(target.count, 1)
+    return max(min(_POINTS, per_row // _RANDOMIZATIONS), _FEWEST_POINTS) * _RANDOMIZATIONS
 
 
 def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted:
@@ -241,8 +255,7 @@ def weigh_prior(target: Target, seed: int, count: int | None = None) -> Weighted
     which leave weights little to say.
     """
     per_row = _EXPECTED // max(target.count, 1)
-    few = max(min(_POINTS, per_row // _RANDOMIZATIONS), _FEWEST_POINTS)
-    each = few if count is None else -(-count // _RANDOMIZATIONS)
+    each = points_of(target, count) // _RANDOMIZATIONS
     places = coordinates_of(target)
     scores = [
         normal_scores(places, each, seed=seed, randomization=number)

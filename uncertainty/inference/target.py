@@ -19,7 +19,7 @@ _ROWS = 2**20  # of all points of a batch, at most: numbers of each stay within 
 
 
 def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False) -> Target:
-    """Give the density to sample: over the coordinates that evidence can move.
+    """Give the density to sample, guided: over the coordinates that evidence can move.
 
     Refused without evidence, where it bears on nothing uncertain and, unless `jumps` are no
     matter, where it bears on an assumption that jumps.
@@ -43,19 +43,24 @@ def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False)
     ]
     if steps:
         raise InputError(steps)
-    ordered = sorted(nodes, key=lambda node: node.index)
-    return whole_target(problem, observations, queries, seed, [node.name for node in ordered])
+    # Of the prior only what evidence bears on, its coordinates numbered anew: whatever else a file
+    # says, the posterior is the same to the last bit.
+    bears_on = problem.joint.only(_bears_on(problem))
+    places = {node.name: i for i, node in enumerate(sorted(bears_on.nodes, key=lambda n: n.index))}
+    renumbered = tuple(replace(node, index=places[node.name]) for node in bears_on.nodes)
+    joint = replace(bears_on, nodes=renumbered)
+    names = sorted((node.name for node in nodes), key=places.__getitem__)
+    return replace(whole_target(joint, observations, queries, seed, names), guided=True)
 
 
 def whole_target(
-    problem: Problem,
+    joint: Joint,
     observations: tuple[Observation, ...],
     queries: int,
     seed: int,
     names: Sequence[str] | None = None,
 ) -> Target:
     """Give the density over these coordinates, or all that do not vary per query."""
-    joint = problem.joint
     averaged = any(part.averaged for item in observations for part in item.rows)
     inner = joint.coordinates(varies=True) if averaged else {}
     points = normal_scores(inner, queries, seed=seed, randomization=0)
@@ -83,15 +88,21 @@ def learns(problem: Problem) -> bool:
     return problem.has_evidence and bool(_movable(problem))
 
 
-def _movable(problem: Problem) -> list[Node]:
-    """Give the uncertain assumptions, the same for all queries, that evidence bears on."""
-    joint, touched = problem.joint, set[str]()
+def _bears_on(problem: Problem) -> frozenset[str]:
+    """Names of the assumptions that the log likelihood follows from."""
+    joint, names = problem.joint, set[str]()
     for item in problem.observations:
         laws = (item.parameters, item.sd, item.discrepancy)
-        touched |= joint.behind(n for law in laws if law is not None for n in law.references)
+        names |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
-            touched |= _behind(joint, item, part.known)
-    return [n for n in joint.nodes if n.name in touched and n.uncertain and not n.varies]
+            names |= _behind(joint, item, part.known)
+    return frozenset(names)
+
+
+def _movable(problem: Problem) -> list[Node]:
+    """Give the uncertain assumptions, the same for all queries, that evidence bears on."""
+    names = _bears_on(problem)
+    return [n for n in problem.joint.nodes if n.name in names and n.uncertain and not n.varies]
 
 
 def _behind(joint: Joint, item: Observation, conditions: Iterable[str]) -> frozenset[str]:

@@ -129,16 +129,16 @@ class Joint:
     def behind(self, names: Iterable[str], known: Iterable[str] = ()) -> frozenset[str]:
         """Give the assumptions whose scores may move one of `names`, these included.
 
-        What is `known` needs no score.
+        What is `known` needs no score, unless it is correlated with one that does: the score of
+        one, whatever its value, is a part of the other's.
         """
-        nodes, reached, known = {node.name: node for node in self.nodes}, set[str](), {*known}
-        pending = [name for name in names if name in nodes]
-        while pending:
-            name = pending.pop()
-            if name not in reached and name not in known:
-                reached.add(name)
-                pending += nodes[name].needs
-                pending += (m for block in self.blocks if name in block.names for m in block.names)
+        nodes, known, reached = {node.name: node for node in self.nodes}, {*known}, set[str]()
+        reaching = {name for name in names if name in nodes} - known
+        while reaching:  # one step further at a time, until nothing is new
+            reached |= reaching
+            tied = {m for block in self.blocks if reaching & {*block.names} for m in block.names}
+            needed = {need for name in reaching - known for need in nodes[name].needs} - known
+            reaching = (tied | needed) - reached
         return frozenset(reached)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:
@@ -175,11 +175,11 @@ class Joint:
                 law = jax.tree.map(jnp.asarray, group.law)
                 x = jax.vmap(lambda law, z: law.quantile(z, {}))(law, z)
                 ready.update(zip(group.names, jnp.unstack(x), strict=True))
-        values: dict[str, Array] = {}
+        values = dict(known or {})  # also of what is not among the nodes, but others follow from
         for node in self.nodes:
             value = ready.get(node.name)
             values[node.name] = node.value(scores, values) if value is None else value
-        return values
+        return {node.name: values[node.name] for node in self.nodes}
 
     def masses(self) -> dict[str, Array]:
         """Probability that each truncation with fixed ends and parameters leaves, by name."""
