@@ -95,7 +95,7 @@ def counted(number: int, noun: str) -> str:
     >>> counted(1, "row"), counted(2, "row")
     ('1 row', '2 rows')
     """
-    return f"{number} {noun}{'s' * (number != 1)}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def one_line(text: str) -> str:
@@ -134,6 +134,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
         *others, last = near
         return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
     return f"; known: {_listed(names)}" if names else ""
+
+
+def check_keywords(function: str, options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a keyword that a function does not have, as Python does, with the nearest name.
+
+    Examples
+    --------
+    >>> check_keywords("stream", ["tolerence"], ["tolerance", "queries"])
+    Traceback (most recent call last):
+    ...
+    TypeError: stream() got an unexpected keyword argument 'tolerence'; did you mean 'tolerance'?
+    """
+    known = [*known]
+    for name in options:
+        if name not in known:
+            hint = nearest(name, known)
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
 
 
 def _listed(names: list[str]) -> str:

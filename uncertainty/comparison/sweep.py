@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.comparison.compare import origin
-from uncertainty.errors import InputError, require_known
+from uncertainty.errors import InputError, check_keywords, require_known
 from uncertainty.files import Priors, load_priors
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import ModelLike, build_problem
@@ -75,8 +75,7 @@ def sweep(
     >>> bool(table["median"][0, 1] > table["median"][0, 0])
     True
     """
-    for key in question.keys() - Question.__annotations__.keys():
-        raise TypeError(f"sweep() got an unexpected keyword argument {key!r}")
+    check_keywords("sweep", question, Question.__annotations__)
     if not len(values):
         raise InputError.of("<values>", "give one or more")
     require_known("statistic", statistic, STATISTICS)

@@ -147,7 +147,7 @@ def load_priors(
     >>> load_priors("gpt-4o").title
     'One GPT-4o text query'
     >>> load_priors({"schema": 1, "assumptions": {"x": {"fixed": "one"}}})
-    <Priors <mapping>: 1 assumptions>
+    <Priors <mapping>: 1 assumption>
     """
     here, anywhere = (
         Place(Path.cwd(), None if allow_outside else Path.cwd()),

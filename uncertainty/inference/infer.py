@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
 from uncertainty.arrays import in_float64
-from uncertainty.errors import Fault, InputError, check_all, check_count, check_seed, counted
+from uncertainty.errors import (
+    Fault,
+    InputError,
+    check_all,
+    check_count,
+    check_keywords,
+    check_seed,
+    counted,
+)
 from uncertainty.files import Evidence
 from uncertainty.inference.fit import surprise_of
 from uncertainty.inference.posterior import (
@@ -56,20 +64,25 @@ _ACCEPT = (0.9, 0.95, 0.99)  # shares of steps accepted, in order until no step 
 _MOST = 2**20  # draws of a chain, chains, steps and queries: more would fill any memory
 
 
+class InferOptions(TypedDict, total=False):
+    """Options of `infer`, which says what each is, and what it is where not given."""
+
+    warmup: int
+    queries: int
+    prior_draws: int | None
+    target_accept: float | None
+    resample: bool
+    progress: Progress | None
+    quantities: Sequence[str] | None
+
+
 @in_float64
 def infer(
     problem: Problem,
     draws: int = 1000,
     chains: int = _CHAINS,
     seed: int = 0,
-    *,
-    warmup: int = _WARMUP,
-    queries: int = QUERIES,
-    prior_draws: int | None = None,
-    target_accept: float | None = None,
-    resample: bool = False,
-    progress: Progress | None = None,
-    quantities: Sequence[str] | None = None,
+    **options: Unpack[InferOptions],
 ) -> "xr.DataTree":
     """Update the joint prior on the evidence.
 
@@ -80,20 +93,22 @@ def infer(
     ----------
     problem : Problem
         With evidence.
-    draws, chains, warmup : int
-        Draws of each chain, rounded up to a multiple of 4, after `warmup` steps that adapt it.
+    draws, chains : int
+        Draws of each chain, rounded up to a multiple of 4.
     seed : int
         The same seed and file give the same numbers.
+    warmup : int
+        Steps before the draws, which adapt each chain; 1000 where not given.
     queries : int
-        Points for what varies per query, as in `simulate`; over as many a row is averaged that
-        leaves it open.
+        Points for what varies per query, as in `simulate`, and as many where not given; over as
+        many a row is averaged that leaves it open.
     prior_draws : int, optional
         Of the prior, which stands beside it; 2^13 where not given.
     target_accept : float, optional
         Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
         0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
     resample : bool
-        Sample anew what was sampled before; the numbers are the same.
+        Sample anew what was sampled before; the numbers are the same. Not where not given.
     progress : callable, optional
         Called with the steps done and those to do, where there are any.
     quantities : sequence of str, optional
@@ -135,6 +150,9 @@ def infer(
     >>> round(float(np.log(tree["posterior"]["x"]).mean()), 1)
     1.0
     """
+    check_keywords("infer", options, InferOptions.__annotations__)
+    warmup, queries = options.get("warmup", _WARMUP), options.get("queries", QUERIES)
+    target_accept, quantities = options.get("target_accept"), options.get("quantities")
     check_all(
         partial(check_seed, seed),
         partial(check_count, "warmup", warmup, 1, _MOST),
@@ -153,14 +171,16 @@ def infer(
     slopes = has_slopes(system)
     target = target_of(system, queries, seed, jumps=not slopes)
     names = names_of(target, (chains, draws, warmup, target_accept, seed))
-    posterior = None if resample else kept_posterior(names, target, seed)
+    posterior = None if options.get("resample") else kept_posterior(names, target, seed)
     if posterior is None:
-        shape = (chains, draws)
+        shape, progress = (chains, draws), options.get("progress")
         posterior = _sampled(
             problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
         )
         keep_posterior(names, posterior)
-    beside = prior_draws or (_PRIOR_DRAWS if slopes else points_of(target, chains * draws))
+    beside = options.get("prior_draws") or (
+        _PRIOR_DRAWS if slopes else points_of(target, chains * draws)
+    )
     prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
     tree = lay_out(posterior, system, prior, queries, seed, quantities)
     notices = [*json.loads(tree.attrs["notices"]), *posterior.surprises]

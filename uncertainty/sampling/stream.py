@@ -20,6 +20,7 @@ from uncertainty.errors import (
     InputError,
     check_all,
     check_count,
+    check_keywords,
     check_seed,
     check_threshold,
     nearest,
@@ -181,10 +182,7 @@ def stream(
     >>> bool(row.lower < row["median"] < row.upper)
     True
     """
-    for name in options:
-        if name not in StreamOptions.__annotations__:
-            hint = nearest(name, StreamOptions.__annotations__)
-            raise TypeError(f"stream() got an unexpected keyword argument {name!r}{hint}")
+    check_keywords("stream", options, StreamOptions.__annotations__)
     if problem.model.plain is not None:
         text = f"{problem.model.name} is in plain Python, too slow for a stream: use simulate"
         raise InputError.of("<model>", text)

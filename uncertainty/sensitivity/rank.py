@@ -10,7 +10,14 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import in_float64
-from uncertainty.errors import InputError, check_seed, check_threshold, counted, require_known
+from uncertainty.errors import (
+    InputError,
+    check_keywords,
+    check_seed,
+    check_threshold,
+    counted,
+    require_known,
+)
 from uncertainty.problem import Problem
 from uncertainty.results import STATISTICS, group_of, main_quantity
 from uncertainty.sampling import subject
@@ -160,8 +167,7 @@ def rank_inputs(
     >>> [(str(name), round(float(s), 2)) for name, s in zip(table.input.values, table.total.values)]
     [('a', 0.64), ('b', 0.36)]
     """
-    for name in options.keys() - RankOptions.__annotations__.keys():
-        raise TypeError(f"rank_inputs() got an unexpected keyword argument {name!r}")
+    check_keywords("rank_inputs", options, RankOptions.__annotations__)
     prob, where = options.get("prob", 0.9), options.get("where")
     threshold = options.get("threshold")
     check_seed(seed)
