@@ -73,7 +73,7 @@ def test_no_ratio_where_there_is_none(trees):
 def test_the_report_shows_each(trees, tmp_path):
     written = un.write_scenarios(trees, tmp_path, prob=0.8, above=1000)
     assert [p.name for p in written] == ["scenarios.csv", "scenarios.svg", "report.md"]
-    written = un.write_scenarios(trees, tmp_path, png=True)
+    written = un.write_scenarios(trees, tmp_path, prob=0.8, above=1000, png=True)
     assert "scenarios.png" in {path.name for path in written}
     assert (tmp_path / "scenarios.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "report.md").read_text()

@@ -163,7 +163,7 @@ def test_the_typical_query_of_correlated_inputs():
 @pytest.fixture
 def subsets_only(monkeypatch):
     """Nothing may go over random orders."""
-    monkeypatch.setattr(SHAPLEY, "_over_orders", None)
+    monkeypatch.setattr(SHAPLEY, "_MOST_ORDERS", None)
 
 
 @pytest.mark.usefixtures("subsets_only")

@@ -33,6 +33,7 @@ _BOTTOM = "the prior predictive distribution"  # no name of an assumption has sp
 _TAIL = 0.0005  # of the draws on each side that lie beyond the axis: a few would fill half of it
 _ENDS = ("lower", "upper")
 _BOTH = "prior and posterior"
+_ROUNDING = 1e-12  # of a value, which sums of a few numbers may lose
 _EMPTY = "."  # an empty place in a mosaic of matplotlib
 
 
@@ -100,7 +101,10 @@ def _reach_over_most(
     """Let an axis reach over nearly all draws, and over all of their intervals."""
     kept = [np.quantile(values.values, (_TAIL, 1 - _TAIL)) for values in draws]
     places = np.concatenate([*kept, *(np.atleast_1d(end.values).ravel() for end in ends), others])
-    axes.set_xlim(float(places.min()), float(places.max()))
+    low, high = float(places.min()), float(places.max())
+    # Draws that differ by rounding alone have no range to reach over.
+    if high - low > _ROUNDING * max(abs(low), abs(high)):
+        axes.set_xlim(low, high)
 
 
 def plot_components(table: xr.Dataset, labels: Sequence[str], units: str) -> "Figure":
