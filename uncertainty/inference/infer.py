@@ -227,7 +227,9 @@ def _sampled(
     def by_weights(weighted: Weighted, why: str) -> Posterior:
         """Draws of equal weight, as many as are effective and at most as were asked for."""
         effective = min(weighted.smoothed.effective, chains * draws)
-        z = in_32_bits(weighted.resampled(_in_whole_stretches(effective, chains), seed))
+        z = weighted.resampled(_in_whole_stretches(effective, chains), seed)
+        # A model in plain Python is not called again at points that it was called at.
+        z = in_32_bits(z) if slopes else z
         at, doubts = rows_at(target, z, seed), [*unreliable(weighted)]
         z = z.reshape(chains, -1, target.size)
         k, evidence = weighted.smoothed.k, weighted.log_evidence

@@ -161,7 +161,9 @@ def posterior_bytes(posterior: Posterior) -> bytes:
         for name in ("pareto_k", "log_evidence", "doubts", "sampler", "surprises")
     }
     arrays = {"z": posterior.z, **{f"stats.{n}": x for n, x in posterior.stats.items()}}
-    arrays = {n: x.astype(np.float32) if x.dtype.kind == "f" else x for n, x in arrays.items()}
+    for name, x in arrays.items():  # in 32 bits what has no more of them
+        if x.dtype.kind == "f" and np.array_equal(x, in_32_bits(x), equal_nan=True):
+            arrays[name] = x.astype(np.float32)
     arrays["log_density"] = posterior.log_density[::_PROBED]
     arrays["made_with"] = np.array(surroundings())
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
