@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import uncertainty as un
+from uncertainty.inference import whole
 from uncertainty.results import check_tree, in_short
 
 
@@ -46,7 +47,7 @@ def test_round_trip_is_bit_for_bit(tree, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["run.nc"]
 
 
-def test_what_is_kept_in_short_has_all_draws_and_says_what_it_lacks(every_kind, tmp_path):
+def test_what_is_kept_in_short_has_all_draws_and_gives_all_that_follows(every_kind, tmp_path):
     for kind in ("nested", "learned"):
         tree = every_kind[kind]
         short = un.load(un.save(in_short(tree, "y"), tmp_path / "run.nc"))
@@ -54,10 +55,13 @@ def test_what_is_kept_in_short_has_all_draws_and_says_what_it_lacks(every_kind, 
             for name, values in tree[group].data_vars.items():
                 assert short[group][name].identical(values)
         assert un.summarize(short).identical(un.summarize(tree, quantities=["y"]))
-    with pytest.raises(un.InputError, match="kept in short"):
-        un.check_fit(short)
+    again = whole(short)
+    for group in ("log_prior", "log_likelihood", "posterior_predictive", "observed_data"):
+        for name, values in tree[group].data_vars.items():
+            np.testing.assert_array_equal(again[group][name].values, values.values)
+    assert un.check_fit(short).equals(un.check_fit(tree))
     page = un.write_report(short, tmp_path / "report")
-    assert {"updated.svg", "distribution.svg"} <= {path.name for path in page}
+    assert {"updated.svg", "movement.svg", "fit.svg"} <= {path.name for path in page}
 
 
 def test_statistics_of_outputs_that_were_not_asked_for_are_refused(lognormals, tmp_path):

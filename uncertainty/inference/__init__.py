@@ -3,7 +3,7 @@
 from uncertainty.inference.export import export_priors, may_be_written
 from uncertainty.inference.fit import check_fit, check_prior, compare_fits, stretches
 from uncertainty.inference.infer import answer, infer, ship_posterior, update
-from uncertainty.inference.posterior import paired_draws
+from uncertainty.inference.posterior import paired_draws, whole
 from uncertainty.inference.predict import predict
 from uncertainty.inference.samplers import DISAGREE, RELIABLE
 from uncertainty.inference.target import learns
@@ -24,4 +24,5 @@ __all__ = [
     "ship_posterior",
     "stretches",
     "update",
+    "whole",
 ]

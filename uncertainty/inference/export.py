@@ -10,9 +10,10 @@ import xarray as xr
 
 from uncertainty.errors import InputError, counted, one_line
 from uncertainty.files import Place, load_priors, shipped_folder, source_keys, yaml_text
+from uncertainty.inference.posterior import whole
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Problem, build_problem
-from uncertainty.results import check_whole, ess_bulk, summarize, summarized, warnings_of
+from uncertainty.results import ess_bulk, summarize, summarized, warnings_of
 from uncertainty.sampling import problem_of, simulate
 from uncertainty.writing import refuse_inputs, replacing
 
@@ -69,7 +70,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     """
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to export: use infer")
-    check_whole(tree)
+    tree = whole(tree)
     problem = problem_of(tree)
     if problem.priors.document is None or not problem.priors.document.text:
         raise InputError.of("<result>", "its priors are in no file that another could extend")

@@ -9,11 +9,12 @@ import xarray as xr
 
 from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import InputError
+from uncertainty.inference.posterior import whole
 from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
 from uncertainty.inference.samplers import RELIABLE
 from uncertainty.inference.target import batches_at, coordinates_of, whole_target
 from uncertainty.problem import Observation, Problem
-from uncertainty.results import NONE, PROBS, check_whole, leave_one_out, score
+from uncertainty.results import NONE, PROBS, leave_one_out, score
 from uncertainty.sampling import QUERIES, normal_scores
 
 _NUMBERS, _FEWEST = 2**23, 2**10  # expected measurements drawn at most, of each row at least
@@ -73,7 +74,7 @@ def check_fit(tree: xr.DataTree) -> xr.Dataset:
     >>> bool(check_fit(un.infer(problem))["log_rmse"].sel(evidence="evidence") < 0.2)
     True
     """
-    _require_posterior(tree)
+    tree = _posterior_in(tree)
     tables = dict[str, xr.Dataset]()
     for name in map(str, tree["log_likelihood"].data_vars):
         observed = np.asarray(tree["observed_data"][name].values)
@@ -84,10 +85,10 @@ def check_fit(tree: xr.DataTree) -> xr.Dataset:
     return _by_evidence(tables)
 
 
-def _require_posterior(tree: xr.DataTree) -> None:
+def _posterior_in(tree: xr.DataTree) -> xr.DataTree:
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to check: use infer")
-    check_whole(tree)
+    return whole(tree)
 
 
 def _by_evidence(tables: Mapping[str, xr.Dataset]) -> xr.Dataset:
@@ -162,8 +163,7 @@ def compare_fits(fits: Mapping[str, xr.DataTree]) -> xr.Dataset:
     >>> compare_fits({"far": fitted(4), "near": fitted(2)})["fit"].values.tolist()
     ['near', 'far']
     """
-    for tree in fits.values():
-        _require_posterior(tree)
+    fits = {name: _posterior_in(tree) for name, tree in fits.items()}
     # Log densities compare only where they are of the same numbers.
     first, *others = fits
     for name in others:

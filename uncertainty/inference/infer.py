@@ -30,6 +30,7 @@ from uncertainty.inference.posterior import (
     lay_out,
     names_of,
     posterior_bytes,
+    scores_of,
     shipped_posteriors,
 )
 from uncertainty.inference.samplers import (
@@ -49,7 +50,7 @@ from uncertainty.inference.samplers import (
 )
 from uncertainty.inference.target import has_slopes, learns, rows_at, target_of
 from uncertainty.problem import EvidenceLike, Problem, Target, build_problem
-from uncertainty.results import BATCHES, check_whole, ess_bulk, smoothed_weights, warnings_of
+from uncertainty.results import BATCHES, ess_bulk, smoothed_weights, warnings_of
 from uncertainty.sampling import QUERIES, problem_of, remember, simulate
 from uncertainty.writing import write_bytes
 
@@ -371,7 +372,6 @@ def update(
     """
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to update: use infer")
-    check_whole(tree)
     before = problem_of(tree)
     assert before.arguments is not None
     priors, model, given, scenario, _ = before.arguments
@@ -383,20 +383,8 @@ def update(
     guided = target_of(system, queries, seed, jumps=not slopes)
     target = replace(guided, guided=False)  # what was learned before are plain scores
     chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
-    count = chains * draws
     # Draws of before are points of the new target; what they do not know is drawn.
-    scores, rng = tree["unconstrained_posterior"].dataset, np.random.default_rng([seed, 2])
-    columns = [
-        np.asarray(scores[name].values).ravel() if name in scores else rng.standard_normal(count)
-        for name in target.names
-    ]
-    for item in target.observations:
-        name = f"{item.name}_effect"
-        if name in scores:
-            columns += [*np.asarray(scores[name].values).reshape(count, -1).T]
-        else:
-            columns += [*rng.standard_normal((len(item.groups), count))]
-    z = np.stack(columns, -1)
+    z = scores_of(tree, target, seed).reshape(-1, target.size)
     # The draws know the rows of before: what is new weighs them.
     new = [np.asarray(rows).sum(1) for rows, _ in rows_at(target, z, seed).rows[len(known) :]]
     total = np.sum(new, axis=0)

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from io import BytesIO
@@ -22,10 +22,10 @@ from jax import Array
 from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.energy import EnergyModel
 from uncertainty.files import file_of_function, shipped_folder
-from uncertainty.inference.target import describe_evidence, rows_at
+from uncertainty.inference.target import describe_evidence, rows_at, target_of
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
-from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree
-from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores
+from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree, summarized
+from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores, problem_of
 from uncertainty.writing import Cache
 
 if TYPE_CHECKING:
@@ -286,6 +286,44 @@ def lay_out(
     if posterior.log_evidence:
         facts["log_evidence"], facts["log_evidence_se"] = posterior.log_evidence
     return build_tree(groups, labels(problem), facts, coords, prior)
+
+
+@in_float64
+def whole(tree: "xr.DataTree") -> "xr.DataTree":
+    """Give a posterior with all that follows from its scores, where it was kept in short."""
+    if not tree.attrs.get("short"):
+        return tree
+    system, seed = problem_of(tree).new_system, int(tree.attrs["seed"])
+    queries = int(tree.attrs.get("queries", 0)) or QUERIES
+    # The scores that are kept are plain ones, those of groups too.
+    target = replace(target_of(system, queries, seed, jumps=True), guided=False)
+    z = scores_of(tree, target)
+    stats = {str(n): np.asarray(x.values) for n, x in tree["sample_stats"].data_vars.items()}
+    at = rows_at(target, z.reshape(-1, target.size), seed)
+    posterior = Posterior(target, z, at, stats, float(tree.attrs["pareto_k"]))
+    result = lay_out(posterior, system, tree, queries, seed, summarized(tree))
+    result.attrs = {key: value for key, value in tree.attrs.items() if key != "short"}
+    return result
+
+
+def scores_of(tree: "xr.DataTree", target: Target, seed: int = 0) -> Floats:
+    """Plain scores of a target that a posterior knows, shape (chain, draw, size).
+
+    Those that it does not know are drawn.
+    """
+    known, rng = tree["unconstrained_posterior"].dataset, np.random.default_rng([seed, 2])
+    shape = known.sizes["chain"], known.sizes["draw"]
+    parts = [
+        np.asarray(known[name].values) if name in known else rng.standard_normal(shape)
+        for name in target.names
+    ]
+    for item in target.observations:
+        name = f"{item.name}_effect"
+        if name in known:
+            parts += [*np.moveaxis(np.asarray(known[name].values), -1, 0)]
+        else:
+            parts += [*rng.standard_normal((len(item.groups), *shape))]
+    return np.stack(parts, -1)
 
 
 def _every_score(problem: Problem, known: Columns, count: int, seed: int) -> Columns:

@@ -16,10 +16,10 @@ from uncertainty.distributions import Arguments
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest, require_known
 from uncertainty.files import KINDS, Row, conditions_of, group_of_row
+from uncertainty.inference.posterior import whole
 from uncertainty.inference.target import rows_at, whole_target
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Joint, Observation, Problem, replaced_by, rows_of
-from uncertainty.results import check_whole
 from uncertainty.sampling import QUERIES, normal_scores, problem_of
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def predict(
         problem = problem_of(tree_or_problem)
         if "posterior" not in tree_or_problem.children:
             raise InputError.of("<result>", "has no posterior to predict from: give the problem")
-        check_whole(tree_or_problem)
-        posterior = tree_or_problem["unconstrained_posterior"].dataset
+        posterior = whole(tree_or_problem)["unconstrained_posterior"].dataset
     if quantity is not None and observes is not None:
         raise InputError.of("<quantity>", "give a quantity, or what was observed, not both")
     known = {item.observes: item for item in reversed(problem.observations)}

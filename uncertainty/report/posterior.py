@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.errors import counted
-from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches
+from uncertainty.errors import InputError, counted
+from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches, whole
 from uncertainty.report.figures.draws import plot_fit, plot_fits, plot_movement, plot_updated
 from uncertainty.report.figures.style import quantity_label, rounded
 from uncertainty.report.parts import (
@@ -88,13 +88,11 @@ def posterior_parts(
         prior = f"{rounded(row['prior_p5'])} to {rounded(row['prior_p95'])}"
         rows.append([row["assumption"], prior, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
     yield Table("Assumptions, before and after", columns, rows)
-    whole = "unconstrained_posterior" in tree.children  # a result may be kept in short
-    if whole:
-        scores = {
-            name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
-            for name in map(str, table["assumption"])
-        }
-        yield Figure("movement", partial(plot_movement, scores, prob, subject))
+    scores = {
+        name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
+        for name in map(str, table["assumption"])
+    }
+    yield Figure("movement", partial(plot_movement, scores, prob, subject))
     columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
     left = [
         [
@@ -107,9 +105,12 @@ def posterior_parts(
     ]
     yield Table("What the rows do not state", columns, left)
     yield Data("open", pd.DataFrame(left, columns=columns), file=False)
-    if not whole:
-        return
     yield Heading("How the measurements are fitted")
+    try:
+        tree = whole(tree)
+    except InputError as error:  # what a result kept in short follows from may be gone
+        yield Sentence(f"The fit cannot be shown: {error}")
+        return
     fit = check_fit(tree)
     yield from fit_parts("Fit to the measurements", fit)
     yield Data("fit", fit.to_dataframe().reset_index(), file=False)

@@ -117,9 +117,9 @@ _GROUPS: Mapping[str, _Group] = {
     "posterior_predictive": _Group(_DRAWN, "posterior", "learned", ("replicated", "outputs")),
     "log_prior": _Group(_DRAWN, "posterior", "whole", ("updated",)),
     "log_likelihood": _Group(_DRAWN, "posterior", "whole", ("evidence",)),
-    "sample_stats": _Group(_DRAWN, "posterior", "whole"),
+    "sample_stats": _Group(_DRAWN, "posterior", "learned"),
     "observed_data": _Group((), "", "whole", ("evidence",)),
-    "unconstrained_posterior": _Group(_DRAWN, "posterior", "whole", ("updated",)),
+    "unconstrained_posterior": _Group(_DRAWN, "posterior", "learned", ("updated",)),
     "posterior_statistics": _Group(
         (*_DRAWN, "statistic"), "posterior", "learned nested", ("summarized",), _BY_STATISTIC
     ),
@@ -268,39 +268,29 @@ def summarized(tree: "xr.DataTree") -> list[str]:
 def in_short(tree: "xr.DataTree", quantity: str) -> "xr.DataTree":
     """Keep the draws of a result, and statistics over queries of one output.
 
-    What a posterior was computed from, its scores and densities, is left out: most of the bytes.
+    Of a posterior the scores that were sampled stay, those of groups to 32 bits, and what follows
+    from them is left out, most of the bytes: `uncertainty.inference.whole` computes it again.
     """
     import xarray as xr
 
     kept, learned = dict[str, xr.Dataset](), "posterior" in tree.children
+    updated = json.loads(str(tree.attrs["updated"])) if learned else []
     for name, node in tree.children.items():
         group, row = node.to_dataset(), _GROUPS[name]
         if "summarized" in row.names:
             group = group[[quantity]]
         elif row.needed == "whole":
             continue
+        elif name == "unconstrained_posterior":
+            effects = [v for v in group.data_vars if group[v].ndim > len(_DRAWN)]
+            rounded = group[effects].astype(np.float32).astype(np.float64)
+            group = group[updated].merge(rounded)
         elif row.needed == "learned":
             # Draws of assumptions and of outputs; not those of single rows and their groups.
             group = group.drop_dims([dim for dim in group.dims if dim not in _DRAWN])
         kept[name] = group
     facts = {**tree.attrs, "short": 1} if learned else tree.attrs
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), **kept})
-
-
-def check_whole(tree: "xr.DataTree") -> None:
-    """Refuse a posterior that was kept in short.
-
-    Raises
-    ------
-    InputError
-        Naming what keeps all of it.
-    """
-    if tree.attrs.get("short"):
-        raise InputError.of(
-            "<result>",
-            "was kept in short, without the scores and densities of its posterior: take the "
-            "result of infer, or of uncertainty run with --full",
-        )
 
 
 def inputs_of(tree: "xr.DataTree") -> list[Path]:

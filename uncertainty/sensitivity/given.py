@@ -12,7 +12,8 @@ from scipy.stats import rankdata
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError
-from uncertainty.results import batched, check_whole, draws_of, smoothed_weights, standard_error
+from uncertainty.inference import whole
+from uncertainty.results import batched, draws_of, smoothed_weights, standard_error
 from uncertainty.sensitivity.pick_freeze import Estimates, Scale, Statistic
 from uncertainty.sensitivity.sample import Sample, from_half_samples, pooled_estimate
 
@@ -341,7 +342,7 @@ def power_scaling(
 
     if "posterior" not in tree.children:
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
-    check_whole(tree)
+    tree = whole(tree)
     assumptions = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
     evidence = [str(name) for name in tree["log_likelihood"].data_vars]
     densities = {
