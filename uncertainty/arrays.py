@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from uncertainty.writing import Cache
+from uncertainty.writing import PROGRAMS
 
 if TYPE_CHECKING:
     import jax.numpy
@@ -48,8 +48,6 @@ Integers: TypeAlias = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PROGRAMS = Cache("programs", 2**28)
-"""Compiled programs, some 100 kB each, by the hash of all that they depend on."""
 _LIBRARIES = ("jax", "jaxlib", "numpy", "numpyro", "scipy")  # whose code may be part of a program
 _IN_MEMORY: dict[object, Callable[..., object]] = {}
 _LOCKS: dict[object, threading.RLock] = {}
@@ -159,9 +157,7 @@ def _compiled(
     # What comes from JAX's own cache, where that is on, cannot be written again.
     if PROGRAMS.folder is None or jax.config.jax_compilation_cache_dir:
         return program.jitted.lower(**shapes, **fixed).compile()
-    # What may be part of any program: JAX's settings but for those of its cache, and XLA's.
-    settings = [f"{k}={v}" for k, v in jax.config.values.items() if not re.search("cache|log", k)]
-    around = f"{_machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
+    around = surroundings()
 
     def load(name: str, outputs: object) -> Callable[..., object] | None:
         content, trees = PROGRAMS.load(name), map(jax.tree.structure, (((), given), outputs))
@@ -169,9 +165,8 @@ def _compiled(
 
     traced = ""  # the name under which stands that of the compiled code
     try:
-        text = (
-            f"{_source()} {_structure((program.function, fixed))} {_structure(given, static=False)}"
-        )
+        parts = _structure((program.function, fixed)), _structure(given, static=False)
+        text = f"{source_digest()} {' '.join(parts)}"
         traced = hashlib.sha256(f"{around} {text}".encode()).hexdigest()
         if (content := PROGRAMS.load(traced)) and (ready := load(*pickle.loads(content))):
             return ready
@@ -206,7 +201,9 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
     """
     kind, inner = type(value), partial(_structure, static=static)
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', kind.__qualname__)}"
-    ours = name.startswith(f"{__name__.partition('.')[0]}.")  # code that `_source` is a hash of
+    ours = name.startswith(
+        f"{__name__.partition('.')[0]}."
+    )  # code of which `source_digest` is a hash
     if isinstance(value, FunctionType) and ours:
         code, cells = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
         # Functions of one name differ by their place, and by what they enclose.
@@ -239,12 +236,21 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
 
 
 @cache
-def _source() -> str:
-    """Hash of this package."""
+def source_digest() -> str:
+    """Hash of the source of this package."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def surroundings() -> str:
+    """What the last digits of any program may depend on, beside its source."""
+    import jax
+
+    # JAX's settings but for those of its cache, and XLA's.
+    settings = [f"{k}={v}" for k, v in jax.config.values.items() if not re.search("cache|log", k)]
+    return f"{_machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
 
 
 @cache

@@ -175,6 +175,12 @@ class Cache:
                 excess -= size
 
 
+PROGRAMS = Cache("programs", 2**28)
+"""Compiled programs, hundreds of kilobytes the largest, and their names."""
+POSTERIORS = Cache("posteriors", 2**28)
+"""Draws of posteriors, a megabyte or so each."""
+
+
 @runtime_checkable
 class _Numbers(Protocol):
     """A number or array of NumPy."""

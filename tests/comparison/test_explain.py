@@ -200,6 +200,7 @@ def test_the_ends_are_those_of_the_comparison_and_evidence_is_a_part():
         row = found.sel(input="b")
         assert abs(float(row["contribution"]) - np.log(3)) < 4 * float(row["contribution_se"])
         assert ("evidence" in found["input"].values) == (given is not None)
+        assert found.attrs.get("group") == (given and "posterior")
 
 
 def test_a_number_solved_from_the_answer_is_marked_and_must_name_an_output():

@@ -13,7 +13,7 @@ import typer
 from uncertainty.cli.question import AsJson, Debug, Force, Question, ResultFolder, asking, renamed
 from uncertainty.cli.terminal import busy, print_json, say, show, show_written, table
 from uncertainty.errors import Fault, InputError, counted, require_known
-from uncertainty.writing import Cache, refuse_inputs, write_bytes, write_text
+from uncertainty.writing import POSTERIORS, PROGRAMS, refuse_inputs, write_bytes, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ def cache(
     """Show what is kept for the next run: compiled programs and posteriors. Nothing needs it."""
     del debug  # `main` reads it
     rows = list[tuple[str, int, float, str]]()
-    for kept in (Cache("programs", 0), Cache("posteriors", 0)):
+    for kept in (PROGRAMS, POSTERIORS):
         if clear:
             kept.shrink(0)
         sizes = [size for _, size in kept.files()]

@@ -34,7 +34,7 @@ Dask = Annotated[
 Full = Annotated[
     bool,
     typer.Option(
-        "--full", help="Keep statistics of every output, and all that a posterior came from."
+        "--full", help="Keep statistics of every output, and the densities of a posterior."
     ),
 ]
 Checkpoint = Annotated[
@@ -80,7 +80,7 @@ def run(
     Where there is evidence, the posterior stands beside the prior. Draws are streamed, not
     stored, where more than 2^20 are wanted or one of --tolerance, --executor, --dask and
     --checkpoint is given. Kept are all draws of inputs and outputs, and statistics over queries of
-    the output that is reported; of the others, and more of a posterior, with --full.
+    the output that is reported; of the others with --full.
     """
     import uncertainty as un
     from uncertainty import report

@@ -70,7 +70,8 @@ def explain(
         says that the input was chosen to give a published output, so that it is not a cause; and
         ``stated``, what each file says, over ``side``. Contributions sum to ``log_ratio``.
         ``value`` over ``side`` has both medians. Attributes: ``quantity``, ``units``,
-        ``statistic``, ``method``, and where there is evidence ``group``: the prior is swapped.
+        ``statistic``, ``method``, and where there is evidence ``group``, that of the ends: the
+        prior, or what a `table` compares. Swapped is the prior.
 
     Raises
     ------
@@ -433,7 +434,8 @@ def _with_ends(parts: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
     ratio = float(np.log(values[1] / values[0]))
     error = float(np.hypot(*(errors / values)))
     more = ratio - float(parts["log_ratio"])
-    if "group" in table and "posterior" in table["group"].values:
+    groups = [str(group) for group in table["group"].values] if "group" in table else []
+    if "posterior" in groups:
         evidence = xr.Dataset(
             {
                 "contribution": ("input", [more]),
@@ -445,7 +447,8 @@ def _with_ends(parts: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
             {"input": [EVIDENCE], "side": parts["side"]},
         )
         joined = xr.concat([parts[list(evidence.data_vars)], evidence], "input")
-        parts = parts.drop_dims("input").merge(joined).assign_attrs(parts.attrs)
+        ends = {"group": " and ".join(dict.fromkeys(groups))}  # the one of the first side first
+        parts = parts.drop_dims("input").merge(joined).assign_attrs(parts.attrs | ends)
     else:
         sizes = np.abs(parts["contribution"])
         extra = more * sizes / (float(sizes.sum()) or 1.0)

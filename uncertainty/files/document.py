@@ -327,7 +327,7 @@ def _composed(text: str) -> tuple[Plain, Mapping[tuple[Key, ...], tuple[int, int
         place, problem = acting
         column = place - (text.rfind("\n", 0, place) + 1)
         raise DocumentError(problem, (), text.count("\n", 0, place) + 1, column + 1)
-    # The parser in C takes a thirtieth of the time, but says little of what it refuses: then, and
+    # The parser in C takes a fifteenth of the time, but says little of what it refuses: then, and
     # where PyYAML was built without it, the one in Python decides.
     with suppress(yaml.YAMLError, AttributeError):
         composer = _Composer(yaml.parse(text, Loader=yaml.CSafeLoader))

@@ -568,14 +568,14 @@ class Quantiles(Distribution):
 
     def complaint(self) -> str:
         """Say what is wrong with the probabilities, if anything."""
-        stated = self.__pydantic_extra__
-        odd = [key for key in stated if not (_LEVEL.fullmatch(key) and 0 <= float(key) <= 1)]
+        extra = self.__pydantic_extra__
+        odd = [key for key in extra if not (_LEVEL.fullmatch(key) and 0 <= float(key) <= 1)]
         if odd:
             return f"{odd[0]!r} is not a probability between 0 and 1 (0.05 for the 5th percentile)"
-        if len(stated) > _MOST_LEVELS:
-            return f"give at most {_MOST_LEVELS} probabilities (got {len(stated)})"
-        levels = {float(key) for key in stated}
-        if len(levels) < len(stated):
+        if len(extra) > _MOST_LEVELS:
+            return f"give at most {_MOST_LEVELS} probabilities (got {len(extra)})"
+        levels = {float(key) for key in extra}
+        if len(levels) < len(extra):
             return "one probability stands twice"
         if sum(0 < level < 1 for level in levels) < 2:
             return "give at least two probabilities between 0 and 1, such as 0.05 and 0.95"

@@ -2,13 +2,9 @@
 
 import hashlib
 import json
-import os
-import platform
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,25 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.arrays import Floats, in_float64, program
+from uncertainty.arrays import Floats, in_float64, program, source_digest, surroundings
 from uncertainty.energy import EnergyModel
 from uncertainty.files import file_of_function, shipped_folder
 from uncertainty.inference.target import describe_evidence, rows_at, target_of
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
 from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree, summarized
 from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores, problem_of
-from uncertainty.writing import Cache
+from uncertainty.writing import POSTERIORS
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 _CHAINS = ("chain", "draw")
-_KEPT = Cache("posteriors", 2**28)
-"""Posteriors by the hash of all that they depend on; one takes a few megabytes."""
 _PROBED = 16  # of so many draws the density at one is kept: some kilobytes tell any other density
 _SAME = 1e-9  # of a log density, between processors; another formula moves it by far more
-_LIBRARIES = ("jax", "jaxlib", "numpy", "numpyro", "scipy")
 
 
 @dataclass(frozen=True)
@@ -108,18 +101,9 @@ def names_of(target: Target, settings: Sequence[float | None]) -> tuple[str, str
         parts = [repr(_plain_form((target, settings), digits)) for digits in (17, 12)]
     except LookupError:
         return "", ""
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        code.update(path.read_bytes())
-    parts[0] = f"{parts[0]} {code.hexdigest()} {surroundings()}"
+    parts[0] = f"{parts[0]} {source_digest()} {surroundings()}"
     exact, question = (hashlib.sha256(part.encode()).hexdigest() for part in parts)
     return exact, question
-
-
-def surroundings() -> str:
-    """What the last digits of compiled code depend on: libraries and machine."""
-    versions = [f"{name} {version(name)}" for name in _LIBRARIES]
-    return f"{versions} {sys.version} {platform.platform()} {platform.processor()} {os.cpu_count()}"
 
 
 def _plain_form(value: object, digits: int) -> object:
@@ -151,7 +135,7 @@ def _plain_form(value: object, digits: int) -> object:
 def keep_posterior(names: tuple[str, str], posterior: Posterior) -> None:
     """Keep all that sampling gives in the user's folder; what follows from it is computed again."""
     if names[0]:
-        _KEPT.save(names[0], posterior_bytes(posterior))
+        POSTERIORS.save(names[0], posterior_bytes(posterior))
 
 
 def posterior_bytes(posterior: Posterior) -> bytes:
@@ -188,7 +172,7 @@ def kept_posterior(names: tuple[str, str], target: Target, seed: int) -> Posteri
     shipped = shipped_posteriors() / f"{question}.npz"
     for shared in (False, True):
         try:
-            content = shipped.read_bytes() if shared else _KEPT.load(exact) or b""
+            content = shipped.read_bytes() if shared else POSTERIORS.load(exact) or b""
             arrays = dict(np.load(BytesIO(content), allow_pickle=False))
             del arrays["made_with"]  # for people, and the test of what is shipped
             facts = json.loads(arrays.pop("facts").tobytes())

@@ -36,6 +36,8 @@ _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _FAR = 6.0  # normal score of one value in a thousand million
 _SURE = 5.0  # standard errors by which a mean rank is off where an input makes values fail
 _TRIED = 2**10  # points to look for that input
+_THREADS = 2  # randomizations at a time: one call of compiled code does not keep two cores busy
+_STATIC = {"static": True}
 
 
 @dataclass(frozen=True)
@@ -230,10 +232,6 @@ def only_used(problem: Problem) -> Problem:
     kept = problem.needed
     assumptions = {name: item for name, item in problem.assumptions.items() if name in kept}
     return replace(problem, assumptions=assumptions, joint=problem.joint.only(kept))
-
-
-_THREADS = 2  # randomizations at a time: one call of compiled code does not keep two cores busy
-_STATIC = {"static": True}
 
 
 @jax.tree_util.register_dataclass
