@@ -250,11 +250,11 @@ def surroundings() -> str:
 
     # JAX's settings but for those of its cache, and XLA's.
     settings = [f"{k}={v}" for k, v in jax.config.values.items() if not re.search("cache|log", k)]
-    return f"{_machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
+    return f"{machine()} {sorted(settings)} {os.environ.get('XLA_FLAGS')}"
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
     """What all compiled code depends on: the libraries, and what this very processor can do."""
     versions = [sys.version, platform.platform(), *map(version, _LIBRARIES)]
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
-from uncertainty.arrays import in_float64, surroundings
+from uncertainty.arrays import in_float64, machine
 from uncertainty.energy import PlainFunction
 from uncertainty.files import model_of_text
 from uncertainty.inference.posterior import kept_posterior, names_of, shipped_posteriors
@@ -209,7 +209,7 @@ def test_shipped_files_come_with_the_posterior_that_sampling_anew_gives(
     assert shipped is not None, "run ship_posterior (see priors/README.md)"
     assert not shipped.doubts
     with np.load(shipped_posteriors() / f"{question}.npz") as file:
-        here = str(file["made_with"]) == in_float64(surroundings)()
+        here = str(file["made_with"]) == machine()
     if not here:
         pytest.skip("made on another machine, so only its density, to 1e-9, can be checked")
     monkeypatch.setattr(inference, "shipped_posteriors", lambda: tmp_path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
-from uncertainty.arrays import in_float64
+from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import (
     Fault,
     InputError,
@@ -384,7 +384,7 @@ def update(
     target = replace(guided, guided=False)  # what was learned before are plain scores
     chains, draws = (int(tree.attrs[f"posterior_{key}"]) for key in ("chains", "draws"))
     # Draws of before are points of the new target; what they do not know is drawn.
-    z = scores_of(tree, target, seed).reshape(-1, target.size)
+    z: Floats = scores_of(tree, target, seed).reshape(-1, target.size)
     # The draws know the rows of before: what is new weighs them.
     new = [np.asarray(rows).sum(1) for rows, _ in rows_at(target, z, seed).rows[len(known) :]]
     total = np.sum(new, axis=0)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from uncertainty.arrays import Floats, in_float64, program, source_digest, surroundings
+from uncertainty.arrays import Floats, in_float64, machine, program, source_digest, surroundings
 from uncertainty.energy import EnergyModel
 from uncertainty.files import file_of_function, shipped_folder
 from uncertainty.inference.target import describe_evidence, rows_at, target_of
@@ -149,7 +149,7 @@ def posterior_bytes(posterior: Posterior) -> bytes:
         if x.dtype.kind == "f" and np.array_equal(x, in_32_bits(x), equal_nan=True):
             arrays[name] = x.astype(np.float32)
     arrays["log_density"] = posterior.log_density[::_PROBED]
-    arrays["made_with"] = np.array(surroundings())
+    arrays["made_with"] = np.array(machine())
     arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
     content = BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
