@@ -375,6 +375,16 @@ def test_help_needs_no_heavy_library():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_benchmark_of_commands_prints_seconds_and_multiples():
+    script = Path(__file__).with_name("benchmarks") / "commands.py"
+    command = [sys.executable, str(script), "--count", "1", "version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    name, seconds, base, *_ = done.stdout.splitlines()[-1].strip("| ").split(" | ")
+    assert name == "version"
+    assert 0 < float(seconds) < 60
+    assert 0 < float(base) < 1, "of importing four heavy libraries"
+
+
 def test_a_terminal_sees_what_is_going_on(monkeypatch):
     from rich.console import Console
 
