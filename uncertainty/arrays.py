@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial, update_wrapper, wraps
@@ -112,6 +113,14 @@ class Program(Generic[R]):
                 compiled = _IN_MEMORY.get(key) or _compiled(self, fixed, given)
                 _IN_MEMORY[key] = compiled
         return cast(Callable[..., R], compiled), given
+
+    def ahead(self, *args: object, **kwargs: object) -> "Future[object]":
+        """Make `ready` in a thread: Python, which XLA does not hold up, goes on meanwhile."""
+        thread = ThreadPoolExecutor(1)
+        try:
+            return thread.submit(in_float64(self.ready), *args, **kwargs)
+        finally:
+            thread.shutdown(wait=False)
 
 
 def program(*static: str) -> Callable[[Callable[..., R]], Program[R]]:

@@ -113,7 +113,8 @@ def infer(
     progress : callable, optional
         Called with the steps done and those to do, where there are any.
     quantities : sequence of str, optional
-        Outputs to keep statistics over queries of; all where not given. Draws are of all.
+        Outputs to keep statistics over queries of, and no log densities of the prior; all where
+        not given. Draws are of all.
 
     Returns
     -------
@@ -169,6 +170,8 @@ def infer(
         text = f"must lie between 0 and 1 (got {target_accept:g})"
         raise InputError.of("<target_accept>", text)
     system = problem.new_system
+    for each in (problem, system):
+        each.compile(queries, quantities)
     slopes = has_slopes(system)
     target = target_of(system, queries, seed, jumps=not slopes)
     names = names_of(target, (chains, draws, warmup, target_accept, seed))
@@ -183,7 +186,8 @@ def infer(
         _PRIOR_DRAWS if slopes else points_of(target, chains * draws)
     )
     prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
-    tree = lay_out(posterior, system, prior, queries, seed, quantities)
+    short = quantities is not None
+    tree = lay_out(posterior, system, prior, queries, seed, quantities, short=short)
     notices = [*json.loads(tree.attrs["notices"]), *posterior.surprises]
     facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     tree.attrs |= {**remember(problem), **facts}

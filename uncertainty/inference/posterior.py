@@ -202,8 +202,13 @@ def lay_out(
     queries: int,
     seed: int,
     quantities: Sequence[str] | None = None,
+    *,
+    short: bool = False,
 ) -> "xr.DataTree":
-    """Put a posterior beside its prior, for a system that was not measured."""
+    """Put a posterior beside its prior, for a system that was not measured.
+
+    In `short` without the log densities of the prior, whose program takes longest to compile.
+    """
     z, target, joint = posterior.scores, posterior.target, problem.joint
     shape = z.shape[:2]
     columns = np.moveaxis(z, -1, 0).reshape(target.size, -1)
@@ -219,7 +224,7 @@ def lay_out(
     groups: dict[str, dict[str, tuple[Sequence[str], np.ndarray]]] = {
         "posterior": by_chain({name: inputs[name] for name in problem.assumptions}),
         "posterior_predictive": by_chain({name: outputs[name] for name in problem.outputs}),
-        "log_prior": by_chain(_log_priors(joint, scores)),
+        "log_prior": {} if short else by_chain(_log_priors(joint, scores)),
         "log_likelihood": {},
         "observed_data": {},
         "sample_stats": {name: (_CHAINS, column) for name, column in posterior.stats.items()},
@@ -243,11 +248,9 @@ def lay_out(
             sd = np.broadcast_to(np.asarray(spread, np.float64), shape[0] * shape[1])
             sd = sd.reshape(*shape, 1)
             density = -0.5 * effects**2 - 0.5 * np.log(2 * np.pi) - np.log(sd)
-            for kind, values in (
-                ("posterior", effects * sd),
-                ("unconstrained_posterior", effects),
-                ("log_prior", density),
-            ):
+            named = {"posterior": effects * sd, "unconstrained_posterior": effects}
+            named |= {} if short else {"log_prior": density}
+            for kind, values in named.items():
                 groups[kind][f"{item.name}_effect"] = (*_CHAINS, group), values
     warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
     if problem.varies:
@@ -267,15 +270,18 @@ def lay_out(
         "pareto_k": posterior.pareto_k,
         "warnings": json.dumps(warnings),
     }
+    if short:
+        facts["short"] = 1
+        del groups["log_prior"]
     if posterior.log_evidence:
         facts["log_evidence"], facts["log_evidence_se"] = posterior.log_evidence
     return build_tree(groups, labels(problem), facts, coords, prior)
 
 
 @in_float64
-def whole(tree: "xr.DataTree") -> "xr.DataTree":
-    """Give a posterior with all that follows from its scores, where it was kept in short."""
-    if not tree.attrs.get("short"):
+def whole(tree: "xr.DataTree", needed: str = "log_likelihood") -> "xr.DataTree":
+    """Give a posterior with all that follows from its scores, where it lacks a group `needed`."""
+    if needed in tree.children or not tree.attrs.get("short"):
         return tree
     system, seed = problem_of(tree).new_system, int(tree.attrs["seed"])
     queries = int(tree.attrs.get("queries", 0)) or QUERIES

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from uncertainty.arrays import Floats, Integers, in_float64, program
+from uncertainty.arrays import Floats, Integers, program
 from uncertainty.errors import counted
 from uncertainty.inference.target import batches_at, coordinates_of
 from uncertainty.problem import Target
@@ -110,11 +110,7 @@ def compiling(target: Target, chains: int, warmup: int) -> "Future[object]":
     keys = jax.random.split(jax.random.PRNGKey(0), chains)
     state = _blank(keys, starts, warmup)
     arguments = (target, keys, starts, state, jnp.asarray(True), jnp.asarray(0.9), warmup)
-    thread = ThreadPoolExecutor(1)
-    try:
-        return thread.submit(in_float64(_advance.ready), *arguments)
-    finally:
-        thread.shutdown(wait=False)
+    return _advance.ahead(*arguments)
 
 
 def run_chains(

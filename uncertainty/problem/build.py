@@ -44,7 +44,7 @@ from uncertainty.problem.evidence import (
     used_by,
     with_effect,
 )
-from uncertainty.problem.joint import Joint, build_joint, each_point, evaluate_point
+from uncertainty.problem.joint import Joint, ahead, build_joint, each_point, evaluate_point
 from uncertainty.problem.likelihood import Observation
 from uncertainty.problem.models import (
     ModelLike,
@@ -199,6 +199,14 @@ class Problem:
         scores = {node.name: np.zeros(1) for node in self.joint.nodes if node.uncertain}
         outputs = each_point(self.joint, self.model, scores)[1]
         return {name: float(values[0]) for name, values in outputs.items()}
+
+    def compile(self, queries: int, quantities: Sequence[str] | None = None) -> None:
+        """Begin to compile what it is sampled by, in threads: of statistics of `quantities`.
+
+        Not of a function in plain Python, nor of a user's, which may not like threads.
+        """
+        if self.model.outputs and self.model.plain is None:
+            ahead(self.joint, self.model, queries, tuple(quantities or self.outputs))
 
     def numpyro_model(self) -> Callable[[], dict[str, Array]]:
         """Give the same joint prior and model as a numpyro model.

@@ -313,6 +313,16 @@ def every_pair(
     return _joined([_pairs(joint, model, rows, dict(inner), names) for rows in batches], count)
 
 
+def ahead(joint: Joint, model: EnergyModel, queries: int, names: tuple[str, ...]) -> None:
+    """Begin to compile what `each_point` and `every_pair` will run."""
+    outer, inner = (joint.coordinates(varies=varies) for varies in (False, True))
+    points = {name: np.zeros(_BATCH) for name in {**outer, **inner}}
+    _batch.ahead(joint, model, points or {"": np.zeros(_BATCH)})
+    if inner:
+        rows = dict.fromkeys(outer, np.zeros(_ROWS)) or {"": np.zeros(_ROWS)}
+        _pairs.ahead(joint, model, rows, dict.fromkeys(inner, np.zeros(queries)), names)
+
+
 def _in_batches(columns: Mapping[str, Floats], count: int, size: int) -> Iterable[Columns]:
     """Lengthen columns to whole batches; an unused one stands in where nothing is uncertain."""
     length = -(-count // size) * size

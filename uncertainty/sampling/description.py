@@ -103,6 +103,12 @@ class InvalidDraws:
                 left = [*needs, *left]
         self.example[name] = ", ".join(f"{item} = {value:.4g}" for item, value in point.items())
 
+    def join(self, other: "InvalidDraws") -> None:
+        """Count those of another chain in; the first example stays."""
+        self.total += other.total
+        self.bad = {name: self.bad.get(name, 0) + count for name, count in other.bad.items()}
+        self.example = {**other.example, **self.example}
+
     def warnings(self, problem: Problem) -> Iterator[str]:
         """Say what share of the draws is impossible."""
         total = self.total / max(len(problem.outputs), 1)

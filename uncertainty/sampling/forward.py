@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -151,6 +153,7 @@ def simulate(
     )
     if quantities is not None:
         quantities = [problem.quantity(name) for name in quantities]
+    problem.compile(queries, quantities)
     count = math.ceil(total / RANDOMIZATIONS)
     points = [points_of(problem, count, queries, seed, chain) for chain in range(RANDOMIZATIONS)]
     inputs, outputs = each_point(problem.joint, problem.model, _paired(points))
@@ -250,26 +253,35 @@ def nested(
     """
     invalid, names = InvalidDraws(), tuple(problem.outputs)
     names = names if quantities is None else tuple(quantities)
-    corrections, ruled = _corrections(problem, points, seed)
-    statistics: dict[str, list[Floats]] = {name: [] for name in names}
-    functions: dict[str, list[Floats]] = {name: [] for name in names}
-    for chain, correction in zip(points, corrections, strict=True):
+    corrections, ruled = _corrections(problem, points, seed, names)
+
+    @in_float64  # which is set for each thread apart
+    def reduced(chain: Points, correction: Columns) -> tuple[InvalidDraws, list[Columns]]:
+        bad, statistics, functions = InvalidDraws(), Columns(), Columns()
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
         for name, values in pairs.items():
             whole = np.broadcast_to(values, (chain.count, values.shape[1]))
-            invalid.add(problem, name, values, chain.pair)
-            statistics[name].append(query_statistics(whole) * correction[name])
-            functions[name].append(quantile_function(values))
-    groups = {f"{group}_statistics": statistics, f"{group}_query_quantiles": functions}
+            bad.add(problem, name, values, chain.pair)
+            statistics[name] = query_statistics(whole) * correction[name]
+            functions[name] = quantile_function(values)
+        return bad, [statistics, functions]
+
+    # NumPy sorts and sums without holding other threads up; a function in plain Python does not.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        each = map if problem.model.plain is not None else pool.map
+        counts, chains = zip(*each(reduced, points, corrections), strict=True)
+    for count in counts:
+        invalid.join(count)
+    groups = (f"{group}_statistics", f"{group}_query_quantiles")
     stacked = {
-        group: {name: np.stack(chains) for name, chains in arrays.items()}
-        for group, arrays in groups.items()
+        kind: {name: np.stack([chain[place][name] for chain in chains]) for name in names}
+        for place, kind in enumerate(groups)
     }
     return invalid, stacked, ruled
 
 
 def _corrections(
-    problem: Problem, points: Sequence[Points], seed: int
+    problem: Problem, points: Sequence[Points], seed: int, names: tuple[str, ...]
 ) -> tuple[list[Columns], tuple[str, ...]]:
     """Factors on the statistics of each chain: 1, but for the mean; and where that is no help.
 
@@ -285,7 +297,8 @@ def _corrections(
     for number in range(len(points)):
         wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
         center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
-        outputs = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
+        every = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
+        outputs = {name: every[name] for name in names}
         chains.append(outputs)
         factors.append({name: ones.copy() for name in outputs})
         for name, values in outputs.items():

@@ -342,7 +342,7 @@ def power_scaling(
 
     if "posterior" not in tree.children:
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
-    tree = whole(tree)
+    tree = whole(tree, "log_prior")
     assumptions = [str(name) for name in json.loads(str(tree.attrs["updated"]))]
     evidence = [str(name) for name in tree["log_likelihood"].data_vars]
     densities = {
