@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 
-from uncertainty.writing import PROGRAMS
+from uncertainty.writing import PROGRAMS, digest_of
 
 if TYPE_CHECKING:
     import jax.numpy
@@ -247,10 +247,7 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
 @cache
 def source_digest() -> str:
     """Hash of the source of this package."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest_of(Path(__file__).parent.rglob("*.py"))
 
 
 def surroundings() -> str:

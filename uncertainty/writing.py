@@ -113,6 +113,14 @@ def write_text(path: Path, text: str) -> Path:
     return write_bytes(path, text.encode())
 
 
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 of the content of files."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class Cache:
     """Results that can be made again, each a file under the SHA-256 of all that it depends on.
@@ -179,6 +187,9 @@ PROGRAMS = Cache("programs", 2**28)
 """Compiled programs, hundreds of kilobytes the largest, and their names."""
 POSTERIORS = Cache("posteriors", 2**28)
 """Draws of posteriors, a megabyte or so each."""
+FINDINGS = Cache("findings", 2**24)
+"""Claims of the shipped ledger, computed again."""
+CACHES = (PROGRAMS, POSTERIORS, FINDINGS)
 
 
 @runtime_checkable

@@ -106,13 +106,17 @@ def _file_and_scenario(text: str) -> tuple[str, str | None]:
 
 
 def ledger(
-    only: Only = None, file: Of = None, as_json: AsJson = False, debug: Debug = False
+    only: Only = None,
+    file: Of = None,
+    resample: Annotated[bool, typer.Option("--resample", help="Compute all of it anew.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
 ) -> None:
     """Compute published claims again, and say which are plausible today."""
     from uncertainty.comparison import check_ledger
 
     with busy("computing claims"):
-        findings = check_ledger(file, only=only or ())
+        findings = check_ledger(file, only=only or (), kept=not resample)
     failed = [finding.id for finding in findings if not finding.holds]
     if as_json:
         records = [asdict(finding) for finding in findings]

@@ -13,7 +13,7 @@ import typer
 from uncertainty.cli.question import AsJson, Debug, Force, Question, ResultFolder, asking, renamed
 from uncertainty.cli.terminal import busy, print_json, say, show, show_written, table
 from uncertainty.errors import Fault, InputError, counted, require_known
-from uncertainty.writing import POSTERIORS, PROGRAMS, refuse_inputs, write_bytes, write_text
+from uncertainty.writing import CACHES, refuse_inputs, write_bytes, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,10 +123,10 @@ def cache(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what is kept for the next run: compiled programs and posteriors. Nothing needs it."""
+    """Show what is kept for the next run: programs, posteriors, claims. Nothing needs it."""
     del debug  # `main` reads it
     rows = list[tuple[str, int, float, str]]()
-    for kept in (PROGRAMS, POSTERIORS):
+    for kept in CACHES:
         if clear:
             kept.shrink(0)
         sizes = [size for _, size in kept.files()]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from uncertainty.cli.question import Question, ResultFolder, asking
-from uncertainty.cli.terminal import answer, busy, steps
+from uncertainty.cli.run import drawn
+from uncertainty.cli.terminal import answer, busy
 from uncertainty.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ def rank(
     """
     import uncertainty as un
     from uncertainty import report
-    from uncertainty.inference import answer as answer_of
     from uncertainty.inference import learns
     from uncertainty.results import inputs_of, main_quantity, quoted_statistic, warnings_of
     from uncertainty.sensitivity import OF_DRAWS
@@ -101,14 +101,7 @@ def rank(
             # The posterior that `run` quotes, where a method ranks it.
             methods = {*(method or _OF_POSTERIOR).replace(" ", "").split(",")}
             if methods & {*OF_DRAWS, "prior"}:
-                with steps("chains") as progress:
-                    tree = answer_of(
-                        problem,
-                        question.draws,
-                        question.seed,
-                        resample=question.resample,
-                        progress=progress,
-                    )
+                tree = drawn(problem, question, str(quantity), full=False)
         learned = tree is not None and "posterior" in tree.children
         if method is None:
             method = _OF_POSTERIOR if learned else _OF_PRIOR if run is None else _OF_RUN

@@ -125,7 +125,7 @@ def run(
                 split = un.share_per_query(stored, quantity)
                 tree.attrs |= dict(zip(LOG_SHARE, split, strict=True))
         else:
-            tree = _drawn(problem, question, quantity, full)
+            tree = drawn(problem, question, quantity, full)
         page, rankings = list[report.Part](), list["xr.Dataset"]()
 
         def drivers() -> "Iterator[report.Part]":
@@ -152,7 +152,7 @@ def run(
     answer(page, written, record, begun=True)
 
 
-def _drawn(problem: "Problem", question: Question, quantity: str, full: bool) -> "xr.DataTree":
+def drawn(problem: "Problem", question: Question, quantity: str, full: bool) -> "xr.DataTree":
     """Draw from the prior, and from the posterior where there is evidence."""
     from uncertainty.inference import answer as answer_of
 
@@ -223,7 +223,7 @@ def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
     asked = question.asked("answer", folder)
     with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
         trees = {
-            name: _drawn(problem, question, quantity, full) for name, problem in problems.items()
+            name: drawn(problem, question, quantity, full) for name, problem in problems.items()
         }
         with busy("writing"):
             # A scenario may be called as_stated: no name of a scenario holds a dash.

@@ -1,8 +1,10 @@
 """Every claim of a ledger against what its computation gives."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.typing import ArrayLike
+from pydantic import TypeAdapter
 
-from uncertainty.arrays import in_float64
+from uncertainty.arrays import in_float64, source_digest, surroundings
 from uncertainty.comparison.compare import common_quantity, relate
 from uncertainty.comparison.explain import explain
 from uncertainty.energy import (
@@ -26,20 +29,18 @@ from uncertainty.energy import (
     training_wh,
 )
 from uncertainty.errors import InputError, nearest
-from uncertainty.files import Term, names_in, parse_expression, read_ledger
+from uncertainty.files import Term, names_in, parse_expression, read_ledger, shipped_folder
 from uncertainty.inference import answer
 from uncertainty.problem import build_problem, evaluate
 from uncertainty.results import Estimate, group_of, summarize
 from uncertainty.sampling import simulate
+from uncertainty.writing import FINDINGS, digest_of
 
 Value = TypeVar("Value")
 
 
-def _fleet(output: str) -> Callable[..., ArrayLike]:
-    def one(energy_wh: float, **inputs: float) -> ArrayLike:
-        return by_name(fleet_outputs)(query={"energy_wh": energy_wh}, **inputs)[output]
-
-    return one
+def _fleet(output: str, energy_wh: float, **inputs: float) -> ArrayLike:
+    return by_name(fleet_outputs)(query={"energy_wh": energy_wh}, **inputs)[output]
 
 
 FORMULAS: Mapping[str, Callable[..., ArrayLike | None]] = MappingProxyType(
@@ -51,8 +52,8 @@ FORMULAS: Mapping[str, Callable[..., ArrayLike | None]] = MappingProxyType(
             "weights"
         ],
         "training_wh": by_name(training_wh),
-        "fleet_power_mw": _fleet("fleet_power_mw"),
-        "household_days": _fleet("household_days"),
+        "fleet_power_mw": partial(_fleet, "fleet_power_mw"),
+        "household_days": partial(_fleet, "household_days"),
     }
 )
 """Formulas of the package that a ledger may name."""
@@ -95,7 +96,9 @@ class Finding:
 
 
 @in_float64
-def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) -> list[Finding]:
+def check_ledger(
+    path: str | Path | None = None, *, only: Iterable[str] = (), kept: bool = False
+) -> list[Finding]:
     """Compute the claims of a ledger.
 
     Parameters
@@ -104,6 +107,9 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
         The shipped ledger where not given.
     only : iterable of str
         Identifiers; all of them where empty.
+    kept : bool
+        Take what was computed before of the shipped ledger, by the same code, files and machine,
+        from the user's cache folder, and keep it there.
 
     Returns
     -------
@@ -126,8 +132,14 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
     if unknown := sorted(chosen - known):
         raise InputError.of("<only>", f"no claim {', '.join(unknown)}{nearest(unknown[0], known)}")
     shared, findings = _Shared(), list[Finding]()
+    files = digest_of(file for file in shipped_folder().rglob("*") if file.is_file())
+    around = f"{source_digest()} {surroundings()} {files}"
     for claim in claims:
         if chosen and claim.id not in chosen:
+            continue
+        name = hashlib.sha256(f"{around} {claim.id}".encode()).hexdigest()
+        if kept and path is None and (content := FINDINGS.load(name)):
+            findings.append(TypeAdapter(Finding).validate_json(content))
             continue
         terms = {name: _estimate(term, claim.terms, shared) for name, term in claim.terms.items()}
         values = {name: value for name, (value, _) in terms.items()}
@@ -149,7 +161,7 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
             holds.append((low is None or number >= low) and (high is None or number <= high))
         plausible, today = None, "not judged: no shipped file asks the same"
         if (judge := claim.today) is not None:
-            tree: xr.DataTree = shared.answer(judge.file, judge.scenario, judge.output)
+            tree = shared.answer((judge.file, judge.scenario), judge.output)
             row = summarize(tree, 0.9, quantities=[judge.output]).isel(quantity=0)
             row = row.sel(statistic=judge.statistic)
             least, most = float(row["lower"]), float(row["upper"])
@@ -161,22 +173,18 @@ def check_ledger(path: str | Path | None = None, *, only: Iterable[str] = ()) ->
                 f"{most:.2g}{units}, the 90 % interval of {judge.file}{where} "
                 f"({judge.statistic} query, {group_of(tree)})"
             )
-        findings.append(
-            Finding(
-                id=claim.id,
-                claim=claim.claim,
-                expected=claim.expected,
-                computed=tuple(computed),
-                mcse=tuple(errors),
-                unit=claim.unit,
-                holds=all(holds),
-                source=claim.source,
-                note=claim.note or "",
-                slip=claim.slip or "",
-                plausible=plausible,
-                today=today,
-            )
+        facts = ("id", "claim", "expected", "unit", "source", "note", "slip")
+        finding = Finding(
+            **{key: getattr(claim, key) or "" for key in facts},
+            computed=tuple(computed),
+            mcse=tuple(errors),
+            holds=all(holds),
+            plausible=plausible,
+            today=today,
         )
+        findings.append(finding)
+        if kept and path is None:
+            FINDINGS.save(name, json.dumps(asdict(finding)).encode())
     return findings
 
 
@@ -188,21 +196,17 @@ class _Shared:
 
     def __init__(self) -> None:
         # The prior of a file: a computation is of what it says, not of what evidence adds.
-        self.problem = cache(
-            lambda file, scenario: build_problem(file, scenario=scenario, evidence=[])
-        )
+        self.problem = cache(lambda file, name: build_problem(file, scenario=name, evidence=[]))
         self.tree = cache(lambda side, output: simulate(self.problem(*side), quantities=[output]))
+        self.whole = cache(lambda file, name: build_problem(file, scenario=name))
+        self.answer = cache(lambda side, output: answer(self.whole(*side), quantities=[output]))
         self.explained = cache(lambda one, other: explain(self.problem(*other), self.problem(*one)))
-        self.compared = cache(self._compared)
-        self.answer = cache(
-            lambda file, scenario, output: answer(
-                build_problem(file, scenario=scenario), quantities=[output]
-            )
-        )
 
-    def _compared(
+    @cache  # noqa: B019  # an instance lives as long as its results
+    def compared(
         self, one: tuple[str, str | None], other: tuple[str, str | None], prob: float
     ) -> xr.Dataset:
+        """Relate a side to another one."""
         # Of two the second side stands first: ratios are to it.
         sides = {"against": other, "file": one}
         problems = {label: self.problem(*side) for label, side in sides.items()}

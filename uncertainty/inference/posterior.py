@@ -207,7 +207,7 @@ def lay_out(
 ) -> "xr.DataTree":
     """Put a posterior beside its prior, for a system that was not measured.
 
-    In `short` without the log densities of the prior, whose program takes longest to compile.
+    In `short` without the log densities of the prior: their program takes longest to compile.
     """
     z, target, joint = posterior.scores, posterior.target, problem.joint
     shape = z.shape[:2]
@@ -363,6 +363,6 @@ def paired_draws(
     if not problem.varies:
         return dict.fromkeys(("typical", "mean", "query"), query)
     points = _stretches(problem, scores, chains, QUERIES, seed)
-    kept = nested(problem, points, seed)[1]["prior_statistics"][quantity]
+    kept = nested(problem, points, seed, quantities=[quantity])[1]["prior_statistics"][quantity]
     typical, mean = (kept[..., place].reshape(shape) for place in (0, 1))
     return {"typical": typical, "mean": mean, "query": query}

@@ -201,10 +201,7 @@ class Problem:
         return {name: float(values[0]) for name, values in outputs.items()}
 
     def compile(self, queries: int, quantities: Sequence[str] | None = None) -> None:
-        """Begin to compile what it is sampled by, in threads: of statistics of `quantities`.
-
-        Not of a function in plain Python, nor of a user's, which may not like threads.
-        """
+        """Begin to compile what it is sampled by; not a user's own, which may not like threads."""
         if self.model.outputs and self.model.plain is None:
             ahead(self.joint, self.model, queries, tuple(quantities or self.outputs))
 

@@ -251,8 +251,7 @@ def nested(
         What cannot be; groups of statistics and quantile functions over queries, by output, with
         the chain as their first axis; and outputs whose mean over queries the tail rules.
     """
-    invalid, names = InvalidDraws(), tuple(problem.outputs)
-    names = names if quantities is None else tuple(quantities)
+    invalid, names = InvalidDraws(), tuple(quantities or problem.outputs)
     corrections, ruled = _corrections(problem, points, seed, names)
 
     @in_float64  # which is set for each thread apart
