@@ -174,8 +174,8 @@ def test_command_shows_and_clears_what_is_kept(monkeypatch, tmp_path, capsys):
         return capsys.readouterr().out
 
     assert run().startswith("0.5 MB are kept for the next run.")
-    programs, posteriors = json.loads(run("--json"))["cache"]
-    assert (programs["files"], posteriors["files"]) == (1, 0)
+    rows = {row["kept"]: row["files"] for row in json.loads(run("--json"))["cache"]}
+    assert rows == {"programs": 1, "posteriors": 0, "findings": 0}
     assert run("--clear").startswith("0.0 MB")
     assert Cache("programs", 2**20).load("0" * 64) is None
     monkeypatch.setenv("UNCERTAINTY_CACHE", "")

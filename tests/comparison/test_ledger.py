@@ -78,6 +78,19 @@ def test_doubling_a_constant_makes_named_claims_fail(monkeypatch, name, fail):
     assert all(held[key] for key in sure - {"T3"})
 
 
+def test_claims_that_were_computed_before_are_taken_until_they_are_computed_anew(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("UNCERTAINTY_CACHE", str(tmp_path))
+    first = un.check_ledger(only=["E2", "E6"], kept=True)
+    monkeypatch.setattr(flops, "FLOP_PER_PARAMETER", 4.0)
+    assert un.check_ledger(only=["E6", "E2"], kept=True) == first
+    assert un.check_ledger(only=["E2"]) != first[:1]
+    path = tmp_path / "mine.yaml"
+    path.write_text(CLAIM.replace("A1", "E2"))
+    assert un.check_ledger(path, kept=True) == un.check_ledger(path)  # of a ledger of one's own
+
+
 def test_a_ledger_of_ones_own(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(CLAIM)

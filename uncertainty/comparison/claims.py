@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.typing import ArrayLike
-from pydantic import TypeAdapter
 
 from uncertainty.arrays import in_float64, source_digest, surroundings
 from uncertainty.comparison.compare import common_quantity, relate
@@ -139,7 +138,9 @@ def check_ledger(
             continue
         name = hashlib.sha256(f"{around} {claim.id}".encode()).hexdigest()
         if kept and path is None and (content := FINDINGS.load(name)):
-            findings.append(TypeAdapter(Finding).validate_json(content))
+            fields = json.loads(content)
+            fields |= {key: tuple(fields[key]) for key in ("computed", "mcse")}
+            findings.append(Finding(**fields))
             continue
         terms = {name: _estimate(term, claim.terms, shared) for name, term in claim.terms.items()}
         values = {name: value for name, (value, _) in terms.items()}
@@ -189,10 +190,7 @@ def check_ledger(
 
 
 class _Shared:
-    """Results that claims have in common, for one call: by the next, files may have changed.
-
-    A side is a file and its scenario.
-    """
+    """Results of sides (a file, its scenario) in one call: by the next, files may have changed."""
 
     def __init__(self) -> None:
         # The prior of a file: a computation is of what it says, not of what evidence adds.
