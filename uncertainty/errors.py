@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TypeGuard
@@ -133,7 +133,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         *others, last = near
         return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
-    return f"; known: {_listed(names)}" if names else ""
+    return f"; known: {listed(names)}" if names else ""
 
 
 def check_keywords(function: str, options: Iterable[str], known: Iterable[str]) -> None:
@@ -153,9 +153,10 @@ def check_keywords(function: str, options: Iterable[str], known: Iterable[str]) 
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"{', '.join(names[:_LISTED])}{more}"
+def listed(texts: Sequence[str], most: int = _LISTED) -> str:
+    """Join texts; those beyond the first `most` are counted."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
 
 
 def _near(name: str, names: list[str]) -> list[str]:
@@ -207,7 +208,7 @@ def require_known(what: str, got: object, known: Iterable[str]) -> str:
         return got
     hint = nearest(str(got), names)
     hint = hint if hint.startswith("; did you mean") else ""  # all are listed before it
-    raise InputError.of(f"<{what}>", f"must be one of {_listed(names)} (got {got!r}{hint})")
+    raise InputError.of(f"<{what}>", f"must be one of {listed(names)} (got {got!r}{hint})")
 
 
 def check_all(*checks: Callable[[], object]) -> None:

@@ -47,7 +47,11 @@ def compare(
     from uncertainty import report
 
     problems: dict[str, Problem] = {}
-    pairs = [_file_and_scenario(text) for text in files]
+    pairs: list[tuple[str, str | None]] = [
+        (file, scenario) if colon and scenario.isidentifier() else (text, None)
+        for text in files
+        for file, colon, scenario in [text.rpartition(":")]
+    ]
     alone = len(files) == 1 and pairs[0][1] is None
     if alone:
         problems = replace(question, file=files[0]).every_scenario()
@@ -98,11 +102,6 @@ def compare(
         written = place.keep(report.write(page, place.unfinished, png=question.png))
     record = report.comparison_record(compared, page, why) if question.as_json else None
     answer(page, written, record)
-
-
-def _file_and_scenario(text: str) -> tuple[str, str | None]:
-    file, colon, scenario = text.rpartition(":")
-    return (file, scenario) if colon and scenario.isidentifier() else (text, None)
 
 
 def ledger(

@@ -11,12 +11,5 @@ from uncertainty.distributions.laws import (
 )
 
 __all__ = [
-    "FAMILIES",
-    "Arguments",
-    "CompiledLaw",
-    "Kernel",
-    "Params",
-    "Values",
-    "compile_law",
-    "stacked",
-]
+    "FAMILIES", "Arguments", "CompiledLaw", "Kernel", "Params", "Values", "compile_law", "stacked",
+]  # fmt: skip

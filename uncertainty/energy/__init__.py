@@ -24,24 +24,8 @@ from uncertainty.energy.serving import step_bytes
 from uncertainty.energy.transformer import kv_bytes_per_token, touched_share
 
 __all__ = [
-    "CHOICE",
-    "EFFECTS",
-    "ENERGY_MODELS",
-    "Choice",
-    "EnergyModel",
-    "ModelError",
-    "ModelName",
-    "PlainFunction",
-    "by_name",
-    "compose",
-    "failure_text",
-    "fleet_outputs",
-    "is_traced_misuse",
-    "kv_bytes_per_token",
-    "model_from_callable",
-    "query_flop",
-    "step_bytes",
-    "touched_share",
-    "training_wh",
-    "with_error",
-]
+    "CHOICE", "EFFECTS", "ENERGY_MODELS", "Choice", "EnergyModel", "ModelError", "ModelName",
+    "PlainFunction", "by_name", "compose", "failure_text", "fleet_outputs", "is_traced_misuse",
+    "kv_bytes_per_token", "model_from_callable", "query_flop", "step_bytes", "touched_share",
+    "training_wh", "with_error",
+]  # fmt: skip

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.fleet import fleet_of
-from uncertainty.energy.flops import FLOPS, THROUGHPUT
+from uncertainty.energy.flops import FLOPS
 from uncertainty.energy.model import EnergyModel
 from uncertainty.energy.roofline import LOCAL, ROOFLINE
+from uncertainty.energy.throughput import THROUGHPUT
 
 ENERGY_MODELS = MappingProxyType(
     {model.name: model for model in (FLOPS, ROOFLINE, THROUGHPUT, LOCAL)}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import cast
 from weakref import WeakKeyDictionary
 
-from uncertainty.errors import Fault, InputError, message_of, nearest
+from uncertainty.errors import Fault, InputError, listed, message_of, nearest
 
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^,\s]+)\s*,", re.MULTILINE)
 _APART = ("catalogue", "evidence", "ledger")  # folders of files that are not priors
@@ -187,7 +187,6 @@ def sources() -> dict[str, dict[str, str]]:
 
 _LARGEST = 200_000_000  # bytes of a table
 _MOST = 1_000_000  # rows of a table
-_SHOWN = 3  # examples in a message
 _LONGEST = 40  # characters of a cell in a message
 # float() would take 1_000, infinity and digits of other scripts too.
 _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -270,11 +269,11 @@ def _read(path: Path, file: str, column: str, _changed: int) -> Column:
     if short:
         faults.append(
             f"must have {count} cell{'s' * (count > 1)} in each line, as the header has "
-            f"({_some(short)}); numbers are written 1.5 and 1000"
+            f"({listed(short, 3)}); numbers are written 1.5 and 1000"
         )
     again = [line for line, row in rows[1:] if [cell.strip() for cell in row] == header]
     if again:
-        faults.append(f"repeats its header ({_some([f'line {line}' for line in again])})")
+        faults.append(f"repeats its header ({listed([f'line {line}' for line in again], 3)})")
     cells = [
         (line, row[place].strip())
         for line, row in rows[1:]
@@ -284,7 +283,7 @@ def _read(path: Path, file: str, column: str, _changed: int) -> Column:
     wrong = [cell for cell, number in zip(cells, numbers, strict=True) if number is None]
     if wrong:
         hint = "; numbers are written 1.5 and 1000" * any("," in cell for _, cell in wrong)
-        got = _some([f"{cell[:_LONGEST]!r} in line {line}" for line, cell in wrong])
+        got = listed([f"{cell[:_LONGEST]!r} in line {line}" for line, cell in wrong], 3)
         faults.append(f"must hold finite numbers only (got {got}){hint}")
     values = tuple(number for number in numbers if number is not None)
     if not faults and len({*values}) < 2:
@@ -344,11 +343,6 @@ def _number(cell: str) -> float | None:
     """Give the number that a cell holds; None for anything else, infinity and 1_000 too."""
     number = float(cell) if _NUMERAL.fullmatch(cell.strip()) else math.inf
     return number if math.isfinite(number) else None
-
-
-def _some(texts: list[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more
 
 
 # Which file a function came from, as long as somebody holds the function.

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uncertainty.errors import Fault, InputError, counted, nearest
+from uncertainty.errors import Fault, InputError, counted, listed, nearest
 from uncertainty.files.assumptions import Assumption, Correlation, Law, Layer, Resolution, convert
 from uncertainty.files.catalogue import expand, take_bundles
 from uncertainty.files.document import (
@@ -55,7 +55,6 @@ EFFECT = "<new system>"
 """How faults name what evidence adds for a system that nobody measured."""
 _LONGEST_CHAIN = 20  # of files that extend one another
 _LEAST_EIGENVALUE = 1e-10  # of a correlation matrix that can be computed with
-_PAIRS = 10  # correlations that one message names
 
 
 @dataclass(frozen=True)
@@ -564,8 +563,7 @@ def _correlations(
     inside = [i for i, pair in enumerate(kept) if clash.issuperset((pair.first, pair.second))]
     if inside:
         texts = [f"{kept[i].first} ~ {kept[i].second} = {kept[i].rank:g}" for i in inside]
-        more = f" and {len(texts) - _PAIRS} more" if len(texts) > _PAIRS else ""
-        text = f"impossible together (unstated pairs count as 0): {', '.join(texts[:_PAIRS])}{more}"
+        text = f"impossible together (unstated pairs count as 0): {listed(texts, 10)}"
         layer, i = places[inside[-1]]
         faults.append(layer.document.fault(("correlations", i), text))
     return tuple(kept), faults, notices

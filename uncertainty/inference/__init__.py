@@ -9,20 +9,7 @@ from uncertainty.inference.samplers import DISAGREE, RELIABLE
 from uncertainty.inference.target import learns
 
 __all__ = [
-    "DISAGREE",
-    "RELIABLE",
-    "answer",
-    "check_fit",
-    "check_prior",
-    "compare_fits",
-    "export_priors",
-    "infer",
-    "learns",
-    "may_be_written",
-    "paired_draws",
-    "predict",
-    "ship_posterior",
-    "stretches",
-    "update",
-    "whole",
-]
+    "DISAGREE", "RELIABLE", "answer", "check_fit", "check_prior", "compare_fits", "export_priors",
+    "infer", "learns", "may_be_written", "paired_draws", "predict", "ship_posterior", "stretches",
+    "update", "whole",
+]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import Floats, in_float64
-from uncertainty.errors import InputError
+from uncertainty.errors import InputError, listed
 from uncertainty.inference.posterior import whole
 from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
 from uncertainty.inference.samplers import RELIABLE
@@ -406,8 +406,7 @@ def causes_of(item: Observation) -> Iterator[Cause]:
 def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) -> str:
     """Say which rows lie where, and how far off."""
     ranges = stretches(rows + 1)
-    more = f" and {len(ranges) - 10} more" if len(ranges) > 10 else ""
-    which = f"row{'s' * (len(rows) > 1)} {', '.join(ranges[:10])}{more} of {item.name}"
+    which = f"row{'s' * (len(rows) > 1)} {listed(ranges, 10)} of {item.name}"
     few = f"where the prior expects fewer than {_SURPRISING:g} of measurements"
     if len(rows) == 1 and tails[rows[0]] < _SURPRISING:
         text = f"{which} lies {few}"

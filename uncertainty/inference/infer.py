@@ -284,14 +284,8 @@ def ship_posterior(problem: Problem) -> Path:
     Returns
     -------
     Path
-        Of the file; nobody needs it, as what is not there is sampled.
-
-    Examples
-    --------
-    To be run after a change of shipped priors, of evidence, or of what computes a density::
-
-        python -c 'import uncertainty as un; from uncertainty.inference import ship_posterior; \
-            ship_posterior(un.build_problem("gpt-4o"))'
+        Of the file; nobody needs it, as what is not there is sampled. To be made anew after a
+        change of shipped priors, of evidence, or of what computes a density.
     """
     target = target_of(problem.new_system, QUERIES, 0)
     shape, warmup = (_CHAINS, _ANSWER_DRAWS), _WARMUP

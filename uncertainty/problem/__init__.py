@@ -16,21 +16,7 @@ from uncertainty.problem.likelihood import At, Observation, Target, replaced_by
 from uncertainty.problem.models import ModelLike
 
 __all__ = [
-    "At",
-    "Columns",
-    "EvidenceLike",
-    "Joint",
-    "ModelLike",
-    "Node",
-    "Observation",
-    "Problem",
-    "Scores",
-    "Target",
-    "build_problem",
-    "each_point",
-    "evaluate",
-    "evaluate_point",
-    "every_pair",
-    "replaced_by",
-    "rows_of",
-]
+    "At", "Columns", "EvidenceLike", "Joint", "ModelLike", "Node", "Observation", "Problem",
+    "Scores", "Target", "build_problem", "each_point", "evaluate", "evaluate_point", "every_pair",
+    "replaced_by", "rows_of",
+]  # fmt: skip

@@ -21,22 +21,7 @@ from uncertainty.sampling.points import normal_scores, unit_points
 from uncertainty.sampling.stream import Progress, StreamOptions, stream
 
 __all__ = [
-    "NESTED_DRAWS",
-    "QUERIES",
-    "RANDOMIZATIONS",
-    "Points",
-    "Progress",
-    "StreamOptions",
-    "labels",
-    "median_of_rows",
-    "nested",
-    "normal_scores",
-    "problem_of",
-    "remember",
-    "simulate",
-    "stream",
-    "subject",
-    "summarize_inputs",
-    "unit_points",
-    "width_notices",
-]
+    "NESTED_DRAWS", "QUERIES", "RANDOMIZATIONS", "Points", "Progress", "StreamOptions", "labels",
+    "median_of_rows", "nested", "normal_scores", "problem_of", "remember", "simulate", "stream",
+    "subject", "summarize_inputs", "unit_points", "width_notices",
+]  # fmt: skip

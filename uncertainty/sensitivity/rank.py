@@ -34,9 +34,10 @@ from uncertainty.sensitivity.pick_freeze import (
     refusal,
 )
 from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
+from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.slopes import derivative, tornado
+from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.value import value, value_of_draws
-from uncertainty.sensitivity.variance import shapley, sobol
 
 Facts: TypeAlias = dict[str, str | int | float]
 Designed: TypeAlias = Callable[[Target, Sequence[Player], int | None, int], Estimates]
