@@ -78,13 +78,14 @@ def _unit(text: str) -> "pint.Unit":
         hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
         raise UnitError(f"unknown unit {text!r}{hint}") from error
     try:
-        one, two = (_registry().Quantity(x, unit).to_base_units().magnitude for x in (1.0, 2.0))
+        one, more = (_registry().Quantity(x, unit).to_base_units().magnitude for x in (1.0, 3.0))
     except pint.PintError:
-        one, two = 1.0, math.nan
+        one, more = 1.0, math.nan
     except OverflowError as error:
         raise UnitError(f"unit {text!r} is beyond what a number can hold") from error
-    # Twice as much is twice the number, but not with an offset (degC) or a logarithm (dBm).
-    if not math.isclose(two, 2 * one, rel_tol=1e-9):
+    # Thrice as much is thrice the number, but not with an offset (degC) or a logarithm (dBm);
+    # twice is not asked for, because two octaves are twice one: 2**2 = 2 * 2**1.
+    if not math.isclose(more, 3 * one, rel_tol=1e-9):
         raise UnitError(
             f"unit {text!r} has a zero of its own or is a logarithm, so no factor converts it; "
             "convert the number first (to kelvin, to watt)"

@@ -94,6 +94,18 @@ def test_a_base_elsewhere_is_refused_unless_allowed(tree_of_files, name):
     assert un.build_problem(priors, **MODEL).central() == {"y": 2.0}
 
 
+def test_a_link_stands_for_the_file_that_it_leads_to(tree_of_files, monkeypatch):
+    (tree_of_files / "base.yaml").write_text(BASE)
+    (tree_of_files / "top.yaml").write_text(extending("base.yaml"))
+    own = tree_of_files / "own"
+    (own / "far.yaml").symlink_to(tree_of_files / "top.yaml")
+    (own / "shipped.yaml").symlink_to(shipped_folder() / "calibrated" / "gpt-4o.yaml")
+    (own / "on.yaml").write_text(extending("shipped.yaml"))
+    monkeypatch.chdir(own)
+    assert un.build_problem("far.yaml", **MODEL).central() == {"y": 2.0}
+    assert un.load_priors("shipped.yaml").faults == un.load_priors("on.yaml").faults == ()
+
+
 def test_inside_and_shipped_are_allowed(tree_of_files):
     top = tree_of_files / "own" / "top.yaml"
     top.write_text(extending("deep/base.yaml"))

@@ -60,11 +60,18 @@ class Place:
         """Give the place of the file that a call names.
 
         Its root is the library for a shipped file, the working folder for a file inside that,
-        and else the file's own folder.
+        and else the file's own folder. A link that leads out of these, or into the library,
+        stands for the file where that lies.
         """
-        roots = (shipped_folder(), Path.cwd().resolve(), path.parent)
-        root = next(r for r in roots if path.resolve().is_relative_to(r.resolve()))
-        return cls(path.parent, None if allow_outside else root)
+        target, beside = path.resolve(), path.parent
+        places = (
+            (target.parent, shipped_folder()),
+            (beside, Path.cwd().resolve()),
+            (beside, beside.resolve()),
+            (target.parent, target.parent),
+        )
+        folder, root = next(place for place in places if target.is_relative_to(place[1]))
+        return cls(folder, None if allow_outside else root)
 
     def of(self, path: Path) -> "Place":
         """Give the place of a file that is named from here.
@@ -74,7 +81,7 @@ class Place:
         """
         target = path.resolve()
         if target.is_relative_to(shipped_folder()):
-            return Place(path.parent, shipped_folder())
+            return Place(target.parent, shipped_folder())
         inside = self.root is None or target.is_relative_to(self.root.resolve())
         return Place(path.parent, self.root if inside else target.parent)
 
