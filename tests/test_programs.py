@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -125,6 +126,14 @@ def test_structure_tells_apart_what_computes_something_else():
     assert not any(" at 0x" in text for text in texts)  # addresses differ from process to process
     with pytest.raises(LookupError):
         _structure(lambda x: x)
+
+
+def test_the_structure_of_a_long_expression_is_short():
+    """A sum nests as deep as it is long: no level may double what stands inside."""
+    texts = [
+        _structure(reduce(lambda x, _: ("add", x, ("name", "a")), range(n), ())) for n in (50, 100)
+    ]
+    assert len(texts[1]) < 2.1 * len(texts[0])
 
 
 def test_a_program_is_that_of_its_shapes_types_and_static_arguments():

@@ -78,7 +78,9 @@ def test_units_of_the_field_are_known(unit, to, expected):
     assert factor(unit, to) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("unit", ["degC", "degF", "dBm", "dB", "dBm/Hz", "neper", "octave", "decade"])
+@pytest.mark.parametrize(
+    "unit", ["degC", "degF", "dBm", "dB", "dBm/Hz", "neper", "octave", "decade"]
+)
 def test_what_no_factor_converts_is_refused(unit):
     for convert in (
         lambda: factor(unit, "kelvin"),

@@ -229,11 +229,14 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
         return f"{name}({', '.join(parts)})"
     if isinstance(value, dict | OrderedDict | MappingProxyType):
         pairs = [f"{_structure(key)}: {inner(item)}" for key, item in value.items()]
-        # Trees are without an order.
-        return f"{name}{pairs if static or kind is not dict else sorted(pairs)}"
+        # Trees are without an order. Joined, not shown as a list, which would quote what is quoted
+        # inside: twice the text with each level.
+        return f"{name}{{{', '.join(pairs if static or kind is not dict else sorted(pairs))}}}"
     if isinstance(value, tuple | list | set | frozenset):
         items = [*map(inner, value)]
-        return f"{name}{sorted(items) if isinstance(value, set | frozenset) else items}"
+        return (
+            f"{name}[{', '.join(sorted(items) if isinstance(value, set | frozenset) else items)}]"
+        )
     if isinstance(value, inspect.Parameter):
         return _structure((value.name, value.kind, value.default))
     if value is None or (static and kind in (bool, int, float, str)) or isinstance(value, Enum):

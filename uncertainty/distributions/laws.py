@@ -87,8 +87,13 @@ class Arguments:
     def fields(self, values: Values) -> dict[str, Array]:
         """Give every argument as a value."""
         fields = {key: jnp.asarray(number) for key, number in self.numbers.items()}
-        for key, place, name in self.names:
-            fields[key] = fields[key].at[place].set(values[name]) if place else values[name]
+        for key in dict.fromkeys(key for key, _, _ in self.names):
+            members = [(place, values[name]) for other, place, name in self.names if other == key]
+            if members[0][0]:  # of a list: all set at once, for a program that is short to compile
+                places = tuple(map(np.array, zip(*(place for place, _ in members), strict=True)))
+                fields[key] = fields[key].at[places].set(jnp.stack([x for _, x in members]))
+            else:
+                fields[key] = members[0][1]
         return fields
 
 
