@@ -210,9 +210,7 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
     """
     kind, inner = type(value), partial(_structure, static=static)
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', kind.__qualname__)}"
-    ours = name.startswith(
-        f"{__name__.partition('.')[0]}."
-    )  # code of which `source_digest` is a hash
+    ours = name.startswith(f"{__name__.partition('.')[0]}.")  # hashed by `source_digest`
     if isinstance(value, FunctionType) and ours:
         code, cells = value.__code__, [cell.cell_contents for cell in value.__closure__ or ()]
         # Functions of one name differ by their place, and by what they enclose.
@@ -222,15 +220,12 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
         return name
     if is_dataclass(value) and ours:
         # The only metadata that fields have here is that they are static.
-        parts = (
-            _structure(getattr(value, f.name), static=static or bool(f.metadata))
-            for f in fields(value)
-        )
-        return f"{name}({', '.join(parts)})"
+        parts = [(getattr(value, f.name), static or bool(f.metadata)) for f in fields(value)]
+        return f"{name}({', '.join(_structure(x, static=fixed) for x, fixed in parts)})"
     if isinstance(value, dict | OrderedDict | MappingProxyType):
         pairs = [f"{_structure(key)}: {inner(item)}" for key, item in value.items()]
-        # Trees are without an order. Joined, not shown as a list, which would quote what is quoted
-        # inside: twice the text with each level.
+        # Trees are without an order. A list would be shown with quotes of quotes, twice the text
+        # with each level.
         return f"{name}{{{', '.join(pairs if static or kind is not dict else sorted(pairs))}}}"
     if isinstance(value, tuple | list | set | frozenset):
         items = [*map(inner, value)]
@@ -242,8 +237,7 @@ def _structure(value: object, *, static: bool = True) -> str:  # noqa: PLR0911  
     if value is None or (static and kind in (bool, int, float, str)) or isinstance(value, Enum):
         return f"{name} {value!r}"
     if not static and (kind in (bool, int, float) or hasattr(value, "dtype")):
-        kinds = (getattr(value, key, "") for key in ("dtype", "shape"))
-        return f"{name} {[*map(str, kinds)]}"
+        return f"{name} {getattr(value, 'dtype', '')} {getattr(value, 'shape', '')}"
     raise LookupError(f"{name} is known by its address only")
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -64,8 +65,20 @@ def test_moments_that_do_not_exist_are_said_when_the_file_is_loaded(law, mean, v
         assert "of x" in found[0]
 
 
-def test_a_change_of_sign_that_is_no_pole_is_no_matter():
-    assert not moments({"normal": {"mean": 0, "sd": 1}}, model=lambda x: {"energy_wh": x})
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda x: x,
+        lambda x: jnp.maximum(x - 0.1, 0),  # 0 at the median
+        lambda x: jnp.where(x < -0.3, 3, 0 * x),
+        lambda x: jnp.where(x < -0.3, -3, jnp.where(x < -0.2, 2, 0 * x)),
+        lambda x: jnp.where(x < -0.3, -3, 1e-9 + jnp.abs(x)),
+    ],
+)
+def test_a_change_of_sign_that_is_no_pole_is_no_matter(model):
+    law = {"normal": {"mean": 0, "sd": 1}}
+    assert not moments(law, model=lambda x: {"energy_wh": model(x)})
+    assert moments(law, model=lambda x: {"energy_wh": 1 / (x - 0.1234)})
 
 
 def test_a_lost_mean_is_marked_in_the_result():

@@ -63,15 +63,11 @@ class Place:
         and else the file's own folder. A link that leads out of these, or into the library,
         stands for the file where that lies.
         """
-        target, beside = path.resolve(), path.parent
-        places = (
-            (target.parent, shipped_folder()),
-            (beside, Path.cwd().resolve()),
-            (beside, beside.resolve()),
-            (target.parent, target.parent),
-        )
-        folder, root = next(place for place in places if target.is_relative_to(place[1]))
-        return cls(folder, None if allow_outside else root)
+        target, shipped = path.resolve(), shipped_folder()
+        roots = [shipped, Path.cwd().resolve(), path.parent.resolve(), target.parent]
+        root = next(root for root in roots if target.is_relative_to(root))
+        there = root in (shipped, target.parent)
+        return cls(target.parent if there else path.parent, None if allow_outside else root)
 
     def of(self, path: Path) -> "Place":
         """Give the place of a file that is named from here.
@@ -332,8 +328,7 @@ def _place_of(column: str, header: list[str]) -> int:
     if header.count(column) == 1:
         return header.index(column)
     if column in header:
-        text = f"has {header.count(column)} columns called {column!r}; rename all but one"
-        raise _TableError(text)
+        raise _TableError(f"has {header.count(column)} columns {column!r}; rename all but one")
     if not header:
         raise _TableError("is empty; its first line must name the columns")
     for delimiter, name in _DELIMITERS.items():

@@ -148,10 +148,8 @@ def load_priors(
     >>> load_priors({"schema": 1, "assumptions": {"x": {"fixed": "one"}}})
     <Priors <mapping>: 1 assumption>
     """
-    here, anywhere = (
-        Place(Path.cwd(), None if allow_outside else Path.cwd()),
-        Place(Path.cwd(), None),
-    )
+    folder = Path.cwd()
+    here, anywhere = Place(folder, None if allow_outside else folder), Place(folder, None)
     if isinstance(source, Mapping):
         priors = _from_document(wrap_mapping(source, "<mapping>", here), ())
     elif path := find_file(str(source), anywhere):

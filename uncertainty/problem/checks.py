@@ -113,7 +113,9 @@ def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
 def _growth(values: Floats) -> float:
     """Exponent s of ``|y| ~ u^-s`` in the lower tail; 0 where growth slows like a lognormal's."""
     sizes = np.log(np.maximum(np.abs(values), 1e-320))
-    if not np.isfinite(values[0]) or sizes[0] - np.median(sizes) > _OVERFLOW:
+    # An output that is 0 for half of the scores has not grown out of this 0.
+    usual = np.median(sizes[values != 0]) if values.any() else 0.0
+    if not np.isfinite(values[0]) or sizes[0] - usual > _OVERFLOW:
         return np.inf
     logs = log_ndtr(_GRID)
     deep = -(sizes[0] - sizes[10]) / (logs[0] - logs[10])
@@ -124,26 +126,22 @@ def _growth(values: Floats) -> float:
 def _pole(
     joint: Joint, model: EnergyModel, node: Node, quantity: str, values: Floats, place: float
 ) -> MomentNotice | None:
-    """Follow a change of sign: an output that is huge on both sides of it has a pole there."""
-    center = np.abs(values[len(values) // 2])
+    """Follow a change of sign: an output that grows on both sides of it has a pole there."""
     for left, right in _sign_changes(values):
-        ends, here = (_GRID[left], _GRID[right]), values
-        for _ in range(4):
+        ends, near = (_GRID[left], _GRID[right]), np.abs(values[[left, right]]).min()
+        usual = max(near, np.abs(values[len(values) // 2]))
+        for _ in range(4):  # to 1e-9 of a score
             grid = np.linspace(*ends, len(_GRID))
             scores = joint.decorrelate(_scores(joint, node, grid, place))
             here = each_point(joint, model, scores)[1][quantity]
             change = next(_sign_changes(here), None)
             if change is None:
                 break
-            ends = (grid[change[0]], grid[change[1]])
-        if not np.abs(here).max() < 1e6 * center:
+            ends, near = (grid[change[0]], grid[change[1]]), np.abs(here[[*change]]).min()
+        if not near < 1e6 * usual:
             text = f"the mean and variance do not exist for {quantity}: it passes through infinity"
-            return MomentNotice(
-                node.name,
-                quantity,
-                True,
-                f"{text} inside the range of {node.name}; keep it off with truncate",
-            )
+            text += f" inside the range of {node.name}; keep it off with truncate"
+            return MomentNotice(node.name, quantity, True, text)
     return None
 
 
