@@ -167,7 +167,7 @@ def test_named_parameters_that_fail_in_some_draws_are_counted():
         {"triangular": {"low": 0, "mode": "m", "high": 1}}, m={"uniform": {"low": 0, "high": 1.5}}
     )
     tree = un.simulate(un.build_problem(laws, model=lambda x: x), draws=1024)
-    assert "y is not finite for 0.33" in tree.attrs["warnings"]
+    assert "y is not finite for 33" in tree.attrs["warnings"]
 
 
 def test_a_named_shape_may_take_the_mean_away_at_other_values_than_its_median():

@@ -169,7 +169,7 @@ def test_a_threshold_that_nobody_named_may_be_a_value_that_repeats(tree, name, t
 def test_what_a_stream_cannot_tell_apart_is_said_and_is_in_the_error(tree, table):
     told = json.loads(tree.attrs["warnings"])
     assert [text.split()[0] for text in told] == ["clusters", "half"]
-    assert "for 0.5 of the draws, which a stream cannot tell apart" in told[0]
+    assert "for 50 % of the draws, which a stream cannot tell apart" in told[0]
     row = table.sel(quantity="clusters")
     assert abs(float(row["lower"]) - (1e9 + ndtri(0.1))) < 2 * float(row["mcse_lower"])
 

@@ -122,7 +122,8 @@ def test_calls_that_fail_are_counted_and_said():
             raise ValueError("too large")
         return a * b
 
-    tree = un.simulate(un.build_problem(priors(), model=model, vectorized=False), draws=256)
+    unused = {"c": {"lognormal": {"median": 1, "sigma": 1}}}  # not an argument of the model
+    tree = un.simulate(un.build_problem(priors(**unused), model, vectorized=False), draws=256)
     high = int((tree["prior"]["a"].values > 2).sum())
     assert int(np.isnan(tree["prior_predictive"]["y"].values).sum()) == high > 0
     said = f"ValueError: too large; {high} of 257 calls failed, taken as NaN"

@@ -345,10 +345,9 @@ def model_from_callable(
         raise ModelError(f"{name} is an async function; a model is a plain one: def in place of it")
     # Before Python 3.12 an object that cannot be hashed has a signature in its method only.
     call = getattr(function, "__call__", function)  # noqa: B004  # the method, not whether it is
+    by_method = inspect.ismethod(call) and not hasattr(function, "__signature__")
     try:
-        parameters = inspect.signature(
-            call if inspect.ismethod(call) else function
-        ).parameters.values()
+        parameters = inspect.signature(call if by_method else function).parameters.values()
     except (TypeError, ValueError):
         text = f"{name} does not say which inputs it takes; wrap it: lambda x: ..."
         raise ModelError(text) from None

@@ -115,7 +115,7 @@ class InvalidDraws:
         for name, count in self.bad.items():
             if count:
                 kind = "not finite or negative" if is_energy(problem, name) else "not finite"
-                share = f"{count / total:.3g} of the draws"
+                share = f"{100 * count / total:.3g} % of the draws"
                 yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
         plain = problem.model.plain
         if plain is not None and plain.failures:
