@@ -67,6 +67,7 @@ def test_what_is_set_in_vain_is_said_before_all_else():
     [
         ("cached_share", 30, "must lie between 0 and 1 .got 30.; for 30 % write 0.3"),
         ("gpu_power_w", -5, "must be 0 or more"),
+        ("hardware", 5, "hardware: must be a name of the hardware catalogue, or a choice of names"),
         ("input_tokens", {"choice": {"options": [10, -3]}}, r"choice\.options\.1: must be 0 or more"),
         ("input_tokens", {"mixture": [{"weight": 1, "fixed": -1}, {"weight": 1, "fixed": 5}]},
          r"mixture\.0\.fixed: must be 0 or more"),
@@ -95,6 +96,8 @@ def test_a_column_of_data_is_held_to_the_range_too(tmp_path):
         ("peak_flops", 989, "did you mean 989 TFLOP/s?"),
         ("active_parameters", 70, "did you mean 70 billion: write it as e9?"),
         ("bytes_per_parameter", 16, "did you mean 16 bits?"),
+        ("kv_bytes_per_value", 16, "did you mean 16 bits?"),
+        ("idle_power_w", 7e4, "70000 W lies outside 0.5 to 5000 W"),
         ("output_tokens_median", 1e9, "its median of 1e+09 tokens lies outside 0.5 to 1e+06 tokens"),
         ("gpu_power_w", {"lognormal": {"median": 0.7, "sigma": 0.1}}, "did you mean 0.7 kW?"),
     ],

@@ -36,6 +36,7 @@ WRONG = {
     "empty": ("", "is empty; its first line must name the columns"),
     "header alone": ("x,y\n", "must hold at least two different values"),
     "semicolons": ("x;y\n1,5;2\n", "separates its cells by semicolons; save it with commas"),
+    "spaces": ("x  y\n1  2\n", "separates its cells by spaces; save it with commas"),
     "tabs": ("x\ty\n1\t2\n", "separates its cells by tabs; save it with commas"),
     "quote left open": ('x,y\n1,"2\n3,4\n', "is not CSV in line 3: unexpected end of data"),
     "NUL": (b"x\n1\n\0\n", "is not a text: byte 4 is NUL"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -225,9 +226,14 @@ def test_a_spoiled_result_is_neither_saved_nor_reported(small, tmp_path, name):
     del missing.attrs[name]
     wrong.attrs[name] = "["
     for odd in (missing, wrong):
-        for write in (un.save, un.write_report, un.write_assumptions, un.write_provenance):
+        for use, *more in (
+            *((w, tmp_path / "x") for w in (un.save, un.write_report, un.write_assumptions)),
+            (un.write_provenance, tmp_path / "x"), (un.summarize,), (un.exceedance, 1.0),
+            (un.share_per_query,), (un.summarize_inputs,), (un.predict, [{}]),
+            (partial(un.rank_inputs, method="correlation"),),
+        ):  # fmt: skip
             with pytest.raises(un.InputError, match=f"attribute '{name}' (is missing|must be)"):
-                write(odd, tmp_path / "x")
+                use(odd, *more)
     assert not list(tmp_path.iterdir())
 
 

@@ -194,7 +194,7 @@ _LONGEST = 40  # characters of a cell in a message
 # float() would take 1_000, infinity and digits of other scripts too.
 _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # What other programs put between cells.
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # First bytes of what people keep tables in.
 _FORMATS = {
     b"PK\x03\x04": "an Excel workbook (.xlsx) or another zip archive",

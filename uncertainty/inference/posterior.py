@@ -20,7 +20,14 @@ from uncertainty.energy import EnergyModel
 from uncertainty.files import file_of_function, shipped_folder
 from uncertainty.inference.target import describe_evidence, rows_at, target_of
 from uncertainty.problem import At, Columns, Joint, Problem, Target, each_point
-from uncertainty.results import BATCHES, LEVELS, QUERY_STATISTICS, build_tree, summarized
+from uncertainty.results import (
+    BATCHES,
+    LEVELS,
+    QUERY_STATISTICS,
+    build_tree,
+    check_tree,
+    summarized,
+)
 from uncertainty.sampling import QUERIES, Points, labels, nested, normal_scores, problem_of
 from uncertainty.writing import POSTERIORS
 
@@ -281,6 +288,7 @@ def lay_out(
 @in_float64
 def whole(tree: "xr.DataTree", needed: str = "log_likelihood") -> "xr.DataTree":
     """Give a posterior with all that follows from its scores, where it lacks a group `needed`."""
+    check_tree(tree)
     if needed in tree.children or not tree.attrs.get("short"):
         return tree
     system, seed = problem_of(tree).new_system, int(tree.attrs["seed"])

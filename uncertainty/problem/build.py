@@ -180,7 +180,7 @@ class Problem:
         if name is None:
             message = f"name one of the outputs of {self.model.name}: {', '.join(names)}"
         else:
-            message = f"{self.model.name} has no output {name!r}{nearest(name, names)}"
+            message = f"{self.model.name} has no output {name!r}{nearest(str(name), names)}"
         raise InputError.of("<quantity>", message)
 
     @in_float64

@@ -254,7 +254,10 @@ def _misspelt(
     meant = known if model.outputs else in_use
     for resolved in (resolution, *resolution.others):
         for item, _ in _set_in_vain(resolved, model, priors, also):
-            if item.name not in known:
+            if item.name in KINDS:
+                text = f"must be a name of the {item.name} catalogue, or a choice of names"
+                yield item.fault(f"{text}: `uncertainty list` has them")
+            elif item.name not in known:
                 text = f"is not an assumption, not an input of {model.name}, and nothing uses it"
                 yield item.fault(text + nearest(item.name, meant))
 

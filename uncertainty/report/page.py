@@ -301,7 +301,7 @@ def write_assumptions(
     ...     [path.name for path in write_assumptions(tree, folder)]
     ['assumptions.svg']
     """
-    check_tree(tree)
+    implied = summarize_inputs(tree)
     quantity = main_quantity(tree, quantity)
     draws = _draws_by_statistic(tree, quantity)
     inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}
@@ -310,7 +310,7 @@ def write_assumptions(
         for p in (0.5, prob)
     ]
     central = float(tree["central"][quantity])
-    figure = plot_assumptions(inputs, summarize_inputs(tree), draws, tables, central)
+    figure = plot_assumptions(inputs, implied, draws, tables, central)
     return write_figure(Path(folder) / "assumptions", figure, png=png)
 
 

@@ -40,6 +40,7 @@ from uncertainty.results.tree import (
     BATCHES,
     MOMENTS,
     STATISTICS,
+    check_tree,
     is_nested,
     is_streamed,
     summarized,
@@ -272,6 +273,7 @@ def summarize(
     """
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    check_tree(tree)
     require_known("kind", kind, ("eti", "hdi"))
     names = [main_quantity(tree, name) for name in quantities or summarized(tree)]
     # Where nothing varies per query the three statistics are one.
@@ -536,6 +538,7 @@ def exceedance(
     1.0
     """
     check_threshold("threshold", threshold)
+    check_tree(tree)
     quantity = main_quantity(tree, quantity)
     require_known("statistic", statistic, STATISTICS)
     which = group_of(tree, group)
@@ -615,8 +618,9 @@ def share_per_query(
     Returns
     -------
     share, standard_error : float
-        0 where nothing varies per query; NaN on the log scale of values not above 0. The error is
-        infinite where the tail rules the variance.
+        0 where nothing varies per query; NaN on the log scale of values not above 0, and of a
+        stream, which keeps no moments of logarithms. The error is infinite where the tail rules
+        the variance.
 
     Raises
     ------
@@ -630,6 +634,7 @@ def share_per_query(
     >>> 0 < share_per_query(tree)[0] < 1
     True
     """
+    check_tree(tree)
     quantity = main_quantity(tree, quantity)
     require_known("scale", scale, ("log", "linear"))
     if missing := share_not_a_number(tree, quantity, "mean", group):

@@ -18,7 +18,7 @@ from uncertainty.errors import InputError
 from uncertainty.files import KINDS, file_of_function, load_priors, shipped_names
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Columns, Problem, build_problem, each_point
-from uncertainty.results import quantile_estimate
+from uncertainty.results import check_tree, quantile_estimate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -159,6 +159,7 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     InputError
         If it was made in another process from what no file holds, or the files have changed.
     """
+    check_tree(tree)
     known = _RECENT.get(str(tree.attrs.get("problem", "")))
     if known is not None:
         return known
@@ -312,6 +313,7 @@ def summarize_inputs(tree: "xr.DataTree") -> "xr.Dataset":
     """
     import xarray as xr
 
+    check_tree(tree)
     if "prior" not in tree.children:
         text = "a streamed result keeps no inputs: make the stream with sample=4096"
         raise InputError.of("<result>", text)

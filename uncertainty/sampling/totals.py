@@ -183,7 +183,8 @@ class Totals:
                 wrong = bad + (negative if energy else 0)
                 if wrong:
                     kind = "not finite or negative" if energy else "not finite"
-                    yield f"{column.quantity} is {kind} for {100 * wrong / number:.3g} % of the draws"
+                    share = f"{100 * wrong / number:.3g} % of the draws"
+                    yield f"{column.quantity} is {kind} for {share}"
                 # Values too large for the sketch, but for those that repeat.
                 beyond = counts[:, np.isinf(np.diff(ends))].sum()
                 if beyond:
@@ -191,8 +192,8 @@ class Totals:
                     last = edges(ENDS[1], NOT_FINITE, Scale(0.0, scale.unit, scale.digits))[0]
                     yield (
                         f"{column.quantity} is over {last * self.unit(column):.2g} in size for "
-                        f"{100 * beyond / number:.3g} % of the draws, and quantiles among these are not "
-                        "known"
+                        f"{100 * beyond / number:.3g} % of the draws, and quantiles among these "
+                        "are not known"
                     )
             if not bad:
                 yield from self._unresolved(column)
@@ -210,8 +211,8 @@ class Totals:
             low, high = ogive.edges[place : place + 2]
             yield (
                 f"{column.quantity} ({column.statistic}) is between {low:.10g} and {high:.10g} for "
-                f"{100 * share[place]:.3g} % of the draws, which a stream cannot tell apart: store the "
-                "draws (up to 2^20 of them, without --tolerance, --executor and --checkpoint)"
+                f"{100 * share[place]:.3g} % of the draws, which a stream cannot tell apart: store "
+                "the draws (up to 2^20 of them, without --tolerance, --executor and --checkpoint)"
             )
 
     def tree(

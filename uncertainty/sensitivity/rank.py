@@ -19,7 +19,7 @@ from uncertainty.errors import (
     require_known,
 )
 from uncertainty.problem import Problem
-from uncertainty.results import STATISTICS, group_of, main_quantity
+from uncertainty.results import STATISTICS, check_tree, group_of, main_quantity
 from uncertainty.sampling import subject
 from uncertainty.sensitivity.given import correlation, delta, pawn, power_scaling, region
 from uncertainty.sensitivity.pick_freeze import (
@@ -262,6 +262,7 @@ def _of_result(
         raise InputError.of("<method>", f"{text} {', '.join(OF_DRAWS)}")
     if threshold is not None and method != "value":
         raise InputError.of("<threshold>", 'is for method="value"')
+    check_tree(tree)
     name = main_quantity(tree, quantity)
     sample = sample_of_result(tree, name, statistic, scale)
     facts: Facts = {

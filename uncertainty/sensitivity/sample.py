@@ -18,6 +18,7 @@ from uncertainty.results import (
     draws_of,
     group_of,
     is_nested,
+    is_streamed,
     pooled_quantile,
     quantile,
 )
@@ -157,7 +158,7 @@ def sample_of_result(
     tree: xr.DataTree, quantity: str, statistic: Statistic, scale: Scale
 ) -> Sample:
     """Draws of a result."""
-    if "prior" not in tree.children:
+    if is_streamed(tree):  # inputs that it may have kept are not those of its quantiles
         raise refusal("a streamed result keeps no draws; rank its problem, or run with fewer draws")
     varying = statistic == "query" and is_nested(tree)
     names = tuple(
