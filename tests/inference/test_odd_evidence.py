@@ -45,6 +45,10 @@ def test_weights_that_are_all_the_same_need_no_smoothing():
 
 def test_few_weights_cannot_be_relied_on():
     assert smoothed_weights(np.random.default_rng(0).normal(size=16)).k == np.inf
+    # Hardly any draw explains forty measurements: ArviZ before 1 has no weights for them.
+    apart = smoothed_weights(-(np.linspace(0, 1e4, 400) ** 1.2))
+    assert np.isfinite(apart.weights).all()
+    assert apart.effective >= 1
 
 
 @slow

@@ -651,7 +651,7 @@ def _smooth(log_weights: Floats) -> tuple[Floats, float]:
             smoothed, k = array_stats.psislw(-log_weights)
     except ValueError:  # there is no tail to fit
         return raw, _BOUNDED
-    if not np.isfinite(k):
+    if not np.isfinite(k) or np.isnan(smoothed).any():  # too far apart for the older ArviZ
         return raw, _BOUNDED
     return np.asarray(smoothed - logsumexp(smoothed), np.float64), float(k)
 
