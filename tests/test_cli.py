@@ -352,7 +352,7 @@ def test_a_defect_is_said_without_a_traceback_unless_asked_for(run, monkeypatch)
     def broken(*_, **__):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(un, "build_problem", broken, raising=False)
+    monkeypatch.setattr("uncertainty.problem.set_up", broken)
     status, _, err = run("check", "gpt-4o")
     assert status == 1
     assert err.startswith("a defect of uncertainty: RuntimeError: boom\n")
@@ -373,6 +373,65 @@ def test_help_needs_no_heavy_library():
     code = "import sys; from uncertainty import cli; print([m for m in ('jax', 'numpy', 'xarray') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words", [["check", "wrong.yaml"], ["init", "new.yaml"], ["list", "priors"]]
+)
+def test_what_computes_nothing_needs_no_jax(words, tmp_path):
+    (tmp_path / "wrong.yaml").write_text(
+        "schema: 1\nmodel: flops\nassumptions: {utilisation: {fixed: 0.1}}\n"
+    )
+    code = (
+        f"import atexit, sys; sys.argv = ['uncertainty', *{words}]\n"
+        "atexit.register(lambda: print([m for m in ('jax', 'scipy', 'xarray') if m in sys.modules]))\n"
+        "from uncertainty import cli; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (2 if words[0] == "check" else 0), done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+KEPT = """schema: 1
+model: throughput
+assumptions:
+  gpu_power_w: {fixed: 700}
+  gpu_count: {fixed: 1}
+  tokens_per_s: {lognormal: {median: 1000, sigma: 0.3}}
+  output_tokens: {fixed: 400}
+  power_fraction: {fixed: 0.7}
+  overhead: {fixed: 1.3}
+"""
+
+
+def test_a_check_is_kept_until_something_of_it_changes(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("UNCERTAINTY_CACHE", str(tmp_path / "cache"))
+    own = tmp_path / "mine.yaml"
+    own.write_text(KEPT)
+    words = ("--set", "layers=80")  # in vain: said first, kept too
+    asked = [("check", "mine.yaml", *words), ("check", "mine.yaml", *words, "--json")]
+    first = run(*asked[0])
+    assert first[0] == 0
+    assert first[1].startswith("note: <given>: layers: is used by nothing")
+
+    def broken(setup):
+        raise RuntimeError("compiled")
+
+    monkeypatch.setattr("uncertainty.problem.compiled", broken)
+    assert run(*asked[0]) == first
+    status, out, _ = run(*asked[1])
+    assert status == 0
+    assert json.loads(out)["inputs"][0]["input"] == "gpu_power_w"
+    for other in (("--seed", "1"), ("--set", "power_fraction=0.5"), ("--quantity", "energy_wh")):
+        assert run(*asked[0][:2], *other)[0] == 1, other
+    monkeypatch.setenv("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+    assert run(*asked[0])[0] == 1
+    monkeypatch.delenv("JAX_DEFAULT_MATMUL_PRECISION")
+    assert run(*asked[0]) == first
+    own.write_text(KEPT.replace("700", "500"))
+    assert run(*asked[0])[0] == 1
 
 
 def test_the_benchmark_of_commands_prints_seconds_and_multiples():

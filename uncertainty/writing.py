@@ -188,7 +188,7 @@ PROGRAMS = Cache("programs", 2**28)
 POSTERIORS = Cache("posteriors", 2**28)
 """Draws of posteriors, a megabyte or so each."""
 FINDINGS = Cache("findings", 2**24)
-"""Claims of the shipped ledger, computed again."""
+"""Claims of the shipped ledger, computed again, and what files without faults imply."""
 CACHES = (PROGRAMS, POSTERIORS, FINDINGS)
 
 

@@ -150,7 +150,7 @@ def test_data_evidence_and_citations_are_found_from_another_folder(
     target = tmp_path / folder / "new.yaml"
     target.parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(tmp_path if inside else "/")
-    monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
+    monkeypatch.setattr("uncertainty.problem.set_up", lambda *_, **__: Everything())
     init(target, str(source))
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path if inside else "/")
@@ -167,7 +167,7 @@ def test_data_evidence_and_citations_are_found_from_another_folder(
         rows = [[x.count for x in p.observations] for p in (first, second)]
         assert rows[0] == rows[1] == [1, 1]
     again = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    monkeypatch.setattr("uncertainty.build_problem", lambda *_, **__: Everything())
+    monkeypatch.setattr("uncertainty.problem.set_up", lambda *_, **__: Everything())
     with pytest.raises(un.InputError, match="exists already"):
         init(target, str(source))
     assert again == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -1,24 +1,50 @@
 """`uncertainty check`, `list` and `init`: what files say, what there is, a file to start from."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uncertainty.cli.question import AsJson, Debug, Force, Question, ResultFolder, asking, renamed
-from uncertainty.cli.terminal import busy, print_json, say, show, show_written, table
+from uncertainty.cli.question import (
+    AsJson,
+    Debug,
+    Force,
+    Question,
+    ResultFolder,
+    asking,
+    renamed,
+    say_first,
+)
+from uncertainty.cli.terminal import (
+    busy,
+    items_on_terminal,
+    print_json,
+    say,
+    show_items,
+    show_written,
+    table,
+)
 from uncertainty.errors import Fault, InputError, counted, require_known
-from uncertainty.writing import CACHES, refuse_inputs, write_bytes, write_text
+from uncertainty.writing import (
+    CACHES,
+    FINDINGS,
+    digest_of,
+    json_text,
+    refuse_inputs,
+    write_bytes,
+    write_text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from uncertainty.files import AssumptionEntry
+    from uncertainty.problem import Setup
 
 Row = dict[str, str]
 
@@ -56,42 +82,70 @@ Origin = Annotated[str, typer.Option("--from", help="A prior file, or the name o
 @asking(without=("draws", "resample"))
 def check(question: Question, plot: Plot = False) -> None:
     """Print what is wrong with a file, or what it implies and expects of its measurements."""
+    written = list[Path]()
+    with busy("checking"):
+        setup = question.set_up()
+        key = _key(question, setup)
+        content = None if plot else FINDINGS.load(key)
+        if content is None:
+            content, written = _implied(question, setup, plot=plot)
+            FINDINGS.save(key, content)
+    kept = json.loads(content)
+    say_first(kept["cautions"])
+    if question.as_json:
+        print_json({**kept["record"], "written": [str(path) for path in written]})
+        return
+    *items, verdict = kept["items"]
+    show_items(items)
+    show_written(written)
+    say(verdict)
+
+
+def _key(question: Question, setup: "Setup") -> str:
+    """Hash all that `check` prints depends on; no name of a file where a function is the model."""
+    from uncertainty.arrays import machine, source_digest
+    from uncertainty.files import shipped_folder
+
+    if callable(setup.arguments[1]):
+        return ""  # what it does may change elsewhere, so nothing is kept
+    asked = (question.sets, question.scenario, question.model, question.evidence)
+    files = [(file.label, file.sha256) for file in setup.files]
+    # Rows of evidence take numbers from the catalogues, which are no files of theirs.
+    shipped = digest_of((shipped_folder() / "catalogue").iterdir())
+    settings = sorted(item for item in os.environ.items() if item[0].startswith(("JAX_", "XLA_")))
+    around = (shipped, settings, machine(), source_digest())
+    parts = (*asked, question.seed, question.quantity, files, *around)
+    return hashlib.sha256(repr(parts).encode(errors="replace")).hexdigest()
+
+
+def _implied(question: Question, setup: "Setup", *, plot: bool) -> tuple[bytes, list[Path]]:
+    """Draw what a file implies, as JSON, and its figures."""
     import uncertainty as un
     from uncertainty import report
+    from uncertainty.problem import compiled
 
-    with busy("checking"):
-        problem = question.problem()
-        quantity = problem.quantity(question.quantity) if plot or question.quantity else ""
-        tree = un.simulate(problem, seed=question.seed)
-        expected = un.check_prior(problem, question.seed) if problem.has_evidence else None
-    page, written = [*report.check_parts(tree, expected)], list[Path]()
+    problem, written = compiled(setup), list[Path]()
+    quantity = problem.quantity(question.quantity) if plot or question.quantity else ""
+    tree = un.simulate(problem, seed=question.seed)
+    expected = un.check_prior(problem, question.seed) if problem.has_evidence else None
+    page = [*report.check_parts(tree, expected)]
     if plot:
         folder, read = question.folder(), [item.path for item in problem.files]
         asked = question.asked("answer", folder)
-        with (
-            ResultFolder(folder, asked, "check", force=question.force, read=read) as place,
-            busy("drawing"),
-        ):
-            files = un.write_assumptions(
-                tree,
-                place.unfinished,
-                quantity=quantity,
-                prob=question.prob,
-                png=question.png,
-            )
-            written = place.keep(files)
-    if question.as_json:
-        record: dict[str, object] = {
-            "inputs": report.rows_of(page, "inputs"),
-            "warnings": report.items_of(page, report.Notes, "warning"),
-            "notices": report.items_of(page, report.Notes, "note"),
-        }
-        record |= {"evidence": report.rows_of(page, "evidence")} if expected is not None else {}
-        print_json({**record, "written": [str(path) for path in written]})
-        return
-    show(page)
-    show_written(written)
-    say(f"No faults: {counted(len(problem.assumptions), 'assumption')} for {problem.model.name}.")
+        with ResultFolder(folder, asked, "check", force=question.force, read=read) as place:
+            draw = partial(un.write_assumptions, tree, prob=question.prob, png=question.png)
+            written = place.keep(draw(place.unfinished, quantity=quantity))
+    record: dict[str, object] = {
+        "inputs": report.rows_of(page, "inputs"),
+        "warnings": report.items_of(page, report.Notes, "warning"),
+        "notices": report.items_of(page, report.Notes, "note"),
+    }
+    record |= {"evidence": report.rows_of(page, "evidence")} if expected is not None else {}
+    cautions, items = [*map(str, problem.cautions)], [*items_on_terminal(page)]
+    size = counted(len(problem.assumptions), "assumption")
+    items.append(f"No faults: {size} for {problem.model.name}.")
+    kept = {"cautions": cautions, "items": items, "record": record}
+    return json_text(kept).encode(), written
 
 
 def list_(what: Kind, name: Name = None, as_json: AsJson = False, debug: Debug = False) -> None:
@@ -123,7 +177,7 @@ def cache(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what is kept for the next run: programs, posteriors, claims. Nothing needs it."""
+    """Show what is kept for the next run: programs, posteriors, findings. Nothing needs it."""
     del debug  # `main` reads it
     rows = list[tuple[str, int, float, str]]()
     for kept in CACHES:
@@ -141,74 +195,56 @@ def cache(
 
 def _tables(what: What) -> Iterator[tuple[str, list[Row]]]:
     """Titles and rows of what ships."""
-    from uncertainty.files import catalogue, load_priors, shipped_names, sources
+    from uncertainty import files
 
     match what:
         case What.priors:
-            loaded = {name: load_priors(name) for name in shipped_names()}
-            yield (
-                "Prior files",
-                [
-                    {
-                        "name": name,
-                        "title": priors.title,
-                        "model": str(priors.model),
-                        "scenarios": ", ".join(priors.scenarios),
-                    }
-                    for name, priors in loaded.items()
-                ],
-            )
+            loaded = {name: files.load_priors(name) for name in files.shipped_names()}
+            rows = [
+                {
+                    "name": k,
+                    "title": x.title,
+                    "model": str(x.model),
+                    "scenarios": ", ".join(x.scenarios),
+                }
+                for k, x in loaded.items()
+            ]
+            yield "Prior files", rows
         case What.hardware:
-            yield (
-                "Hardware: hardware=NAME; peaks are dense",
-                [
-                    {"name": name, "title": entry.title, **_values(entry.assumptions)}
-                    | {f"{key} FLOP/s": _value(peak) for key, peak in entry.peak_flops.items()}
-                    for name, entry in catalogue("hardware").items()
-                ],
-            )
+            yield "Hardware: hardware=NAME; peaks are dense", _bundles("hardware")
         case What.precision:
-            yield (
-                "Precisions: precision=NAME",
-                [
-                    {"name": name, "title": entry.title, **_values(entry.assumptions)}
-                    | {"computed in": ", else ".join(entry.formats)}
-                    for name, entry in catalogue("precision").items()
-                ],
-            )
+            yield "Precisions: precision=NAME", _bundles("precision")
         case What.models:
             from uncertainty.energy import ENERGY_MODELS
 
             meanings = {name: model.meaning for name, model in ENERGY_MODELS.items()} | _BUILT
-            yield (
-                "Energy models: --model NAME; more with: uncertainty list model NAME",
-                [{"name": name, "meaning": meaning} for name, meaning in meanings.items()],
-            )
-            yield (
-                "Language models: llm=NAME",
-                [
-                    {"name": name, "title": entry.title, **_values(entry.assumptions)}
-                    for name, entry in catalogue("llm").items()
-                ],
-            )
+            rows = [{"name": name, "meaning": meaning} for name, meaning in meanings.items()]
+            yield "Energy models: --model NAME; more with: uncertainty list model NAME", rows
+            yield "Language models: llm=NAME", _bundles("llm")
         case What.sources:
-            keys = ("author", "title", "year")
-            yield (
-                "Sources of the shipped files (priors/sources.bib)",
-                [
-                    {"key": key, **{name: entry.get(name, "") for name in keys}}
-                    for key, entry in sources().items()
-                ],
-            )
+            cited = files.sources().items()
+            rows = [
+                {"key": key} | {name: entry.get(name, "") for name in ("author", "title", "year")}
+                for key, entry in cited
+            ]
+            yield "Sources of the shipped files (priors/sources.bib)", rows
 
 
-def _values(assumptions: "Mapping[str, AssumptionEntry]") -> Row:
-    return {name: _value(entry) for name, entry in assumptions.items()}
+def _bundles(kind: str) -> list[Row]:
+    """Entries of a catalogue, whose values are in the units of the names of inputs."""
+    from uncertainty.files import catalogue
 
-
-def _value(entry: "AssumptionEntry") -> str:
-    """Write the value of a catalogue, which is in the unit of the input's name."""
-    return f"{entry.fixed:.4g}" if isinstance(entry.fixed, float) else "uncertain"
+    rows = list[Row]()
+    for name, entry in catalogue(kind).items():
+        peaks = {f"{k} FLOP/s": x for k, x in getattr(entry, "peak_flops", {}).items()}
+        numbers = {
+            key: f"{value.fixed:.4g}" if isinstance(value.fixed, float) else "uncertain"
+            for key, value in {**entry.assumptions, **peaks}.items()
+        }
+        formats = ", else ".join(getattr(entry, "formats", ()))
+        computed = {"computed in": formats} if formats else {}
+        rows.append({"name": name, "title": entry.title, **numbers, **computed})
+    return rows
 
 
 def _model(name: str) -> Iterator[tuple[str, list[Row]]]:
@@ -233,19 +269,16 @@ def _model(name: str) -> Iterator[tuple[str, list[Row]]]:
         row = {"name": item.name, "unit": item.unit, "range": f"{item.low:g}{above}"}
         inputs.append({**row, "without it": without, "meaning": item.meaning})
     yield f"Inputs of {name}: {model.meaning}", inputs
-    outputs = [
-        {"name": o.name, "unit": o.unit, "boundary": o.boundary, "meaning": o.meaning}
-        for o in model.outputs
-    ]
-    yield f"Outputs of {name}", outputs
+    keys = ("name", "unit", "boundary", "meaning")
+    yield f"Outputs of {name}", [{key: getattr(o, key) for key in keys} for o in model.outputs]
 
 
 def init(
     file: Target, origin: Origin = "gpt-4o", force: Force = False, debug: Debug = False
 ) -> None:
     """Write a commented prior file to start from; it says the same as the one it starts from."""
-    from uncertainty import build_problem, load_priors
-    from uncertainty.files import evidence_in, given_layer, resolve, shown_path, starting_file
+    from uncertainty.files import load_priors, shown_path, starting_file
+    from uncertainty.problem import set_up
 
     if not file.name:
         raise InputError.of(str(file), "cannot be written: it is not a file")
@@ -253,26 +286,20 @@ def init(
         text = "exists already; choose another name, or replace it with --force"
         raise InputError.of(str(file), text)
     priors = load_priors(origin)
-    problems = [build_problem(priors, scenario=name) for name in (None, *priors.scenarios)]
-    refuse_inputs([file], [read.path for problem in problems for read in problem.files])
-    used = {name for problem in problems for name in problem.used}
+    setups = [set_up(priors, scenario=name) for name in (None, *priors.scenarios)]
+    refuse_inputs([file], [read.path for setup in setups for read in setup.files])
+    used = {name for setup in setups for name in setup.used}
     text, copies = starting_file(priors, used, file)
     taken = [copy for copy in copies.values() if not _is_free(copy)]
     if taken:
-        text = (
-            "exists already, and what the file needs is to be copied to it; choose another folder"
-        )
+        text = "exists already, and what the file needs is copied to it; choose another folder"
         raise InputError(Fault(str(copy), 0, 0, "", text) for copy in taken)
     for path, copy in copies.items():
         write_bytes(copy, path.read_bytes())
     # Beside its target, since it names other files as seen from there.
     draft = file.with_name(f".{file.stem[:40]}-draft.yaml")
     try:
-        draft_priors = load_priors(write_text(draft, text))
-        faults = list(resolve(draft_priors, given_layer({}, draft_priors.place), None).faults)
-        faults += [fault for item in evidence_in(draft_priors) for fault in item.faults]
-        if faults:
-            raise InputError(faults)
+        set_up(load_priors(write_text(draft, text)))
     except InputError as error:
         for copy in copies.values():
             copy.unlink()

@@ -23,7 +23,7 @@ from uncertainty.writing import json_text, reason, refuse_inputs, write_text
 
 if TYPE_CHECKING:
     from uncertainty.files import Priors
-    from uncertainty.problem import Problem
+    from uncertainty.problem import Problem, Setup
 
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
 
@@ -83,8 +83,7 @@ class Question:
         typer.Option(metavar="NAME", help="Evidence in place of the file's; or none."),
     ] = None
     draws: Annotated[
-        int | None,
-        typer.Option(min=32, max=2**36, help="Epistemic draws over all randomizations."),
+        int | None, typer.Option(min=32, max=2**36, help="Epistemic draws over all randomizations.")
     ] = None
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Same seed and file, same numbers.")
@@ -104,31 +103,33 @@ class Question:
 
     def problem(self) -> "Problem":
         """Build it, and say what is to be known before the answer."""
-        problem = self._built(self._priors())
-        _say_first(problem)
+        from uncertainty.problem import compiled
+
+        problem = compiled(self.set_up())
+        say_first(map(str, problem.cautions))
         return problem
 
     def every_scenario(self) -> "dict[str, Problem]":
-        """Build the file as stated, and with each of its scenarios."""
-        priors = self._priors()
-        names = {"as stated": None, **{name: name for name in priors.scenarios}}
-        built = {k: replace(self, scenario=name)._built(priors) for k, name in names.items()}
-        _say_first(*built.values())
+        """Build the file as it is, and with each of its scenarios."""
+        from uncertainty.problem import compiled
+
+        each = {"as stated": (first := replace(self, scenario=None).set_up())}
+        for name in first.priors.scenarios:
+            each[name] = replace(self, scenario=name).set_up(first.priors)
+        built = {name: compiled(setup) for name, setup in each.items()}
+        say_first(str(caution) for problem in built.values() for caution in problem.cautions)
         return built
 
-    def _priors(self) -> "Priors":
-        from uncertainty import load_priors
+    def set_up(self, priors: "Priors | None" = None) -> "Setup":
+        """Check all that can be checked before anything is computed."""
+        from uncertainty.files import load_priors, model_of_text
+        from uncertainty.problem import set_up
 
-        return load_priors(self.file, allow_outside=self.allow_outside)
-
-    def _built(self, priors: "Priors") -> "Problem":
-        from uncertainty import build_problem
-        from uncertainty.files import model_of_text
-
+        priors = priors or load_priors(self.file, allow_outside=self.allow_outside)
         model = model_of_text(self.model) if self.model else None
         given = dict(_settings(self.sets or []))
         names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
-        return build_problem(priors, model, given, self.scenario, names)
+        return set_up(priors, model, given, self.scenario, names)
 
     @property
     def folder_name(self) -> str:
@@ -287,9 +288,8 @@ def _settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
             raise InputError.of("--set", message) from error
 
 
-def _say_first(*problems: "Problem") -> None:
+def say_first(cautions: Iterable[str]) -> None:
     """Say before any answer what was set in vain, and what looks like a slip."""
-    cautions = (str(caution) for problem in problems for caution in problem.cautions)
     for caution in dict.fromkeys(cautions):
         print(f"note: {caution}", file=sys.stderr if "--json" in sys.argv else sys.stdout)
 

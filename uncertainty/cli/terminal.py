@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from uncertainty.sampling import Progress as StreamProgress
 
 Progress: TypeAlias = Callable[[int, int], None]
+Item: TypeAlias = str | tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""A paragraph, or title, columns and rows of a table."""
 
 _WIDTH = 110  # characters of a paragraph: longer lines are hard to follow
 _PIPE_WIDTH = 150  # characters of a table that no terminal limits
@@ -55,19 +57,32 @@ def answer(
 
 def show(page: "Iterable[Part]") -> None:
     """Print the parts of a page that a terminal has room for."""
+    show_items(items_on_terminal(page))
+
+
+def items_on_terminal(page: "Iterable[Part]") -> Iterator[Item]:
+    """What a terminal has room for, of a page."""
     from uncertainty.report import Heading, Notes, Sentence, Table
 
     for part in page:
         match part:
             case Heading(text, level=1):
-                say(text)
+                yield text
             case Sentence(text, label, detail=False):
-                say(f"{label}: {text}" if label else text)
+                yield f"{label}: {text}" if label else text
             case Table(title, columns, rows, detail=False) if rows:
-                table(title, columns, rows)
+                yield title, columns, rows
             case Notes(_, items, label, detail=False):
-                for item in items:
-                    say(f"{label}: {item}")
+                yield from (f"{label}: {item}" for item in items)
+
+
+def show_items(items: Iterable[Item]) -> None:
+    """Print paragraphs and tables."""
+    for item in items:
+        if isinstance(item, str):
+            say(item)
+        else:
+            table(*item)
 
 
 def showing(parts: "Iterable[Part]", page: "list[Part]", *, quiet: bool) -> "Iterator[Part]":

@@ -75,7 +75,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
     if problem.priors.document is None or not problem.priors.document.text:
         raise InputError.of("<result>", "its priors are in no file that another could extend")
     # What a call changed is in no file, and the exported one would silently lack it.
-    _, model, given, scenario, _ = problem.arguments or (None, None, None, None, None)
+    _, model, given, scenario, _ = problem.arguments
     changes = {"given values": given, "a scenario": scenario, "a function": callable(model)}
     if any(changes.values()):
         made_with = ", ".join(change for change, there in changes.items() if there)
@@ -145,7 +145,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
         f"seed {facts['seed']}, {facts['created_at']}",
     ]
     count = counted(sum(int(item["rows"]) for item in evidence), "measurement")
-    model = problem.arguments[1] if problem.arguments else None
+    model = problem.arguments[1]
     error = next((x.measurement for x in problem.evidence if x.measurement), None)
     effect = {"column": error.column, "sd": error.effect_sd} if error else {}
     document = problem.priors.document

@@ -371,7 +371,6 @@ def update(
     if "posterior" not in tree.children:
         raise InputError.of("<result>", "has no posterior to update: use infer")
     before = problem_of(tree)
-    assert before.arguments is not None
     priors, model, given, scenario, _ = before.arguments
     known = [item for item in before.evidence if item.rows]
     more = [evidence] if isinstance(evidence, str | Mapping | Evidence) else [*evidence]

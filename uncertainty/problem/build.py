@@ -1,10 +1,8 @@
 """The waist: joint prior and energy model, checked once, with everything wrong raised at once."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
 
 import jax
 import numpy as np
@@ -13,67 +11,22 @@ from jax import Array
 from uncertainty.arrays import in_float64
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, nearest
-from uncertainty.files import (
-    EFFECT,
-    Assumption,
-    Evidence,
-    InputFile,
-    Priors,
-    file_of_function,
-    given_layer,
-    load_priors,
-    resolve,
-)
+from uncertainty.files import Priors
 from uncertainty.inputs import Output
-from uncertainty.problem.checks import (
-    cautions,
-    central_inputs,
-    default_notices,
-    fit_faults,
-    output_faults,
-    probe_moments,
-    undefined,
-    unused_notices,
-)
-from uncertainty.problem.evidence import (
-    EvidenceLike,
-    evidence_of,
-    misfits,
-    observations_of,
-    observed_models,
-    used_by,
-    with_effect,
-)
+from uncertainty.problem import models
+from uncertainty.problem.checks import cautions, default_notices, output_faults, unused_notices
+from uncertainty.problem.evidence import EvidenceLike, used_by
 from uncertainty.problem.joint import Joint, ahead, build_joint, each_point, evaluate_point
-from uncertainty.problem.likelihood import Observation
-from uncertainty.problem.models import (
-    ModelLike,
-    choose_model,
-    declared_plain,
-    form_layer,
-    outputs_of,
-    require_finite,
-)
-
-Arguments: TypeAlias = tuple[
-    Priors,
-    ModelLike | None,
-    Mapping[str, object] | None,
-    str | None,
-    EvidenceLike | Sequence[EvidenceLike] | None,
-]
+from uncertainty.problem.likelihood import Observation, observations_of
+from uncertainty.problem.setup import ModelLike, Setup, refusal, set_up
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A question ready to be sampled.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem(Setup):
+    """A question ready to be sampled: a `Setup` with what is compiled of it.
 
     Attributes
     ----------
-    priors : Priors
-        Where it came from.
-    assumptions : mapping of str to Assumption
-        After all layers, by name, in file order.
     joint : Joint
         The map from scores to inputs.
     model : EnergyModel
@@ -88,41 +41,21 @@ class Problem:
         Outputs whose mean does not exist under these assumptions, with the reason.
     rarest : mapping of str to float
         By output: the smallest chance that makes half of its mean (see `probe_moments`).
-    scenario : str
-        Name of the scenario; empty for none.
-    given : mapping of str to object
-        Assumptions fixed or replaced in the call.
-    evidence : tuple of Evidence
-        As read; one without rows is the measurement that the prior file states.
     observations : tuple of Observation
-        The same, compiled.
-    used : frozenset of str
-        Names that the model, another assumption or evidence uses.
+        The evidence, compiled.
     system : Problem or None
         The same for a system that was not measured, where its energies have an effect of their own.
-    recipe : mapping or None
-        Arguments of `build_problem` that make it again; None where a file does not hold them all.
-    arguments : tuple or None
-        Those of `build_problem`, the priors read.
     """
 
-    priors: Priors
-    assumptions: Mapping[str, Assumption]
     joint: Joint
     model: EnergyModel
     outputs: Mapping[str, Output]
-    notices: tuple[Fault, ...] = ()
-    cautions: tuple[Fault, ...] = ()
-    lost_means: Mapping[str, str] | None = None
-    rarest: Mapping[str, float] | None = None
-    scenario: str = ""
-    given: Mapping[str, object] = field(default_factory=dict)
-    evidence: tuple[Evidence, ...] = ()
-    observations: tuple[Observation, ...] = ()
-    used: frozenset[str] = frozenset()
+    notices: tuple[Fault, ...]
+    cautions: tuple[Fault, ...]
+    lost_means: Mapping[str, str]
+    rarest: Mapping[str, float]
+    observations: tuple[Observation, ...]
     system: "Problem | None" = None
-    recipe: Mapping[str, object] | None = None
-    arguments: "Arguments | None" = None
 
     def __repr__(self) -> str:
         uncertain = sum(node.uncertain for node in self.joint.nodes)
@@ -144,20 +77,6 @@ class Problem:
     def new_system(self) -> "Problem":
         """The same for a system that was not measured: its energies have an effect of their own."""
         return self.system or self
-
-    @property
-    def files(self) -> tuple[InputFile, ...]:
-        """The files that all of it was read from: each once."""
-        layers = [*self.priors.layers, *(item.layer for item in self.assumptions.values())]
-        documents = [layer.document for layer in layers]
-        documents += [item.document for item in self.evidence]
-        files = [
-            *(InputFile(item.path, item.label, item.sha256) for item in documents if item.path),
-            *(file for item in self.assumptions.values() if item.law for file in item.law.files()),
-        ]
-        model = self.arguments[1] if self.arguments else None
-        source = file_of_function(model) if callable(model) else None
-        return tuple({file.path: file for file in [*files, *([source] if source else [])]}.values())
 
     @property
     def has_evidence(self) -> bool:
@@ -243,7 +162,6 @@ class Problem:
         return model
 
 
-@in_float64
 def build_problem(
     priors: Priors | str | Mapping[str, object],
     model: ModelLike | None = None,
@@ -295,126 +213,73 @@ def build_problem(
     ...
     uncertainty.errors.InputError: <given>: pue_excess.normal.sd: must be greater than 0 (got -1)
     """
-    priors = priors if isinstance(priors, Priors) else load_priors(priors)
-    model = declared_plain(model, vectorized)
-    choice, faults = choose_model(priors, model)
-    read = evidence_of(priors, evidence)
-    items, complaints = observed_models(read, choice)
-    faults += complaints
-    brought = [item.layer for item in read if item.layer is not None]
-    # Its scenario, and what is given, may change the law of a discrepancy.
-    later = [layer for name, layer in priors.scenarios.items() if name == scenario]
-    top = given_layer(given or {}, priors.place)
-    layers = [*brought, *priors.layers, *later, top]
-    system_choice, effects, complaints = with_effect(items, layers, priors, choice)
-    faults += complaints
-    added = [*form_layer(choice, priors), *brought, *effects]
-    resolution = resolve(priors, top, scenario, added)
-    if not priors.readable:
-        raise InputError(resolution.faults)
-    faults += resolution.faults
-    altered = bool(given or scenario or model is not None or evidence is not None)
-    by_evidence = used_by(items)
-    system_model = system_choice.model if system_choice else None
-    faults += [
-        *fit_faults(resolution, system_model, priors, altered, by_evidence),
-        *misfits(items, resolution),
-    ]
-    if faults or choice is None or system_model is None:
-        raise _refusal(faults)
+    return compiled(set_up(priors, model, given, scenario, evidence, vectorized))
+
+
+@in_float64
+def compiled(setup: Setup) -> Problem:
+    """Compile what was checked, and check what shows only then.
+
+    Raises
+    ------
+    InputError
+        With laws that do not exist, evidence at odds with its output, a model that fails.
+    """
+    resolution, by_name = setup.resolution, setup.assumptions
     joint, failures = build_joint(resolution.assumptions, resolution.correlations)
-    by_name = {a.name: a for a in sorted(resolution.assumptions, key=lambda a: a.index)}
     if failures:
-        raise _refusal(
+        raise refusal(
             item.fault(text, item.law.family if item.law else "expression")
             for item, text in ((by_name[name], text) for name, text in failures.items())
         )
     # A system that was measured has no effect but those of its groups: its coordinates are left
     # out, and the others stay where they were.
-    measured = any(item.rows for item in read) and bool(effects)
-    local = joint.without(EFFECTS) if measured else joint
-    chosen, outputs = outputs_of(local, choice.model if measured else system_model)
-    system_model = replace(system_model, version=chosen.version)
+    local = joint.without(EFFECTS) if setup.measured else joint
+    chosen, outputs = models.outputs_of(
+        local, setup.choice.model if setup.measured else setup.whole
+    )
+    whole = replace(setup.whole, version=chosen.version)
     # A user's own model has its version once it is traced.
     items = [
         (item, m if m is None or m.outputs else replace(m, version=chosen.version))
-        for item, m in items
+        for item, m in setup.observed
     ]
-    central = central_inputs(local, chosen, joint)
+    central = models.central_inputs(local, chosen, joint)
     observations, complaints = observations_of(items, joint, central)
     faults = [
-        *output_faults(by_name, outputs, own_model=model is not None),
-        *undefined(joint, central, by_name),
+        *output_faults(by_name, outputs, own_model=setup.arguments[1] is not None),
+        *models.undefined(joint, central, by_name),
         *complaints,
     ]
     if faults:
-        raise _refusal(faults)
-    require_finite(local, chosen)
-    first = tuple(cautions(resolution, system_model, priors, by_evidence, central))
+        raise refusal(faults)
+    models.require_finite(local, chosen)
+    asked, by_evidence = (resolution, whole, setup.priors), used_by(items)
+    first = tuple(cautions(*asked, by_evidence, central))
     # The parts of a shipped model's energy share its moments: one notice serves for all.
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
     probed = chosen.plain is None
-    lost, rarest = probe_moments(local, chosen, names) if probed else ([], {})
+    lost, rarest = models.probe_moments(local, chosen, names) if probed else ([], {})
     notices = [
         *resolution.notices,
-        *unused_notices(resolution, system_model, priors, altered, by_evidence),
-        *default_notices(resolution, chosen, priors),
+        *unused_notices(*asked, setup.altered, by_evidence),
+        *default_notices(resolution, chosen, setup.priors),
         *(by_name[notice.name].fault(notice.message) for notice in lost),
     ]
-    needs = {name for item in by_name.values() for name in item.needs}
-    arguments = (priors, model, given, scenario, evidence)
     system = Problem(
-        priors,
-        by_name,
-        joint,
-        system_model,
-        outputs,
+        **vars(setup),
+        joint=joint,
+        model=whole,
+        outputs=outputs,
         notices=(*first, *sorted({*notices} - {*first})),
         cautions=first,
         lost_means={notice.quantity: notice.message for notice in lost if notice.mean},
         rarest=rarest,
-        scenario=scenario or "",
-        given=dict(given or {}),
-        evidence=read,
         observations=observations,
-        used=frozenset([*system_model.used(by_name), *needs, *by_evidence]),
-        recipe=_recipe(*arguments),
-        arguments=arguments,
     )
-    if not measured:
+    if not setup.measured:
         return system
     left = {node.name for node in local.nodes}
     assumed = {name: item for name, item in by_name.items() if name in left}
     return replace(system, assumptions=assumed, joint=local, model=chosen, system=system)
-
-
-def _refusal(faults: Iterable[Fault]) -> InputError:
-    """Say what is wrong, once: the effect of a new system repeats what evidence names."""
-    faults = [*faults]
-    return InputError([fault for fault in faults if fault.path != EFFECT] or faults)
-
-
-def _recipe(
-    priors: Priors,
-    model: ModelLike | None,
-    given: Mapping[str, object] | None,
-    scenario: str | None,
-    evidence: object,
-) -> dict[str, object] | None:
-    parts = {
-        "priors": priors.label,
-        "model": model,
-        "given": given,
-        "scenario": scenario,
-        "evidence": evidence,
-        "allow_outside": priors.place.root is None or None,
-    }
-    recipe = {key: value for key, value in parts.items() if value is not None}
-    if callable(model) or priors.document is None or not priors.document.text:
-        return None
-    try:
-        json.dumps(recipe)
-    except TypeError:
-        return None
-    return recipe

@@ -1,18 +1,12 @@
-"""Evidence, as files have it, compiled against a joint prior; with everything that does not fit."""
+"""Evidence, as files have it, with everything of it that does not fit a problem."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from itertools import chain, count
 from typing import TypeAlias
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from uncertainty.distributions import Arguments
-from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, failure_text, with_error
+from uncertainty.energy import EFFECTS, Choice, EnergyModel, compose, with_error
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import (
     EFFECT,
@@ -25,7 +19,6 @@ from uncertainty.files import (
     Priors,
     Reference,
     Resolution,
-    Row,
     Scalar,
     evidence_in,
     given_layer,
@@ -33,8 +26,6 @@ from uncertainty.files import (
     read_evidence,
 )
 from uncertainty.inputs import INPUTS, Output
-from uncertainty.problem.joint import Joint
-from uncertainty.problem.likelihood import Observation, Rows
 from uncertainty.units import UnitError, factor, same_unit
 
 EvidenceLike: TypeAlias = str | Mapping[str, object] | Evidence
@@ -109,7 +100,7 @@ def with_effect(
         unit = "1" if measurement.multiplies else declared.unit or "1"
         try:
             if measurement.effect_sd is not None:
-                sd = _plain(measurement.effect_sd, unit)
+                sd = in_unit(measurement.effect_sd, unit)
                 laws[effect] = {"normal": {"mean": 0.0, "sd": sd}, **facts}
             if isinstance(measurement.discrepancy, Reference):
                 name = str(measurement.discrepancy)
@@ -117,7 +108,7 @@ def with_effect(
                 if entry is not None:
                     copies[discrepancy] = entry.model_copy(update={"source": None, **facts})
             elif measurement.discrepancy is not None:
-                laws[discrepancy] = {"fixed": _plain(measurement.discrepancy, unit), **facts}
+                laws[discrepancy] = {"fixed": in_unit(measurement.discrepancy, unit), **facts}
         except UnitError:
             continue  # a fault of the evidence, once it is compiled
         if laws or copies:
@@ -143,14 +134,14 @@ def used_by(evidence: Sequence[tuple[Evidence, EnergyModel | None]]) -> frozense
     used = set[str]()
     for item, model in evidence:
         if item.measurement is not None:
-            places = _places(item.measurement)
+            places = numbers_of(item.measurement)
             used |= {str(value) for _, _, value in places if isinstance(value, Reference)}
         if model is not None:
             used |= {*model.required, *model.optional}
     return frozenset(used)
 
 
-def _places(measurement: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar]]:
+def numbers_of(measurement: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar]]:
     """Every number of a measurement: its name, the keys that lead to it, and what stands there."""
     places: list[tuple[str, tuple[Key, ...], Scalar | None]] = [
         *(
@@ -163,7 +154,7 @@ def _places(measurement: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar
     return [(name, keys, value) for name, keys, value in places if value is not None]
 
 
-def _plain(value: Scalar, unit: str) -> float | Reference:
+def in_unit(value: Scalar, unit: str) -> float | Reference:
     """Give a number in the unit."""
     if isinstance(value, float | Reference):
         return value
@@ -189,35 +180,6 @@ def misfits(
             yield from _condition_faults(item, model, names)
 
 
-def observations_of(
-    evidence: Sequence[tuple[Evidence, EnergyModel | None]],
-    joint: Joint,
-    central: Mapping[str, float],
-) -> tuple[tuple[Observation, ...], list[Fault]]:
-    """Compile evidence against the joint prior; gives what fits, and everything that does not.
-
-    `central` holds every assumption at its median.
-    """
-    observations, faults = list[Observation](), list[Fault]()
-    for item, model in evidence:
-        if item.measurement is None or model is None:
-            continue
-        spread, lost = item.measurement.effect_sd, math.isnan(central.get(EFFECTS[0], 0.0))
-        if isinstance(spread, Reference) and lost and central[spread] <= 0:
-            text = (
-                f"names {str(spread)!r}, whose median is {central[spread]:g}; a spread is above 0"
-            )
-            faults.append(item.fault(text, "random_effect", "sd"))
-        output = _output(item, item.measurement, model, joint)
-        if isinstance(output, Output):
-            observation, more = _observation(item, item.measurement, model, joint, output)
-            observations.append(observation)
-            faults += more
-        else:
-            faults.append(output)
-    return tuple(observations), faults
-
-
 def _name_faults(
     item: Evidence,
     measurement: Measurement,
@@ -227,7 +189,7 @@ def _name_faults(
 ) -> Iterator[Fault]:
     """Names in place of numbers that cannot stand there, and a name that would hide another."""
     unit = "1" if measurement.multiplies else declared_output(measurement.observes, model).unit
-    for key, keys, value in _places(measurement):
+    for key, keys, value in numbers_of(measurement):
         if not isinstance(value, Reference):
             continue
         expected = "1" if key == "df" else unit
@@ -281,119 +243,3 @@ def _condition_faults(item: Evidence, model: EnergyModel, names: Set[str]) -> It
     for name, number in first.items():
         text = f"{model.name} needs {name}, which neither the row nor an assumption states"
         yield item.fault(text, "rows", number)
-
-
-def _output(
-    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint
-) -> Output | Fault:
-    """Find the observed output, and see that the boundary is its own."""
-    # Traced at the conditions of every kind of row: a model may give more where it knows more.
-    kinds = {frozenset(row.conditions): row.number for row in item.rows} or {frozenset(): 0}
-    assumed = {node.name for node in joint.nodes if node.name not in EFFECTS}
-    names: list[str] | None = None
-    for conditions, number in kinds.items():
-        shapes = {name: jnp.zeros(()) for name in assumed | conditions}
-        try:
-            outputs = jax.eval_shape(model, shapes)
-        except Exception as error:  # a user's own function may raise anything
-            return item.fault(f"{model.name} {failure_text(error)}", "rows", number)
-        names = [name for name in (outputs if names is None else names) if name in outputs]
-    if names is None or measurement.observes not in names:
-        hint = nearest(measurement.observes, names or [])
-        return item.fault(f"{model.name} has no output {measurement.observes!r}{hint}", "observes")
-    output = declared_output(measurement.observes, model)
-    of_rows = [(row.boundary, ("rows", row.number)) for row in item.rows if row.boundary]
-    for boundary, keys in ((measurement.boundary, ("boundary",)), *of_rows):
-        if output.boundary and boundary and boundary != output.boundary:
-            text = f"was measured at {boundary}, and {output.name} is at {output.boundary}"
-            hint = "; compare like with like: observe an output of that boundary"
-            return item.fault(text + hint, *keys)
-    return output
-
-
-def _observation(
-    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint, output: Output
-) -> tuple[Observation, list[Fault]]:
-    """Compile one evidence, its numbers in the unit of the output, or of its logarithm: none."""
-    groups = tuple(dict.fromkeys(row.group for row in item.rows)) if measurement.effect_sd else ()
-    limits, faults = _limits(item, measurement, output)
-    rows = rows_of(item.rows, limits, groups, joint, model) if not faults else ()
-    numbers = dict[str, float | Reference]()
-    for key, keys, value in _places(measurement):
-        try:
-            unit = "1" if measurement.multiplies or key == "df" else output.unit
-            numbers[key] = _plain(value, unit)
-        except UnitError as error:
-            faults.append(item.fault(str(error), *keys))
-    shared = {key: numbers.pop(key) for key in ("effect_sd", "discrepancy") if key in numbers}
-    sd, discrepancy = (
-        Arguments.of(value=shared[key]) if key in shared else None
-        for key in ("effect_sd", "discrepancy")
-    )
-    return Observation(
-        name=item.name,
-        observes=measurement.observes,
-        statistic=measurement.statistic,
-        family=measurement.family,
-        model=model,
-        sd=sd,
-        discrepancy=discrepancy,
-        parameters=Arguments.of(**numbers),
-        groups=groups,
-        rows=tuple(rows),
-    ), faults
-
-
-def _limits(
-    item: Evidence, measurement: Measurement, output: Output
-) -> tuple[list[tuple[float, float]], list[Fault]]:
-    """Give what was measured of each row as its limits on the error's scale."""
-    limits, faults = list[tuple[float, float]](), list[Fault]()
-    for row in item.rows:
-        try:
-            numbers = {k: float(_plain(v, output.unit)) for k, v in row.observed.items()}
-        except UnitError as error:
-            faults.append(item.fault(str(error), "rows", row.number, next(iter(row.observed))))
-            continue
-        if measurement.multiplies and min(numbers.values()) <= 0:
-            text = f"must be above 0, as its error multiplies (got {min(numbers.values()):g})"
-            least = min(numbers, key=lambda key: numbers[key])
-            faults.append(item.fault(text, "rows", row.number, least))
-            continue
-        scale = math.log if measurement.multiplies else float
-        ends = {key: scale(number) for key, number in numbers.items()}
-        low = ends.get("value", ends.get("at_least", -math.inf))
-        high = ends.get("value", ends.get("at_most", math.inf))
-        if low > high or ("value" not in ends and low == high):
-            text = "at_least must lie below at_most"
-            faults.append(item.fault(text, "rows", row.number, "at_least"))
-        limits.append((low, high))
-    return limits, faults
-
-
-def rows_of(
-    rows: Sequence[Row],
-    limits: Sequence[tuple[float, float]],
-    groups: Sequence[str],
-    joint: Joint,
-    model: EnergyModel,
-) -> Iterator[Rows]:
-    """Put rows together that state the same inputs and were observed in the same way."""
-    kinds: dict[tuple[frozenset[str], bool], list[int]] = {}
-    places_of = {group: place for place, group in enumerate(groups)}
-    for place, row in enumerate(rows):
-        censored = limits[place][0] != limits[place][1]
-        kinds.setdefault((frozenset(row.conditions), censored), []).append(place)
-    for (names, censored), places in kinds.items():
-        kind = [rows[place] for place in places]
-        numbers = [limits[place] for place in places]
-        open_names = joint.behind(model.used(node.name for node in joint.nodes), names)
-        yield Rows(
-            known={n: np.array([row.conditions[n] for row in kind]) for n in sorted(names)},
-            low=np.array([low for low, _ in numbers]),
-            high=np.array([high for _, high in numbers]),
-            group=np.array([places_of.get(row.group, 0) for row in kind]),
-            places=tuple(places),
-            averaged=bool(open_names & joint.coordinates(varies=True).keys()),
-            censored=censored,
-        )

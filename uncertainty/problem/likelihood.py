@@ -1,6 +1,7 @@
 """Measured rows to their log likelihood, at a point of the road."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,10 +15,13 @@ from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats
 from uncertainty.distributions import FAMILIES, Arguments, Kernel, Params, Values
-from uncertainty.energy import EFFECTS, EnergyModel
-from uncertainty.files import MULTIPLYING
-from uncertainty.inputs import ALTERNATIVES
+from uncertainty.energy import EFFECTS, EnergyModel, failure_text
+from uncertainty.errors import Fault, nearest
+from uncertainty.files import MULTIPLYING, Evidence, Measurement, Reference, Row
+from uncertainty.inputs import ALTERNATIVES, Output
+from uncertainty.problem.evidence import declared_output, in_unit, numbers_of
 from uncertainty.problem.joint import Joint, Scores
+from uncertainty.units import UnitError
 
 Effects: TypeAlias = tuple[Array, ...]
 _STATIC = {"static": True}
@@ -35,63 +39,31 @@ _FAR = 40.0
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Rows:
-    """Rows that state the same inputs.
+    """Rows that state the same inputs, each of its arrays of shape (n,)."""
 
-    Attributes
-    ----------
-    known : dict of str to array
-        What they state, shape (n,) each.
-    low, high : array
-        Limits of what was measured on the error's scale, shape (n,); equal where it was a value.
-    group : array of int
-        Which of the observation's groups, shape (n,).
-    places : tuple of int
-        Their places among all rows of the observation.
-    averaged : bool
-        True where something that varies per query is left open.
-    censored : bool
-        True where limits were measured, no values.
-    """
-
-    known: dict[str, ArrayLike]
+    known: dict[str, ArrayLike]  # what they state
+    # Limits of what was measured on the error's scale; equal where it was a value.
     low: ArrayLike
     high: ArrayLike
-    group: ArrayLike
-    places: tuple[int, ...] = field(metadata=_STATIC)
-    averaged: bool = field(default=False, metadata=_STATIC)
-    censored: bool = field(default=False, metadata=_STATIC)
+    group: ArrayLike  # which of the observation's groups
+    places: tuple[int, ...] = field(metadata=_STATIC)  # among all rows of the observation
+    averaged: bool = field(default=False, metadata=_STATIC)  # what varies per query is left open
+    censored: bool = field(default=False, metadata=_STATIC)  # limits were measured, no values
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Observation:
-    """Measurements of one output.
+    """Measurements of one output."""
 
-    Attributes
-    ----------
-    name, observes : str
-        Of the evidence, and the output.
-    statistic : str
-        ``query``, or ``median`` or ``mean`` of the queries.
-    family : str
-        Of the error.
-    model : EnergyModel
-    parameters : Arguments
-        Of the error, numbers or names.
-    sd, discrepancy : Arguments, optional
-        Spread between groups, and the error that all rows share: the argument ``value``.
-    groups : tuple of str
-    rows : tuple of Rows
-    """
-
-    name: str = field(metadata=_STATIC)
+    name: str = field(metadata=_STATIC)  # of the evidence
     observes: str = field(metadata=_STATIC)
-    statistic: str = field(metadata=_STATIC)
-    family: str = field(metadata=_STATIC)
+    statistic: str = field(metadata=_STATIC)  # query, or median or mean of the queries
+    family: str = field(metadata=_STATIC)  # of the error
     model: EnergyModel = field(metadata=_STATIC)
-    parameters: Arguments
-    sd: Arguments | None = None
-    discrepancy: Arguments | None = None
+    parameters: Arguments  # of the error
+    sd: Arguments | None = None  # spread between groups: the argument ``value``
+    discrepancy: Arguments | None = None  # the error that all rows share, likewise
     groups: tuple[str, ...] = field(default=(), metadata=_STATIC)
     rows: tuple[Rows, ...] = ()
 
@@ -173,11 +145,7 @@ class Observation:
         return spread * pull / precision, precision**-0.5
 
     def at(
-        self,
-        values: Values,
-        centers: Sequence[Array],
-        effects: Array,
-        noise: Array | None = None,
+        self, values: Values, centers: Sequence[Array], effects: Array, noise: Array | None = None
     ) -> tuple[Array, Array]:
         """Log likelihood of each row, and a measurement that the model would give.
 
@@ -280,25 +248,15 @@ def _value(argument: Arguments | None, values: Values) -> Array:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Target:
-    """The posterior as a density over one vector of standard normal scores.
-
-    Attributes
-    ----------
-    joint : Joint
-    observations : tuple of Observation
-    queries : dict of str to array
-        Points over which per-query inputs are averaged, shape (m,) each.
-    names : tuple of str
-        Coordinates in the order of the vector; after them the groups of each observation.
-    guided : bool
-        True where the scores of groups are measured against `Observation.guide`: the posterior of
-        a spread and of what it spreads is a funnel else, or a bent ridge.
-    """
+    """The posterior as a density over one vector of standard normal scores."""
 
     joint: Joint
     observations: tuple[Observation, ...]
-    queries: Mapping[str, ArrayLike]
+    queries: Mapping[str, ArrayLike]  # points to average over, shape (m,) each
+    # Coordinates in the order of the vector; after them the groups of each observation.
     names: tuple[str, ...] = field(metadata=_STATIC)
+    # True where the scores of groups are measured against `Observation.guide`: the posterior of a
+    # spread and of what it spreads is a funnel else, or a bent ridge.
     guided: bool = field(default=False, metadata=_STATIC)
 
     @property
@@ -352,23 +310,158 @@ class Target:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class At:
-    """A target at one point.
+    """A target at one point."""
 
-    Attributes
-    ----------
-    rows : tuple of (array, array)
-        `Observation.at` of each observation.
-    expected : tuple of array
-        The same measurements with effects that know nothing of what was measured: of points of the
-        prior, what it expects.
-    plain : array
-        The vector with plain scores of groups.
-    volume : array
-        What the log density gains, beside the likelihood, over that of a standard normal vector:
-        0 where the scores of groups are plain.
-    """
-
-    rows: tuple[tuple[Array, Array], ...]
+    rows: tuple[tuple[Array, Array], ...]  # `Observation.at` of each observation
+    # The same with effects that know nothing of what was measured: at points of the prior, what it
+    # expects.
     expected: tuple[Array, ...]
-    plain: Array
+    plain: Array  # the vector with plain scores of groups
+    # What the log density gains, beside the likelihood, over that of a standard normal vector: 0
+    # where the scores of groups are plain.
     volume: Array
+
+
+def observations_of(
+    evidence: Sequence[tuple[Evidence, EnergyModel | None]],
+    joint: Joint,
+    central: Mapping[str, float],
+) -> tuple[tuple[Observation, ...], list[Fault]]:
+    """Compile evidence against the joint prior; gives what fits, and everything that does not.
+
+    `central` holds every assumption at its median.
+    """
+    observations, faults = list[Observation](), list[Fault]()
+    for item, model in evidence:
+        if item.measurement is None or model is None:
+            continue
+        spread, lost = item.measurement.effect_sd, math.isnan(central.get(EFFECTS[0], 0.0))
+        if isinstance(spread, Reference) and lost and central[spread] <= 0:
+            text = (
+                f"names {str(spread)!r}, whose median is {central[spread]:g}; a spread is above 0"
+            )
+            faults.append(item.fault(text, "random_effect", "sd"))
+        output = _output(item, item.measurement, model, joint)
+        if isinstance(output, Output):
+            observation, more = _observation(item, item.measurement, model, joint, output)
+            observations.append(observation)
+            faults += more
+        else:
+            faults.append(output)
+    return tuple(observations), faults
+
+
+def _output(
+    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint
+) -> Output | Fault:
+    """Find the observed output, and see that the boundary is its own."""
+    # Traced at the conditions of every kind of row: a model may give more where it knows more.
+    kinds = {frozenset(row.conditions): row.number for row in item.rows} or {frozenset(): 0}
+    assumed = {node.name for node in joint.nodes if node.name not in EFFECTS}
+    names: list[str] | None = None
+    for conditions, number in kinds.items():
+        shapes = {name: jnp.zeros(()) for name in assumed | conditions}
+        try:
+            outputs = jax.eval_shape(model, shapes)
+        except Exception as error:  # a user's own function may raise anything
+            return item.fault(f"{model.name} {failure_text(error)}", "rows", number)
+        names = [name for name in (outputs if names is None else names) if name in outputs]
+    if names is None or measurement.observes not in names:
+        hint = nearest(measurement.observes, names or [])
+        return item.fault(f"{model.name} has no output {measurement.observes!r}{hint}", "observes")
+    output = declared_output(measurement.observes, model)
+    of_rows = [(row.boundary, ("rows", row.number)) for row in item.rows if row.boundary]
+    for boundary, keys in ((measurement.boundary, ("boundary",)), *of_rows):
+        if output.boundary and boundary and boundary != output.boundary:
+            text = f"was measured at {boundary}, and {output.name} is at {output.boundary}"
+            hint = "; compare like with like: observe an output of that boundary"
+            return item.fault(text + hint, *keys)
+    return output
+
+
+def _observation(
+    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint, output: Output
+) -> tuple[Observation, list[Fault]]:
+    """Compile one evidence, its numbers in the unit of the output, or of its logarithm: none."""
+    groups = tuple(dict.fromkeys(row.group for row in item.rows)) if measurement.effect_sd else ()
+    limits, faults = _limits(item, measurement, output)
+    rows = rows_of(item.rows, limits, groups, joint, model) if not faults else ()
+    numbers = dict[str, float | Reference]()
+    for key, keys, value in numbers_of(measurement):
+        try:
+            unit = "1" if measurement.multiplies or key == "df" else output.unit
+            numbers[key] = in_unit(value, unit)
+        except UnitError as error:
+            faults.append(item.fault(str(error), *keys))
+    shared = {key: numbers.pop(key) for key in ("effect_sd", "discrepancy") if key in numbers}
+    sd, discrepancy = (
+        Arguments.of(value=shared[key]) if key in shared else None
+        for key in ("effect_sd", "discrepancy")
+    )
+    return Observation(
+        name=item.name,
+        observes=measurement.observes,
+        statistic=measurement.statistic,
+        family=measurement.family,
+        model=model,
+        sd=sd,
+        discrepancy=discrepancy,
+        parameters=Arguments.of(**numbers),
+        groups=groups,
+        rows=tuple(rows),
+    ), faults
+
+
+def _limits(
+    item: Evidence, measurement: Measurement, output: Output
+) -> tuple[list[tuple[float, float]], list[Fault]]:
+    """Give what was measured of each row as its limits on the error's scale."""
+    limits, faults = list[tuple[float, float]](), list[Fault]()
+    for row in item.rows:
+        try:
+            numbers = {k: float(in_unit(v, output.unit)) for k, v in row.observed.items()}
+        except UnitError as error:
+            faults.append(item.fault(str(error), "rows", row.number, next(iter(row.observed))))
+            continue
+        if measurement.multiplies and min(numbers.values()) <= 0:
+            text = f"must be above 0, as its error multiplies (got {min(numbers.values()):g})"
+            least = min(numbers, key=lambda key: numbers[key])
+            faults.append(item.fault(text, "rows", row.number, least))
+            continue
+        scale = math.log if measurement.multiplies else float
+        ends = {key: scale(number) for key, number in numbers.items()}
+        low = ends.get("value", ends.get("at_least", -math.inf))
+        high = ends.get("value", ends.get("at_most", math.inf))
+        if low > high or ("value" not in ends and low == high):
+            text = "at_least must lie below at_most"
+            faults.append(item.fault(text, "rows", row.number, "at_least"))
+        limits.append((low, high))
+    return limits, faults
+
+
+def rows_of(
+    rows: Sequence[Row],
+    limits: Sequence[tuple[float, float]],
+    groups: Sequence[str],
+    joint: Joint,
+    model: EnergyModel,
+) -> Iterator[Rows]:
+    """Put rows together that state the same inputs and were observed in the same way."""
+    kinds: dict[tuple[frozenset[str], bool], list[int]] = {}
+    places_of = {group: place for place, group in enumerate(groups)}
+    for place, row in enumerate(rows):
+        censored = limits[place][0] != limits[place][1]
+        kinds.setdefault((frozenset(row.conditions), censored), []).append(place)
+    for (names, censored), places in kinds.items():
+        kind = [rows[place] for place in places]
+        numbers = [limits[place] for place in places]
+        open_names = joint.behind(model.used(node.name for node in joint.nodes), names)
+        yield Rows(
+            known={n: np.array([row.conditions[n] for row in kind]) for n in sorted(names)},
+            low=np.array([low for low, _ in numbers]),
+            high=np.array([high for _, high in numbers]),
+            group=np.array([places_of.get(row.group, 0) for row in kind]),
+            places=tuple(places),
+            averaged=bool(open_names & joint.coordinates(varies=True).keys()),
+            censored=censored,
+        )

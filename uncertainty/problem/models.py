@@ -1,41 +1,36 @@
-"""Which model a problem has, and which outputs that gives."""
+"""What a model gives at points of the prior: its outputs, moments they lack, what is undefined."""
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
+from scipy.special import log_ndtr
 
+from uncertainty.arrays import Floats, program
+from uncertainty.distributions import Values
 from uncertainty.energy import (
-    CHOICE,
     EFFECTS,
-    ENERGY_MODELS,
-    Choice,
     EnergyModel,
     ModelError,
-    ModelName,
     PlainFunction,
-    compose,
     failure_text,
     is_traced_misuse,
     model_from_callable,
 )
-from uncertainty.errors import Fault, InputError, nearest
-from uncertainty.files import Layer, Priors, given_layer
+from uncertainty.errors import Fault, InputError
+from uncertainty.files import Assumption
 from uncertainty.inputs import Output
-from uncertainty.problem.joint import Columns, Joint, each_point
+from uncertainty.problem.joint import Columns, Joint, Node, Scores, each_point
 
 Result = TypeVar("Result")
 
-ModelLike: TypeAlias = ModelName | Callable[..., object]
-
-_NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
 _JAX_HINT = "a model is written in jax.numpy: jnp.exp for np.exp, jnp.where for if"
 _PLAIN_HINT = (
     f"{_JAX_HINT}, jnp.interp for a table; or give vectorized=False (in a file of --model: "
@@ -47,54 +42,16 @@ _POINTS = 64
 """Points of the prior at which a user's model must give a finite number at least once."""
 _FEW = 8
 """As many for a model in plain Python, which may be slow."""
-
-
-def choose_model(priors: Priors, model: ModelLike | None) -> tuple[Choice | None, list[Fault]]:
-    """Give the model of a call, or else that of the file."""
-    if callable(model):
-        try:
-            return Choice(model_from_callable(model)), []
-        except ModelError as error:
-            return None, [Fault("<model>", 0, 0, "", str(error))]
-    name = model or priors.model
-    choice, complaints = compose(name) if name else (None, [((), _NO_MODEL)])
-    faults = list[Fault]()
-    for keys, text in complaints:
-        if text.startswith("unknown model "):
-            text += nearest(text.removeprefix("unknown model ").strip("'"), ENERGY_MODELS)
-        faults.append(
-            Fault("<model>", 0, 0, ".".join(keys), text)
-            if model is not None or priors.document is None
-            else priors.document.fault(("model", *keys), text)
-        )
-    return choice, faults
-
-
-def form_layer(choice: Choice | None, priors: Priors) -> list[Layer]:
-    """Make which member of an ensemble holds an assumption like any other."""
-    if choice is None or not choice.weights:
-        return []
-    names = ", ".join(f"{i}: {name}" for i, name in enumerate(choice.weights))
-    weights = list(choice.weights.values())
-    law = {"options": list(range(len(weights))), "weights": weights}
-    entry: Mapping[str, object] = {CHOICE: {"choice": law, "group": "model form", "note": names}}
-    return [given_layer(entry, priors.place, "<model>")]
-
-
-def declared_plain(model: ModelLike | None, vectorized: bool | None) -> ModelLike | None:
-    """Take a function as plain Python where the call, or its attribute ``vectorized``, says so."""
-    if not callable(model):
-        if vectorized is not None:
-            raise InputError.of("<vectorized>", "is for a function of your own: give model=")
-        return model
-    plain = getattr(model, "vectorized", True) is False if vectorized is None else not vectorized
-    if not plain or isinstance(model, PlainFunction):
-        return model
-    try:
-        model_from_callable(model)
-    except ModelError:
-        return model  # `choose_model` says what is wrong with it
-    return PlainFunction(model)
+_GRID = np.linspace(-11.0, 11.0, 111)
+"""Scores at which an output is probed: within the reach of the tables, 12, and 0.2 apart."""
+_TOLERANCE = 1e-3
+"""Of an exponent, which a difference of logarithms gives: at the edge a moment counts as lost."""
+_PLACES = (0.0, -2.0, 2.0)
+"""Scores of the parents of a law: their medians, and either side of most of their draws."""
+_OVERFLOW = 250 * np.log(10)
+"""Growth of a logarithm above the median after which float64, at 10^308, is nearly full."""
+_NOTHING = "leaves nothing of the distribution (less than 1 in 10^400000)"
+_BEYOND = "has parameters too small or too large to compute with"
 
 
 def outputs_of(joint: Joint, model: EnergyModel) -> tuple[EnergyModel, dict[str, Output]]:
@@ -211,3 +168,174 @@ def require_finite(joint: Joint, model: EnergyModel) -> None:
 def _unit_of(name: str) -> str:
     """Unit of a user's own output, where its name ends in one."""
     return {"wh": "Wh", "kwh": "kWh", "w": "W", "j": "J", "s": "s"}.get(name.split("_")[-1], "")
+
+
+@dataclass(frozen=True)
+class MomentNotice:
+    """A moment of an output that does not exist, and the assumption that takes it away."""
+
+    name: str
+    quantity: str
+    mean: bool
+    message: str
+
+
+def probe_moments(
+    joint: Joint, model: EnergyModel, quantities: Sequence[str]
+) -> tuple[list[MomentNotice], dict[str, float]]:
+    """Probe each uncertain assumption, all others at their medians.
+
+    Where an output grows like ``u^-s`` as a tail probability u goes to 0, its mean exists for
+    s < 1 only and its variance for s < 1/2 only. (Example: ``1/x`` under a beta has s = 1/alpha.)
+    An output that passes through infinity inside the range has no mean either.
+
+    Gives notices and, by output, the smallest chance, of a tail of what does not vary per query,
+    that makes half of its mean: far fewer draws than one over it do not see that half.
+    """
+    # A named parameter may bring a moment down at values other than its median.
+    cases = [
+        (node, place)
+        for node in joint.nodes
+        if node.uncertain
+        for place in (_PLACES if node.law is not None and node.law.references else (0.0,))
+    ]
+    if not cases:
+        return [], {}
+    # All cases in one call: a batch of points costs the same, filled or not.
+    parts = [_scores(joint, node, _GRID, place) for node, place in cases]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    outputs = each_point(joint, model, joint.decorrelate(columns))[1]
+    notices: dict[tuple[str, str], MomentNotice] = {}
+    rarest = dict.fromkeys(quantities, 1.0)
+    for quantity in quantities:
+        curves = np.split(outputs[quantity], len(cases))
+        for (node, place), values in zip(cases, curves, strict=True):
+            notice = _tail(node.name, quantity, values)
+            notice = notice or _pole(joint, model, node, quantity, values, place)
+            worst = notices.get((node.name, quantity))
+            if notice and (worst is None or (notice.mean and not worst.mean)):
+                notices[node.name, quantity] = notice
+            if not node.varies and place == 0.0:
+                chance = min(_half_of_mean(values), _half_of_mean(values[::-1]))
+                rarest[quantity] = min(rarest[quantity], chance)
+    return [*notices.values()], rarest
+
+
+def _half_of_mean(values: Floats) -> float:
+    """Chance of the upper tail that makes half of the mean size; 1 where sizes are not finite."""
+    sizes = np.abs(values)
+    if not np.isfinite(sizes).all() or not sizes.any():
+        return 1.0
+    parts = np.cumsum((sizes / sizes.max() * np.exp(-(_GRID**2) / 2))[::-1])
+    score = _GRID[::-1][np.argmax(parts >= parts[-1] / 2)]
+    return float(np.exp(log_ndtr(-score)))
+
+
+def _scores(joint: Joint, node: Node, grid: Floats, place: float) -> Columns:
+    """Scores along the margin of one assumption, its parents at `place`, others at medians."""
+    parents = node.law.references if node.law is not None else frozenset()
+    return {
+        other.name: grid
+        if other is node
+        else np.full_like(grid, place if other.name in parents else 0.0)
+        for other in joint.nodes
+        if other.uncertain
+    }
+
+
+def _tail(name: str, quantity: str, values: Floats) -> MomentNotice | None:
+    if np.isnan(values).any() or not np.isfinite(values[len(values) // 2]):
+        return None  # undefined rather than large: counted when draws are made
+    growth = max(_growth(values), _growth(values[::-1]))
+    if growth < 0.5 - _TOLERANCE:
+        return None
+    mean = growth >= 1 - _TOLERANCE
+    lost = "mean and variance do" if mean else "variance does"
+    text = f"the {lost} not exist for {quantity}: it grows without bound in a tail of {name}"
+    return MomentNotice(name, quantity, mean, f"{text}; keep it off with truncate")
+
+
+def _growth(values: Floats) -> float:
+    """Exponent s of ``|y| ~ u^-s`` in the lower tail; 0 where growth slows like a lognormal's."""
+    sizes = np.log(np.maximum(np.abs(values), 1e-320))
+    # An output that is 0 for half of the scores has not grown out of this 0.
+    usual = np.median(sizes[values != 0]) if values.any() else 0.0
+    if not np.isfinite(values[0]) or sizes[0] - usual > _OVERFLOW:
+        return np.inf
+    logs = log_ndtr(_GRID)
+    deep = -(sizes[0] - sizes[10]) / (logs[0] - logs[10])
+    shallow = -(sizes[20] - sizes[30]) / (logs[20] - logs[30])
+    return float(deep) if deep > 0.9 * shallow else 0.0
+
+
+def _pole(
+    joint: Joint, model: EnergyModel, node: Node, quantity: str, values: Floats, place: float
+) -> MomentNotice | None:
+    """Follow a change of sign: an output that grows on both sides of it has a pole there."""
+    for left, right in _sign_changes(values):
+        ends, near = (_GRID[left], _GRID[right]), np.abs(values[[left, right]]).min()
+        usual = max(near, np.abs(values[len(values) // 2]))
+        for _ in range(4):  # to 1e-9 of a score
+            grid = np.linspace(*ends, len(_GRID))
+            scores = joint.decorrelate(_scores(joint, node, grid, place))
+            here = each_point(joint, model, scores)[1][quantity]
+            change = next(_sign_changes(here), None)
+            if change is None:
+                break
+            ends, near = (grid[change[0]], grid[change[1]]), np.abs(here[[*change]]).min()
+        if not near < 1e6 * usual:
+            text = f"the mean and variance do not exist for {quantity}: it passes through infinity"
+            text += f" inside the range of {node.name}; keep it off with truncate"
+            return MomentNotice(node.name, quantity, True, text)
+    return None
+
+
+def _sign_changes(values: Floats) -> Iterator[tuple[int, int]]:
+    signs = np.sign(values)
+    for left in np.flatnonzero(signs[:-1] * signs[1:] < 0):
+        yield int(left), int(left) + 1
+
+
+def central_inputs(local: Joint, model: EnergyModel, joint: Joint) -> dict[str, float]:
+    """Give every assumption of `joint` at the central point, all at their medians.
+
+    What `local` lacks, the effects of a system, is in no compiled program yet, and few.
+    """
+    scores = {node.name: np.zeros(1) for node in local.nodes if node.uncertain}
+    central = {name: float(x[0]) for name, x in each_point(local, model, scores)[0].items()}
+    for node in joint.nodes:
+        if node.name not in central:
+            values = {name: np.float64(central[name]) for name in node.needs}
+            central[node.name] = float(_value(node, {node.name: np.float64(0)}, values))
+    return central
+
+
+@program()
+def _value(node: Node, scores: Scores, values: Values) -> Array:
+    return node.value(scores, values)
+
+
+@program()
+def _masses(joint: Joint) -> dict[str, Array]:
+    return joint.masses()
+
+
+def undefined(
+    joint: Joint, central: Mapping[str, float], assumptions: Mapping[str, Assumption]
+) -> Iterator[Fault]:
+    """Find laws without a distribution: nothing left by a truncation, or impossible parameters.
+
+    Parameters that name assumptions are looked at with all assumptions at their medians.
+    """
+    empty = {name for name, left in _masses(joint).items() if not float(left) > 0}
+    for name in empty:
+        yield assumptions[name].fault(_NOTHING, "truncate")
+    lost = {name for name, value in central.items() if np.isnan(value)} - empty
+    for name in lost:
+        item = assumptions[name]
+        if not item.needs & (lost | empty):
+            text = ", ".join(f"{need} = {central[need]:.4g}" for need in sorted(item.needs))
+            key = item.law.family if item.law else "expression"
+            yield item.fault(
+                f"is undefined at the central values: {text}" if text else _BEYOND, key
+            )

@@ -134,7 +134,7 @@ _RECENT: OrderedDict[str, Problem] = OrderedDict()
 def remember(problem: Problem) -> dict[str, str]:
     """Attributes by which `problem_of` finds the problem again: in this process, or from files."""
     recipe: object = problem.recipe
-    if recipe is None and problem.arguments is not None:
+    if recipe is None:
         priors, model, *more = problem.arguments
         if callable(model) and file_of_function(model) and priors.document and priors.document.text:
             recipe = (priors.label, getattr(model, "__qualname__", ""), more)
@@ -196,7 +196,7 @@ def _gone(why: str) -> InputError:
 def doubts(problem: Problem) -> Iterator[str]:
     """Say what its files warn of, and which means do not exist, and why."""
     yield from problem.priors.warnings
-    for quantity, reason in (problem.lost_means or {}).items():
+    for quantity, reason in problem.lost_means.items():
         yield f"the mean of {quantity} is meaningless: {reason}"
 
 
@@ -229,9 +229,9 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "priors_sha256": top.sha256,
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
-        "lost_means": json.dumps(sorted(problem.lost_means or {})),
+        "lost_means": json.dumps(sorted(problem.lost_means)),
         # Of a prior alone: with a posterior beside it this becomes empty.
-        "rarest": json.dumps(dict(problem.rarest or {})),
+        "rarest": json.dumps(dict(problem.rarest)),
     }
 
 
