@@ -129,8 +129,22 @@ def test_an_input_is_not_written_over_even_by_force(place, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "out" / "data")
     with pytest.raises(un.InputError, match="is an input"):
         fill(place(force=True, read=[tmp_path / "link"]), data="new", other="new")
+    with pytest.raises(un.InputError, match="is an input"):  # nor removed for another question
+        fill(place("other", force=True, read=[tmp_path / "out" / "data"]), other="new")
     assert contents(tmp_path / "out").keys() == {"data", "question.json"}
     assert (tmp_path / "out" / "data").read_text() == "old"
+
+
+def test_reports_are_not_written_over_inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    law = "{empirical: {file: summary.csv, column: a}}"
+    own = {"summary.csv": "a\n1\n2\n", "p.yaml": f"schema: 1\nassumptions:\n  a: {law}\n"}
+    for name, text in own.items():
+        (tmp_path / name).write_text(text)
+    tree = un.simulate(un.build_problem("p.yaml", model=lambda a: {"y": a}), draws=64)
+    with pytest.raises(un.InputError, match=r"summary\.csv: is an input, which is never written"):
+        un.write_report(tree, ".")
+    assert {name: (tmp_path / name).read_text() for name in own} == own
 
 
 def test_files_are_kept_together_or_not_at_all(place, tmp_path):

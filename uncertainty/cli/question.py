@@ -417,13 +417,14 @@ class ResultFolder:
         files: dict[str, list[str]] = record.get("files", {})  # type: ignore[assignment]  # checked
         listed = [name for of_command in files.values() for name in of_command]
         ours = {_RECORD, *listed} if record else set()
-        refuse_inputs([self.path / name for name in [*names, _RECORD]], self._read)
+        before = files if record.get("question") == self._asked else {self._command: listed}
+        old = before.get(self._command, [])
+        # Old files are removed: one of them may be the result that was read.
+        refuse_inputs([self.path / name for name in {*names, *old, _RECORD}], self._read)
         foreign = [n for n in [*names, _RECORD] if n not in ours and os.path.lexists(self.path / n)]
         if foreign and not self._force:
             text = f"{self.path} holds {', '.join(foreign[:3])}, which this question did not write"
             raise InputError.of("--out", f"{text}; name another folder, or replace with --force")
-        before = files if record.get("question") == self._asked else {self._command: listed}
-        old = before.get(self._command, [])
         with self._refusals():
             # Old names and new: whatever happens in between, all of them are known to be ours.
             self._write_record({**before, self._command: sorted({*old, *names})})

@@ -39,6 +39,7 @@ from uncertainty.results import (
     Chance,
     chances,
     check_tree,
+    inputs_of,
     unknown_figures,
     warnings_of,
 )
@@ -304,7 +305,8 @@ def write_scenarios(
         check_tree(tree)
     if table is None:
         table = summarize_scenarios(trees, prob, quantity=quantity)
-    return write(scenario_parts(trees, table, above), folder, page=True, png=png)
+    read = [path for tree in trees.values() for path in inputs_of(tree)]
+    return write(scenario_parts(trees, table, above), folder, page=True, png=png, read=read)
 
 
 def write_comparison(table: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:

@@ -49,6 +49,7 @@ from uncertainty.results import (
     chances,
     check_tree,
     group_of,
+    inputs_of,
     is_nested,
     main_quantity,
     quoted_statistic,
@@ -262,7 +263,7 @@ def write_report(
     """
     check_tree(tree)
     page = parts(tree, quantity=quantity, ranking=ranking, probs=probs, above=above)
-    return write(page, folder, page=True, png=png)
+    return write(page, folder, page=True, png=png, read=inputs_of(tree))
 
 
 def write_assumptions(

@@ -1,7 +1,7 @@
 """The parts that a page is made of, and the files that they become."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import one_line
 from uncertainty.report.figures.style import fit_labels, plain_text, rounded
-from uncertainty.writing import replacing, write_text
+from uncertainty.writing import refuse_inputs, replacing, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,20 +142,29 @@ def records(frame: "pd.DataFrame") -> list[dict[str, object]]:
 
 
 def write(
-    parts: Iterable[Part], folder: str | Path, *, page: bool = False, png: bool = False
+    parts: Iterable[Part],
+    folder: str | Path,
+    *,
+    page: bool = False,
+    png: bool = False,
+    read: Collection[Path] = (),
 ) -> list[Path]:
     """Write data as CSV, figures as SVG, and with `page` all of it as ``report.md``.
 
-    Parts are written as they come: a figure is drawn while those that follow it are composed.
+    None of the inputs in `read` is written over. Parts are written as they come: a figure is drawn
+    while those that follow it are composed.
     """
     kept, folder, drawn = list[Part](), Path(folder), list[Future[list[Path]]]()
     written = list[Path]()
+    refuse_inputs([folder / "report.md"] if page else (), read)
     with ThreadPoolExecutor(1) as thread:  # one: the settings of matplotlib are of the process
         try:
             for part in parts:
                 kept.append(part)
                 if isinstance(part, Data) and part.file:
-                    written.append(write_csv(folder / f"{part.name}.csv", part.frame))
+                    path = folder / f"{part.name}.csv"
+                    refuse_inputs([path], read)
+                    written.append(write_csv(path, part.frame))
                 elif isinstance(part, Figure):
                     stem, draw = folder / part.name, part.draw
                     drawn.append(

@@ -33,6 +33,7 @@ from uncertainty.results import (
     check_tree,
     ess_bulk,
     ess_tail,
+    inputs_of,
     main_quantity,
     quantile_estimate,
     quoted_statistic,
@@ -285,7 +286,8 @@ def write_posterior(
     ['posterior.csv', 'updated.svg', 'movement.svg']
     """
     check_tree(tree)
-    return write(posterior_parts(tree, main_quantity(tree, quantity), prob), folder, png=png)
+    page = posterior_parts(tree, main_quantity(tree, quantity), prob)
+    return write(page, folder, png=png, read=inputs_of(tree))
 
 
 def write_fits(fits: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:
