@@ -108,6 +108,11 @@ def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):
         ([{"a": [[1]]}], "<rows>: 0.a: must be a number or a text"),
         ([{"a": 1 + 2j}], "<rows>: 0.a: must be a number or a text"),
         ([{3: 1.0}], "<rows>: 0.3: must have a name of text"),
+        (
+            [{"a": 1.0, "a ": 2.0}],
+            "<rows>: 0.a : must have a name of text, without space around it",
+        ),
+        ({"a": range(3), "b": [1]}, "columns must be of one length .a: 3, b: 1"),
     ],
 )
 def test_rows_at_fault_are_located(tree, rows, message):

@@ -154,7 +154,7 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
         columns = {
             name: np.asarray(v, object).tolist()
             for name, v in rows.items()
-            if isinstance(v, list | tuple) or getattr(v, "ndim", 0) == 1
+            if isinstance(v, list | tuple | range) or getattr(v, "ndim", 0) == 1
         }
         lengths = {len(column) for column in columns.values()}
         if len(lengths) > 1:
@@ -187,7 +187,9 @@ def _conditions(
 ) -> list[Row]:
     """Read the cells; a row without a group is one of its own."""
     inputs = {*model.required, *model.optional} - {*EFFECTS}
-    known = {*INPUTS, *inputs, *problem.assumptions, *KINDS}
+    own = {*inputs, *problem.assumptions, *KINDS}
+    known = {*own, *INPUTS}
+    meant = known if model.outputs else own  # inputs of shipped models are not those of a user's
     result, faults = list[Row](), list[Fault]()
     for number, row in enumerate(rows):
         group, cells, wrong = f"row {number}", dict[str, object](), dict[object, str]()
@@ -200,8 +202,8 @@ def _conditions(
                 wrong[name] = "is not a number (NaN); leave the name out where nothing is known"
             elif name == grouping:
                 group = group_of_row(cell)
-            elif not isinstance(name, str):
-                wrong[name] = "must have a name of text"
+            elif not isinstance(name, str) or name != name.strip():
+                wrong[name] = "must have a name of text, without space around it"
             elif isinstance(cell, bool) or not isinstance(cell, int | float | str):
                 wrong[name] = f"must be a number or a text (got {cell!r:.60})"
             else:
@@ -211,9 +213,8 @@ def _conditions(
             # Ranges are those of the shipped models' formulas; a user's own model has its own.
             text = INPUTS[name].impossible(value) if model.outputs and name in INPUTS else ""
             if name not in known and not model.takes_all:
-                text = (
-                    f"is neither an input of {model.name} nor an assumption{nearest(name, known)}"
-                )
+                text = f"is neither an input of {model.name} nor an assumption"
+                text += nearest(name, meant)
             if text:
                 wrong[name] = text
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in unread]
