@@ -259,6 +259,8 @@ def test_missing_groups_and_odd_arrays_are_named(small):
     changed(lambda t: t["prior_predictive"].__delitem__("y"), "prior_predictive/y is missing")
     words = xr.DataArray([["a"] * 4] * 16, dims=("chain", "draw"))
     changed(lambda t: t["prior_predictive"].update({"y": words}), "must hold numbers")
+    flags = xr.ones_like(small["prior_predictive"]["y"], bool)
+    changed(lambda t: t["prior_predictive"].update({"y": flags}), "must hold numbers")
     turned = small["prior_predictive"]["y"].T
     changed(lambda t: t["prior_predictive"].update({"y": turned}), "the dimensions chain")
     changed(lambda t: t.attrs.update(result_format=0), "has format 0, and this version reads 1")
