@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.stats import multivariate_normal, norm, t
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
+from uncertainty.inference import samplers
 from uncertainty.inference.samplers import weigh_prior
 from uncertainty.inference.target import target_of
 from uncertainty.results.estimate import ess_bulk
@@ -404,3 +406,27 @@ def test_weights_that_lean_on_a_few_points_are_not_relied_on():
     found = weigh()
     assert found.smoothed.effective < 64
     assert not found.reliable
+
+
+def test_many_rows_are_learned_from_in_few_steps(monkeypatch):
+    """From the prior, chains would take a hundred thousand steps to a posterior so narrow."""
+    count, groups, rng = 600, 5, np.random.default_rng(0)
+    shift = rng.normal(0, BETWEEN, groups)
+    group = np.arange(count) % groups
+    values = 0.5 + shift[group] + rng.normal(0, ERROR, count)
+    rows = [[f"g{g}", float(np.exp(v))] for g, v in zip(group, values, strict=True)]
+    stated = evidence(rows, ["g", "value"], random_effect={"column": "g", "sd": BETWEEN})
+
+    monkeypatch.setattr(samplers, "_advance", SimpleNamespace(ahead=samplers._advance.ahead))
+    tree = un.infer(un.build_problem(priors(), model=product, evidence=stated))
+    assert not json.loads(tree.attrs["warnings"])
+    assert "points near the mode" in tree.attrs["sampler"]
+    # Means of the groups say all: each with the noise of its rows and the spread between groups.
+    means = np.array([values[group == g].mean() for g in range(groups)])
+    noise = np.eye(groups) * (BETWEEN**2 + ERROR**2 * groups / count)
+    prior = np.diag([s**2 for s in SIGMAS.values()])
+    mean, covariance = exact(prior, np.ones((groups, 3)), means, noise)
+    for place, name in enumerate(SIGMAS):
+        agrees(logs(tree, name), mean[place], np.sqrt(covariance[place, place]))
+    total = sum(logs(tree, name) for name in SIGMAS)
+    agrees(total, mean.sum(), np.sqrt(covariance.sum()))

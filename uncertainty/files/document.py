@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Key: TypeAlias = str | int
 Plain: TypeAlias = "str | float | int | bool | list[Plain] | dict[str, Plain] | None"
 
-_LARGEST = 1_000_000  # bytes of a file
+_LARGEST = 2_000_000  # bytes of a file: twice 10,000 rows of evidence
 _LEVELS = 20  # of nesting in a file
 _LEVELS_OF_CALL = 30  # of a mapping given in a call, which may lie inside others
 _MOST = 100_000  # values with aliases written out: ten lines of aliases can stand for 1e10
@@ -128,7 +128,7 @@ class _Composer:
 
     def add(self, event: _Event, size: int) -> None:
         self.count += size
-        if self.count > _MOST:
+        if _kind(event) == "Alias" and self.count > _MOST:  # what is written out takes its bytes
             self.refuse(
                 event, f"stands for more than {_MOST:,} values with its aliases written out"
             )

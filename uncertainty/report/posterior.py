@@ -221,7 +221,7 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     if sampler != "nuts":
         yield (
             f"{counted(facts['posterior_chains'] * facts['posterior_draws'], 'draw')} of equal "
-            f"weight, by importance sampling from the prior (Pareto k {k:.2f}): {sampler}."
+            f"weight, by importance sampling (Pareto k {k:.2f}): {sampler}."
         )
         return
     # What was sampled: the scores of assumptions, and the effects of groups too.
