@@ -328,7 +328,8 @@ def _place_of(column: str, header: list[str]) -> int:
     if header.count(column) == 1:
         return header.index(column)
     if column in header:
-        raise _TableError(f"has {header.count(column)} columns {column!r}; rename all but one")
+        text = f"has {header.count(column)} columns called {column!r}; rename all but one"
+        raise _TableError(text)
     if not header:
         raise _TableError("is empty; its first line must name the columns")
     for delimiter, name in _DELIMITERS.items():
