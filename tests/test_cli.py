@@ -180,7 +180,7 @@ def test_what_is_not_to_be_trusted_is_saved_marked_and_has_its_own_status(run, t
     )
     status, _, err = run("run", "mine.yaml", "--model", "mine.py:f", "--draws", "1024")
     assert status == 3
-    assert "not to be trusted: energy_wh is not finite or negative for 0.19" in err
+    assert "not to be trusted: energy_wh is not finite or negative for 19.2 %" in err
     assert "for example at x = " in err
     folder = tmp_path / "results" / "mine-mine.py_f"
     assert "**Not to be trusted:**" in (folder / "report.md").read_text()

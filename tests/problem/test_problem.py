@@ -7,7 +7,6 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import xarray as xr
 
 import uncertainty as un
 from uncertainty.sampling import problem_of
@@ -283,13 +282,14 @@ def test_hints_know_what_evidence_brings_along():
         ({"model": ["x"]}, "<model>: must be a name"),
         ({"evidence": [["x"]]}, "<evidence>: must be a file"),
         ({"unknown": 1}, "of another version"),
-        ({"priors": 5}, "not a mapping with a file of priors"),
-        ({"priors": None}, "not a mapping with a file of priors"),
+        ({"priors": 5}, "attribute 'recipe' must be a mapping or null, as JSON"),
+        ({"priors": None}, "attribute 'recipe' must be a mapping or null, as JSON"),
     ],
 )
 def test_what_a_result_was_made_from_may_be_anything_and_is_refused_in_a_sentence(recipe, message):
-    facts = {"problem": "of no other", "recipe": json.dumps({"priors": "epoch"} | recipe)}
+    tree = un.simulate(un.build_problem("epoch"), draws=32)
+    tree.attrs |= {"problem": "of no other", "recipe": json.dumps({"priors": "epoch"} | recipe)}
     with pytest.raises(un.InputError, match=re.escape(message)) as refused:
-        problem_of(xr.DataTree(xr.Dataset(attrs=facts)))
-    assert "cannot be built again" in str(refused.value)
+        problem_of(tree)
+    assert re.search("cannot be built again|not a result that can be used", str(refused.value))
     assert len(refused.value.faults) == 1

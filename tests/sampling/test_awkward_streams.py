@@ -91,8 +91,9 @@ def problem():
 
 
 @pytest.fixture(scope="module")
-def tree(problem):
-    return un.stream(problem, DRAWS, seed=1)
+def tree(problem, tmp_path_factory):
+    path = tmp_path_factory.mktemp("stream") / "run.nc"
+    return un.load(un.save(un.stream(problem, DRAWS, seed=1), path))
 
 
 @pytest.fixture(scope="module")

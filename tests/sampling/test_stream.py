@@ -328,7 +328,7 @@ def test_what_is_too_large_for_the_sketch_is_told_and_zero_is_zero():
     tree = un.stream(problem, 2**16)
     told = json.loads(tree.attrs["warnings"])
     assert len(told) == 1
-    assert told[0].startswith("y is over 4.3e+09 in size for 0.0001")
+    assert told[0].startswith("y is over 4.3e+09 in size for 0.01")
     table = un.summarize(tree).sel(statistic="query")
     assert float(table["median"].sel(quantity="z")) == 0
     assert float(table["lower"].sel(quantity="m")) == pytest.approx(-2.9, rel=0.002)

@@ -166,8 +166,6 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     recipe = json.loads(str(tree.attrs.get("recipe", "null")))
     if recipe is None:
         raise _gone("it was made from Python objects that a file does not keep")
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("priors"), str):
-        raise _gone("its recipe is not a mapping with a file of priors")
     outside, label = bool(recipe.pop("allow_outside", False)), recipe.pop("priors")
     try:
         signature(build_problem).bind(label, **recipe)
