@@ -230,3 +230,23 @@ def test_sources_in_any_encoding_are_read_but_not_from_outside(tmp_path):
     (tmp_path / "own" / "sources.bib").unlink()
     (tmp_path / "me.bib").rename(tmp_path / "own" / "sources.bib")
     assert un.build_problem(tmp_path / "own" / "x.yaml", **MODEL).central() == {"y": 1.0}
+
+
+def test_evidence_that_a_call_names_may_lie_anywhere_and_what_a_file_names_may_not(
+    tree_of_files, monkeypatch
+):
+    far, own = tree_of_files / "far.yaml", tree_of_files / "own"
+    head = "schema: 1\nobserves: y\nerror: {lognormal: {sigma: 0.1}}\ncolumns: [value]\n"
+    far.write_text(head + "rows: [[2.0], [2.1]]\n")
+    top = own / "top.yaml"
+    top.write_text("schema: 1\nassumptions: {x: {lognormal: {median: 2, sigma: 1}}}\n")
+    monkeypatch.chdir(own)
+    for name in (str(far), "../far.yaml"):
+        [item] = un.build_problem("top.yaml", evidence=name, **MODEL).evidence
+        assert (item.name, len(item.rows)) == ("far", 2)
+    law = "assumptions: {z: {empirical: {file: ../a.csv, column: n}}}"
+    far.write_text(f"{head}rows: [[2.0]]\n{law}\n")
+    with pytest.raises(un.InputError, match="lies outside"):  # what it names stays in its folder
+        un.build_problem("top.yaml", evidence=str(far), **MODEL)
+    top.write_text(f"{top.read_text()}evidence: [{far}]\n")
+    assert "lies outside" in fault_of(top)

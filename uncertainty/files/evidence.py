@@ -243,19 +243,20 @@ def evidence_names() -> list[str]:
     return sorted(path.stem for path in (shipped_folder() / "evidence").glob("*.yaml"))
 
 
-def read_evidence(source: str | Mapping[str, object], place: Place) -> Evidence:
+def read_evidence(
+    source: str | Mapping[str, object], place: Place, *, anywhere: bool = False
+) -> Evidence:
     """Read evidence: a path from `place`, the name of a shipped file, or a mapping.
 
-    What is wrong with it is in its `faults`.
+    A file that a call names may lie `anywhere`. What is wrong with it is in its `faults`.
     """
     if isinstance(source, Mapping):
         return _from_document(wrap_mapping(source, "<evidence>", place), "evidence")
-    path = find_evidence(source, place)
+    path = find_evidence(source, replace(place, root=None) if anywhere else place)
     if path is not None:
         return _read(path, place.of(path), path.stat().st_mtime_ns)
     why = missing_file(source, place)
-    hint = nearest(source, evidence_names()) * why.startswith("no such")
-    return Evidence.wrong(why + hint)
+    return Evidence.wrong(why + nearest(source, evidence_names()) * why.startswith("no such"))
 
 
 def find_evidence(name: str, place: Place) -> Path | None:

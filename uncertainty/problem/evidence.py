@@ -45,7 +45,8 @@ def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
         isinstance(x, str | Mapping | Evidence) for x in items
     ):
         evidence = tuple(
-            x if isinstance(x, Evidence) else read_evidence(x, priors.place) for x in items
+            x if isinstance(x, Evidence) else read_evidence(x, priors.place, anywhere=True)
+            for x in items
         )
     else:
         evidence = (Evidence.wrong("must be a file, a name, a mapping or a list of these"),)
