@@ -167,6 +167,10 @@ def test_cache_keeps_what_was_used_last_and_only_what_is_whole(monkeypatch, tmp_
     assert {path.name for path, _ in cache.files()} == {keys[0], keys[2]}
     (cache.folder / keys[2]).write_bytes(b"no digest")
     assert cache.load(keys[2]) is None
+    others = Cache("others", 300)
+    others.save("", b"of what has no hash")
+    assert others.load("") is None
+    assert not others.folder.exists()
     cache.shrink(0)
     assert [path.name for path in cache.folder.iterdir()] == ["of somebody else"]
 

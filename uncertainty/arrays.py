@@ -10,7 +10,7 @@ import sys
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -50,6 +50,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _LIBRARIES = ("jax", "jaxlib", "numpy", "numpyro", "scipy")  # whose code may be part of a program
+_THREADS = 2  # one call of compiled code does not keep two cores busy; more would fill the memory
 _IN_MEMORY: dict[object, Callable[..., object]] = {}
 _LOCKS: dict[object, threading.RLock] = {}
 
@@ -72,6 +73,12 @@ def in_float64(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return wrapper
+
+
+def side_by_side(function: Callable[..., R], *items: Iterable[object]) -> list[R]:
+    """Call a function for each of some items, two at a time; the results in their order."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(in_float64(function), *items))
 
 
 class Program(Generic[R]):

@@ -128,7 +128,7 @@ class Cache:
     They stand in a folder called `name` within ``UNCERTAINTY_CACHE``, or else within the user's
     own cache folder, and take at most `most_bytes`: those that were not used for the longest time
     go first. Where that variable is empty, there is no home, a folder cannot be read or written,
-    or a file is damaged, it is as if nothing were kept.
+    a file is damaged, or what a result depends on has no hash (it is empty), nothing is kept.
     """
 
     name: str
@@ -157,7 +157,7 @@ class Cache:
     def load(self, key: str) -> bytes | None:
         """What was saved under a key; None where nothing was, or it is not whole."""
         with suppress(OSError):
-            if self.folder is not None:
+            if key and self.folder is not None:
                 whole = (self.folder / key).read_bytes()
                 if hashlib.sha256(whole[_DIGEST:]).digest() == whole[:_DIGEST]:
                     with suppress(OSError):
@@ -167,7 +167,7 @@ class Cache:
 
     def save(self, key: str, content: bytes) -> None:
         """Keep it, and remove the oldest where all together are too large."""
-        if self.folder is not None and len(content) <= self.most_bytes:
+        if key and self.folder is not None and len(content) <= self.most_bytes:
             with suppress(InputError):
                 write_bytes(self.folder / key, hashlib.sha256(content).digest() + content)
             self.shrink(self.most_bytes)

@@ -131,13 +131,15 @@ def check_ledger(
     if unknown := sorted(chosen - known):
         raise InputError.of("<only>", f"no claim {', '.join(unknown)}{nearest(unknown[0], known)}")
     shared, findings = _Shared(), list[Finding]()
-    files = digest_of(file for file in shipped_folder().rglob("*") if file.is_file())
-    around = f"{source_digest()} {surroundings()} {files}"
+    kept, around = kept and path is None, ""
+    if kept:
+        files = digest_of(file for file in shipped_folder().rglob("*") if file.is_file())
+        around = f"{source_digest()} {surroundings()} {files}"
     for claim in claims:
         if chosen and claim.id not in chosen:
             continue
         name = hashlib.sha256(f"{around} {claim.id}".encode()).hexdigest()
-        if kept and path is None and (content := FINDINGS.load(name)):
+        if kept and (content := FINDINGS.load(name)):
             fields = json.loads(content)
             fields |= {key: tuple(fields[key]) for key in ("computed", "mcse")}
             findings.append(Finding(**fields))
@@ -184,7 +186,7 @@ def check_ledger(
             today=today,
         )
         findings.append(finding)
-        if kept and path is None:
+        if kept:
             FINDINGS.save(name, json.dumps(asdict(finding)).encode())
     return findings
 

@@ -7,7 +7,6 @@ explicitly goes before it, and so does every later layer.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, overload
 
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, Resolution
@@ -16,9 +15,7 @@ from uncertainty.files.entries import (
     AssumptionEntry,
     Bundle,
     CatalogueFile,
-    Hardware,
     Picked,
-    Precision,
     validate,
 )
 from uncertainty.files.library import Place, shipped_folder, shown_path
@@ -46,12 +43,6 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     return document, entry
 
 
-@overload
-def catalogue(kind: Literal["hardware"]) -> Mapping[str, Hardware]: ...
-@overload
-def catalogue(kind: Literal["precision"]) -> Mapping[str, Precision]: ...
-@overload
-def catalogue(kind: str) -> Mapping[str, Bundle]: ...
 def catalogue(kind: str) -> Mapping[str, Bundle]:
     """Give the entries of one kind: ``hardware``, ``precision`` or ``llm``.
 
@@ -167,10 +158,11 @@ def _picked(place: str, entries: Sequence[AssumptionEntry]) -> AssumptionEntry:
 
 def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> Layer | Fault:
     """Peak of the hardware in the first format of the precision that it has."""
-    formats = [catalogue("precision")[name].formats for name in chosen.get("precision", ())]
+    document, shipped = _shipped(_FILES["hardware"])
+    formats = [shipped.precision[name].formats for name in chosen.get("precision", ())]
     peaks = []
     for name in chosen["hardware"]:
-        known = catalogue("hardware")[name].peak_flops
+        known = shipped.hardware[name].peak_flops
         for usable in formats or [_FORMATS]:
             best = next((key for key in usable if key in known), None)
             if best is None:
@@ -183,7 +175,6 @@ def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> Layer | Fault:
     ]
     # The peaks stand in rows of one accelerator each.
     place = f"{places[0]} * {len(formats)} + {places[1]}" if len(places) > 1 else "".join(places)
-    document = _shipped(_FILES["hardware"])[0]
     at = ("hardware", chosen["hardware"][0])
     entries = {"peak_flops": _picked(place, peaks)}
     return Layer(document, at, entries, (*entries,), bundle=True)

@@ -141,8 +141,7 @@ def _plain_form(value: object, digits: int) -> object:
 
 def keep_posterior(names: tuple[str, str], posterior: Posterior) -> None:
     """Keep all that sampling gives in the user's folder; what follows from it is computed again."""
-    if names[0]:
-        POSTERIORS.save(names[0], posterior_bytes(posterior))
+    POSTERIORS.save(names[0], posterior_bytes(posterior))
 
 
 def posterior_bytes(posterior: Posterior) -> bytes:

@@ -187,9 +187,9 @@ def _conditions(
 ) -> list[Row]:
     """Read the cells; a row without a group is one of its own."""
     inputs = {*model.required, *model.optional} - {*EFFECTS}
-    own = {*inputs, *problem.assumptions, *KINDS}
-    known = {*own, *INPUTS}
-    meant = known if model.outputs else own  # inputs of shipped models are not those of a user's
+    local = {*inputs, *problem.assumptions, *KINDS}
+    known = {*local, *INPUTS}
+    meant = known if model.outputs else local  # inputs of shipped models are not those of a user's
     result, faults = list[Row](), list[Fault]()
     for number, row in enumerate(rows):
         group, cells, wrong = f"row {number}", dict[str, object](), dict[object, str]()

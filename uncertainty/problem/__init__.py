@@ -32,7 +32,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     for module in ("build", "joint", "likelihood") if name in __all__ else ():
-        found = vars(import_module(f"{__name__}.{module}"))
-        if name in found:
-            return found[name]
+        members = vars(import_module(f"{__name__}.{module}"))
+        if name in members:
+            return members[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from uncertainty.arrays import Floats, in_float64
+from uncertainty.arrays import Floats, in_float64, side_by_side
 from uncertainty.errors import check_all, check_count, check_seed
 from uncertainty.problem import Columns, Problem, each_point, every_pair
 from uncertainty.results import (
@@ -254,7 +252,6 @@ def nested(
     invalid, names = InvalidDraws(), tuple(quantities or problem.outputs)
     corrections, ruled = _corrections(problem, points, seed, names)
 
-    @in_float64  # which is set for each thread apart
     def reduced(chain: Points, correction: Columns) -> tuple[InvalidDraws, list[Columns]]:
         bad, statistics, functions = InvalidDraws(), Columns(), Columns()
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
@@ -266,9 +263,8 @@ def nested(
         return bad, [statistics, functions]
 
     # NumPy sorts and sums without holding other threads up; a function in plain Python does not.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        each = map if problem.model.plain is not None else pool.map
-        counts, chains = zip(*each(reduced, points, corrections), strict=True)
+    each = map if problem.model.plain is not None else side_by_side
+    counts, chains = zip(*each(reduced, points, corrections), strict=True)
     for count in counts:
         invalid.join(count)
     groups = (f"{group}_statistics", f"{group}_query_quantiles")

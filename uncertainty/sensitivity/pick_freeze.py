@@ -8,7 +8,6 @@ with correlation R, kept set S and another draw z', the scores
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, TypeAlias
@@ -21,7 +20,7 @@ from jax.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from uncertainty.arrays import Floats, in_float64, program
+from uncertainty.arrays import Floats, program, side_by_side
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Columns, Joint, Problem, each_point, evaluate_point, every_pair
@@ -36,7 +35,6 @@ _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _FAR = 6.0  # normal score of one value in a thousand million
 _SURE = 5.0  # standard errors by which a mean rank is off where an input makes values fail
 _TRIED = 2**10  # points to look for that input
-_THREADS = 2  # randomizations at a time: one call of compiled code does not keep two cores busy
 _STATIC = {"static": True}
 
 
@@ -296,8 +294,7 @@ def pair_of_points(
 
 def randomizations(one: Callable[[int], Floats]) -> Floats:
     """Results of all randomizations, stacked; each computed by itself, two at a time."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return np.stack(list(pool.map(in_float64(one), range(RANDOMIZATIONS))))
+    return np.stack(side_by_side(one, range(RANDOMIZATIONS)))
 
 
 def mixed(
