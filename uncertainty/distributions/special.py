@@ -14,16 +14,7 @@ from jax import Array
 from jax.lax import igamma_grad_a
 from jax.nn import log_sigmoid, sigmoid
 from jax.scipy import stats
-from jax.scipy.special import (
-    betainc,
-    erf,
-    gammainc,
-    gammaincc,
-    gammaln,
-    ndtr,
-    xlog1py,
-    xlogy,
-)
+from jax.scipy.special import betainc, erf, gammainc, gammaincc, gammaln, ndtr, xlog1py, xlogy
 from scipy import optimize, special
 
 from uncertainty.arrays import Floats

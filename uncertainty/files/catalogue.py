@@ -11,13 +11,7 @@ from pathlib import Path
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, Resolution
 from uncertainty.files.document import Document, Plain, read_document
-from uncertainty.files.entries import (
-    AssumptionEntry,
-    Bundle,
-    CatalogueFile,
-    Picked,
-    validate,
-)
+from uncertainty.files.entries import AssumptionEntry, Bundle, CatalogueFile, Picked, validate
 from uncertainty.files.library import Place, shipped_folder, shown_path
 
 _FORMATS = ("bf16", "fp16")  # computed in where no precision is named

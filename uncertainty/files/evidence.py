@@ -14,13 +14,7 @@ from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, convert
 from uncertainty.files.catalogue import KINDS, expand
 from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
-from uncertainty.files.entries import (
-    AssumptionEntry,
-    Measurement,
-    ModelEntry,
-    Name,
-    validate,
-)
+from uncertainty.files.entries import AssumptionEntry, Measurement, ModelEntry, Name, validate
 from uncertainty.files.families import Quantity, Scalar, parse_value, refusal
 from uncertainty.files.library import Place, find_file, missing_file, shipped_folder, shown_path
 from uncertainty.files.priors import Priors, given_layer, read_layer, wrong_format

@@ -32,18 +32,8 @@ from uncertainty.report.parts import (
     sentences_of,
     write,
 )
-from uncertainty.report.posterior import (
-    posterior_parts,
-    write_fits,
-    write_posterior,
-    write_scores,
-)
-from uncertainty.report.ranking import (
-    ranking_parts,
-    ranking_record,
-    rankings_parts,
-    write_ranking,
-)
+from uncertainty.report.posterior import posterior_parts, write_fits, write_posterior, write_scores
+from uncertainty.report.ranking import ranking_parts, ranking_record, rankings_parts, write_ranking
 from uncertainty.report.result import notices_of
 
 __all__ = [

@@ -27,10 +27,7 @@ from uncertainty.report.parts import (
     write_figure,
 )
 from uncertainty.report.posterior import fit_parts, posterior_parts
-from uncertainty.report.ranking import (
-    ranking_parts,
-    ranking_record,
-)
+from uncertainty.report.ranking import ranking_parts, ranking_record
 from uncertainty.report.result import (
     Headline,
     above_sentence,
@@ -53,7 +50,7 @@ from uncertainty.results import (
     is_nested,
     main_quantity,
     quoted_statistic,
-    summarize,
+    summaries,
     warnings_of,
 )
 from uncertainty.sampling import summarize_inputs, width_notices
@@ -81,7 +78,7 @@ def parts(
     """
     ranked = str(ranking.attrs["quantity"]) if ranking is not None else None
     quantity = main_quantity(tree, quantity if quantity is not None else ranked)
-    tables = [summarize(tree, prob) for prob in probs]
+    tables = summaries(tree, probs)
     summary = headline(tree, quantity, tables)
     reasons = doubts(tree, summary)
     yield Heading(str(tree.attrs["subject"]), 1)
@@ -92,7 +89,7 @@ def parts(
     yield Data("summary", whole)
     prior = None
     if "posterior" in tree.children:
-        before = [summarize(tree, prob, group="prior") for prob in probs]
+        before = summaries(tree, probs, group="prior")
         yield Data("prior_summary", _frame(before), file=False)
         prior = headline(tree, quantity, before)
         yield prior.table()
@@ -307,8 +304,8 @@ def write_assumptions(
     draws = _draws_by_statistic(tree, quantity)
     inputs = {str(name): values for name, values in tree["prior"].data_vars.items()}
     tables = [
-        summarize(tree, p, quantities=[quantity]).sel(quantity=quantity, statistic=list(draws))
-        for p in (0.5, prob)
+        table.sel(quantity=quantity, statistic=list(draws))
+        for table in summaries(tree, (0.5, prob), quantities=[quantity])
     ]
     central = float(tree["central"][quantity])
     figure = plot_assumptions(inputs, implied, draws, tables, central)

@@ -53,6 +53,7 @@ from uncertainty.results.summary import (
     share_not_a_number,
     share_not_finite,
     share_per_query,
+    summaries,
     summarize,
     unknown_figures,
 )
@@ -83,6 +84,6 @@ __all__ = [
     "places_of", "pooled_quantile", "provenance", "quantile", "quantile_estimate",
     "quantile_function", "quantile_of_runs", "query_statistics", "quoted_statistic", "r_hat",
     "save", "score", "share_not_a_number", "share_not_finite", "share_per_query",
-    "smoothed_weights", "standard_error", "summarize", "summarized", "unit_near",
+    "smoothed_weights", "standard_error", "summaries", "summarize", "summarized", "unit_near",
     "unknown_figures", "warnings_of", "with_atoms",
 ]  # fmt: skip

@@ -50,6 +50,8 @@ Group: TypeAlias = Literal["prior", "posterior"]
 """Which draws of a result are meant."""
 Effective: TypeAlias = Callable[[str, str], tuple[float, float]]
 """Effective draws of a statistic of an output, in the middle and in the tails."""
+Described: TypeAlias = tuple[dict[str, Estimate], Callable[[float], tuple[Estimate, Estimate]]]
+"""Mean, standard deviation and median, and the interval of a probability."""
 
 LOG_SHARE = ("log_share_per_query", "log_share_per_query_se")
 """Attributes of a stream of one output, where the share was found beside it."""
@@ -271,8 +273,21 @@ def summarize(
     >>> bool(row.lower < row["median"] < row.upper)
     True
     """
-    if not 0 < prob < 1:
-        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    return summaries(tree, [prob], kind, quantities=quantities, group=group)[0]
+
+
+def summaries(
+    tree: xr.DataTree,
+    probs: Sequence[float],
+    kind: Kind = "eti",
+    *,
+    quantities: Sequence[str] | None = None,
+    group: Group | None = None,
+) -> list[xr.Dataset]:
+    """Summarize as `summarize` does at each probability; what they share is computed once."""
+    for prob in probs:
+        if not 0 < prob < 1:
+            raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
     check_tree(tree)
     require_known("kind", kind, ("eti", "hdi"))
     names = [main_quantity(tree, name) for name in quantities or summarized(tree)]
@@ -286,8 +301,8 @@ def summarize(
         return ess_bulk(chains), ess_tail(chains)
 
     @cache
-    def describe(name: str, statistic: str) -> dict[str, float]:
-        return _describe(tree, name, statistic, prob, kind, which, effective)
+    def describe(name: str, statistic: str) -> list[dict[str, float]]:
+        return _describe(tree, name, statistic, probs, kind, which, effective)
 
     with np.errstate(invalid="ignore", over="ignore"):  # infinite draws have their own warning
         rows = [[describe(name, statistic) for statistic in chosen] for name in names]
@@ -297,53 +312,59 @@ def summarize(
         "statistic": list(STATISTICS),
         "units": ("quantity", [central[name].attrs.get("units", "") for name in names]),
     }
-    interval = {"coverage_probability": prob, "coverage_interval": kind}
-    table = {
-        key: (
-            ("quantity", "statistic"),
-            np.array([[row[key] for row in line] for line in rows]),
-            interval if key in ("lower", "upper") else None,
-        )
-        for key in rows[0][0]
-    }
-    return xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which})
+    tables = []
+    for i, prob in enumerate(probs):
+        interval = {"coverage_probability": prob, "coverage_interval": kind}
+        table = {
+            key: (
+                ("quantity", "statistic"),
+                np.array([[row[i][key] for row in line] for line in rows]),
+                interval if key in ("lower", "upper") else None,
+            )
+            for key in rows[0][0][i]
+        }
+        tables.append(xr.Dataset(table, coords, {"prob": prob, "kind": kind, "group": which}))
+    return tables
 
 
 def _describe(
     tree: xr.DataTree,
     quantity: str,
     statistic: str,
-    prob: float,
+    probs: Sequence[float],
     kind: Kind,
     group: Group,
     effective: Effective,
-) -> dict[str, float]:
-    """Every figure of one statistic of one quantity, with its error."""
+) -> list[dict[str, float]]:
+    """Every figure of one statistic of one quantity, with its error, at each probability."""
     if is_streamed(tree):
-        figures = _describe_sketch(tree, quantity, statistic, prob, kind)
+        figures, interval = _describe_sketch(tree, quantity, statistic, kind)
     elif statistic == "query" and is_nested(tree):
-        figures = _describe_queries(tree, quantity, prob, kind, group, effective)
+        figures, interval = _describe_queries(tree, quantity, kind, group, effective)
     else:
-        figures = _describe_draws(tree, quantity, statistic, prob, kind, group, effective)
-    for key in _unknown(tree, quantity, statistic, group, figures):
-        figures[key] = figures[key][0], np.inf
-    row = {key: value for key, (value, _) in figures.items()}
-    row |= {f"mcse_{key}": error for key, (_, error) in figures.items()}
+        figures, interval = _describe_draws(tree, quantity, statistic, kind, group, effective)
+    last: dict[str, float] = {}
     if group == "posterior":
-        row["ess_bulk"], row["ess_tail"] = effective(quantity, statistic)
-        row["r_hat"] = r_hat(_chains(tree, quantity, statistic, group))
-    return row
+        last["ess_bulk"], last["ess_tail"] = effective(quantity, statistic)
+        last["r_hat"] = r_hat(_chains(tree, quantity, statistic, group))
+    rows = []
+    for prob in probs:
+        every = figures | dict(zip(("lower", "upper"), interval(prob), strict=True))
+        for key in _unknown(tree, quantity, statistic, group, every):
+            every[key] = every[key][0], np.inf
+        row = {key: value for key, (value, _) in every.items()}
+        rows.append(row | {f"mcse_{key}": error for key, (_, error) in every.items()} | last)
+    return rows
 
 
 def _describe_draws(
     tree: xr.DataTree,
     quantity: str,
     statistic: str,
-    prob: float,
     kind: Kind,
     group: Group,
     effective: Effective,
-) -> dict[str, Estimate]:
+) -> Described:
     control = None
     if group == "prior" and is_nested(tree) and "prior_control" in tree.children:
         # Outputs with queries at their medians follow the typical and the mean query.
@@ -352,24 +373,22 @@ def _describe_draws(
             control = Control(np.asarray(tree["prior_control"][quantity].values), functions)
     draws = draws_of(tree, quantity, statistic, group)
     number = independent_draws(tree, quantity, statistic, group, effective)
-    mean, sd = mean_and_sd(draws)
-    median = quantile_estimate(draws, 0.5, control, number)
-    if kind == "hdi":
-        lower, upper = shortest_interval(draws, prob, number)
-    else:
+
+    def interval(prob: float) -> tuple[Estimate, Estimate]:
+        if kind == "hdi":
+            return shortest_interval(draws, prob, number)
         tails = ((1 - prob) / 2, (1 + prob) / 2)
         lower, upper = (quantile_estimate(draws, p, control, number) for p in tails)
-    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+        return lower, upper
+
+    mean, sd = mean_and_sd(draws)
+    median = quantile_estimate(draws, 0.5, control, number)
+    return {"mean": mean, "sd": sd, "median": median}, interval
 
 
 def _describe_queries(
-    tree: xr.DataTree,
-    quantity: str,
-    prob: float,
-    kind: Kind,
-    group: Group,
-    effective: Effective,
-) -> dict[str, Estimate]:
+    tree: xr.DataTree, quantity: str, kind: Kind, group: Group, effective: Effective
+) -> Described:
     """Summarize all queries of all draws, from their quantile functions and exact moments."""
     means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
     functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
@@ -377,18 +396,20 @@ def _describe_queries(
     points = independent_draws(tree, quantity, "typical", group, effective)
     pairs = points * float(tree.attrs["queries"])
     pool = pool_of_functions(functions, number, pairs)
+
+    def interval(prob: float) -> tuple[Estimate, Estimate]:
+        if kind == "hdi":
+            return shortest_of_functions(functions, prob, number)
+        lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
+        return lower, upper
+
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     mean, sd_of_means = mean_and_sd(means)
     # A standard deviation is no better known than that of the means, or than those that it is of.
     known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
     each = np.sqrt((sds**2).mean(1) + means.var(1))
     sd = pooled_sd, float(standard_error(each)) if known else np.inf
-    if kind == "hdi":
-        lower, upper = shortest_of_functions(functions, prob, number)
-    else:
-        lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
-    median = pooled_quantile(pool, 0.5)
-    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+    return {"mean": mean, "sd": sd, "median": pooled_quantile(pool, 0.5)}, interval
 
 
 def _of_queries(
@@ -399,9 +420,7 @@ def _of_queries(
     return [batched(np.asarray(kept.sel(statistic=n).values), tree, group) for n in names]
 
 
-def _describe_sketch(
-    tree: xr.DataTree, quantity: str, statistic: str, prob: float, kind: Kind
-) -> dict[str, Estimate]:
+def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kind) -> Described:
     """Summarize from a sketch and moments; no quantiles where a value is not finite."""
     moments = _moments(tree, quantity, statistic)
     # In a unit of their own, squares of large and small values have a place among float64.
@@ -412,24 +431,28 @@ def _describe_sketch(
     sd = unit * pooled_sd, unit * float(standard_error(sds))
     if moments["not_finite"].any():
         lost = np.nan, np.nan
-        return {"mean": mean, "sd": sd, "median": lost, "lower": lost, "upper": lost}
+        return {"mean": mean, "sd": sd, "median": lost}, lambda _: (lost, lost)
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
     seen = int(min(count, _TAIL))
     tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
     # More draws have seen more of it.
     unseen = tail.unseen * (count / seen) ** (tail.upper - 1)
     mean, sd = with_tail(mean, sd, replace(tail, unseen=unseen))
-    median = ogive_quantile(ogive, 0.5, number)
-    if kind == "eti":
-        lower, upper = (ogive_quantile(ogive, p, number) for p in ((1 - prob) / 2, (1 + prob) / 2))
-    else:
+
+    def interval(prob: float) -> tuple[Estimate, Estimate]:
+        if kind == "eti":
+            tails = ((1 - prob) / 2, (1 + prob) / 2)
+            lower, upper = (ogive_quantile(ogive, p, number) for p in tails)
+            return lower, upper
         ends = interval_of_function(ogive.quantile(LEVELS), prob, kind)
         each = [interval_of_function(f, prob, kind) for f in ogive.functions(LEVELS)]
         hidden = [ogive.hidden(float(ogive.shares(end)[1].mean())) for end in ends]
         errors = np.hypot(standard_error(np.array(each)), hidden)
         errors = errors if number * (1 - prob) >= NONE else np.full(2, np.inf)
         lower, upper = zip(ends.tolist(), errors.tolist(), strict=True)
-    return {"mean": mean, "sd": sd, "median": median, "lower": lower, "upper": upper}
+        return lower, upper
+
+    return {"mean": mean, "sd": sd, "median": ogive_quantile(ogive, 0.5, number)}, interval
 
 
 def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:

@@ -23,13 +23,7 @@ from uncertainty.results import (
     quantile_function,
     query_statistics,
 )
-from uncertainty.sampling.description import (
-    InvalidDraws,
-    description,
-    doubts,
-    labels,
-    range_texts,
-)
+from uncertainty.sampling.description import InvalidDraws, description, doubts, labels, range_texts
 from uncertainty.sampling.points import normal_scores
 
 if TYPE_CHECKING:
@@ -288,17 +282,19 @@ def _corrections(
     ones: Floats = np.ones(len(QUERY_STATISTICS))
     if problem.model.plain is not None:  # it would take more calls than the draws do
         return [dict.fromkeys(problem.outputs, ones)] * len(points), ()
-    factors, chains = [], []
-    for number in range(len(points)):
-        wide = points_of(problem, 1, _WIDER_QUERIES * few, seed, number)
-        center = {name: np.zeros(_WIDER_QUERIES * few) for name in wide.outer}
-        every = each_point(problem.joint, problem.model, {**center, **wide.inner})[1]
-        outputs = {name: every[name] for name in names}
-        chains.append(outputs)
-        factors.append({name: ones.copy() for name in outputs})
+    center = {name: np.zeros(_WIDER_QUERIES * few) for name in points[0].outer}
+
+    def wide(number: int) -> Columns:
+        queries = points_of(problem, 1, _WIDER_QUERIES * few, seed, number).inner
+        every = each_point(problem.joint, problem.model, {**center, **queries})[1]
+        return {name: every[name] for name in names}
+
+    chains = side_by_side(wide, range(len(points)))
+    factors = [{name: ones.copy() for name in names} for _ in chains]
+    for factor, outputs in zip(factors, chains, strict=True):
         for name, values in outputs.items():
             if np.isfinite(values).all() and (values > 0).all():  # else a ratio has no meaning
                 ratio = values.mean() / values[:few].mean()
-                factors[-1][name][QUERY_STATISTICS.index("mean")] = ratio
-    whole = {name: np.stack([chain[name] for chain in chains]) for name in chains[0]}
+                factor[name][QUERY_STATISTICS.index("mean")] = ratio
+    whole = {name: np.stack([chain[name] for chain in chains]) for name in names}
     return factors, tuple(n for n, values in whole.items() if np.isinf(mean_and_sd(values)[0][1]))
