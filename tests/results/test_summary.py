@@ -116,6 +116,26 @@ def test_split_of_the_variance(nested, tree):
     assert un.share_per_query(tree, "y") == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_queries_of_any_size_have_the_moments_of_others(size):
+    laws = {
+        "a": {"lognormal": {"median": 2, "sigma": 0.3}},
+        "t": {"varies": "query", "lognormal": {"median": 3, "sigma": 0.4}},
+    }
+
+    def model(a, t):
+        return {"one": a * t, "other": size * a * t}
+
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=model)
+    for tree in (un.simulate(problem, 2**9), un.stream(problem, 2**9)):
+        table = un.summarize(tree).sel(statistic="query")
+        one, other = (table.sel(quantity=name) for name in ("one", "other"))
+        for key in ("mean", "sd", "mcse_mean", "mcse_sd"):
+            assert float(other[key]) / size == pytest.approx(float(one[key]), rel=1e-9), key
+        shares = [un.share_per_query(tree, name, "linear") for name in ("one", "other")]
+        assert shares[0] == pytest.approx(shares[1])
+
+
 def test_inputs_are_summarized_in_their_units():
     table = un.summarize_inputs(un.simulate(un.build_problem("gpt-4o"), draws=2**13))
     row = table.sel(input="output_tokens_median")

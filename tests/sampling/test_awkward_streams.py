@@ -49,6 +49,7 @@ def model(a, b, u, dice, m, n, narrow, edges):
         "narrow": narrow + 0.0,
         "wide": jnp.exp(20 * a),
         "clusters": jnp.where(u < 0.5, 1e9 + a, 3e9 + b),
+        "apart": jnp.where(u < 0.4, 1e-200, 1e200),
         "half": jnp.where(u < 0.5, jnp.nan, u),
     }
 
@@ -81,6 +82,7 @@ EXACT = {
     "masses": NEUTRON - PROTON + spread_of_masses() * ndtri(LEVELS),
     "narrow": 1 + 1e-12 * ndtri(LEVELS),
     "wide": np.exp(20 * ndtri(LEVELS)),
+    "apart": [1e-200, 1e200, 1e200],
 }
 
 

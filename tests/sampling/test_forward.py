@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import ndtri
 
 import uncertainty as un
-from uncertainty.sampling import problem_of
+from uncertainty.sampling import median_of_rows, problem_of
 
 NESTED = {
     "schema": 1,
@@ -191,6 +191,22 @@ def test_large_minus_large_comes_out_right():
     row = un.summarize(tree).isel(quantity=0).sel(statistic="typical")
     assert float(row["sd"]) == pytest.approx(0.1, rel=0.01)
     assert float(row["mean"]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [255, 256])
+def test_a_median_of_rows_is_an_order_statistic_whatever_the_size_and_the_tail(count):
+    generator = np.random.default_rng(0)
+    values = generator.lognormal(size=(16, count))
+    far = generator.random(values.shape) < 0.1
+    shapes = [c * values for c in (1, -1, 1e200, 1e-200)]
+    shapes += [np.log(values), np.floor(values), values**50, 1e9 + values]
+    shapes += [np.where(far, end, values) for end in (0, 1e30, -1e30)]
+    with jax.enable_x64(True):
+        for rows in shapes:
+            np.testing.assert_array_equal(median_of_rows(jnp.asarray(rows)), np.median(rows, -1))
+        for lost in (np.nan, np.inf, -np.inf):
+            rows = np.where(far, lost, values)
+            assert np.isnan(median_of_rows(jnp.asarray(rows))).all()
 
 
 def test_several_outputs_at_once():

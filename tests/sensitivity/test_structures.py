@@ -246,6 +246,23 @@ def test_nothing_moves_a_constant_of_a_saved_run():
         assert table.attrs["constant"] == pytest.approx(3)
 
 
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+@pytest.mark.parametrize("method", METHODS)
+def test_shares_do_not_follow_from_the_unit(method, size):
+    """Where squares of the output are not among float64, what needs them is refused."""
+    options = {"method": method, "draws": DRAWS.get(method, 2**9)}
+
+    def model(a, b, t):
+        return {"y": a * b * t, "other": size * a * b * t}
+
+    problem = build({"a": A, "b": B, "t": T}, model=model)
+    one, other = (un.rank_inputs(problem, quantity=name, **options) for name in ("y", "other"))
+    key = next(iter(one.data_vars)) if method != "tornado" else "swing"
+    np.testing.assert_allclose(one[key], other[key], rtol=1e-6)
+    with pytest.raises(un.InputError, match="of which no square can be computed"):
+        un.rank_inputs(problem, quantity="other", scale="linear", **options)
+
+
 def test_what_few_draws_hide_is_not_called_constant():
     rare = {"choice": {"options": [1, 100], "weights": [0.9999, 0.0001]}}
     problem = build({"a": rare, "b": B}, model=lambda a, b: a + 0 * b)

@@ -78,6 +78,21 @@ def test_a_posterior_is_ranked_with_the_effect_of_a_system_that_nobody_measured(
         table = un.rank_inputs(problem, method=method)
         assert table.attrs["group"] == "prior"
         assert told in table.attrs["note"]
+    given = {"a": 1.2, "residual": 0.3}
+    fixed = un.build_problem(
+        prior,
+        lambda a, b: a * b,
+        given,
+        evidence={
+            **evidence,
+            "random_effect": {"column": "system", "sd": 0.5},
+            "columns": ["system", "b", "value"],
+            "rows": [["p", 1, 1.5], ["q", 2, 2.0]],
+        },
+    )
+    note = un.rank_inputs(fixed, method="tornado").attrs["note"]
+    assert "all that the measurements bear on is fixed" in note
+    assert "left out" not in note
 
 
 def end(level, weight):

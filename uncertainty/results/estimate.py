@@ -63,16 +63,13 @@ def query_statistics(values: Floats) -> Floats:
 
     Logarithms are NaN where a value is not above 0.
     """
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.abs(values).max(initial=0.0)))
+    even = values / unit
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.where(values > 0, values, np.nan))
-        columns = (
-            np.median(values, -1),
-            values.mean(-1),
-            values.std(-1),
-            logs.mean(-1),
-            logs.std(-1),
-        )
-    return np.stack(columns, -1)
+        moments = even.mean(-1) * unit, even.std(-1) * unit, logs.mean(-1), logs.std(-1)
+    return np.stack((np.median(values, -1), *moments), -1)
 
 
 def quantile(values: Floats, probabilities: Floats | float) -> Floats:
@@ -254,7 +251,6 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     mean, or to the mean of squares; and where ten times the largest draw is next to nothing beside
     the mean, that is its error.
     """
-    # In a unit of their own, squares of large and small values have a place among float64.
     unit = unit_near(float(np.abs(draws).max(initial=0.0)))
     even = draws / unit
     mean = float(even.mean()), float(standard_error(even.mean(-1)))

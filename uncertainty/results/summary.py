@@ -390,7 +390,7 @@ def _describe_queries(
     tree: xr.DataTree, quantity: str, kind: Kind, group: Group, effective: Effective
 ) -> Described:
     """Summarize all queries of all draws, from their quantile functions and exact moments."""
-    means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
+    unit, means, sds = _of_queries(tree, quantity, ("mean", "sd"), group)
     functions = np.asarray(tree[f"{group}_query_quantiles"][quantity].values)
     number = independent_draws(tree, quantity, "query", group, effective)
     points = independent_draws(tree, quantity, "typical", group, effective)
@@ -404,26 +404,29 @@ def _describe_queries(
         return lower, upper
 
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
-    mean, sd_of_means = mean_and_sd(means)
+    of_means, sd_of_means = mean_and_sd(means)
     # A standard deviation is no better known than that of the means, or than those that it is of.
     known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
     each = np.sqrt((sds**2).mean(1) + means.var(1))
-    sd = pooled_sd, float(standard_error(each)) if known else np.inf
+    mean = unit * of_means[0], unit * of_means[1]
+    sd = unit * pooled_sd, unit * float(standard_error(each)) if known else np.inf
     return {"mean": mean, "sd": sd, "median": pooled_quantile(pool, 0.5)}, interval
 
 
 def _of_queries(
     tree: xr.DataTree, quantity: str, names: Sequence[str], group: Group
-) -> list[Floats]:
-    """Statistics of the queries of each draw, shape (chain, draw) each."""
-    kept = tree[f"{group}_statistics"][quantity]
-    return [batched(np.asarray(kept.sel(statistic=n).values), tree, group) for n in names]
+) -> tuple[float, Floats, Floats]:
+    """Two statistics of the queries of each draw, (chain, draw) each, in a unit, which is first."""
+    kept = np.asarray(tree[f"{group}_statistics"][quantity].sel(statistic=list(names)).values)
+    # In a unit of their own, squares of large and small values have a place among float64.
+    unit = unit_near(float(np.abs(kept).max()))
+    means, sds = (batched(values / unit, tree, group) for values in np.moveaxis(kept, -1, 0))
+    return unit, means, sds
 
 
 def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kind) -> Described:
     """Summarize from a sketch and moments; no quantiles where a value is not finite."""
     moments = _moments(tree, quantity, statistic)
-    # In a unit of their own, squares of large and small values have a place among float64.
     unit = unit_near(float(np.max([np.abs(moments["mean"]), moments["sd"]])))
     means, sds = moments["mean"] / unit, moments["sd"] / unit
     mean = unit * float(means.mean()), unit * float(standard_error(means))
@@ -668,11 +671,12 @@ def share_per_query(
         kept = [float(tree.attrs.get(key, np.nan)) for key in LOG_SHARE]
         return kept[0], kept[1]
     if is_streamed(tree):
-        between, total = (_moments(tree, quantity, s)["variance"] for s in ("mean", "query"))
+        sds = np.stack([_moments(tree, quantity, s)["sd"] for s in ("mean", "query")])
+        between, total = (sds / unit_near(float(sds.max()))) ** 2
         pooled = float(1 - between.mean() / total.mean())
         return pooled, float(standard_error(1 - between / total))
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+    _, means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
 
     def share(means: Floats, sds: Floats) -> Floats:
         within, between = (sds**2).mean(-1), means.var(-1)

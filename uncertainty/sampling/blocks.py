@@ -160,6 +160,7 @@ class Moments(Reducer):
 
     # In units of the quantity: what is summed is as small as the spread, and keeps its digits.
     centers: Mapping[Column, ArrayLike]
+    sizes: Mapping[Column, ArrayLike]  # in which squares of what is furthest away have a place
 
     def start(self, column: Column, batch: Batch) -> Carry:
         # Several sums side by side: one after the other would wait for each other.
@@ -169,9 +170,8 @@ class Moments(Reducer):
 
     def step(self, column: Column, carry: Carry, batch: Batch) -> Carry:
         (number, total, squares), values = carry, batch.values[column]
-        off = batch.counted(values - self.centers[column], 0.0).reshape(
-            len(values), -1, total.shape[1]
-        )
+        even = (values - self.centers[column]) / self.sizes[column]
+        off = batch.counted(even, 0.0).reshape(len(values), -1, total.shape[1])
         more = batch.valid.sum() * batch.queries(values)
         return number + more, total + off.sum(1), squares + (off * off).sum(1)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from uncertainty.arrays import Floats, in_float64, side_by_side
 from uncertainty.errors import check_all, check_count, check_seed
@@ -41,15 +42,15 @@ _MOST_DRAWS = 2**25
 _MOST_QUERIES = 2**20
 _WIDER = 16  # times the draws, with queries at their medians: a control variate
 _WIDER_QUERIES = 64  # times the queries, at the central assumptions: a ratio estimator
-_HALVINGS = 40  # of a bracket, to 2^-40 of a standard deviation
+_HALVINGS = 40  # of a bracket of at most 2^64 numbers, to 2^24, of which an octave has 2^52
 
 
 def median_of_rows(values: Array) -> Array:
     """Median along the last axis.
 
-    The median lies within one standard deviation of the mean (Hotelling and Solomons, 1932), so
-    halving that bracket finds an order statistic: exactly, where no two values near the
-    median are closer than 2^-40 of that deviation, and to that distance otherwise.
+    Halving what lies between the least and the largest value finds an order statistic, on the scale
+    of the bits of float64, which rise with the number: exactly, where no two values near the median
+    are closer than 2^-28 of their size, and to that distance otherwise.
 
     Parameters
     ----------
@@ -68,8 +69,10 @@ def median_of_rows(values: Array) -> Array:
     """
     size = values.shape[-1]
     half = (size + 1) // 2
-    mean = values.mean(-1, keepdims=True)
-    reach = jnp.sqrt(((values - mean) ** 2).mean(-1, keepdims=True)) * (1 + 1e-6)
+
+    def read(values: Array, kind: DTypeLike) -> Array:
+        size = lax.bitcast_convert_type(jnp.abs(values), kind)
+        return jnp.where(values < 0, -size, size)
 
     def at_most(limit: Array) -> Array:
         """How many values of each row are at most `limit`; sums of float64 are the fast ones."""
@@ -77,16 +80,18 @@ def median_of_rows(values: Array) -> Array:
 
     def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
-        middle = (low + high) / 2
-        enough = at_most(middle) >= half
+        middle = (low & high) + ((low ^ high) >> 1)  # their sum may overflow
+        enough = at_most(read(middle, jnp.float64)) >= half
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
-    high = lax.fori_loop(0, _HALVINGS, halve, (mean - reach, mean + reach))[1]
+    ends = values.min(-1, keepdims=True), values.max(-1, keepdims=True)
+    low, high = (read(end, jnp.int64) for end in ends)
+    high = read(lax.fori_loop(0, _HALVINGS, halve, (low - 1, high))[1], jnp.float64)
     lower = jnp.where(values <= high, values, -jnp.inf).max(-1, keepdims=True)
     above = jnp.where(values > lower, values, jnp.inf).min(-1, keepdims=True)
     upper = jnp.where(at_most(lower) > size / 2, lower, above)
-    median = (lower + upper) / 2 if size % 2 == 0 else lower
-    return jnp.where(jnp.isfinite(reach), median, jnp.nan)[..., 0]
+    median = lower / 2 + upper / 2 if size % 2 == 0 else lower
+    return jnp.where(jnp.isfinite(values).all(-1), median[..., 0], jnp.nan)
 
 
 @in_float64

@@ -346,15 +346,17 @@ def _make_plan(
     for name in dict.fromkeys(column.quantity for column in pilot):
         sample = np.concatenate([v.ravel() for c, v in pilot.items() if c.quantity == name])
         sizes = np.abs(sample[np.isfinite(sample) & (sample != 0)])
-        units[name] = unit_near(float(np.median(sizes)) if len(sizes) else 1.0)
+        ends = np.sqrt([sizes.min(), sizes.max()]) if len(sizes) else np.ones(1)
+        units[name] = unit_near(float(ends[0] * ends[-1]))  # both ends have a place in it
     scales: dict[Column, Scale] = {}
-    centers: dict[Column, float] = {}
+    centers, sizes = dict[Column, float](), dict[Column, float]()
     atoms: dict[Column, Floats] = {}
     for column, sample in pilot.items():
         values = sample / units[column.quantity]
         scales[column] = Scale.of_sample(values)
         finite = np.sort(values[np.isfinite(values)])
         centers[column] = float(finite[len(finite) // 2]) if len(finite) else 0.0
+        sizes[column] = unit_near(float(np.abs(finite - centers[column]).max(initial=0.0)))
         if len(repeated := _atoms(values)):
             atoms[column] = repeated
     outer, inner = _tables(problem)
@@ -377,7 +379,7 @@ def _make_plan(
         inner=inner,
         nets=(net, inner_net),
         units=dict(units),
-        reducers=(Counts(scales), Moments(centers), *([Atoms(atoms)] if atoms else [])),
+        reducers=(Counts(scales), Moments(centers, sizes), *([Atoms(atoms)] if atoms else [])),
         model=problem.model,
         queries=queries,
         rows=int(2 ** np.floor(np.log2(max(most, 1)))),

@@ -109,12 +109,14 @@ class Totals:
     def moments(self, column: Column) -> Floats:
         """`MOMENTS` of each chain: shape (chain, 5)."""
         number, total, squares = self.state["Moments"][column][0].T
-        center = float(np.asarray(self.plan.reducer(Moments).centers[column]))
-        off, unit = total / number, self.unit(column)
+        moments, unit = self.plan.reducer(Moments), self.unit(column)
+        center, size = (float(np.asarray(of[column])) for of in (moments.centers, moments.sizes))
+        off = total / number
         counted = self.sketch(column).counts.sum(1)
-        sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * unit
+        sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * size * unit
         with np.errstate(over="ignore", under="ignore"):
-            return np.stack([number, number - counted, (center + off) * unit, sd**2, sd], 1)
+            mean = (center + off * size) * unit
+            return np.stack([number, number - counted, mean, sd**2, sd], 1)
 
     def exceedances(self, column: Column) -> Floats:
         """Share of each chain above each threshold: shape (chain, threshold)."""

@@ -32,6 +32,7 @@ By: TypeAlias = Literal["input", "block", "group"]
 
 # Relative spread of values that differ by rounding alone: some tens of operations.
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
+_LEAST = 1e-150  # in size: squares, and sums of many, are still among float64
 _FAR = 6.0  # normal score of one value in a thousand million
 _SURE = 5.0  # standard errors by which a mean rank is off where an input makes values fail
 _TRIED = 2**10  # points to look for that input
@@ -77,7 +78,7 @@ class Target:
     prob : float
         Of an interval, equal tails.
     threshold : float or None
-        Of a decision, in units of the output.
+        Of a decision, on the scale.
     """
 
     problem: Problem
@@ -143,11 +144,8 @@ class Target:
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
         typical = self.statistic == "typical"
-        return self.scaled(settled(np.median(values, -1) if typical else values.mean(-1)))
-
-    def scaled(self, values: Floats | float) -> Floats:
-        """Values on the scale."""
-        return np.asarray(np.log(values) if self.scale == "log" else values)
+        reduced = settled(np.median(values, -1) if typical else values.mean(-1))
+        return on_scale(reduced, self.scale, self.quantity)
 
     def __call__(self, outer: Mapping[str, Floats], inner: Mapping[str, Floats]) -> Floats:
         """The statistic at epistemic points (n,)."""
@@ -179,6 +177,19 @@ def settled(values: Floats) -> Floats:
     """
     same = np.ptp(values) <= _ROUNDING * np.abs(values).max()
     return np.full_like(values, values.flat[0]) if same else values
+
+
+def on_scale(values: Floats, scale: Scale, quantity: str) -> Floats:
+    """Values, or their logarithms; refused where squares of the values are not among float64."""
+    if scale == "log":
+        return np.asarray(np.log(values))
+    size = float(np.abs(values).max())
+    if size and not _LEAST < size < 1 / _LEAST:
+        text = (
+            f"{quantity} is up to {size:.2g}, of which no square can be computed: use another unit"
+        )
+        raise refusal(f'{text}, or scale="log"')
+    return values
 
 
 def refusal(text: str) -> InputError:
@@ -335,7 +346,7 @@ def mixed(
     )
     values, lost, low = jax.device_get(_evaluate(work))
     target.check(float(lost), float(low))
-    return target.scaled(settled(np.asarray(values)))
+    return on_scale(settled(np.asarray(values)), target.scale, target.quantity)
 
 
 def _maps(factor: Floats, keep: np.ndarray) -> Floats:

@@ -18,6 +18,7 @@ from uncertainty.errors import (
     counted,
     require_known,
 )
+from uncertainty.inference import learns
 from uncertainty.problem import Problem
 from uncertainty.results import STATISTICS, check_tree, group_of, main_quantity
 from uncertainty.sampling import subject
@@ -80,6 +81,7 @@ _NOTE_OF_PRIOR = (
 _NOTE_OF_PRIOR_BY_DRAWS = (
     "Ranked is the prior: the evidence is left out. For the posterior give the result of infer."
 )
+_NOTE_OF_FIXED = "Ranked is the prior: all that the measurements bear on is fixed."
 _NOTE_OF_SCALING = (
     "Ranked is how far the output moves when the density of a prior, or of evidence, is made "
     "weaker and stronger; a prior that matters beside much evidence deserves a second look."
@@ -177,8 +179,13 @@ def rank_inputs(
     require_known("by", by, ("input", "block", "group"))
     if not 0 < prob < 1:
         raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    limit = threshold
     if threshold is not None:
         check_threshold("threshold", threshold)
+        if method != "value":
+            raise InputError.of("<threshold>", 'is for method="value"')
+        if scale == "log":  # on which no output is below 0
+            limit = math.log(threshold) if threshold > 0 else -math.inf
     facts: Facts = {
         "method": method,
         "statistic": statistic,
@@ -189,13 +196,13 @@ def rank_inputs(
     if isinstance(problem, xr.DataTree):
         if by != "input" or draws is not None:
             raise refusal("by and draws are for a problem")
+        options = {**options, "threshold": limit}
         names, estimates, more = _of_result(problem, method, quantity, statistic, scale, options)
     else:
         if where is not None:
             raise InputError.of("<where>", "is for draws: give a result of simulate")
-        target = Target(
-            only_used(problem), problem.quantity(quantity), statistic, scale, prob, threshold
-        )
+        name = problem.quantity(quantity)
+        target = Target(only_used(problem), name, statistic, scale, prob, limit)
         names, estimates, more = _of_problem(target, method, by, draws, seed)
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
@@ -207,8 +214,6 @@ def _of_problem(
 ) -> tuple[list[str], Estimates, Facts]:
     """Names, estimates and facts of a prior."""
     problem, plain = target.problem, target.problem.model.plain
-    if target.threshold is not None and method != "value":
-        raise InputError.of("<threshold>", 'is for method="value"')
     chosen = players(target, by)
     if not chosen:
         text = "nothing is uncertain that the model uses, so there is nothing to rank"
@@ -227,8 +232,9 @@ def _of_problem(
         sample = sample_of_target(target, draws, seed)
         names, estimates = list(sample.names), BY_DRAWS[method](sample)
     note = _NOTE
-    if problem.has_evidence:
-        note += f" {_NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR}"
+    if problem.has_evidence:  # which may bear on nothing that is uncertain
+        of_prior = _NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR
+        note += f" {of_prior if learns(problem) else _NOTE_OF_FIXED}"
     if plain:
         note += f" {problem.model.name} was called {plain.calls - before} times."
     facts: Facts = {
@@ -254,14 +260,11 @@ def _of_result(
     scale: Scale,
     options: RankOptions,
 ) -> tuple[list[str], Estimates, Facts]:
-    """Names, estimates and facts of the draws of a result."""
+    """Names, estimates and facts of the draws of a result; a threshold is on the scale."""
     prob, where = options.get("prob", 0.9), options.get("where")
-    threshold = options.get("threshold")
     if method not in (*OF_DRAWS, "prior"):
         text = f"{method} chooses its own points: give the problem; by draws go"
         raise InputError.of("<method>", f"{text} {', '.join(OF_DRAWS)}")
-    if threshold is not None and method != "value":
-        raise InputError.of("<threshold>", 'is for method="value"')
     check_tree(tree)
     name = main_quantity(tree, quantity)
     sample = sample_of_result(tree, name, statistic, scale)
@@ -279,11 +282,7 @@ def _of_result(
     inside = None if where is None else draws_where(tree, where, statistic)
     ranked = sample if inside is None else sample.among(inside)
     if method == "value":
-        limit = threshold
-        if threshold is not None and scale == "log":
-            # No output on a log scale is below 0.
-            limit = math.log(threshold) if threshold > 0 else -math.inf
-        estimates = value_of_draws(ranked, prob, scale, limit)
+        estimates = value_of_draws(ranked, prob, scale, options.get("threshold"))
     else:
         estimates = BY_DRAWS[method](ranked)
     if inside is not None:

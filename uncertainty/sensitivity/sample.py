@@ -30,6 +30,7 @@ from uncertainty.sensitivity.pick_freeze import (
     base_points,
     not_above_0,
     not_finite,
+    on_scale,
     refusal,
     settled,
 )
@@ -181,7 +182,7 @@ def sample_of_result(
     if scale == "log" and (values <= 0).any():
         raise not_above_0(quantity, float((values <= 0).mean()))
     even = settled(np.stack([settled(chain) for chain in values]))
-    scaled = np.log(even) if scale == "log" else even
+    scaled = on_scale(even, scale, quantity)
     if group == "prior" and statistic != "query" and is_nested(tree):
         # The queries that the draws of a chain share set it apart: bring chains to one mean.
         moves = bool(np.ptp(scaled, axis=1).any())  # else nothing but rounding may be left

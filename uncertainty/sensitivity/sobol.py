@@ -12,6 +12,7 @@ from uncertainty.sensitivity.pick_freeze import (
     Target,
     base_points,
     mixed,
+    on_scale,
     pair_of_points,
     randomizations,
     ratio,
@@ -61,7 +62,7 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         if target.nested:
             # How one query's variance lies within the query's conditions and between these.
             outer = normal_scores(target.coordinates, count, seed=seed, randomization=number)
-            values = target.scaled(target.pairs(outer, inner))
+            values = on_scale(target.pairs(outer, inner), target.scale, target.quantity)
             of_queries = values.var(-1).mean(), values.mean(-1).var()
         pair = pair_of_points(target, count, seed, number)
         values = mixed(target, chosen, keep, pair, inner)

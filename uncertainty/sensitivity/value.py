@@ -91,7 +91,7 @@ def value(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         scale = now.widths(target.prob)[0] / widths[0] if widths[0] > 0 else 1.0
         right = np.zeros(len(keep))
         if target.threshold is not None:
-            above = (rows > target.scaled(target.threshold)).mean(-1)
+            above = (rows > target.threshold).mean(-1)
             above[0] = above[0].mean()  # nothing is known in the first row
             right = np.maximum(above, 1 - above).mean(-1)
         misread = classes.misread(target.prob).reshape(rows.shape[:2]).mean(-1)
