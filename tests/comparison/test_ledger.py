@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import uncertainty as un
 from uncertainty.cli import app
-from uncertainty.energy import board, fleet, flops, serving
+from uncertainty.energy import board, fleet, flops, serving, transformer
 from uncertainty.files import shipped_folder
 
 IDS = [
@@ -61,7 +61,7 @@ def test_every_claim_holds_with_its_words_and_its_source():
     ("name", "fail"),
     [
         ("FLOP_PER_PARAMETER", {"E1", "E2", "E3", "E4", "E8", "S1", "S5", "S7"}),
-        ("FLOP_PER_PAIR", {"E6"}),
+        ("FLOP_PER_WIDTH", {"E6"}),
         ("JOULES_PER_WH", {"E1", "E2", "E3", "E4", "E5", "E6"}),
         ("HOURS_PER_DAY", {"E9", "E14"}),
         ("DAYS_PER_YEAR", {"E15"}),
@@ -69,7 +69,7 @@ def test_every_claim_holds_with_its_words_and_its_source():
 )
 def test_doubling_a_constant_makes_named_claims_fail(monkeypatch, name, fail):
     sure = {"E12", "E13", "E16", "T3", "S2", "S6"} - fail
-    modules = [m for m in (board, fleet, flops, serving) if hasattr(m, name)]
+    modules = [m for m in (board, fleet, flops, serving, transformer) if hasattr(m, name)]
     assert modules
     for module in modules:
         monkeypatch.setattr(module, name, 2 * getattr(module, name))

@@ -3,8 +3,8 @@
 from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import BOUNDARY_OUTPUTS, Facility, at_boundaries
 from uncertainty.energy.model import by_name, model_from_callable
-from uncertainty.energy.serving import Query
-from uncertainty.energy.transformer import FLOP_PER_PAIR, FLOP_PER_PARAMETER, Shape
+from uncertainty.energy.serving import Query, mean_within
+from uncertainty.energy.transformer import FLOP_PER_PARAMETER, Shape
 from uncertainty.inputs import ALTERNATIVES, Output
 
 _PARTS = {
@@ -33,6 +33,8 @@ def query_flop(shape: Shape, query: Query) -> dict[str, Array]:
     -----
     Each generated token costs ``2 N + 4 L H d context``; reading n tokens costs
     ``2 N n + factor * 4 L H d n^2``. Cached tokens cost no prefill, but new ones attend to them.
+    A layer with a window of w tokens has ``min(position, w)`` in place of the position, averaged
+    over all; for latent attention see `Shape.flop_per_pair`.
     Sources: Chowdhery et al. (2022), arXiv:2204.02311, appendix B (its ``6 N + 12 L H Q T`` a token
     counts forward and backward, three times the forward pass); Epoch AI (2025).
 
@@ -42,15 +44,22 @@ def query_flop(shape: Shape, query: Query) -> dict[str, Array]:
     >>> f"{float(flop['decode_weights']):.3g}"
     '1e+14'
     """
-    layers, heads, head_dim = shape.dimensions
-    per_pair = FLOP_PER_PAIR * layers * heads * head_dim
     per_token = FLOP_PER_PARAMETER * shape.active_parameters
-    new_pairs = query.input_tokens**2 * (1 - query.cached_share**2)
+    n, cached = query.input_tokens, query.cached_share
+    layers, factor = shape.full_layers, shape.attention_factor
+    decode = shape.flop_per_pair(layers, reading=False) * query.context
+    prefill = factor * shape.flop_per_pair(layers, reading=True) * (n**2 * (1 - cached**2))
+    if shape.windows:
+        layers, tokens = shape.windows
+        decode += shape.flop_per_pair(layers, reading=False) * query.context_within(tokens)
+        # Twice, as the positions of n tokens add up to n^2 / 2.
+        pairs = 2 * n * (1 - cached) * mean_within(tokens, cached * n, n)
+        prefill += factor * shape.flop_per_pair(layers, reading=True) * pairs
     return {
         "decode_weights": jnp.asarray(per_token * query.output_tokens),
-        "decode_attention": jnp.asarray(per_pair * query.context * query.output_tokens),
-        "prefill_weights": jnp.asarray(per_token * query.input_tokens * (1 - query.cached_share)),
-        "prefill_attention": jnp.asarray(shape.attention_factor * per_pair * new_pairs),
+        "decode_attention": jnp.asarray(decode * query.output_tokens),
+        "prefill_weights": jnp.asarray(per_token * n * (1 - cached)),
+        "prefill_attention": jnp.asarray(prefill),
     }
 
 

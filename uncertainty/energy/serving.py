@@ -42,6 +42,11 @@ class Query:
         """Tokens that a generated one attends to, on average: ``n_in + (n_out - 1) / 2``."""
         return self.input_tokens + jnp.maximum(self.output_tokens - 1, 0) / 2
 
+    def context_within(self, window: ArrayLike) -> Array:
+        """As `context`, for a layer that attends to the last `window` tokens alone."""
+        first = self.input_tokens
+        return mean_within(window, first, first + jnp.maximum(self.output_tokens - 1, 0))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Serving(Query):
@@ -77,6 +82,21 @@ class Serving(Query):
     def batch(self) -> ArrayLike:
         """Sequences decoded together, on average."""
         return self.batch_size * self.occupancy
+
+
+def mean_within(window: ArrayLike, first: ArrayLike, last: ArrayLike) -> Array:
+    """Average of the smaller of `window` and a number that runs evenly from `first` to `last`.
+
+    Examples
+    --------
+    >>> [float(mean_within(128, 0, last)) for last in (0, 100, 256)]
+    [0.0, 50.0, 96.0]
+    """
+    short = [jnp.maximum(jnp.asarray(window) - end, 0.0) for end in (first, last)]
+    length = jnp.asarray(last) - first
+    some = jnp.where(length > 0, length, 1.0)  # for a finite slope where nothing runs
+    missing = (short[0] + short[1]) / 2 * jnp.where(length > 0, (short[0] - short[1]) / some, 1.0)
+    return jnp.asarray(window - missing)
 
 
 def smooth_maximum(one: ArrayLike, other: ArrayLike) -> Array:
@@ -241,9 +261,15 @@ def step_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
     shared, share = jnp.asarray(shared_part(transformer)), routed_share(transformer)
     touched = touched_share(share, serving.batch * (1 + serving.speculative_tokens))
     parameters = shared + (transformer.stored_parameters - shared) * touched
+    kept = kv_bytes_per_token(transformer, keeping_layers=transformer.full_layers)
+    cache = serving.batch * kept * serving.context
+    if transformer.windows:
+        layers, tokens = transformer.windows
+        kept = kv_bytes_per_token(transformer, keeping_layers=layers)
+        cache += serving.batch * kept * serving.context_within(tokens)
     return {
         "weights": serving.bytes_per_parameter * parameters,
-        "cache": serving.batch * kv_bytes_per_token(transformer) * serving.context,
+        "cache": cache,
         "touched": touched,
         "chosen": 1 - jnp.minimum(shared / transformer.active_parameters, 1.0),
         "sparsity": 1 - share,
@@ -307,7 +333,9 @@ def step_seconds(
         gpu_count=serving.gpu_count,
         tokens=checked,
         layers=layers,
-        model_width=heads * head_dim,
+        model_width=heads * head_dim
+        if transformer.model_width is None
+        else transformer.model_width,
     )
     # In a step `batch * produced / output_tokens` queries end, and as many are read in.
     ending = serving.batch * produced / serving.output_tokens

@@ -6,8 +6,12 @@ from uncertainty.arrays import Array, ArrayLike, jnp
 
 FLOP_PER_PARAMETER = 2.0
 """Of one token: a multiplication and an addition for each active parameter."""
-FLOP_PER_PAIR = 4.0
-"""Of attention, for each layer, head and width of a head: scores and weighted values."""
+FLOP_PER_WIDTH = 2.0
+"""Of one token that attends to another, for each head and number of a key, or of a value."""
+
+# Of the 576 numbers that latent attention keeps, 64 tell places and serve the scores alone: by the
+# model card of DeepSeek-V3 (2024), and the same in Kimi K2.
+_ROPE = 64 / 576
 
 # Mixtral-8x22B, by its model card (2024): what shapes are scaled from.
 _ACTIVE, _LAYERS, _HEADS, _HEAD_DIM, _KV_HEADS = 39e9, 56.0, 48.0, 128.0, 8.0
@@ -30,6 +34,14 @@ class Shape:
         Share of the n^2 attention of the input that is computed: 0.5 causal, 1 full.
     layers, heads, head_dim : array_like, optional
         Scaled from `active_parameters` where not given (see `transformer_shape`).
+    window_layers, window_tokens : array_like, optional
+        Layers that attend to the last so many tokens alone, and how many these are.
+    linear_layers : array_like, optional
+        Layers whose cost does not grow with the context: linear attention, state spaces. Their
+        state, of a fixed size, is left out.
+    kv_width : array_like, optional
+        Numbers that latent attention keeps of a token in each layer, in place of the keys and
+        values of heads.
     """
 
     active_parameters: ArrayLike
@@ -37,6 +49,10 @@ class Shape:
     layers: ArrayLike | None = None
     heads: ArrayLike | None = None
     head_dim: ArrayLike | None = None
+    window_layers: ArrayLike | None = None
+    window_tokens: ArrayLike | None = None
+    linear_layers: ArrayLike | None = None
+    kv_width: ArrayLike | None = None
 
     @property
     def dimensions(self) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
@@ -54,6 +70,53 @@ class Shape:
             head_dim if self.head_dim is None else self.head_dim,
         )
 
+    @property
+    def windows(self) -> tuple[ArrayLike, ArrayLike] | None:
+        """Layers with a window, and its tokens; None where all layers attend to everything."""
+        if self.window_layers is None or self.window_tokens is None:
+            return None
+        return self.window_layers, self.window_tokens
+
+    @property
+    def full_layers(self) -> ArrayLike:
+        """Layers that attend to everything.
+
+        Examples
+        --------
+        >>> float(Shape(active_parameters=3e9, layers=48, linear_layers=36).full_layers)
+        12.0
+        """
+        layers = self.dimensions[0]
+        others = [self.windows[0]] if self.windows else []
+        others += [] if self.linear_layers is None else [self.linear_layers]
+        return jnp.maximum(layers - sum(map(jnp.asarray, others)), 0.0) if others else layers
+
+    def flop_per_pair(self, layers: ArrayLike, *, reading: bool) -> ArrayLike:
+        """Operations by which one token attends to another in so many layers.
+
+        Notes
+        -----
+        ``4 L H d``: scores and weighted values. Latent attention reads the input with keys and
+        values written out, and generates on what it keeps, as wide for every head (DeepSeek-AI
+        2024, arXiv:2405.04434, section 2.1).
+
+        Examples
+        --------
+        DeepSeek-V3, while it generates and while it reads:
+
+        >>> shape = Shape(active_parameters=37e9, heads=128, head_dim=128, kv_width=576)
+        >>> [float(shape.flop_per_pair(1, reading=reading)) for reading in (False, True)]
+        [278528.0, 81920.0]
+        """
+        _, heads, head_dim = self.dimensions
+        key = value = head_dim
+        if self.kv_width is not None:
+            rope = _ROPE * self.kv_width
+            key, value = (
+                (head_dim + rope, head_dim) if reading else (self.kv_width, self.kv_width - rope)
+            )
+        return FLOP_PER_WIDTH * layers * heads * (key + value)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Transformer(Shape):
@@ -70,11 +133,10 @@ class Transformer(Shape):
         Routed experts of a layer, and those that one token uses.
     kv_heads : array_like, optional
         Key-value heads; scaled from `active_parameters` where not given.
-    kv_width : array_like, optional
-        Numbers kept in each layer, where a model keeps something else than its heads' keys and
-        values; ``2 * kv_heads * head_dim`` where not given.
     kv_bytes_per_value : array_like
         Bytes of one number of the KV cache.
+    model_width : array_like, optional
+        Numbers that stand for a token between layers; ``heads * head_dim`` where not given.
     """
 
     total_parameters: ArrayLike | None = None
@@ -83,8 +145,8 @@ class Transformer(Shape):
     experts: ArrayLike | None = None
     experts_per_token: ArrayLike | None = None
     kv_heads: ArrayLike | None = None
-    kv_width: ArrayLike | None = None
     kv_bytes_per_value: ArrayLike = 2.0
+    model_width: ArrayLike | None = None
 
     @property
     def stored_parameters(self) -> ArrayLike:
@@ -128,38 +190,46 @@ def transformer_shape(active_parameters: ArrayLike) -> tuple[Array, Array, Array
     return _LAYERS * scale ** (1 / 3), _HEADS * scale ** (1 / 6), _HEAD_DIM * scale ** (1 / 6)
 
 
-def kv_bytes_per_token(transformer: Transformer) -> ArrayLike:
+def kv_bytes_per_token(
+    transformer: Transformer, *, keeping_layers: ArrayLike | None = None
+) -> ArrayLike:
     """Memory that the keys and values of one token take in the cache.
 
     Parameters
     ----------
     transformer : Transformer
+    keeping_layers : array_like, optional
+        Layers to count; all that keep anything where not given.
 
     Returns
     -------
     array_like
-        Bytes.
+        Bytes; a layer with a window keeps as many tokens as that.
 
     Notes
     -----
     ``2 L kv_heads d_head bytes``: Pope et al. (2023), Efficiently scaling transformer inference,
-    arXiv:2211.05102, section 2.
+    arXiv:2211.05102, section 2. Latent attention keeps `kv_width` numbers in each layer.
 
     Examples
     --------
-    Llama 3.1 70B keeps 320 KiB of each token in 16 bits:
+    Llama 3.1 70B keeps 320 KiB of each token in 16 bits, and DeepSeek-V3 69:
 
     >>> llama = Transformer(active_parameters=70.6e9, layers=80, head_dim=128, kv_heads=8)
-    >>> kv_bytes_per_token(llama) / 1024
-    320.0
+    >>> deepseek = Transformer(active_parameters=37e9, layers=61, kv_width=576)
+    >>> kv_bytes_per_token(llama) / 1024, kv_bytes_per_token(deepseek) / 1024
+    (320.0, 68.625)
     """
-    layers, _, head_dim = transformer.dimensions
+    layers = keeping_layers
+    if layers is None:
+        layers = transformer.full_layers
+        layers += transformer.windows[0] if transformer.windows else 0.0
     width = transformer.kv_width
     if width is None:
         heads = transformer.kv_heads
         if heads is None:
             heads = _KV_HEADS * (jnp.asarray(transformer.active_parameters) / _ACTIVE) ** (1 / 6)
-        width = 2 * heads * head_dim
+        width = 2 * heads * transformer.dimensions[2]
     return layers * width * transformer.kv_bytes_per_value
 
 
