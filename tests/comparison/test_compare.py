@@ -134,6 +134,16 @@ def test_a_file_against_itself_takes_exactly_as_much():
     assert (row["chance_above"] == 0).all()
 
 
+def test_what_differs_by_rounding_alone_is_not_more():
+    laws = {"a": {"lognormal": {"median": 2, "sigma": 0.6}}}
+    problems = {
+        name: un.build_problem({"schema": 1, "assumptions": laws}, model=model)
+        for name, model in (("one", lambda a: 0.3 * a), ("other", lambda a: 0.1 * a + 0.2 * a))
+    }
+    table = un.compare(problems, draws=2**9).sel(scenario="other")
+    assert (table["chance_above"] == 0).all()
+
+
 def test_a_range_of_one_input_leaves_evidence_out_and_says_prior(tmp_path):
     prior = {
         "schema": 1,

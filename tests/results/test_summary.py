@@ -116,6 +116,29 @@ def test_split_of_the_variance(nested, tree):
     assert un.share_per_query(tree, "y") == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("constant", [192.53, 7.1, -1e-7])
+def test_a_constant_is_exact_and_without_spread_where_queries_vary_too(constant):
+    laws = {
+        "a": {"lognormal": {"median": 2, "sigma": 0.3}},
+        "t": {"varies": "query", "lognormal": {"median": 3, "sigma": 0.4}},
+    }
+    problem = un.build_problem(
+        {"schema": 1, "assumptions": laws},
+        model=lambda a, t: {"y": constant + 0 * a * t, "rounded": (a + t) / (a + t) * constant},
+    )
+    for tree in (un.simulate(problem, 2**9), un.stream(problem, 2**9)):
+        table = un.summarize(tree)
+        for name, exact in (("y", {"abs": 0, "rel": 0}), ("rounded", {"rel": 1e-14})):
+            row = table.sel(quantity=name)
+            for key in ("mean", "median", "lower", "upper"):
+                assert row[key].values == pytest.approx(constant, **exact), key
+                assert not row[f"mcse_{key}"].values.any()
+            assert row["sd"].values == pytest.approx(0, abs=1e-14 * abs(constant))
+            assert un.share_per_query(tree, name, "linear") == (0.0, 0.0)
+        assert tree.attrs["warnings"] == "[]"
+        assert un.exceedance(tree, constant, "y", "mean")[0] == 0
+
+
 @pytest.mark.parametrize("size", [1e200, 1e-200])
 def test_queries_of_any_size_have_the_moments_of_others(size):
     laws = {

@@ -13,6 +13,7 @@ from uncertainty.errors import InputError
 from uncertainty.inference import answer, paired_draws
 from uncertainty.problem import Problem
 from uncertainty.results import (
+    ROUNDING,
     STATISTICS,
     chance_estimate,
     draws_of,
@@ -154,7 +155,8 @@ def _relation(
     chance, error = np.nan, np.nan
     # Of what is not a number, no one can say whether it is above.
     if not np.isnan(draws + first).any():
-        chance, error = chance_estimate((draws > first).mean(-1), number)
+        more = draws > first + ROUNDING * np.abs(first)
+        chance, error = chance_estimate(more.mean(-1), number)
         # What agrees draw by draw is known to.
         error = 0.0 if np.array_equal(draws, first) else error
     yield "chance_above", chance

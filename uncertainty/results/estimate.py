@@ -36,6 +36,8 @@ _SPACINGS = 10  # a spacing of draws is 10 times the usual one with a chance of 
 _RESAMPLES = 50
 _SIDES: tuple[Side, Side] = ("left", "right")
 
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
+"""Relative spread of values that differ by rounding alone: some tens of operations."""
 RULED = 0.7
 """Shape k of a tail from which on it rules the mean (Vehtari et al. 2024)."""
 LIGHT = RULED / 2
@@ -63,13 +65,24 @@ def query_statistics(values: Floats) -> Floats:
 
     Logarithms are NaN where a value is not above 0.
     """
-    # In a unit of their own, squares of large and small values have a place among float64.
-    unit = unit_near(float(np.abs(values).max(initial=0.0)))
-    even = values / unit
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.where(values > 0, values, np.nan))
-        moments = even.mean(-1) * unit, even.std(-1) * unit, logs.mean(-1), logs.std(-1)
-    return np.stack((np.median(values, -1), *moments), -1)
+        columns = np.median(values, -1), *row_moments(values), *row_moments(logs)
+    return np.stack(columns, -1)
+
+
+def row_moments(values: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation along the last axis, with all digits whatever size and spread."""
+    # In a unit of their own, squares of large and small values have a place among float64; sums of
+    # what is left beside the first value do not round where all are the same.
+    unit = unit_near(float(max(values.max(initial=0.0), -values.min(initial=0.0))))
+    off = values / unit
+    first = np.where(np.isfinite(off[..., :1]), off[..., :1], 0.0)
+    off -= first
+    rest = off.mean(-1, keepdims=True)
+    off -= rest
+    variance = np.einsum("...i,...i->...", off, off) / off.shape[-1]
+    return (first + rest)[..., 0] * unit, np.sqrt(variance) * unit
 
 
 def quantile(values: Floats, probabilities: Floats | float) -> Floats:
@@ -124,7 +137,7 @@ def standard_error(estimates: Floats) -> Floats:
     chains = len(estimates)
     if chains < 2:
         return np.full(np.shape(estimates)[1:], np.nan)
-    return np.asarray(np.std(estimates, axis=0, ddof=1) / np.sqrt(chains))
+    return np.asarray(np.std(estimates - estimates[:1], axis=0, ddof=1) / np.sqrt(chains))
 
 
 @dataclass(frozen=True)
@@ -253,8 +266,10 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     """
     unit = unit_near(float(np.abs(draws).max(initial=0.0)))
     even = draws / unit
-    mean = float(even.mean()), float(standard_error(even.mean(-1)))
-    sd = float(even.std()), float(standard_error(even.std(-1)))
+    mean, sd = (
+        (float(whole), float(standard_error(each)))
+        for whole, each in zip(row_moments(even.ravel()), row_moments(even), strict=True)
+    )
     if np.isfinite(draws).all():
         mean, sd = with_tail(mean, sd, tail_of(even))
     return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)

@@ -40,11 +40,6 @@ def unit_near(value: float) -> float:
     """Power of two next to a typical value; 1 where there is none.
 
     Never so near the ends of float64 that squares of values in that unit have no place there.
-
-    Examples
-    --------
-    >>> unit_near(0.3), unit_near(-5), unit_near(0)
-    (0.25, 4.0, 1.0)
     """
     usable = np.isfinite(value) and value != 0
     return float(np.ldexp(1.0, np.clip(np.frexp(value)[1] - 1, -600, 600))) if usable else 1.0

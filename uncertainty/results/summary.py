@@ -15,6 +15,7 @@ from uncertainty.results.estimate import (
     FEW,
     LEVELS,
     NONE,
+    ROUNDING,
     Control,
     Estimate,
     Kind,
@@ -29,6 +30,7 @@ from uncertainty.results.estimate import (
     pooled_quantile,
     quantile_estimate,
     r_hat,
+    row_moments,
     shortest_interval,
     shortest_of_functions,
     standard_error,
@@ -403,11 +405,11 @@ def _describe_queries(
         lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
         return lower, upper
 
-    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     of_means, sd_of_means = mean_and_sd(means)
     # A standard deviation is no better known than that of the means, or than those that it is of.
     known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
-    each = np.sqrt((sds**2).mean(1) + means.var(1))
+    pooled_sd = float(np.hypot(np.sqrt((sds**2).mean()), sd_of_means[0]))
+    each = np.hypot(np.sqrt((sds**2).mean(1)), row_moments(means)[1])
     mean = unit * of_means[0], unit * of_means[1]
     sd = unit * pooled_sd, unit * float(standard_error(each)) if known else np.inf
     return {"mean": mean, "sd": sd, "median": pooled_quantile(pool, 0.5)}, interval
@@ -673,15 +675,20 @@ def share_per_query(
     if is_streamed(tree):
         sds = np.stack([_moments(tree, quantity, s)["sd"] for s in ("mean", "query")])
         between, total = (sds / unit_near(float(sds.max()))) ** 2
+        if not total.any():
+            return 0.0, 0.0
         pooled = float(1 - between.mean() / total.mean())
         return pooled, float(standard_error(1 - between / total))
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    _, means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+    unit, means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+    # Noise of a last digit is not spread; a logarithm has as much as 1 has.
+    size = max(float(np.abs(means).max()), (scale == "log") / unit)
+    rounding = (ROUNDING * size) ** 2
 
     def share(means: Floats, sds: Floats) -> Floats:
-        within, between = (sds**2).mean(-1), means.var(-1)
+        within, between = (sds**2).mean(-1), row_moments(means)[1] ** 2
         total = within + between
-        return np.asarray(np.divide(within, total, out=np.zeros_like(total), where=total != 0))
+        return np.where(total <= rounding, 0.0, within / np.maximum(total, rounding))
 
     # A variance is a mean of squares: where the tail rules it, no one knows its parts.
     ruled = any(np.isinf(mean_and_sd(values)[0][1]) for values in (means**2, sds**2))

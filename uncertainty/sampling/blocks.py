@@ -422,7 +422,9 @@ def _columns(plan: Plan, points: Inputs, queries: Inputs) -> dict[Column, Array]
         "query": lambda values: values.reshape(len(values), -1)
     }
     if plan.queries:
-        statistics |= {"typical": median_of_rows, "mean": lambda values: values.mean(-1)}
+        # As `row_moments`: a sum of equal values may round, and its mean be none of them.
+        statistics["mean"] = lambda values: values[..., 0] + (values - values[..., :1]).mean(-1)
+        statistics["typical"] = median_of_rows
     return {
         Column(name, statistic): reduce(values)
         for name, values in results.items()

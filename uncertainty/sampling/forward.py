@@ -23,6 +23,7 @@ from uncertainty.results import (
     provenance,
     quantile_function,
     query_statistics,
+    row_moments,
 )
 from uncertainty.sampling.description import InvalidDraws, description, doubts, labels, range_texts
 from uncertainty.sampling.points import normal_scores
@@ -46,26 +47,11 @@ _HALVINGS = 40  # of a bracket of at most 2^64 numbers, to 2^24, of which an oct
 
 
 def median_of_rows(values: Array) -> Array:
-    """Median along the last axis.
+    """Median along the last axis, of shape (..., n); NaN where a value is not finite.
 
     Halving what lies between the least and the largest value finds an order statistic, on the scale
     of the bits of float64, which rise with the number: exactly, where no two values near the median
     are closer than 2^-28 of their size, and to that distance otherwise.
-
-    Parameters
-    ----------
-    values : array
-        Shape (..., n).
-
-    Returns
-    -------
-    array
-        Shape (...); NaN where a value is not finite.
-
-    Examples
-    --------
-    >>> median_of_rows(jnp.array([[1.0, 5.0, 2.0, 8.0]])).tolist()
-    [3.5]
     """
     size = values.shape[-1]
     half = (size + 1) // 2
@@ -299,7 +285,7 @@ def _corrections(
     for factor, outputs in zip(factors, chains, strict=True):
         for name, values in outputs.items():
             if np.isfinite(values).all() and (values > 0).all():  # else a ratio has no meaning
-                ratio = values.mean() / values[:few].mean()
+                ratio = row_moments(values)[0] / row_moments(values[:few])[0]
                 factor[name][QUERY_STATISTICS.index("mean")] = ratio
     whole = {name: np.stack([chain[name] for chain in chains]) for name in names}
     return factors, tuple(n for n, values in whole.items() if np.isinf(mean_and_sd(values)[0][1]))

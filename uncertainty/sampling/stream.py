@@ -26,7 +26,7 @@ from uncertainty.errors import (
     nearest,
 )
 from uncertainty.problem import Columns, Problem, each_point
-from uncertainty.results import BINS, Scale, unit_near
+from uncertainty.results import BINS, Scale, row_moments, unit_near
 from uncertainty.sampling.blocks import (
     Atoms,
     Column,
@@ -328,7 +328,7 @@ def _pilot(
         values[Column(name, "query")] = rows = outputs[name].reshape(shape)
         if queries:
             values[Column(name, "typical")] = np.median(rows, -1, keepdims=True)
-            values[Column(name, "mean")] = rows.mean(-1, keepdims=True)
+            values[Column(name, "mean")] = row_moments(rows)[0][..., None]
     return inputs, values
 
 

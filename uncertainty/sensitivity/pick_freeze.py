@@ -24,14 +24,13 @@ from uncertainty.arrays import Floats, program, side_by_side
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError
 from uncertainty.problem import Columns, Joint, Problem, each_point, evaluate_point, every_pair
+from uncertainty.results import ROUNDING
 from uncertainty.sampling import QUERIES, RANDOMIZATIONS, median_of_rows, normal_scores, unit_points
 
 Statistic: TypeAlias = Literal["typical", "mean", "query"]
 Scale: TypeAlias = Literal["log", "linear"]
 By: TypeAlias = Literal["input", "block", "group"]
 
-# Relative spread of values that differ by rounding alone: some tens of operations.
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _LEAST = 1e-150  # in size: squares, and sums of many, are still among float64
 _FAR = 6.0  # normal score of one value in a thousand million
 _SURE = 5.0  # standard errors by which a mean rank is off where an input makes values fail
@@ -168,14 +167,8 @@ def ratio(parts: Floats, variance: Floats) -> tuple[Floats, Floats]:
 
 
 def settled(values: Floats) -> Floats:
-    """Values, all equal where they differ by rounding alone: noise of a last digit is not spread.
-
-    Examples
-    --------
-    >>> np.ptp(settled(np.array([0.1 + 0.2, 0.3])))
-    np.float64(0.0)
-    """
-    same = np.ptp(values) <= _ROUNDING * np.abs(values).max()
+    """Values, all equal where they differ by rounding alone: noise is not spread."""
+    same = np.ptp(values) <= ROUNDING * np.abs(values).max()
     return np.full_like(values, values.flat[0]) if same else values
 
 
