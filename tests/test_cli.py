@@ -137,6 +137,7 @@ BAD = [
     (("run", "nowhere.yaml"), "nowhere.yaml: no such file"),
     (("run", "gpt-4o", "--set", "pue"), "--set: write NAME=VALUE (got 'pue')"),
     (("run", "gpt-4o", "--set", "pue=[1"), "--set: pue: not a value: '[1'"),
+    (("run", "gpt-4o", "--set", "pue={null: 1}"), "a key must be a name (got 'null'"),
     (("run", "gpt-4o", "--set", "pue={normal:{mean:1}}"), "; put a space after each ':'"),
     (
         ("run", "gpt-4o", "--set", "pue={normal: {mean: 1, sd: -1}}"),

@@ -44,6 +44,11 @@ def build(text, folder):
         (HEAD + "    fixed: 1 # \u202e\n", "4:16", r"the control character U\+202E"),
         (HEAD + '    fixed: 1\n    note: "\\x1b[2J"\n', "5:11", r"control character U\+001B"),
         (HEAD + '    fixed: 1\n    note: "\\ud800"\n', "5:11", r"half a character U\+D800"),
+        (HEAD + "    fixed: 1\n    note: a\ufffe\n", "5:12", r"control character U\+FFFE"),
+        (HEAD + "    fixed: .NaN\n", "4:5", "must be a finite number .got nan"),
+        (HEAD + "    fixed: -.INF\n", "4:5", "must be a finite number .got -inf"),
+        (HEAD + "    fixed: 1\n    .nan: 2\n", "5:5", "nan: unknown key"),
+        (HEAD + "    quantiles: {.nan: 2, 0.5: 3}\n", "4:5", "'nan' is not a probability"),
         (HEAD + "    fixed: 1\n    \tunit: W\n", "5:5", "a tab: indent with spaces"),
         (HEAD + "    fixed: 1\n    1: 2\n    '1': 3\n", "6:5", "stands twice"),
         (HEAD + "    fixed: 1\n---\nx: 1\n", "5:1", "another document: keep one"),
@@ -167,7 +172,7 @@ def test_the_parser_in_python_reads_what_the_one_in_c_reads(monkeypatch):
     rng = random.Random(29)
     texts = [path.read_text() for path in sorted(shipped_folder().rglob("*.yaml"))]
     texts += [
-        "a: &x {b: 1, c: [~, .inf, -.5, 0x1F, 0o17, 010, 1_000, 1e3, +2]}\nd: {<<: *x, b: 2}\n",
+        "a: &x {b: 1, c: [~, .INF, -.5, 1.e1, 0x1F, 0o17, 010, 1_000, 1e3, +2]}\nd: {<<: *x, b: 2}\n",
         "? a\n: |\n  two\n  lines\nb: 'it''s'\nc: \"\\u00e9\"\n'1': yes\n2: 2024-01-01\n",
         *(mutated(rng.choice(texts), rng) for _ in range(40)),
     ]
@@ -182,5 +187,5 @@ def test_the_parser_in_python_reads_what_the_one_in_c_reads(monkeypatch):
     monkeypatch.delattr("yaml.CSafeLoader")
     for text, result in zip(texts, by_c, strict=True):
         assert read(text) == result, text
-    plain = {"b": 1, "c": [None, float("inf"), -0.5, 31, 15, 10, 1000, 1000.0, 2]}
+    plain = {"b": 1, "c": [None, float("inf"), -0.5, 10.0, 31, 15, 10, 1000, 1000.0, 2]}
     assert by_c[-42][0] == {"a": plain, "d": {**plain, "b": 2}}

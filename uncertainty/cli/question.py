@@ -284,7 +284,7 @@ def _settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
             yield name, parse_yaml(text)
         except Exception as error:
             hint = hint_for_number(text)
-            message = f"{name}: not a value: {text!r:.80}" + (f"; {hint}" if hint else "")
+            message = f"{name}: not a value: {text!r:.80}; {hint or error}"
             raise InputError.of("--set", message) from error
 
 

@@ -195,7 +195,8 @@ class _Composer:
             # Base 0 reads the prefixes 0x, 0o and 0b, but no zeros before a number.
             number = int(digits, 0 if digits.lstrip("-")[1:2] in {"x", "o", "b"} else 10)
             return number if number.bit_length() < _BITS else math.inf
-        return float(digits.replace(".inf", "inf")) if _FLOAT.fullmatch(text) else text
+        # Python writes .inf and .nan without the dot.
+        return float(re.sub(r"\.(?=[a-z])", "", digits.lower())) if _FLOAT.fullmatch(text) else text
 
 
 def _kind(event: _Event) -> str:
@@ -207,8 +208,10 @@ def _place_of(event: _Event) -> tuple[int, int]:
 
 
 # Controls but for tab and line break; separators that are line breaks to some; embeddings,
-# overrides and isolates of direction ("Trojan source", CVE-2021-42574); lone surrogates.
-_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# overrides and isolates of direction ("Trojan source", CVE-2021-42574); surrogates, noncharacters.
+_ACTING = re.compile(
+    r"[\0-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def acting_character(text: str) -> tuple[int, str] | None:
