@@ -299,3 +299,50 @@ def test_units_go_through_every_model(with_units):
             if output.name in result:
                 value = (1 * result[output.name]).to(with_units(output.unit)).magnitude
                 assert value == pytest.approx(float(expected[output.name]), rel=1e-9), output.name
+
+
+def test_reading_and_generating_add_up_and_each_has_its_energy_of_a_token():
+    result = found({**BASE, **MORE, "input_tokens": 6000.0, "cached_share": 0.5}, batch_size=32.0)
+    read, generated = 3000.0, BASE["output_tokens"]
+    parts = (
+        result["prefill_energy_per_input_token_j"] * read
+        + result["decode_energy_per_output_token_j"] * generated
+    )
+    assert parts == pytest.approx(3600 * result["gpu_energy_wh"], rel=1e-6)
+    assert result["gpu_energy_per_output_token_j"] * generated == pytest.approx(parts, rel=1e-6)
+
+
+def test_prefill_on_gpus_of_its_own_takes_their_arithmetic_and_no_step_of_the_others():
+    given = {**BASE, **MORE, "input_tokens": 8192.0, "batch_size": 64.0, "prefill_share": 1.0}
+    same, none = found(given), found(given, prefill_gpu_count=0.0)
+    assert none["energy_wh"] == pytest.approx(same["energy_wh"], rel=1e-6)
+    apart, alone = found(given, prefill_gpu_count=4.0), found(given, prefill_share=0.0)
+    # Those that decode work as if nothing were read; the others at full power, all the time.
+    assert apart["time_per_output_token_s"] == pytest.approx(alone["time_per_output_token_s"])
+    uncached = 8192 * (1 - given["cached_share"])
+    flop = transformer.FLOP_PER_PARAMETER * given["active_parameters"] * uncached
+    joules = 3600 * (apart["gpu_energy_wh"] - alone["gpu_energy_wh"])
+    least = flop / given["peak_flops"] / given.get("prefill_utilization", 1.0)
+    least *= given["gpu_power_w"]
+    assert least < joules < 3 * least  # attention comes to the parameters
+    twice = found(given, prefill_gpu_count=8.0)
+    assert twice["energy_wh"] == pytest.approx(apart["energy_wh"], rel=1e-6)
+    assert twice["latency_s"] < apart["latency_s"]
+
+
+@pytest.mark.parametrize("name", ["flops", "roofline"])
+def test_a_cached_token_costs_what_the_file_says(name):
+    given = {**BASE, **MORE, "input_tokens": 4000.0, "utilization": 0.1, "power_fraction": 0.7}
+    taken = {*ENERGY_MODELS[name].required, *ENERGY_MODELS[name].optional}
+
+    def prefill(**more):
+        inputs = {key: value for key, value in {**given, **more}.items() if key in taken}
+        values = in_float64(ENERGY_MODELS[name].function)(**inputs)
+        return sum(float(v) for k, v in values.items() if k.startswith("energy_wh_prefill"))
+
+    free, half = prefill(cached_share=0.8), prefill(cached_share=0.8, cache_hit_cost=0.5)
+    whole, none = prefill(cached_share=0.8, cache_hit_cost=1.0), prefill(cached_share=0.0)
+    if name == "flops":  # in a roofline reading shares its power with what goes on beside it
+        assert half == pytest.approx((free + whole) / 2, rel=1e-6)
+    assert free < half < whole
+    assert whole == pytest.approx(none, rel=1e-6)

@@ -151,6 +151,7 @@ def board_power(board: Board, *, busy: ArrayLike, arithmetic: ArrayLike = 1.0) -
 BOUNDARY_OUTPUTS = (
     Output("energy_wh", "Wh", "energy of one query", "facility"),
     Output("energy_wh_gpu_board", "Wh", "energy of one query", "gpu_board"),
+    Output("gpu_energy_wh", "Wh", "energy of one query, as boards measure it", "gpu_board"),
     Output("energy_wh_node", "Wh", "energy of one query", "node"),
     Output("energy_wh_provisioned", "Wh", "energy of one query", "provisioned"),
 )
@@ -172,8 +173,9 @@ def at_boundaries(
     Returns
     -------
     dict of str to array_like
-        Wh: ``energy_wh`` (facility) and ``energy_wh_gpu_board``; with `host`, `idle` and `pue` also
-        ``energy_wh_node`` and ``energy_wh_provisioned``; ``energy_wh_PART`` (facility).
+        Wh: ``energy_wh`` (facility), ``energy_wh_gpu_board`` and the same as ``gpu_energy_wh``;
+        with `host`, `idle` and `pue` also ``energy_wh_node`` and ``energy_wh_provisioned``;
+        ``energy_wh_PART`` (facility).
 
     Notes
     -----
@@ -186,6 +188,7 @@ def at_boundaries(
     """
     boards_wh = joules / JOULES_PER_WH
     result = {"energy_wh": boards_wh * facility.factor, "energy_wh_gpu_board": boards_wh}
+    result["gpu_energy_wh"] = boards_wh  # what evidence observes where it has J per query
     if facility.overhead is None and facility.host is not None and facility.idle is not None:
         node_wh = boards_wh * facility.host
         result |= {"energy_wh_node": node_wh, "energy_wh_provisioned": node_wh * facility.idle}

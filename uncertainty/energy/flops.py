@@ -3,7 +3,7 @@
 from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import BOUNDARY_OUTPUTS, Facility, at_boundaries
 from uncertainty.energy.model import by_name, model_from_callable
-from uncertainty.energy.serving import Query, mean_within
+from uncertainty.energy.serving import TOKEN_OUTPUTS, Query, energy_per_token, mean_within
 from uncertainty.energy.transformer import FLOP_PER_PARAMETER, Shape
 from uncertainty.inputs import ALTERNATIVES, Output
 
@@ -32,7 +32,8 @@ def query_flop(shape: Shape, query: Query) -> dict[str, Array]:
     Notes
     -----
     Each generated token costs ``2 N + 4 L H d context``; reading n tokens costs
-    ``2 N n + factor * 4 L H d n^2``. Cached tokens cost no prefill, but new ones attend to them.
+    ``2 N n + factor * 4 L H d n^2``. Cached tokens cost `cache_hit_cost` of that, nothing where it
+    is not given, but new ones attend to them.
     A layer with a window of w tokens has ``min(position, w)`` in place of the position, averaged
     over all; for latent attention see `Shape.flop_per_pair`.
     Sources: Chowdhery et al. (2022), arXiv:2204.02311, appendix B (its ``6 N + 12 L H Q T`` a token
@@ -45,20 +46,23 @@ def query_flop(shape: Shape, query: Query) -> dict[str, Array]:
     '1e+14'
     """
     per_token = FLOP_PER_PARAMETER * shape.active_parameters
-    n, cached = query.input_tokens, query.cached_share
+    n, cached, hit = query.input_tokens, query.cached_share, query.cache_hit_cost
     layers, factor = shape.full_layers, shape.attention_factor
     decode = shape.flop_per_pair(layers, reading=False) * query.context
-    prefill = factor * shape.flop_per_pair(layers, reading=True) * (n**2 * (1 - cached**2))
+    prefill = (
+        factor * shape.flop_per_pair(layers, reading=True) * (n**2 * (1 - cached**2 * (1 - hit)))
+    )
     if shape.windows:
         layers, tokens = shape.windows
         decode += shape.flop_per_pair(layers, reading=False) * query.context_within(tokens)
         # Twice, as the positions of n tokens add up to n^2 / 2.
         pairs = 2 * n * (1 - cached) * mean_within(tokens, cached * n, n)
+        pairs += 2 * n * cached * hit * mean_within(tokens, 0.0, cached * n)
         prefill += factor * shape.flop_per_pair(layers, reading=True) * pairs
     return {
         "decode_weights": jnp.asarray(per_token * query.output_tokens),
         "decode_attention": jnp.asarray(decode * query.output_tokens),
-        "prefill_weights": jnp.asarray(per_token * n * (1 - cached)),
+        "prefill_weights": jnp.asarray(per_token * query.tokens_read),
         "prefill_attention": jnp.asarray(prefill),
     }
 
@@ -95,7 +99,8 @@ def flops(
     -------
     dict of str to array_like
         Wh, shape (): ``energy_wh`` at the facility, the other boundaries, the four components of
-        ``energy_wh``; and ``gpu_energy_per_output_token_j``, ``gpu_seconds``, s.
+        ``energy_wh``; and, of the boards, ``gpu_energy_per_output_token_j``, the energy of reading
+        and of generating each by itself (see `energy_per_token`), and ``gpu_seconds``, s.
 
     Notes
     -----
@@ -129,7 +134,7 @@ def flops(
     whole = sum(joules.values())
     return {
         **at_boundaries(whole, facility, joules),
-        "gpu_energy_per_output_token_j": whole / query.output_tokens,
+        **energy_per_token(query, whole, joules["prefill_weights"] + joules["prefill_attention"]),
         "gpu_seconds": sum(seconds.values()),
     }
 
@@ -143,7 +148,7 @@ FLOPS = model_from_callable(
             Output(f"energy_wh_{part}", "Wh", meaning, "facility", part_of="energy_wh")
             for part, meaning in _PARTS.items()
         ),
-        Output("gpu_energy_per_output_token_j", "J", "energy of one output token", "gpu_board"),
+        *TOKEN_OUTPUTS,
         Output("gpu_seconds", "s", "time of one whole GPU spent on the query"),
     ),
 )

@@ -12,8 +12,10 @@ from uncertainty.energy.board import (
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.model import by_name, model_from_callable
 from uncertainty.energy.serving import (
+    TOKEN_OUTPUTS,
     Query,
     Serving,
+    energy_per_token,
     step_bytes,
     step_seconds,
     tokens_per_step,
@@ -46,10 +48,10 @@ def roofline(
     -------
     dict of str to array_like
         Shape (). Wh: ``energy_wh`` at the facility, the other boundaries, and its parts. Of the
-        deployment: ``gpu_energy_per_output_token_j``, ``tokens_per_s``, ``gpu_power_w`` (average of
-        one board), ``utilization`` and ``bandwidth_utilization`` in decode, ``memory_bound`` (1
-        where memory is the limit, 0 where arithmetic is), ``limit_share`` (of a step's time),
-        ``time_per_output_token_s``, ``latency_s`` of the query, ``kv_cache_bytes``,
+        deployment: the J of a token (see `energy_per_token`), ``tokens_per_s``, ``gpu_power_w``
+        (average of one board), ``utilization`` and ``bandwidth_utilization`` in decode,
+        ``memory_bound`` (1 where memory is the limit, 0 where arithmetic is), ``limit_share`` (of a
+        step's time), ``time_per_output_token_s``, ``latency_s`` of the query, ``kv_cache_bytes``,
         ``experts_touched_share`` and, where `experts` are given, ``experts_touched`` in a layer;
         ``gpu_seconds``.
 
@@ -93,10 +95,18 @@ def roofline(
     steps = tokens / (serving.batch * produced)  # each query's part of those that it shares
     gpu_seconds = count * steps * step
     decoding = gpu_seconds - count * steps * seconds["prefill"]
-    joules = gpu_seconds * power_w
+    joules, latency = gpu_seconds * power_w, seconds["reading"]
+    parts = {part: joules * seconds[part] / step for part in _PARTS}
+    if serving.prefill_gpu_count is not None:
+        apart = jnp.asarray(serving.prefill_gpu_count)
+        # As many GPU-seconds as on those that decode, at the power of arithmetic.
+        read_seconds = jnp.where(apart > 0, count * seconds["reading"], 0.0)
+        parts["prefill"] += read_seconds * board_power(board, busy=1.0)
+        joules, gpu_seconds = sum(parts.values()), gpu_seconds + read_seconds
+        latency = jnp.where(apart > 0, read_seconds / jnp.maximum(apart, 1.0), latency)
     return {
-        **at_boundaries(joules, facility, {k: joules * seconds[k] / step for k in _PARTS}),
-        "gpu_energy_per_output_token_j": joules / tokens,
+        **at_boundaries(joules, facility, parts),
+        **energy_per_token(serving, joules, parts["prefill"]),
         "tokens_per_s": serving.batch * produced / step,
         "gpu_power_w": power_w,
         "utilization": (flop["decode_weights"] + flop["decode_attention"])
@@ -107,7 +117,7 @@ def roofline(
         "memory_bound": weight_of_first(seconds["moving"], seconds["computing"]),
         "limit_share": seconds["limit"] / step,
         "time_per_output_token_s": step / produced,
-        "latency_s": tokens / produced * step + seconds["reading"],
+        "latency_s": tokens / produced * step + latency,
         "kv_cache_bytes": moved["cache"],
         "experts_touched_share": moved["touched"],
         **(
@@ -128,7 +138,7 @@ ROOFLINE = model_from_callable(
             Output(f"energy_wh_{part}", "Wh", meaning, "facility", part_of="energy_wh")
             for part, meaning in _PARTS.items()
         ),
-        Output("gpu_energy_per_output_token_j", "J", "energy of one output token", "gpu_board"),
+        *TOKEN_OUTPUTS,
         Output("tokens_per_s", "token/s", "output tokens per second of the deployment"),
         Output("gpu_power_w", "W", "average power of one GPU board"),
         Output("utilization", "1", "FLOP/s achieved in decode over the peak"),

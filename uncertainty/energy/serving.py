@@ -12,6 +12,7 @@ from uncertainty.energy.transformer import (
     shared_part,
     touched_share,
 )
+from uncertainty.inputs import Output
 
 BYTES_PER_NUMBER = 2.0
 """Of what GPUs exchange: 16 bits."""
@@ -31,11 +32,27 @@ class Query:
         0 or more; for times of decode at least a part of an output token.
     cached_share : array_like
         Share of the input whose keys and values are cached, 0 to 1.
+    cache_hit_cost : array_like
+        What a cached token costs of an uncached one's prefill, 0 to 1: it is fetched and checked.
     """
 
     output_tokens: ArrayLike
     input_tokens: ArrayLike = 0.0
     cached_share: ArrayLike = 0.0
+    cache_hit_cost: ArrayLike = 0.0
+
+    @property
+    def tokens_read(self) -> ArrayLike:
+        """Tokens of the input, a cached one counted by what it costs.
+
+        Examples
+        --------
+        >>> Query(
+        ...     output_tokens=1, input_tokens=1000, cached_share=0.75, cache_hit_cost=0.5
+        ... ).tokens_read
+        625.0
+        """
+        return self.input_tokens * (1 - self.cached_share * (1 - self.cache_hit_cost))
 
     @property
     def context(self) -> ArrayLike:
@@ -64,6 +81,8 @@ class Serving(Query):
     prefill_share : array_like
         Share of prefill's time that adds to decode's; the rest is hidden behind its memory
         traffic, or done elsewhere.
+    prefill_gpu_count : array_like, optional
+        GPUs that only read inputs, always busy; 0, or not given: those that decode do both.
     speculative_tokens, acceptance, draft_parameters : array_like
         Tokens drafted for each step, the chance that one is accepted, and the size of the model
         that drafts them.
@@ -74,6 +93,7 @@ class Serving(Query):
     occupancy: ArrayLike = 1.0
     gpu_count: ArrayLike = 1.0
     prefill_share: ArrayLike = 1.0
+    prefill_gpu_count: ArrayLike | None = None
     speculative_tokens: ArrayLike = 0.0
     acceptance: ArrayLike = 0.0
     draft_parameters: ArrayLike = 0.0
@@ -82,6 +102,40 @@ class Serving(Query):
     def batch(self) -> ArrayLike:
         """Sequences decoded together, on average."""
         return self.batch_size * self.occupancy
+
+
+TOKEN_OUTPUTS = (
+    Output("gpu_energy_per_output_token_j", "J", "energy of one output token", "gpu_board"),
+    Output("decode_energy_per_output_token_j", "J", "energy of generating one token", "gpu_board"),
+    Output(
+        "prefill_energy_per_input_token_j", "J", "energy of reading one uncached token", "gpu_board"
+    ),
+)
+
+
+def energy_per_token(query: Query, joules: ArrayLike, reading: ArrayLike) -> dict[str, ArrayLike]:
+    """Energy of one token from that of a query, all of it and of reading its input, J.
+
+    Returns
+    -------
+    dict of str to array_like
+        J, shape (): ``gpu_energy_per_output_token_j`` with the input's part in it, and
+        ``decode_energy_per_output_token_j`` without it; ``prefill_energy_per_input_token_j`` of
+        one uncached token, 0 where nothing is read.
+
+    Examples
+    --------
+    >>> found = energy_per_token(Query(output_tokens=100.0, input_tokens=1000.0), 300.0, 100.0)
+    >>> [round(float(joules), 3) for joules in found.values()]
+    [3.0, 2.0, 0.1]
+    """
+    read = jnp.asarray(query.tokens_read)
+    some = jnp.where(read > 0, read, 1.0)  # for a finite slope
+    return {
+        "gpu_energy_per_output_token_j": joules / query.output_tokens,
+        "decode_energy_per_output_token_j": (jnp.asarray(joules) - reading) / query.output_tokens,
+        "prefill_energy_per_input_token_j": jnp.where(read > 0, reading / some, 0.0),
+    }
 
 
 def mean_within(window: ArrayLike, first: ArrayLike, last: ArrayLike) -> Array:
@@ -337,12 +391,15 @@ def step_seconds(
         if transformer.model_width is None
         else transformer.model_width,
     )
+    share = serving.prefill_share
+    if serving.prefill_gpu_count is not None:  # others read the input
+        share = jnp.where(jnp.asarray(serving.prefill_gpu_count) > 0, 0.0, share)
     # In a step `batch * produced / output_tokens` queries end, and as many are read in.
     ending = serving.batch * produced / serving.output_tokens
     return {
         "decode": limit + serving.speculative_tokens * serving.draft_parameters * drafting,
         "limit": limit,
-        "prefill": serving.prefill_share * reading * ending,
+        "prefill": share * reading * ending,
         "waiting": layers * launching + links,
         "moving": moving,
         "computing": computing,
