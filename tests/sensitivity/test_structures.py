@@ -238,6 +238,34 @@ def test_nothing_moves_a_constant(constants, method, model, scale):
     assert "nothing that is ranked moves it" in table.attrs["note"]
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_what_moves_the_last_digit_alone_has_no_share(method, scale):
+    """Nor is what moves no digit known better than rounding and few points show."""
+    laws = {n: {"choice": {"options": [1, 2], "weights": [1, 1]}} for n in "ab"} | {"c": A, "d": A}
+    problem = build(laws, model=lambda a, b, c, d: (a + b + c) - c + 0 * d)
+    table = un.rank_inputs(problem, method=method, scale=scale)
+    assert set(table["input"].values[2:]) == {"c", "d"}
+    assert table["tied_rank"].values.tolist()[2:] == [3, 3]
+    for key in {k for k in table.data_vars if f"{k}_se" in table} - {"width", "low", "high"}:
+        if table[key].dims == ("input",):
+            small = table[[key, f"{key}_se"]].sel(input=["c", "d"])
+            assert (np.abs(small[key]) <= 5 * small[f"{key}_se"]).all(), key
+            exact = (0, pytest.approx(0, abs=1e-5))["correlation" in key]
+            assert small[key].values.tolist() == [exact, exact], key
+
+
+def test_a_share_may_be_tiny_and_a_slope_smaller():
+    problem = build({"a": A, "c": A}, model=lambda a, c: jnp.log(a) + 1e-9 * jnp.log(c))
+    for method, key in (("sobol", "total"), ("derivative", "total_bound")):
+        row = un.rank_inputs(problem, method=method, scale="linear").sel(input="c")
+        assert float(row[key]) == pytest.approx(1e-18, rel=0.02), method
+    problem = build({"a": A, "c": A}, model=lambda a, c: 1e9 + jnp.log(a) + 1e-6 * jnp.log(c))
+    row = un.rank_inputs(problem, method="derivative", scale="linear").sel(input="c")
+    assert float(row["mean_square"]) == pytest.approx(1e-12 * SIGMAS["a"] ** 2)
+    assert float(row["total_bound"]) <= float(row["total_bound_se"])
+
+
 def test_nothing_moves_a_constant_of_a_saved_run():
     tree = un.simulate(build({"a": A, "t": T}, model=lambda a, t: 3.0 + 0 * a * t), draws=2**9)
     for method in OF_DRAWS:

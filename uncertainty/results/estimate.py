@@ -28,6 +28,8 @@ NONE = 3.0
 """Rule of three: of what has not been seen in n draws, the chance is below 3/n, with 95 %."""
 FEW = 10
 """With fewer draws of an event, chains that agree may do so by chance."""
+OUTERMOST = 16
+"""Draws of a chain at each end that show how far out the last one may lie."""
 _LITTLE = 0.01  # of a mean: a tail that adds less does not rule it
 _FARTHEST = 8  # standard errors, from 16 chains: Student's t is as far out once in a million
 _REACH = 0.2  # of the way to the nearer end: over this far a density is taken to be even,
@@ -171,8 +173,8 @@ class Tail:
     largest: float
 
 
-def tail_of(draws: Floats) -> Tail:
-    """Fit both tails of finite draws, of any shape, and give the heavier one.
+def tail_of(ordered: Floats) -> Tail:
+    """Fit both tails of finite draws, from the smallest to the largest, and give the heavier one.
 
     Notes
     -----
@@ -184,8 +186,7 @@ def tail_of(draws: Floats) -> Tail:
     that ends there. The mean of the logarithms of more of them (Hill 1975, Annals of Statistics 3,
     1163) hardly depends on these few.
     """
-    values = np.sort(draws, axis=None)
-    values = values - values[len(values) // 2]
+    values = ordered - ordered[len(ordered) // 2]
     return max((_right_tail(v) for v in (values, -values[::-1])), key=lambda tail: tail.k)
 
 
@@ -271,8 +272,34 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
         for whole, each in zip(row_moments(even.ravel()), row_moments(even), strict=True)
     )
     if np.isfinite(draws).all():
-        mean, sd = with_tail(mean, sd, tail_of(even))
+        ordered, few = np.sort(even, axis=None), OUTERMOST * len(even) + 1
+        mean, sd = with_ends(mean, sd, (ordered[-few:], -ordered[:few][::-1]), draws.size)
+        mean, sd = with_tail(mean, sd, tail_of(ordered))
     return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
+
+
+def with_ends(
+    mean: Estimate, sd: Estimate, ends: tuple[Floats, Floats], count: float
+) -> tuple[Estimate, Estimate]:
+    """Mean and standard deviation, with what the outermost draw of each chain does to them.
+
+    Of even points a chain has one draw in the outermost part at each end. How far out that lies is
+    nearly exponential, so that few chains in which all lie near agree far too well. More draws
+    show the mean excess: with an end of any shape it falls by one factor from the outermost
+    sixteen of a chain to the outermost four, and from these to the last.
+    The ends are the largest draws, rising, and the smallest with the other sign: `OUTERMOST` a
+    chain, and one more.
+    """
+    chains, errors = len(ends[0]) // OUTERMOST, np.zeros(2)
+    if not chains or not sd[0] > 0 or len(ends[0]) - 1 > count / 2:
+        return mean, sd
+    for end, center in zip(ends, (mean[0], -mean[0]), strict=True):
+        near, wide = ((end[-n:] - end[-n - 1]).mean() for n in (4 * chains, 16 * chains))
+        excess = near * (near / wide) if wide > 0 else 0.0
+        distance = max(end[-chains:].mean() - center, 0.0)
+        errors = np.hypot(errors, [excess, excess * (distance / sd[0])])
+    errors = errors * np.sqrt(chains) / count
+    return (mean[0], float(np.fmax(mean[1], errors[0]))), (sd[0], float(np.fmax(sd[1], errors[1])))
 
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:

@@ -15,6 +15,7 @@ from uncertainty.results.estimate import (
     FEW,
     LEVELS,
     NONE,
+    OUTERMOST,
     ROUNDING,
     Control,
     Estimate,
@@ -35,6 +36,7 @@ from uncertainty.results.estimate import (
     shortest_of_functions,
     standard_error,
     tail_of,
+    with_ends,
     with_tail,
 )
 from uncertainty.results.sketch import Ogive, unit_near
@@ -438,11 +440,15 @@ def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kin
         lost = np.nan, np.nan
         return {"mean": mean, "sd": sd, "median": lost}, lambda _: (lost, lost)
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
+    few = (np.arange(OUTERMOST * len(means) + 1)[::-1] + 0.5) / number
+    mean, sd = with_ends(mean, sd, (ogive.quantile(1 - few), -ogive.quantile(few)), number)
     seen = int(min(count, _TAIL))
     tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
     # More draws have seen more of it.
-    unseen = tail.unseen * (count / seen) ** (tail.upper - 1)
-    mean, sd = with_tail(mean, sd, replace(tail, unseen=unseen))
+    shapes = tail.upper, min(2 * tail.upper, 0.9)
+    less, root = ((count / seen) ** (shape - 1) for shape in shapes)
+    tail = replace(tail, unseen=less * tail.unseen, unseen_root=root**0.5 * tail.unseen_root)
+    mean, sd = with_tail(mean, sd, tail)
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if kind == "eti":

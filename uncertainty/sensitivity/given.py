@@ -1,6 +1,7 @@
 """Measures from draws alone: correlations, distances of distributions, the weight of priors."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -84,7 +85,7 @@ def pawn(sample: Sample) -> Estimates:
     Pianosi and Wagener (2018), Environmental Modelling and Software 108, 197. See
     `_largest_gain`.
     """
-    return _distances(sample, "pawn", (_below, _below_one))
+    return _distances(sample, "pawn", _BELOW)
 
 
 def _below_one(excess: Floats) -> Floats:
@@ -94,8 +95,7 @@ def _below_one(excess: Floats) -> Floats:
     return np.asarray(sides * (np.arange(excess.shape[-1]) <= at))
 
 
-def _below(excess: Floats) -> Floats:
-    return excess.cumsum(-1)
+_BELOW: _Kind = (lambda excess: excess.cumsum(-1)), _below_one
 
 
 def _distances(sample: Sample, key: str, kind: _Kind) -> Estimates:
@@ -128,19 +128,10 @@ def _largest_gain(
     That loss is extrapolated, from half as many draws to bet by and from half as many cells,
     and half of what this adds is part of the error.
 
-    Parameters
-    ----------
-    first, second : array
-        Shape (draws,).
-    owner : array of int
-        Number of the chain of each draw.
-    kind : pair of callables
-        From excesses of cells, shape (..., classes of the first, of the second), to what a bet is
-        chosen by, linear and along the last axis alone; and from these to weights of the cells.
-
-    Returns
-    -------
-    estimate, standard error, and an estimate of each chain
+    Given are the values of each draw, the number of its chain, and a kind of bet. It leads from
+    excesses of cells, shape (classes of the first, ..., of the second), to what a bet is chosen by,
+    linear and along the last axis alone; and from these to weights of the cells. Returned are the
+    estimate, its standard error, and an estimate of each chain.
     """
     cells = int(np.clip(2 ** (2 + int(np.log2(len(second))) // 3), 2**3, _CELLS))
     pair = _Classes.of(first, cells), _Classes.of(second, cells)
@@ -160,21 +151,11 @@ def _largest_gain(
 
 @dataclass(frozen=True)
 class _Classes:
-    """Classes of a variable: of equal numbers of draws, or one for each value where they are few.
+    """Classes of a variable: of equal numbers of draws, or of one value where these are few."""
 
-    Attributes
-    ----------
-    codes : array of int
-        Class of each draw.
-    places : array
-        Mean rank of each class, in (0, 1).
-    whole : bool
-        True where each value has a class.
-    """
-
-    codes: np.ndarray
-    places: Floats
-    whole: bool
+    codes: np.ndarray  # class of each draw
+    places: Floats  # mean rank of each class, in (0, 1)
+    whole: bool  # each value has a class
 
     @classmethod
     def of(cls, values: Floats, classes: int) -> "_Classes":
@@ -214,29 +195,31 @@ def _gains(
     """
     accumulated, bets = kind
     chains = int(owner[-1]) + 1
-    shape = tuple(len(axis.places) for axis in pair)
-    code = (owner * shape[0] + pair[0].codes) * shape[1] + pair[1].codes
-    counts = np.bincount(code, minlength=chains * shape[0] * shape[1])
-    joint = counts.reshape(chains, *shape).astype(np.float64) * (chains / len(owner))
-    margins = joint.mean(0).sum(1), joint.mean(0).sum(0)
+    shape = len(pair[0].places), chains, len(pair[1].places)
+    code = (pair[0].codes * chains + owner) * shape[2] + pair[1].codes
+    counts = np.bincount(code, minlength=math.prod(shape)).reshape(shape)
+    joint = counts * (chains / len(owner))
+    margins = joint.mean(1).sum(1), joint.mean(1).sum(0)
     signs = hadamard(chains)[1:]
     # Who bets, shape (side, part, halving, chain): a part agrees on the next halving too.
     sides = np.stack([signs > 0, signs < 0])[:, None]
     following = np.roll(signs, -1, 0)
     who = sides & np.stack([following > 0, following < 0])[None] if parts == 2 else sides
     share = who.reshape(-1, chains) * (2 * parts / chains)
-    gains = []
+    held, gains = accumulated(joint), []
+    # All products are of small matrices, one for each class of the first: larger ones are shared
+    # among threads, which on a busy machine wait for one another five times as long as they work.
     for width in _WIDTHS:
         rows, columns = (axis.kernel(width) for axis in pair)
-        smooth = rows @ accumulated(joint) @ columns.T if width else accumulated(joint)
-        together = (share @ smooth.reshape(chains, -1)).reshape(-1, *shape)
-        first = share @ joint.sum(2) @ rows.T
-        second = share @ accumulated(joint.sum(1)) @ columns.T
-        weights = bets(together - first[:, :, None] * second[:, None, :])
+        smooth = (rows @ (held @ columns.T).swapaxes(0, 1)).swapaxes(0, 1) if width else held
+        first = rows @ joint.sum(2) @ share.T
+        second = share @ accumulated(joint.sum(0)) @ columns.T
+        # Of even points many cells hold what they should, or tie, but for rounding.
+        weights = bets(np.round(share @ smooth - first[:, :, None] * second, 12))
         # Less what the margins gain by themselves, which is 0 over all chains.
         weights = weights - (weights @ margins[1])[:, :, None]
-        weights = weights - np.einsum("tij,i->tj", weights, margins[0])[:, None]
-        gained = weights.reshape(len(share), -1) @ joint.reshape(chains, -1).T
+        weights = weights - np.einsum("itj,i->tj", weights, margins[0])
+        gained = (weights @ joint.swapaxes(1, 2)).sum(0)
         each = gained.reshape(2, parts, len(signs), chains).mean(1)
         gains.append(np.where(signs > 0, each[1], each[0]))
     judged = np.stack(gains)  # (width, halving, chain)
@@ -282,7 +265,7 @@ def region(sample: Sample, inside: Sequence[np.ndarray], prob: float) -> Estimat
     def below_one_inside(excess: Floats) -> Floats:
         """Bet as `_below_one`, in the last class alone."""
         weights = _below_one(excess)
-        weights[..., :-1, :] = 0
+        weights[:-1] = 0
         return weights
 
     probabilities, chosen = ((1 - prob) / 2, 0.5, (1 + prob) / 2), sample.among(inside)
@@ -291,7 +274,7 @@ def region(sample: Sample, inside: Sequence[np.ndarray], prob: float) -> Estimat
     names = ("lower", "middle", "upper")
     table = {name: (p[:, 0], p[:, 1]) for name, p in zip(names, places, strict=True)}
     met, inputs = np.concatenate(inside), sample.pooled(range(len(sample.values)))[0]
-    kind, owner = (_below, below_one_inside), _owner(sample)
+    kind, owner = (_BELOW[0], below_one_inside), _owner(sample)
     gains = [_largest_gain(met.astype(np.float64), column, owner, kind) for column in inputs.T]
     # Gained on the draws that meet the condition, of all draws.
     distances, errors = (np.array([item[i] for item in gains]) / met.mean() for i in range(2))

@@ -157,13 +157,26 @@ class Target:
         return [names for names in owners if len(names) > 1]
 
 
-def ratio(parts: Floats, variance: Floats) -> tuple[Floats, Floats]:
-    """Mean of `parts` (randomization, players) over mean variance, with standard errors."""
-    if not variance.mean() > 0:
+def ratio(
+    parts: Floats, variance: Floats, least: Floats | float | None = None
+) -> tuple[Floats, Floats]:
+    """Mean of `parts` (randomization, players) over mean variance, with standard errors.
+
+    Below `least` a share is 0 and known to that, but where all parts are 0. If it is not given,
+    parts are differences of variances, in which a part may be lost.
+    """
+    if not (whole := float(variance.mean())) > 0:
         return np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
-    share = parts.mean(0) / variance.mean()
-    residual = (parts - share * variance[:, None]) / variance.mean()
-    return share, residual.std(0, ddof=1) / np.sqrt(len(parts))
+    share = parts.mean(0) / whole
+    least = np.full(parts.shape[1], ROUNDING) if least is None else parts.any(0) * least / whole
+    error = (parts / whole - share * variance[:, None] / whole).std(0, ddof=1) / np.sqrt(len(parts))
+    nothing = np.abs(share) <= least
+    return np.where(nothing, 0.0, share), np.where(nothing, np.maximum(error, least), error)
+
+
+def rounding(values: Floats, scale: Scale) -> float:
+    """How far values on a scale may lie apart by rounding alone."""
+    return ROUNDING * float(np.maximum(np.abs(values).max(), scale == "log"))
 
 
 def settled(values: Floats) -> Floats:
@@ -241,25 +254,17 @@ def only_used(problem: Problem) -> Problem:
 class _Mixtures:
     """What one call of compiled code evaluates.
 
-    Attributes
-    ----------
-    first, second : dict of str to array
-        Scores of the two points, shape (points,) each.
-    keep : dict of str to array
-        For what stands alone: whether the first is taken, shape (mixtures, points or 1).
-    maps : tuple of array
-        For each correlated block, from both points' scores to its own, shape
-        (mixtures, points or 1, members, 2 members).
-    inner : dict of str to array
-        Scores of what varies per query, shape (queries,); none where nothing is reduced.
+    For what stands alone `keep` says whether the first point is taken, shape
+    (mixtures, points or 1). For each correlated block `maps` lead from both points' scores to its
+    own, shape (mixtures, points or 1, members, 2 members).
     """
 
     joint: Joint
-    first: Mapping[str, ArrayLike]
+    first: Mapping[str, ArrayLike]  # scores, shape (points,)
     second: Mapping[str, ArrayLike]
     keep: Mapping[str, ArrayLike]
     maps: tuple[ArrayLike, ...]
-    inner: Mapping[str, ArrayLike]
+    inner: Mapping[str, ArrayLike]  # of what varies per query, shape (queries,), where reduced
     model: EnergyModel = field(metadata=_STATIC)
     quantity: str = field(metadata=_STATIC)
     statistic: Statistic = field(metadata=_STATIC)

@@ -32,7 +32,7 @@ from uncertainty.sensitivity.pick_freeze import (
     not_finite,
     on_scale,
     refusal,
-    settled,
+    rounding,
 )
 
 _POINTS = {False: 2**14, True: 2**12}  # by default; True where queries are reduced
@@ -150,9 +150,17 @@ def sample_of_target(target: Target, draws: int | None, seed: int) -> Sample:
     if target.nested:
         # Queries that a chain's draws share set it apart from the others, as its center shows.
         chains += np.mean(centers) - np.array(centers)[:, None]
-    # Chains that are constant may still differ by rounding.
-    chains = np.log(settled(np.exp(chains))) if target.scale == "log" else settled(chains)
-    return Sample(names, tuple(inputs), tuple(chains))
+    return Sample(names, tuple(inputs), tuple(_tied(chains, target.scale)))
+
+
+def _tied(values: Floats, scale: Scale) -> Floats:
+    """Values on a scale, equal where they repeat but for rounding: its order tells of nothing."""
+    least, (ordered, place) = rounding(values, scale), np.unique(values, return_inverse=True)
+    first = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > least)
+    sizes = np.diff(first, append=len(ordered))
+    # Many draws close together are no value that repeats.
+    alike = np.repeat(ordered[first + sizes - 1] - ordered[first] <= least, sizes)
+    return np.where(alike, np.repeat(ordered[first], sizes), ordered)[place].reshape(values.shape)
 
 
 def sample_of_result(
@@ -181,14 +189,11 @@ def sample_of_result(
         raise not_finite(quantity, float((~finite).mean()), columns_by_name, ~finite.ravel())
     if scale == "log" and (values <= 0).any():
         raise not_above_0(quantity, float((values <= 0).mean()))
-    even = settled(np.stack([settled(chain) for chain in values]))
-    scaled = on_scale(even, scale, quantity)
+    scaled = on_scale(values, scale, quantity)
     if group == "prior" and statistic != "query" and is_nested(tree):
         # The queries that the draws of a chain share set it apart: bring chains to one mean.
-        moves = bool(np.ptp(scaled, axis=1).any())  # else nothing but rounding may be left
-        within = scaled - scaled.mean(1, keepdims=True) if moves else np.zeros_like(scaled)
-        scaled = within + scaled.mean()
-    return Sample(names, tuple(inputs), tuple(scaled))
+        scaled = scaled - scaled.mean(1, keepdims=True) + scaled.mean()
+    return Sample(names, tuple(inputs), tuple(_tied(scaled, scale)))
 
 
 def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.ndarray]:

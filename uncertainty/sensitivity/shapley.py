@@ -116,7 +116,8 @@ def shapley(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         others = (slope.sum(0) - slope) / (len(slope) - 1)
         parts = effects + others**2 * (many - same)
     parts = parts[:, [players.index(player) for player in chosen]]
-    return Estimates({"shapley": ratio(parts, parts.sum(1))}, parts)
+    shares, errors = ratio(parts, parts.sum(1))
+    return Estimates({"shapley": (shares, errors)}, parts * (shares != 0))
 
 
 def _effects(values: Floats, tied: int, size: int) -> Floats:

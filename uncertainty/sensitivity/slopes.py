@@ -27,6 +27,7 @@ from uncertainty.sensitivity.pick_freeze import (
     ratio,
     refusal,
     refuse_correlated,
+    rounding,
     settled,
 )
 
@@ -47,7 +48,8 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         ``low`` and ``high``, the statistic in its own unit with the input at P5 and at P95;
         ``swing``, their difference, or ``log(high/low)`` on the log scale; ``center``, the
         statistic with all inputs at their medians. Standard errors
-        come from the queries; they are 0 where none are reduced, because nothing is sampled.
+        come from the queries; they are 0 where none are reduced, because nothing is sampled, but
+        for what rounding makes of a swing of 0.
     """
     if draws is not None:
         raise refusal("a tornado takes no draws: it has two points an input")
@@ -64,11 +66,14 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
     # On the scale: the medians, all inputs at P5, all at P95, and the swings between the two.
     low, high = values[:, 1 : 1 + len(chosen)], values[:, 1 + len(chosen) :]
     parts = {"center": values[:, :1], "low": low, "high": high, "swing": high - low}
+    least, size = rounding(values, target.scale), np.abs((high - low).mean(0))
+    parts["swing"] = parts["swing"] * (size > least)
     means = {key: part.mean(0) for key, part in parts.items()}
     errors = {
         key: standard_error(part) if target.nested else np.zeros(part.shape[1])
         for key, part in parts.items()
     }
+    errors["swing"] = np.where((size > 0) & (size <= least), least, errors["swing"])
     if target.scale == "log":
         for key in ("center", "low", "high"):
             means[key] = np.exp(means[key])
@@ -115,7 +120,7 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     keep = np.concatenate([np.ones((1, size), bool), ~np.eye(size, dtype=bool)])[:, None]
 
     def one(number: int) -> Floats:
-        """Rows of (players,): the variance, mean squared slopes, what of it all others leave."""
+        """Rows of (players,): variance, rounding, mean squared slopes, what all others leave."""
         pair, inner = pair_of_points(target, count, seed, number), target.inner(seed, number)
         points = ({n: jnp.asarray(c) for n, c in scores.items()} for scores in (pair[0], inner))
         values, slopes = _slopes(problem.joint, problem.model, *points, *settings)
@@ -126,17 +131,22 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
         here, *without = mixed(target, chosen, keep, pair, inner)
         target.check(float((~jnp.isfinite(values)).mean()), 0.0)
         totals = [((here - other) ** 2).mean() / 2 for other in without]
-        return np.stack([np.full(size, moved.var()), sums, totals])
+        alike = (np.full(size, x) for x in (moved.var(), rounding(moved, target.scale) ** 2))
+        return np.stack([*alike, sums, totals])
 
     parts = randomizations(one)
-    variance, squares, totals = parts[:, 0, 0], parts[:, 1], parts[:, 2]
-    beyond, beyond_error = ratio(totals - squares, variance)
+    variance, least = parts[:, 0, 0], float(parts[:, 1].mean())
+    squares, totals = parts[:, 2], parts[:, 3]
+    beyond, beyond_error = ratio(totals - squares, variance, least)
     bounds = np.where(beyond > _SURE * beyond_error, totals, squares)
+    # Slopes are found by themselves: they may be smaller than what the output can show.
+    mean_squares, errors = ratio(squares, np.ones(len(parts)), 0.0)
+    errors = np.maximum(errors, rounding(np.sqrt(mean_squares), "linear") ** 2)
     columns = {
-        "mean_square": ratio(squares, np.ones(len(parts))),
-        "total_bound": ratio(bounds, variance),
+        "mean_square": (mean_squares, errors),
+        "total_bound": ratio(bounds, variance, least),
     }
-    return Estimates(columns, bounds)
+    return Estimates(columns, bounds * (columns["total_bound"][0] != 0))
 
 
 @program("model", "quantity", "statistic", "scale")

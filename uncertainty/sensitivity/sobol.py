@@ -17,6 +17,7 @@ from uncertainty.sensitivity.pick_freeze import (
     randomizations,
     ratio,
     refuse_correlated,
+    rounding,
 )
 
 _POINTS = {False: 2**15, True: 2**12}  # by default; True where queries are reduced
@@ -57,7 +58,7 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
     keep = np.concatenate([sides, one, ~one])[:, None]
 
     def of_one(number: int) -> Floats:
-        """Rows of (players,): variances of queries, the variance, first order, total, pairs."""
+        """Rows of (players,): variances of queries, all, rounding; first order, total, pairs."""
         inner, of_queries = target.inner(seed, number), (0.0, 0.0)
         if target.nested:
             # How one query's variance lies within the query's conditions and between these.
@@ -72,21 +73,22 @@ def sobol(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         total = (_gap(here, but) + _gap(there, only)) / 2
         both = np.array([_gap(row, but) for row in only])
         second = single[:, None] + single - (both + both.T) / 2 - nothing
-        alike = (np.full(size, number) for number in (*of_queries, nothing))
+        least = rounding(values, target.scale) ** 2
+        alike = (np.full(size, number) for number in (*of_queries, nothing, least))
         return np.stack([*alike, nothing - single, total, *second])
 
     parts = randomizations(of_one)
-    variance, total = parts[:, 2, 0], parts[:, 4]
-    both, both_errors = ratio(parts[:, 5:].reshape(len(parts), -1), variance)
+    variance, least = parts[:, 2, 0], float(parts[:, 3].mean())
+    both, both_errors = ratio(parts[:, 6:].reshape(len(parts), -1), variance)
     columns = {
-        "first_order": ratio(parts[:, 3], variance),
-        "total": ratio(total, variance),
+        "first_order": ratio(parts[:, 4], variance),
+        "total": ratio(parts[:, 5], variance, least),
         "second_order": (both.reshape(size, size), both_errors.reshape(size, size)),
     }
     if target.nested:
         share, error = ratio(parts[:, 0, :1], parts[:, :2, 0].sum(1))
         columns["query_share"] = share[0], error[0]
-    return Estimates(columns, total)
+    return Estimates(columns, parts[:, 5] * (columns["total"][0] != 0))
 
 
 def _gap(one: Floats, other: Floats) -> Floats:

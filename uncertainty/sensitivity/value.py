@@ -85,8 +85,7 @@ def value(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
         rows = values.reshape(len(keep), -1, size)
         classes, now = _Classes.of_rows(rows), _Classes.of_rows(values[:1, None])
         widths = classes.widths(target.prob).reshape(rows.shape[:2]).mean(-1)
-        variances = rows.var(-1).mean(-1)
-        variances[0] = values[0].var()
+        variances = (rows - values[0, 0]).var(-1).mean(-1)  # exactly 0 where all are the same
         # An interval of one value, as of a constant, has no width to be scaled.
         scale = now.widths(target.prob)[0] / widths[0] if widths[0] > 0 else 1.0
         right = np.zeros(len(keep))
@@ -120,7 +119,7 @@ def value(target: Target, chosen: Sequence[Player], draws: int | None, seed: int
     if target.threshold is not None:
         change = right[:, 1:] - right[:, :1]
         columns["decision"] = change.mean(0), standard_error(change)
-    return Estimates(columns, gains)
+    return Estimates(columns, gains * (narrowing != 0))
 
 
 def value_of_draws(sample: Sample, prob: float, scale: Scale, threshold: float | None) -> Estimates:
@@ -278,22 +277,12 @@ def _class_size(prob: float) -> int:
 
 @dataclass(frozen=True)
 class _Classes:
-    """Sorted values of classes of draws, those of each of several rows, in one array.
+    """Sorted values of classes of draws, those of each of several rows, in one array."""
 
-    Attributes
-    ----------
-    ordered : array
-        Class after class.
-    draws : array of int
-        Number of each of these draws within its row.
-    counts, rows : array of int
-        Draws of each class, none of them 0, and its row.
-    """
-
-    ordered: Floats
-    draws: Integers
-    counts: Integers
-    rows: Integers
+    ordered: Floats  # class after class
+    draws: Integers  # number of each of these within its row
+    counts: Integers  # draws of each class, none of them 0
+    rows: Integers  # row of each class
 
     @classmethod
     def of_labels(cls, values: Floats, labels: Integers) -> "_Classes":
