@@ -170,6 +170,19 @@ def test_chains_that_agree_on_a_tail_do_not_hide_what_they_have_not_seen(points,
     assert np.mean(stated_errors(sd[0], exact_sd, sd[1]) > 5) <= 0.01
 
 
+@pytest.mark.parametrize(
+    "law", [stats.norm(), stats.beta(2, 5), *map(stats.lognorm, (0.3, 0.4, 0.5))]
+)
+def test_chains_whose_outermost_draws_lie_near_by_chance_do_not_agree_too_well(points, law):
+    """Of one input: without it one sd in a hundred is wrong by five to nine errors."""
+    draws = law.ppf(points[..., 0])
+    found = np.array([mean_and_sd(own) for own in draws]).transpose(1, 2, 0)
+    for (figure, errors), exact in zip(found, (law.mean(), law.std()), strict=True):
+        wrong = stated_errors(figure, exact, errors)
+        assert wrong.max() <= 5
+        assert 0.6 < np.sqrt(np.mean(wrong**2)) < 1.25
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 20.0])
 def test_a_mean_is_known_within_its_error_or_marked_as_ruled_by_the_tail(points, sigma):
     draws = np.exp(sigma / SIGMA * (ndtri(points) @ SCORES))

@@ -146,31 +146,19 @@ def standard_error(estimates: Floats) -> Floats:
 class Tail:
     """The heavier tail of some draws.
 
-    Attributes
-    ----------
-    k : float
-        Shape of the generalized Pareto distribution that fits it: moments of order 1/k and more
-        do not exist, or cannot be seen from as many draws.
-    lower, upper : float
-        One standard error less and more; the latter at most 0.9, at which there is a mean.
-    unseen : float
-        What the largest draw and all beyond it should add to the mean, by a fit with the shape
-        `upper`, or half of that by a wide lognormal, where this is more.
-    unseen_root : float
-        The root of what they should add to the mean of squares about the median.
-    wide : bool
-        Whether it rises faster than that of a normal distribution.
-    largest : float
-        What the largest draw does add, as drawn.
+    Its shape is that of the generalized Pareto distribution that fits it: moments of order 1/k and
+    more do not exist, or cannot be seen from as many draws. What the largest draw and all beyond it
+    should add is by a fit with the shape `upper`, or half of that by a wide lognormal, where this
+    is more.
     """
 
     k: float
-    lower: float
-    upper: float
-    unseen: float
-    unseen_root: float
-    wide: bool
-    largest: float
+    lower: float  # one standard error less
+    upper: float  # and more, at most 0.9, at which there is a mean
+    unseen: float  # what they should add to the mean
+    unseen_root: float  # root of what they should add to the mean of squares about the median
+    wide: bool  # it rises faster than that of a normal distribution
+    largest: float  # what the largest draw does add, as drawn
 
 
 def tail_of(ordered: Floats) -> Tail:
@@ -322,18 +310,10 @@ def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estim
 
 @dataclass(frozen=True)
 class Control:
-    """A variable that follows the draws and is known better than they are.
+    """A variable that follows the draws and is known better than they are."""
 
-    Attributes
-    ----------
-    draws : array
-        At the same points as the draws, shape (chain, draw).
-    functions : array
-        Its quantiles at `LEVELS` from many more points, shape (chain, level).
-    """
-
-    draws: Floats
-    functions: Floats
+    draws: Floats  # at the same points as the draws, shape (chain, draw)
+    functions: Floats  # its quantiles at `LEVELS` from many more points, shape (chain, level)
 
     def excess(self, probability: float) -> tuple[Floats, Floats]:
         """Whether each draw is below the control's quantile, and each chain's excess of these."""

@@ -48,21 +48,11 @@ _COMPARISONS: dict[str, Callable[[Floats, float], Floats]] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """Draws by chain.
+    """Draws by chain."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Inputs that are ranked.
-    inputs : tuple of array
-        For each chain, shape (draws, inputs).
-    values : tuple of array
-        The statistic on its scale, shape (draws,).
-    """
-
-    names: tuple[str, ...]
-    inputs: tuple[Floats, ...]
-    values: tuple[Floats, ...]
+    names: tuple[str, ...]  # of inputs that are ranked
+    inputs: tuple[Floats, ...]  # for each chain, shape (draws, inputs)
+    values: tuple[Floats, ...]  # the statistic on its scale, shape (draws,)
 
     def pooled(self, chains: Sequence[int]) -> tuple[Floats, Floats]:
         """All draws of some chains."""
