@@ -60,10 +60,16 @@ def test_infer_prints_what_has_moved_and_exports_it(folder, monkeypatch):
 
 
 def test_too_few_draws_are_saved_and_marked(folder):
-    done = uncertainty(folder, "infer", "mine.yaml", "--draws", "8", "--warmup", "10", "--json")
+    words = ("infer", "mine.yaml", "--draws", "8", "--warmup", "10")
+    (folder / "measured.yaml").write_text(MEASURED.replace("[[0.4], [0.5]]", "[[4.5], [4.7]]"))
+    done = uncertainty(folder, *words, "--json")
     assert done.returncode == 3
     found = json.loads(done.stdout)
     assert found["warnings"]
+    surprise = "rows 1-2 of measured lie where the prior expects fewer"
+    assert found["notices"][-1].startswith(surprise)
+    # What measurements show is not of the file, and stands where it is read.
+    assert f"note: {surprise}" in uncertainty(folder, *words, "--force").stdout
     assert "not to be trusted" in done.stderr
     [row] = [row for row in found["assumptions"] if row["assumption"] == "utilization"]
     table = pd.read_csv(folder / "results" / "mine-posterior" / "posterior.csv")

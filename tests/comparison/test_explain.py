@@ -180,14 +180,14 @@ def test_the_ends_are_those_of_the_comparison_and_evidence_is_a_part():
         "rows": [[1.0, 5.0]],
     }
     laws = {"a": lognormal(2, 0.5), "b": lognormal(1, 0.3)}
-    for given in (None, evidence):
+    for known in ((None, None), (evidence, evidence), (evidence, [])):
         first, second = (
             un.build_problem(
                 {"schema": 1, "assumptions": {**laws, "b": lognormal(middle, 0.3)}},
                 model=times,
                 evidence=given,
             )
-            for middle in (1, 3)
+            for middle, given in zip((1, 3), known, strict=True)
         )
         table = un.compare({"one": first, "other": second}, quantity="y", draws=256)
         found = un.explain(first, second, quantity="y", draws=256, table=table)
@@ -198,9 +198,16 @@ def test_the_ends_are_those_of_the_comparison_and_evidence_is_a_part():
         assert float(found["log_ratio"]) == pytest.approx(whole, abs=1e-12)
         assert float(found["contribution"].sum()) == pytest.approx(whole, abs=1e-12)
         row = found.sel(input="b")
-        assert abs(float(row["contribution"]) - np.log(3)) < 4 * float(row["contribution_se"])
-        assert ("evidence" in found["input"].values) == (given is not None)
-        assert found.attrs.get("group") == (given and "posterior")
+        error = 4 * float(row["contribution_se"]) + 1e-12  # it is exact but for rounding
+        assert abs(float(row["contribution"]) - np.log(3)) < error
+        if not known[0]:
+            assert "group" not in found.attrs
+            assert "evidence" not in found["input"].values
+            continue
+        groups = ["posterior" if given else "prior" for given in known]
+        assert found.attrs["group"] == " and ".join(dict.fromkeys(groups))
+        stated = ["what it moves" if given else "none" for given in known]
+        assert found["stated"].sel(input="evidence").values.tolist() == stated
 
 
 def test_a_number_solved_from_the_answer_is_marked_and_must_name_an_output():

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 import uncertainty as un
+from uncertainty.report.result import chance_text
 
 PRIORS = {
     "schema": 1,
@@ -86,3 +87,25 @@ def test_the_report_shows_each(trees, tmp_path):
     ):
         assert part in text, part
     assert len((tmp_path / "scenarios.csv").read_text().splitlines()) == 1 + 3 * len(trees)
+
+
+def test_a_total_is_told_of_no_single_query(tmp_path):
+    tokens = {"varies": "query", "lognormal": {"median": 300, "sigma": 1}}
+    laws = {"queries_per_day": {"lognormal": {"p5": 5e8, "p95": 4e9}}, "output_tokens": tokens}
+    priors = {"schema": 1, "model": {"fleet": "flops"}, "extends": "epoch", "assumptions": laws}
+    priors |= {
+        "scenarios": {"reasoning": {"output_tokens": {"lognormal": {"p5": 1e3, "p95": 1e4}}}}
+    }
+    names = {"as stated": None, "reasoning": "reasoning"}
+    problems = {k: un.build_problem(priors, scenario=s) for k, s in names.items()}
+    quantity = "fleet_power_mw"
+    trees = {k: un.simulate(p, draws=512, quantities=[quantity]) for k, p in problems.items()}
+    un.write_scenarios(trees, tmp_path, quantity=quantity, above=100)
+    text = (tmp_path / "report.md").read_text()
+    assert "| reasoning | mean query |" in text
+    chance = un.exceedance(trees["reasoning"], 100, quantity, "mean")
+    assert 0 < chance[0] < 1
+    assert "Chance that fleet_power_mw is over 100 MW: as stated" in text.replace("\\", "")
+    assert f"reasoning {chance_text(*chance)}" in text.replace("\\", "")
+    for name in ("typical query", "any one query"):
+        assert name not in text

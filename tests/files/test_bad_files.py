@@ -68,7 +68,7 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"schema: true\nassumptions: {}\n", "must be 1"),
         (b"schema: 1\nassumptions: [1]\n", "must be a mapping of keys"),
         (b"schema: 1\nscenarios: 3\n", "must be a mapping of keys"),
-        (b"schema: 1\nscenarios: {a: 3}\n", "must be a mapping of keys"),
+        (b"schema: 1\nassumptions: {}\nscenarios: {a: 3}\n", "must be a mapping of keys"),
         (b"schema: 1\ncorrelations: 3\n", "must be a list"),
         (b"schema: 1\nextends: nowhere\n", "no such file"),
         (b"schema: 1\nassumptions: {x: {fixed: 2024-01-01}}\n", "must be a number"),

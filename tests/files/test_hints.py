@@ -5,7 +5,8 @@ import pytest
 import uncertainty as un
 from uncertainty.errors import nearest
 from uncertainty.files.catalogue import catalogue
-from uncertainty.files.library import shipped_names
+from uncertainty.files.entries import read_ledger
+from uncertainty.files.library import shipped_folder, shipped_names
 from uncertainty.inputs import INPUTS
 
 
@@ -75,6 +76,43 @@ def test_a_bare_number_is_fixed_everywhere(text, tmp_path):
     for more in ({}, {"scenario": "s"}, {"given": {"x": 16}}, {"evidence": evidence}):
         built = un.build_problem(tmp_path / "x.yaml", model=lambda x, y: {"z": x}, **more)
         assert built.central() == {"z": 16.0}
+
+
+OTHER_FILES = {
+    "evidence": ("evidence/mlenergy-chat.yaml", "uncertainty check PRIORS --evidence FILE"),
+    "a catalogue": ("catalogue/hardware.yaml", "uncertainty list"),
+    "a ledger": ("ledger/claims.yaml", "uncertainty ledger --file FILE"),
+    "a prior file": ("gpt-4o.yaml", "uncertainty check FILE"),
+    "a list of sources": ("sources.bib", "cite by their keys"),
+    "a set of scenarios": ("schema: 1\nscenarios: {s: {x: 1}}\n", "extends: FILE"),
+    "a result": ("run.nc", "uncertainty rank and un.load"),
+    "a table": ("a.csv", "empirical {file, column}"),
+    "Python": ("a.py", "--model FILE.py:FUNCTION"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_a_file_of_another_kind_is_named_with_what_takes_it(kind, tmp_path):
+    what, advice = OTHER_FILES[kind]
+    path = shipped_folder() / what if "\n" not in what else tmp_path / "other.yaml"
+    if not path.exists():
+        path = tmp_path / path.name
+        path.write_text(what, encoding="utf-8")
+    (tmp_path / "extending.yaml").write_text(f"schema: 1\nextends: {path}\nmodel: flops\n")
+    asked = {
+        "a prior file": [lambda: un.build_problem(path)],
+        "evidence": [lambda: un.build_problem("epoch", evidence=str(path))],
+        "a ledger": [lambda: read_ledger(path)],
+    }
+    extending = un.load_priors(tmp_path / "extending.yaml", allow_outside=True)
+    asked["a prior file"].append(lambda: un.build_problem(extending))
+    for wanted, reads in asked.items():
+        for read in reads if wanted != kind else []:
+            with pytest.raises(un.InputError) as caught:
+                read()
+            [fault] = caught.value.faults
+            assert f"{kind}, " in fault.message
+            assert advice in fault.message
 
 
 @pytest.mark.parametrize(

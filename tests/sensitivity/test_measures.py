@@ -111,6 +111,21 @@ def test_slopes_of_a_group_add_up_and_correlated_inputs_are_refused():
     assert "utilization + power_fraction" in table["input"].values
 
 
+def test_measures_of_draws_count_a_parent_in_its_child_and_say_so():
+    laws = {
+        "m": {"lognormal": {"median": 2, "sigma": 0.3}},
+        "g": {"lognormal": {"median": "m", "sigma": 0.5}},
+    }
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda g: 1.0 * g)
+    shares = un.rank_inputs(problem, method="shapley", draws=2**12)
+    holds(shares.sel(input="g"), "shapley", 0.25 / 0.34)
+    assert "what stays unknown once these are known" in shares.attrs["note"]
+    table = un.rank_inputs(problem, method="correlation", draws=2**12)
+    holds(table.sel(input="g"), "rank_correlation", 1.0)
+    holds(table.sel(input="m"), "rank_correlation", 6 / np.pi * np.arcsin(0.3 / 0.34**0.5 / 2))
+    assert "what goes along with an input counts as its own" in table.attrs["note"]
+
+
 def test_rank_correlations_of_a_sum():
     """Of normals: 6/pi asin(rho/2), and for the partial one 6/pi asin(1/2) = 1."""
     laws = {n: {"normal": {"mean": 0, "sd": sd}} for n, sd in (("a", 3.0), ("b", 4.0))}

@@ -79,24 +79,17 @@ def compare(
     read = [file.path for problem in problems.values() for file in problem.files]
     with ResultFolder(folder, asked, "compare", force=question.force, read=read) as place:
         with busy("comparing"):
-            quantity, draws, seed = question.quantity, question.draws, question.seed
+            output, anew = question.quantity, question.resample
+            draws, seed = question.draws, question.seed
             compared = un.compare(
-                problems,
-                question.prob,
-                quantity=quantity,
-                draws=draws,
-                seed=seed,
-                resample=question.resample,
+                problems, question.prob, quantity=output, draws=draws, seed=seed, resample=anew
             )
+            statistic = statistic or str(compared["median"].attrs.get("quoted", "typical"))
             why = None
             if explain:
-                quoted = str(compared["median"].attrs.get("quoted", "typical"))
+                sides = problems.values()
                 why = un.explain(
-                    *problems.values(),
-                    quantity=quantity,
-                    statistic=statistic or quoted,
-                    seed=seed,
-                    table=compared,
+                    *sides, quantity=output, statistic=statistic, seed=seed, table=compared
                 )
         page = [*report.comparison_parts(compared, why)]
         written = place.keep(report.write(page, place.unfinished, png=question.png))

@@ -11,7 +11,7 @@ import typer
 
 from uncertainty.cli.question import Above, Question, ResultFolder, asking
 from uncertainty.cli.terminal import answer, busy, showing, steps, stream_steps
-from uncertainty.errors import InputError
+from uncertainty.errors import InputError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -308,25 +308,20 @@ def infer(
                     f"{key} {100 * float(row[key]):+.2g} ± {100 * float(row[f'{key}_se']):.1g} %"
                     for key in ("median", "lower", "upper")
                 )
-                page.append(
-                    report.Sentence(
-                        f"Exported to {target}. Its {quantity} (typical query, 90 % interval) "
-                        f"against the posterior's: {lost}."
-                    )
-                )
+                text = f"Exported to {target}. Its {quantity} (typical query, 90 % interval)"
+                page.append(report.Sentence(f"{text} against the posterior's: {lost}."))
                 written.append(target)
+    of_file = {str(notice) for notice in problem.notices}
     notices, doubts = report.notices_of(tree), warnings_of(tree)
-    if notices:
-        text = f"{len(notices)} notices on the file: uncertainty check lists them."
+    # What the measurements show is not of the file, and may be why they are to be doubted.
+    if others := [text for text in notices if text not in of_file]:
+        page.append(report.Notes("Notices", others, "note"))
+    if of_file:
+        text = f"{counted(len(of_file), 'notice')} on the file: uncertainty check lists them."
         page.append(report.Sentence(text))
     page += [report.Doubts(doubts)] if doubts else []
-    record = {
-        "title": tree.attrs["title"],
-        "quantity": quantity,
-        "assumptions": report.rows_of(page, "posterior"),
-        "open": report.rows_of(page, "open"),
-        "fit": report.rows_of(page, "fit"),
-        "sentences": report.sentences_of(page),
-        "warnings": doubts,
-    }
+    record: dict[str, object] = {"title": tree.attrs["title"], "quantity": quantity}
+    for key, name in (("assumptions", "posterior"), ("open", "open"), ("fit", "fit")):
+        record[key] = report.rows_of(page, name)
+    record |= {"sentences": report.sentences_of(page), "notices": notices, "warnings": doubts}
     answer(page, written, record if question.as_json else None)

@@ -277,10 +277,7 @@ def relate(
 
 
 def _of_posteriors(
-    problems: Mapping[str, Problem],
-    trees: Mapping[str, xr.DataTree],
-    quantity: str,
-    seed: int,
+    problems: Mapping[str, Problem], trees: Mapping[str, xr.DataTree], quantity: str, seed: int
 ) -> tuple[list[Draws], str]:
     """Draws at the scores of a posterior: what evidence has not moved is shared by name."""
     reference = next(label for label in trees if group_of(trees[label]) == "posterior")

@@ -24,6 +24,7 @@ from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 
 MODEL, CORRELATIONS = "model", "correlations"
 EVIDENCE = "evidence"
+_MOVED = {"posterior": "what it moves", "prior": "none", "": "none"}
 """The part of what evidence moves: swaps are those of the prior."""
 _OTHERS = "other:"  # marks the scores of the second problem that the first does not share
 _DRAWS, _QUERIES = 2**10, 2**6
@@ -366,11 +367,7 @@ def _statistics(
 
 
 def _table(
-    game: _Game,
-    problems: tuple[Problem, Problem],
-    parts: Floats,
-    order_errors: Floats,
-    method: str,
+    game: _Game, problems: tuple[Problem, Problem], parts: Floats, order_errors: Floats, method: str
 ) -> xr.Dataset:
     """Label contributions, largest first, with what each file says of a swap."""
     names, members = list(game.mixed.names), dict(game.mixed.players)
@@ -442,7 +439,7 @@ def _with_ends(parts: xr.Dataset, table: xr.Dataset) -> xr.Dataset:
                 "contribution_se": ("input", [float(np.hypot(error, parts["log_ratio_se"]))]),
                 "factor": ("input", [math.exp(more)]),
                 "solved": ("input", [False]),
-                "stated": (("input", "side"), [["what it moves"] * 2]),
+                "stated": (("input", "side"), [[_MOVED[group] for group in groups]]),
             },
             {"input": [EVIDENCE], "side": parts["side"]},
         )

@@ -252,10 +252,7 @@ def fleet_outputs(
 
 
 def _power(
-    fleet: Fleet,
-    facility: Facility,
-    query: Mapping[str, ArrayLike],
-    idle_w: ArrayLike | None,
+    fleet: Fleet, facility: Facility, query: Mapping[str, ArrayLike], idle_w: ArrayLike | None
 ) -> dict[str, ArrayLike]:
     """Average power of all queries, and of boards that are owned while they wait."""
     host, idle, pue = facility.ratios

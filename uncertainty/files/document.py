@@ -51,6 +51,15 @@ _HINTS = {
 }
 
 
+# What people name in place of YAML, and what it is for.
+_OTHERS = {
+    ".nc": "a result, for uncertainty rank and un.load",
+    ".bib": "a list of sources, which files beside a sources.bib cite by their keys",
+    ".csv": "a table, of which an assumption takes a column: empirical {file, column}",
+    ".py": "Python, for --model FILE.py:FUNCTION",
+}
+
+
 class DocumentError(ValueError):
     """What a document cannot hold, with the keys that lead to it, and its place in a text."""
 
@@ -382,6 +391,8 @@ def text_faults(document: Document) -> list[Fault]:
 def read_document(path: Path, label: str, place: Place) -> tuple[Document | None, list[Fault]]:
     """Read one YAML file; what cannot be read or parsed comes back as faults."""
     try:
+        if other := _OTHERS.get(path.suffix.lower()):
+            raise DocumentError(f"is not YAML, but {other}")
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)  # what says its size is 0 may have no end
         if len(raw) > _LARGEST:

@@ -39,6 +39,17 @@ from uncertainty.files.families import (
 from uncertainty.files.library import Place, shipped_folder, shown_path, source_keys, sources
 
 FORMAT = 1
+# Keys that show what a file is, and what takes one that stands where another kind is wanted.
+_FILES = {
+    "a prior file": ({"assumptions", "extends"}, "check it by uncertainty check FILE"),
+    "evidence": (
+        {"observes", "columns", "rows"},
+        "check it by uncertainty check PRIORS --evidence FILE",
+    ),
+    "a set of scenarios": ({"scenarios"}, "name the file that they change, as extends: FILE"),
+    "a catalogue": ({"hardware", "precision", "llm"}, "uncertainty list shows the shipped ones"),
+    "a ledger": ({"claims"}, "compute it by uncertainty ledger --file FILE"),
+}
 NO_NAME = "must be letters, digits and _, and begin with no digit"
 LONGEST = 500
 """Characters that an expression may have."""
@@ -128,9 +139,7 @@ def _named(name: str, *, reserved: str = "") -> str:
 
 
 Name = Annotated[
-    str,
-    AfterValidator(_named),
-    WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"}),
+    str, AfterValidator(_named), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"})
 ]
 ScenarioName = Annotated[
     str,
@@ -329,6 +338,27 @@ _KINDS = {
 }
 
 
+def wrong_kind(document: Document, wanted: str) -> Fault | None:
+    """Say what is wrong with the kind of a file, or with its format version, if anything."""
+    data = document.data if isinstance(document.data, dict) else {}
+    # Without what belongs under it, a key shows nothing: hardware: h100-sxm is a slip.
+    keys = {
+        key for key, value in data.items() if isinstance(value, dict | list) or key == "extends"
+    }
+    marks = {kind: len(keys & shown) for kind, (shown, _) in _FILES.items()}
+    kind = max(marks, key=lambda each: marks[each])
+    if marks[kind] > marks[wanted]:
+        return document.fault((), f"is {kind}, not {wanted}: {_FILES[kind][1]}")
+    version = data.get("schema")
+    if version == FORMAT and not isinstance(version, bool):
+        return None
+    got = "is missing" if version is None else f"must be {FORMAT} (got {version!r})"
+    text = f"{got}; the file begins with 'schema: {FORMAT}'"
+    if isinstance(version, int) and version > FORMAT:
+        text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
+    return document.fault(("schema",), text)
+
+
 def validate(
     kind: type[Model], data: Plain, document: Document, at: Sequence[Key] = ()
 ) -> tuple[Model | None, list[Fault]]:
@@ -507,6 +537,8 @@ def read_ledger(path: Path | None = None) -> tuple[Claim, ...]:
     document, faults = read_document(path, shown_path(path), place)
     if document is None:
         raise InputError(faults)
+    if wrong := wrong_kind(document, "a ledger"):
+        raise InputError([wrong])
     file, faults = validate(_LedgerFile, document.data, document)
     claims = file.claims if file else ()
     known = source_keys(place) | frozenset(sources())

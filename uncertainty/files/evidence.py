@@ -14,10 +14,17 @@ from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, convert
 from uncertainty.files.catalogue import KINDS, expand
 from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
-from uncertainty.files.entries import AssumptionEntry, Measurement, ModelEntry, Name, validate
+from uncertainty.files.entries import (
+    AssumptionEntry,
+    Measurement,
+    ModelEntry,
+    Name,
+    validate,
+    wrong_kind,
+)
 from uncertainty.files.families import Quantity, Scalar, parse_value, refusal
 from uncertainty.files.library import Place, find_file, missing_file, shipped_folder, shown_path
-from uncertainty.files.priors import Priors, given_layer, read_layer, wrong_format
+from uncertainty.files.priors import Priors, given_layer, read_layer
 
 OBSERVED = ("value", "at_least", "at_most")
 """Columns that hold what was measured: the value, or its limits where it was censored."""
@@ -105,9 +112,7 @@ def read_observed(
 
 
 def read_conditions(
-    document: Document,
-    at: tuple[Key, ...],
-    cells: Mapping[str, Cell],
+    document: Document, at: tuple[Key, ...], cells: Mapping[str, Cell]
 ) -> tuple[dict[str, float], list[Fault]]:
     """Turn the conditions of a row into numbers, catalogue names and units included."""
     layer = given_layer(cells, document.place, document.label)
@@ -271,8 +276,7 @@ def _read(path: Path, place: Place, _changed: int) -> Evidence:
 
 
 def _from_document(document: Document, name: str) -> Evidence:
-    wrong = wrong_format(document)
-    if wrong:
+    if wrong := wrong_kind(document, "evidence"):
         return Evidence(name, document, faults=(wrong,))
     assert isinstance(document.data, dict)
     frame, layer = dict(document.data), None

@@ -218,9 +218,7 @@ TEXT_SCHEMA: dict[str, JsonValue] = {"type": ["number", "string"], "pattern": _W
 _UNSIGNED = {**TEXT_SCHEMA, "pattern": _WRITTEN.replace("[-+]?(?:", "[+]?(?:", 1)}
 
 Value = Annotated[
-    float | Quantity | Reference,
-    PlainValidator(parse_value),
-    WithJsonSchema(TEXT_SCHEMA),
+    float | Quantity | Reference, PlainValidator(parse_value), WithJsonSchema(TEXT_SCHEMA)
 ]
 Positive = Annotated[
     float | Quantity | Reference,

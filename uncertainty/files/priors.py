@@ -22,7 +22,6 @@ from uncertainty.files.document import (
     wrap_mapping,
 )
 from uncertainty.files.entries import (
-    FORMAT,
     NO_NAME,
     AssumptionEntry,
     CorrelationEntry,
@@ -30,6 +29,7 @@ from uncertainty.files.entries import (
     Measurement,
     Picked,
     validate,
+    wrong_kind,
 )
 from uncertainty.files.families import is_name
 from uncertainty.files.library import (
@@ -176,8 +176,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
     """Take a file apart; what is wrong with one part leaves the others as they are."""
     data = document.data
     assert isinstance(data, dict)
-    wrong = wrong_format(document)
-    if wrong:
+    if wrong := wrong_kind(document, "a prior file"):
         return Priors(document.label, faults=(wrong,), readable=False)
     base = _base(document, data.get("extends"), above)
     frame, faults = dict(data), text_faults(document)
@@ -214,7 +213,10 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         for i, item in enumerate(items if isinstance(items, list) else [])
         if isinstance(item, str | dict)
     ]
-    warnings = data.get("warnings")
+    listed = data.get("warnings")
+    warnings = (
+        [text for text in listed if isinstance(text, str)] if isinstance(listed, list) else []
+    )
     return Priors(
         label=document.label,
         title=(title if isinstance(title, str) else "") or base.title,
@@ -223,14 +225,7 @@ def _from_document(document: Document, above: tuple[Path, ...]) -> Priors:
         scenarios={**base.scenarios, **scenarios},
         evidence=tuple(evidence) if "evidence" in data else base.evidence,
         measurement=measurement,
-        warnings=(
-            *base.warnings,
-            *(
-                f"{document.label}: {text}"
-                for text in (warnings if isinstance(warnings, list) else [])
-                if isinstance(text, str)
-            ),
-        ),
+        warnings=(*base.warnings, *(f"{document.label}: {text}" for text in warnings)),
         sources=base.sources | source_keys(document.place),
         faults=(
             *base.faults,
@@ -247,18 +242,6 @@ def _name_faults(
     for name in take_bundles(entries)[1]:
         if not is_name(name):
             yield document.fault((*at, name), f"{NO_NAME} (got {name!r})")
-
-
-def wrong_format(document: Document) -> Fault | None:
-    """Say what is wrong with the format version, if anything."""
-    version = document.data.get("schema") if isinstance(document.data, dict) else None
-    if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
-        text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
-        return document.fault(("schema",), text)
-    if version != FORMAT or isinstance(version, bool):
-        got = "is missing" if version is None else f"must be {FORMAT} (got {version!r})"
-        return document.fault(("schema",), f"{got}; the file begins with 'schema: {FORMAT}'")
-    return None
 
 
 def _base(document: Document, name: Plain, above: tuple[Path, ...]) -> Priors:

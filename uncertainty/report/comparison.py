@@ -35,11 +35,11 @@ from uncertainty.report.result import (
     provenance_lines,
 )
 from uncertainty.results import (
-    STATISTICS,
     Chance,
     chances,
     check_tree,
     inputs_of,
+    quoted_statistic,
     unknown_figures,
     warnings_of,
 )
@@ -66,16 +66,24 @@ def _groups(table: xr.Dataset) -> set[str]:
     return {str(group) for group in table["group"].values} if "group" in table else set()
 
 
+def _distinct(table: xr.Dataset) -> xr.Dataset:
+    """Leave out statistics that say nothing: a total is one number for all queries."""
+    if all((table[key] == table[key].isel(statistic=0)).all() for key in _ENDS):
+        return table.isel(statistic=[0])
+    return table.sel(statistic=["mean"]) if table["median"].attrs.get("quoted") == "mean" else table
+
+
 def _rows(table: xr.Dataset, names: Sequence[str], keys: Sequence[str]) -> list[list[str]]:
     """A row for each result and statistic, each figure with its Monte Carlo standard error."""
     both = len(_groups(table)) > 1  # then each row has to say which it is of
-    rows = []
+    rows, statistics = [], [str(statistic) for statistic in _distinct(table)["statistic"].values]
     for name in names:
         group = f", {table['group'].sel(scenario=name).item()}" if both else ""
-        for statistic in STATISTICS:
+        for statistic in statistics:
+            label = "every query" if statistics == ["typical"] else STATISTIC_LABELS[statistic]
             row = table.sel(scenario=name, statistic=statistic)
             cells = [figure_of(row, k) if math.isfinite(float(row[k])) else "-" for k in keys]
-            rows.append([f"{name}{group}", STATISTIC_LABELS[statistic], *cells])
+            rows.append([f"{name}{group}", label, *cells])
     return rows
 
 
@@ -116,9 +124,10 @@ def scenario_parts(
             rows = data.frame["scenario"] == name
             add_chances(data.frame, rows, trees[name], quantity, above)
         units = tree["central"][quantity].attrs.get("units", "")
-        yield Sentence(f"Chance that one query takes over {above:g} {units}: {'; '.join(texts)}.")
+        what = f"{quantity} is" if quoted_statistic(tree, quantity) == "mean" else "one query takes"
+        yield Sentence(f"Chance that {what} over {above:g} {units}: {'; '.join(texts)}.")
     yield data
-    yield Figure("scenarios", partial(plot_scenarios, table))
+    yield Figure("scenarios", partial(plot_scenarios, _distinct(table)))
     notices = [notice for result in trees.values() for notice in notices_of(result)]
     if notices:
         yield Notes("Notices", list(dict.fromkeys(notices)), "note")
@@ -128,11 +137,15 @@ def scenario_parts(
 def _chances(
     trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
 ) -> list[tuple[str, Chance]]:
-    """Chance that one query exceeds a threshold, in each scenario."""
+    """Chance that one query, or a total, exceeds a threshold, in each scenario."""
     if above is None:
         return []
-    rows = [(name, row) for name, tree in trees.items() for row in chances(tree, quantity, above)]
-    return [(name, row) for name, row in rows if row.statistic == "query"]
+    rows = []
+    for name, tree in trees.items():
+        every = {row.statistic: row for row in chances(tree, quantity, above)}
+        total = quoted_statistic(tree, quantity) == "mean"
+        rows.append((name, every.get("mean" if total else "query", every["query"])))
+    return rows
 
 
 def scenario_record(
@@ -204,7 +217,7 @@ def comparison_parts(table: xr.Dataset, explanation: xr.Dataset | None = None) -
             )
     if "pairing" in table.attrs:
         yield Sentence(str(table.attrs["pairing"]))
-    yield Figure("comparison", partial(plot_scenarios, table))
+    yield Figure("comparison", partial(plot_scenarios, _distinct(table)))
     if explanation is not None:
         yield from explanation_parts(explanation)
 

@@ -51,10 +51,7 @@ _POINTS = {"median": 0.5, "p5": 0.05, "p95": 0.95}
 
 
 def posterior_parts(
-    tree: xr.DataTree,
-    quantity: str,
-    prob: float,
-    intervals: Mapping[str, xr.Dataset] | None = None,
+    tree: xr.DataTree, quantity: str, prob: float, intervals: Mapping[str, xr.Dataset] | None = None
 ) -> Iterator[Part]:
     """What evidence has changed: one output, each assumption, and how the rows are fitted.
 

@@ -362,12 +362,7 @@ def _describe(
 
 
 def _describe_draws(
-    tree: xr.DataTree,
-    quantity: str,
-    statistic: str,
-    kind: Kind,
-    group: Group,
-    effective: Effective,
+    tree: xr.DataTree, quantity: str, statistic: str, kind: Kind, group: Group, effective: Effective
 ) -> Described:
     control = None
     if group == "prior" and is_nested(tree) and "prior_control" in tree.children:

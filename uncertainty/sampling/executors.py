@@ -120,9 +120,7 @@ def opened(executor: ExecutorLike) -> Iterator[States]:
 
 
 def _in_order(
-    submit: Callable[[range], "Future[State]"],
-    blocks: Sequence[range],
-    workers: Callable[[], int],
+    submit: Callable[[range], "Future[State]"], blocks: Sequence[range], workers: Callable[[], int]
 ) -> Iterator[State]:
     """Keep some blocks a worker under way, and give the oldest when it is done.
 

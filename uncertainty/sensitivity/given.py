@@ -182,12 +182,7 @@ class _Classes:
         return np.asarray(weights / weights.sum(1, keepdims=True))
 
 
-def _gains(
-    pair: tuple[_Classes, _Classes],
-    parts: int,
-    owner: np.ndarray,
-    kind: _Kind,
-) -> Floats:
+def _gains(pair: tuple[_Classes, _Classes], parts: int, owner: np.ndarray, kind: _Kind) -> Floats:
     """What bets gain on each chain: shape (chains, halvings of the chains).
 
     A chain is bet on by the half that it is not in, or by each of two `parts` of that half, with

@@ -231,7 +231,7 @@ def _of_problem(
     else:
         sample = sample_of_target(target, draws, seed)
         names, estimates = list(sample.names), BY_DRAWS[method](sample)
-    note = _NOTE
+    note = _NOTE_OF_DRAWS if method in BY_DRAWS else _NOTE
     if problem.has_evidence:  # which may bear on nothing that is uncertain
         of_prior = _NOTE_OF_PRIOR_BY_DRAWS if method in OF_DRAWS else _NOTE_OF_PRIOR
         note += f" {of_prior if learns(problem) else _NOTE_OF_FIXED}"

@@ -48,10 +48,7 @@ def plot_distribution(
 
 
 def _draw_distribution(
-    axes: "Axes",
-    draws: Mapping[str, xr.DataArray],
-    intervals: Sequence[xr.Dataset],
-    central: float,
+    axes: "Axes", draws: Mapping[str, xr.DataArray], intervals: Sequence[xr.Dataset], central: float
 ) -> None:
     """Draw on given axes; see `plot_distribution`."""
     import seaborn as sns

@@ -190,7 +190,7 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
         part = table.sel(statistic=statistic)
         low, middle, high = (np.asarray(part[key].values) for key in ("lower", "median", "upper"))
         axes.hlines(rows, low, high, color=color, linewidth=5, alpha=0.55)
-        label = STATISTIC_LABELS[statistic] if len(statistics) > 1 else "every query"
+        label = "every query" if statistics == ["typical"] else STATISTIC_LABELS[statistic]
         axes.plot(middle, rows, "o", color=color, markeredgecolor="white", label=label)
     if float(table["lower"].min()) > 0:
         axes.set_xscale("log")
@@ -210,9 +210,7 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
 
 
 def plot_sweep(
-    tables: Mapping[str, xr.Dataset],
-    quantity: str,
-    marks: Mapping[str, float] | None = None,
+    tables: Mapping[str, xr.Dataset], quantity: str, marks: Mapping[str, float] | None = None
 ) -> "Figure":
     """Draw one quantity along one input, and places on it; log axes where the range is wide."""
     parts = {label: table.sel(quantity=quantity) for label, table in tables.items()}
