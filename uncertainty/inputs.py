@@ -146,6 +146,9 @@ _INPUTS = (
     Input("overhead", "1", "facility power over GPU board power: host x idle x pue", 1.0,
           usual=(1, 20)),
     Input("host", "1", "node power over GPU board power", 1.0, usual=(1, 10)),
+    Input("host_power_w", "W", "power of the node for each GPU, beside its board", usual=(5, 5e3)),
+    Input("network_power_w", "W", "power of the network for each GPU", default="none",
+          usual=(1, 2e3)),
     Input("idle", "1", "provisioned over busy node energy", 1.0, usual=(1, 20)),
     Input("pue", "1", "facility over IT energy (power usage effectiveness)", 1.0, usual=(1, 3)),
     Input("attention_factor", "1", "share of the n^2 attention computed", 0.0, 1.0, "0.5, causal"),
@@ -242,5 +245,16 @@ _INPUTS = (
 INPUTS = MappingProxyType({x.name: x for x in _INPUTS})
 """Every declared input by name."""
 
-ALTERNATIVES = (("overhead",), ("host", "idle", "pue"))
-"""Two ways to say one thing: a layer that gives one replaces the other in the layers below."""
+ALTERNATIVES = (("overhead",), ("host", "idle", "pue"), ("host_power_w", "idle", "pue"))
+"""Ways to say what surrounds GPU boards, of which a model needs one."""
+
+_WATTS = {"host_power_w", "network_power_w"}
+REPLACES = MappingProxyType(
+    {
+        "overhead": frozenset({"host", "idle", "pue", *_WATTS}),
+        "host": frozenset({"overhead", *_WATTS}),
+        **dict.fromkeys(("idle", "pue"), frozenset({"overhead"})),
+        **dict.fromkeys(_WATTS, frozenset({"overhead", "host"})),
+    }
+)
+"""By a name, those that say in another way what it says: it takes them from the layers below."""

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+import uncertainty as un
 from uncertainty.arrays import in_float64
 from uncertainty.energy.compose import ENERGY_MODELS
 from uncertainty.energy.flops import query_flop
@@ -112,3 +113,36 @@ def test_gradients_are_finite_over_the_valid_range():
     scale = np.array([*EPOCH.values(), 1000.0, 0.5])
     values = scale * generator.uniform(0.2, 1.0, (200, len(names)))
     assert np.isfinite(in_float64(gradient)(values)).all()
+
+
+@in_float64
+@pytest.mark.parametrize("name", ["flops", "roofline", "throughput"])
+def test_watts_of_host_and_network_are_added_to_those_of_the_boards(name):
+    """A host hardly knows what its boards do: where they draw less, it is a larger part."""
+    given = {
+        "active_parameters": 7e10, "output_tokens": 500.0, "input_tokens": 900.0, "batch_size": 8.0,
+        "bytes_per_parameter": 2.0, "utilization": 0.1, "peak_flops": 1e15, "gpu_power_w": 700.0,
+        "memory_bandwidth_bytes_per_s": 3e12, "power_fraction": 0.5, "tokens_per_s": 900.0,
+        "prefill_power_fraction": 0.9, "idle": 1.2, "pue": 1.1, "host_power_w": 200.0,
+        "network_power_w": 50.0,
+    }  # fmt: skip
+    model = ENERGY_MODELS[name]
+    found = model({key: given[key] for key in model.used(given)})
+    watts = 3600 * float(found["energy_wh_gpu_board"]) / float(found["gpu_seconds"])
+    host = 1 + 250 / watts
+    assert float(found["energy_wh_node"] / found["energy_wh_gpu_board"]) == pytest.approx(host)
+    assert float(found["energy_wh"] / found["energy_wh_node"]) == pytest.approx(1.2 * 1.1)
+    parts = [o.name for o in model.outputs if o.part_of == "energy_wh"]
+    assert not parts or sum(float(found[part]) for part in parts) == pytest.approx(
+        float(found["energy_wh"])
+    )
+
+
+def test_a_layer_that_adds_watts_takes_the_ratio_of_the_layers_below():
+    watts = {"host_power_w": 230, "network_power_w": "50 W"}
+    added = un.build_problem("gpt-4o", given=watts)
+    assert "host" not in added.assumptions
+    assert {"idle", "pue", *watts} <= added.assumptions.keys()
+    assert "host_power_w" not in un.build_problem("gpt-4o", given={"overhead": 1.5}).assumptions
+    with pytest.raises(un.InputError, match="give either host or host_power_w, not both"):
+        un.build_problem("gpt-4o", given={"host": 1.4, "host_power_w": 230})

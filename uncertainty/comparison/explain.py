@@ -17,7 +17,7 @@ from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.comparison.compare import aligned, common_quantity
 from uncertainty.energy import EnergyModel
 from uncertainty.errors import InputError, require_known
-from uncertainty.inputs import ALTERNATIVES
+from uncertainty.inputs import REPLACES
 from uncertainty.problem import Columns, Joint, Problem, Scores
 from uncertainty.results import STATISTICS, quantile, quantile_estimate, standard_error
 from uncertainty.sampling import RANDOMIZATIONS, normal_scores
@@ -238,7 +238,7 @@ def _left_to_the_model(
     def withheld(names: set[str]) -> tuple[frozenset[str], frozenset[str]]:
         return frozenset(names - used[0]), frozenset(names - used[1])
 
-    ways = {name for group in ALTERNATIVES for name in group}
+    ways = set(REPLACES)
     absent = {name: withheld({name}) for name in sorted(one_sided)}
     if one_sided & ways:
         # An overhead and its parts exclude one another: they are one swap.

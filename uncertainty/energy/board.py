@@ -1,7 +1,7 @@
 """What a GPU board can do and draws, and what the facility around it adds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from uncertainty.arrays import ArrayLike
@@ -75,7 +75,7 @@ class Board(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Facility:
-    """Power of the facility over that of its GPU boards: `overhead`, or the other three.
+    """Power of the facility over that of its GPU boards: `overhead`, or what it consists of.
 
     Attributes
     ----------
@@ -83,6 +83,9 @@ class Facility:
         ``host * idle * pue`` as one number.
     host : array_like, optional
         Node over GPU boards, 1 or more.
+    host_power_w, network_power_w : array_like, optional
+        In place of `host`: W of the node and of the network for each GPU, beside its board. They
+        hardly depend on what the boards do.
     idle : array_like, optional
         Provisioned over busy nodes, 1 or more.
     pue : array_like, optional
@@ -93,6 +96,23 @@ class Facility:
     host: ArrayLike | None = None
     idle: ArrayLike | None = None
     pue: ArrayLike | None = None
+    host_power_w: ArrayLike | None = None
+    network_power_w: ArrayLike | None = None
+
+    def around(self, joules: ArrayLike, gpu_seconds: ArrayLike = 1.0) -> "Facility":
+        """Give the same with `host` as a ratio, for boards that take so many J in so many seconds.
+
+        Examples
+        --------
+        >>> Facility(host_power_w=200.0, idle=1.0, pue=1.0).around(5000.0, 10.0).host
+        1.4
+        """
+        if self.overhead is not None or self.host_power_w is None:
+            return self
+        watts = self.host_power_w
+        if self.network_power_w is not None:
+            watts += self.network_power_w
+        return replace(self, host=1 + watts * gpu_seconds / joules)
 
     @property
     def factor(self) -> ArrayLike:
@@ -106,7 +126,7 @@ class Facility:
         if self.overhead is not None:
             return self.overhead
         if self.host is None or self.idle is None or self.pue is None:
-            raise ModelError("needs overhead, or host, idle and pue")
+            raise ModelError("needs overhead, or host (or host_power_w), idle and pue")
         return self.host * self.idle * self.pue
 
     @property
@@ -158,7 +178,10 @@ BOUNDARY_OUTPUTS = (
 
 
 def at_boundaries(
-    joules: ArrayLike, facility: Facility, parts: Mapping[str, ArrayLike] = MappingProxyType({})
+    joules: ArrayLike,
+    gpu_seconds: ArrayLike,
+    facility: Facility,
+    parts: Mapping[str, ArrayLike] = MappingProxyType({}),
 ) -> dict[str, ArrayLike]:
     """Energy of a query at every boundary that the inputs distinguish.
 
@@ -166,6 +189,8 @@ def at_boundaries(
     ----------
     joules : array_like
         At the GPU boards, J.
+    gpu_seconds : array_like
+        Time of one whole GPU, s.
     facility : Facility
     parts : mapping of str to array_like, optional
         What these J consist of.
@@ -179,13 +204,15 @@ def at_boundaries(
 
     Notes
     -----
-    gpu_board < node (x host) < provisioned (x idle) < facility (x PUE).
+    gpu_board < node (x host) < provisioned (x idle) < facility (x PUE). Watts of host and network
+    are those of all `gpu_seconds`, spread over the parts by their energy.
 
     Examples
     --------
-    >>> at_boundaries(7200.0, Facility(host=1.5, idle=1.0, pue=1.2))["energy_wh_node"]
+    >>> at_boundaries(7200.0, 10.0, Facility(host=1.5, idle=1.0, pue=1.2))["energy_wh_node"]
     3.0
     """
+    facility = facility.around(joules, gpu_seconds)
     boards_wh = joules / JOULES_PER_WH
     result = {"energy_wh": boards_wh * facility.factor, "energy_wh_gpu_board": boards_wh}
     result["gpu_energy_wh"] = boards_wh  # what evidence observes where it has J per query

@@ -153,7 +153,7 @@ def training_wh(
     if peak is None or power_w is None:
         raise ModelError("training_flop needs training_peak_flops and training_gpu_power_w")
     gpu_seconds = training.training_flop / (peak * training.training_utilization)
-    host, idle, pue = facility.ratios
+    host, idle, pue = facility.around(power_w).ratios
     factor = host * idle * pue if facility.overhead is None else facility.overhead
     return gpu_seconds * power_w * factor / JOULES_PER_WH
 
@@ -255,7 +255,7 @@ def _power(
     fleet: Fleet, facility: Facility, query: Mapping[str, ArrayLike], idle_w: ArrayLike | None
 ) -> dict[str, ArrayLike]:
     """Average power of all queries, and of boards that are owned while they wait."""
-    host, idle, pue = facility.ratios
+    idle = facility.ratios[1]
     watts = fleet.queries_per_day * query["energy_wh"] / HOURS_PER_DAY
     if "gpu_seconds" not in query:
         if fleet.boards_owned is not None:
@@ -267,6 +267,7 @@ def _power(
     if fleet.boards_owned is not None:
         if idle_w is None:
             raise ModelError("boards_owned needs idle_power_w, or gpu_power_w")
+        host, _, pue = facility.around(idle_w).ratios
         idle_w = idle_w * (host * pue if facility.overhead is None else facility.overhead)
         watts = watts / idle
         # A board that waits draws no more than one at work: totals stay above 0 at any query.

@@ -131,11 +131,11 @@ def flops(
         achieved, drawn = rates[part.split("_")[0]]
         seconds[part] = flop / (peak_flops * achieved)
         joules[part] = seconds[part] * gpu_power_w * drawn
-    whole = sum(joules.values())
+    whole, gpu_seconds = sum(joules.values()), sum(seconds.values())
     return {
-        **at_boundaries(whole, facility, joules),
+        **at_boundaries(whole, gpu_seconds, facility, joules),
         **energy_per_token(query, whole, joules["prefill_weights"] + joules["prefill_attention"]),
-        "gpu_seconds": sum(seconds.values()),
+        "gpu_seconds": gpu_seconds,
     }
 
 

@@ -105,7 +105,7 @@ def roofline(
         joules, gpu_seconds = sum(parts.values()), gpu_seconds + read_seconds
         latency = jnp.where(apart > 0, read_seconds / jnp.maximum(apart, 1.0), latency)
     return {
-        **at_boundaries(joules, facility, parts),
+        **at_boundaries(joules, gpu_seconds, facility, parts),
         **energy_per_token(serving, joules, parts["prefill"]),
         "tokens_per_s": serving.batch * produced / step,
         "gpu_power_w": power_w,

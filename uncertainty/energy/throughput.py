@@ -53,10 +53,11 @@ def throughput(
     9.62
     """
     joules = gpu_count * gpu_power_w * power_fraction / tokens_per_s
+    gpu_seconds = gpu_count * output_tokens / tokens_per_s
     return {
-        **at_boundaries(joules * output_tokens, facility),
+        **at_boundaries(joules * output_tokens, gpu_seconds, facility),
         "gpu_energy_per_output_token_j": joules,
-        "gpu_seconds": gpu_count * output_tokens / tokens_per_s,
+        "gpu_seconds": gpu_seconds,
     }
 
 

@@ -41,7 +41,7 @@ from uncertainty.files.library import (
     shown_path,
     source_keys,
 )
-from uncertainty.inputs import ALTERNATIVES
+from uncertainty.inputs import REPLACES
 from uncertainty.units import same_unit
 
 if TYPE_CHECKING:
@@ -371,16 +371,15 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
                 text = f"overrides {_shown(seen[name])} -> {_shown(entry)}"
                 notices.append(layer.fault(name, (), text))
             # Names that say the same in another way: a later layer's replace, one layer has one.
-            ways = [group for group in ALTERNATIVES if name in group]
-            others = {x for group in ALTERNATIVES if name not in group for x in group if ways}
+            others = REPLACES.get(name, frozenset())
             if others & above:
                 text = "is replaced: a later layer states the overhead in the other way"
                 notices.append(layer.fault(name, (), text))
                 continue
             both = sorted(others & set(layer.names))
-            if both and name in ALTERNATIVES[0]:
-                text = f"give either {name} or {', '.join(ALTERNATIVES[1])}, not both"
-                faults.append(layer.fault(name, (), f"{text} (got {', '.join(both)} too)"))
+            if both and (name == "overhead" or (name == "host" and "overhead" not in both)):
+                text = f"give either {name} or {', '.join(both)}, not both"
+                faults.append(layer.fault(name, (), text))
             if entry is not None:
                 below = merged.get(name)
                 merged[name], complaints = convert(name, order[name], entry, layer, below)

@@ -10,7 +10,7 @@ from uncertainty.files.document import Key, Plain, to_plain, yaml_text
 from uncertainty.files.evidence import find_evidence
 from uncertainty.files.library import Place, find_file, shipped_folder, source_keys
 from uncertainty.files.priors import Priors
-from uncertainty.inputs import ALTERNATIVES, INPUTS
+from uncertainty.inputs import INPUTS, REPLACES
 
 _INHERITED = ("unit", "varies", "group")  # keys that an entry takes over from the layer below
 _HEAD = """\
@@ -165,9 +165,7 @@ def _merged(priors: Priors, files: _Files) -> dict[str, Plain]:
         }
         if layer.bundles.keys() & {"hardware", "precision"} and "hardware" in {**merged, **entries}:
             replaced.add("peak_flops")
-        for group in ALTERNATIVES:
-            if set(group) & entries.keys():
-                replaced |= {name for other in ALTERNATIVES if other != group for name in other}
+        replaced = replaced.union(*(REPLACES.get(name, ()) for name in entries))
         for name in replaced:
             merged.pop(name, None)
         for name, entry in entries.items():

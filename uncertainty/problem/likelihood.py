@@ -18,7 +18,7 @@ from uncertainty.distributions import FAMILIES, Arguments, Kernel, Params, Value
 from uncertainty.energy import EFFECTS, EnergyModel, failure_text
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import MULTIPLYING, Evidence, Measurement, Reference, Row
-from uncertainty.inputs import ALTERNATIVES, Output
+from uncertainty.inputs import REPLACES, Output
 from uncertainty.problem.evidence import declared_output, in_unit, numbers_of
 from uncertainty.problem.joint import Joint, Scores
 from uncertainty.units import UnitError
@@ -235,10 +235,7 @@ def _log_between(low: Array, high: Array) -> Array:
 
 def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
     """Names that say in another way what a row states."""
-    first, second = (frozenset(names) for names in ALTERNATIVES)
-    return (second if first & known.keys() else frozenset()) | (
-        first if second & known.keys() else frozenset()
-    )
+    return frozenset[str]().union(*(REPLACES.get(name, ()) for name in known))
 
 
 def _value(argument: Arguments | None, values: Values) -> Array:
