@@ -97,6 +97,19 @@ def test_another_question_is_not_written_over_unless_forced(call, tmp_path):
     assert not after & {"run.nc", "report.md", "assumptions.svg"}
 
 
+def test_questions_whose_names_agree_have_folders_of_their_own(call, tmp_path):
+    (tmp_path / "a").mkdir()
+    for path in ("a/p.yaml", "a-p.yaml", "a-p-long.yaml"):
+        (tmp_path / path).write_text(PRIORS + "scenarios: {long: {a: 3}}\n")
+    for file in ("a/p.yaml", "a-p.yaml", "a-p.yaml", "a/p.yaml --scenario long", "a-p-long.yaml"):
+        assert call(f"run {file} --model m.py:f --draws 64")[0] == 0
+    questions = [
+        json.loads(p.read_text())["question"] for p in Path("results").glob("*/question.json")
+    ]
+    asked = sorted(q["file"].removeprefix("../../") + q.get("scenario", "") for q in questions)
+    assert asked == ["a-p-long.yaml", "a-p.yaml", "a/p.yaml", "a/p.yamllong"]
+
+
 def test_files_of_others_and_inputs_in_the_folder_stay(call, tmp_path):
     (tmp_path / "report.md").write_text("mine")
     line = "run p.yaml --model m.py:f --draws 64 --out ."

@@ -12,7 +12,6 @@ from uncertainty.cli.question import (
     AsJson,
     Debug,
     Question,
-    ResultFolder,
     asking,
     folder_name,
 )
@@ -77,7 +76,7 @@ def compare(
         "changes": question.changes(),
     }
     read = [file.path for problem in problems.values() for file in problem.files]
-    with ResultFolder(folder, asked, "compare", force=question.force, read=read) as place:
+    with question.place(folder, asked, "compare", read) as place:
         with busy("comparing"):
             output, anew = question.quantity, question.resample
             draws, seed = question.draws, question.seed

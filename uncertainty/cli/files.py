@@ -18,7 +18,6 @@ from uncertainty.cli.question import (
     Debug,
     Force,
     Question,
-    ResultFolder,
     asking,
     renamed,
     say_first,
@@ -132,7 +131,7 @@ def _implied(question: Question, setup: "Setup", *, plot: bool) -> tuple[bytes, 
     if plot:
         folder, read = question.folder(), [item.path for item in problem.files]
         asked = question.asked("answer", folder)
-        with ResultFolder(folder, asked, "check", force=question.force, read=read) as place:
+        with question.place(folder, asked, "check", read) as place:
             draw = partial(un.write_assumptions, tree, prob=question.prob, png=question.png)
             written = place.keep(draw(place.unfinished, quantity=quantity))
     record: dict[str, object] = {

@@ -156,6 +156,13 @@ class Question:
         """Where the answer goes."""
         return Path(self.out) if self.out else Path("results") / f"{self.folder_name}{suffix}"
 
+    def place(
+        self, folder: Path, asked: Mapping[str, object], command: str, read: Sequence[Path]
+    ) -> "ResultFolder":
+        """Hold the folder of the answer."""
+        named = bool(self.out)
+        return ResultFolder(folder, asked, command, force=self.force, read=read, named=named)
+
     def asked(self, what: str, folder: Path) -> dict[str, object]:
         """Say what makes it another question than that of another result in a folder.
 
@@ -317,6 +324,8 @@ class ResultFolder:
         Replace what belongs to another question, or what uncertainty did not write.
     read : sequence of Path
         Inputs, which are never written over.
+    named : bool
+        Whether the folder was asked for; else another question goes into one of another name.
 
     Raises
     ------
@@ -333,10 +342,14 @@ class ResultFolder:
         *,
         force: bool,
         read: Sequence[Path],
+        named: bool = True,
     ) -> None:
         self.path = path
-        self.unfinished = path / _UNFINISHED
         self._asked = json.loads(json_text(asked))
+        # Names that are made may agree: of a/b.yaml and a-b.yaml, say.
+        if not named and not force and self._record().get("question", self._asked) != self._asked:
+            self.path = path.with_name(f"{path.name}-{_mark(json_text(asked), 8)}")
+        self.unfinished = self.path / _UNFINISHED
         self._command = command
         self._force = force
         self._read = read

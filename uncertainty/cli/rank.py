@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from uncertainty.cli.question import Question, ResultFolder, asking
+from uncertainty.cli.question import Question, asking
 from uncertainty.cli.run import drawn
 from uncertainty.cli.terminal import answer, busy
 from uncertainty.errors import InputError
@@ -96,7 +96,7 @@ def rank(
         folder = question.folder() if question.out else run.parent / beside
         read = [run, *inputs_of(tree)]
     asked = question.asked("ranking", folder)
-    with ResultFolder(folder, asked, "rank", force=question.force, read=read) as place:
+    with question.place(folder, asked, "rank", read) as place:
         if problem is not None and learns(problem):
             # The posterior that `run` quotes, where a method ranks it.
             methods = {*(method or _OF_POSTERIOR).replace(" ", "").split(",")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from uncertainty.cli.question import Above, Question, ResultFolder, asking
+from uncertainty.cli.question import Above, Question, asking
 from uncertainty.cli.terminal import answer, busy, showing, steps, stream_steps
 from uncertainty.errors import InputError, counted
 
@@ -112,7 +112,7 @@ def run(
         quantity = problem.quantity(question.quantity)
     folder, read = question.folder(), [file.path for file in problem.files]
     asked, probs = question.asked("answer", folder), sorted({0.5, question.prob})
-    with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
+    with question.place(folder, asked, "run", read) as place:
         if streamed:
             with stream_steps(quantity, question.prob) as watch:
                 tree = un.stream(
@@ -235,7 +235,7 @@ def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
     read = [file.path for problem in problems.values() for file in problem.files]
     folder = question.folder()
     asked = question.asked("answer", folder)
-    with ResultFolder(folder, asked, "run", force=question.force, read=read) as place:
+    with question.place(folder, asked, "run", read) as place:
         trees = {
             name: drawn(problem, question, quantity, full) for name, problem in problems.items()
         }
@@ -284,7 +284,7 @@ def infer(
             may_be_written(target, problem, force=question.force)
     folder, read = question.folder("-posterior"), [file.path for file in problem.files]
     asked = question.asked("posterior", folder)
-    with ResultFolder(folder, asked, "infer", force=question.force, read=read) as place:
+    with question.place(folder, asked, "infer", read) as place:
         with steps("chains") as progress:
             tree = un.infer(
                 problem,
