@@ -127,10 +127,18 @@ def source(tmp_path):
         "schema: 1\nobserves: energy_wh\nerror: {lognormal: {sigma: 0.1}}\n"
         "columns: [value]\nrows: [[3.0]]\n"
     )
+    (project / "priors" / "evidence" / "data").mkdir()
+    (project / "priors" / "evidence" / "data" / "n.csv").write_text("n\n0.1\n0.2\n")
+    (project / "priors" / "evidence" / "sources.bib").write_text("@misc{me, title={Mine}}\n")
+    (project / "priors" / "evidence" / "wide.yaml").write_text(
+        "schema: 1\nsource: me\nobserves: energy_wh\nerror: {lognormal: {sigma: sd}}\n"
+        "columns: [value]\nrows: [[3.0]]\n"
+        "assumptions: {sd: {empirical: {file: data/n.csv, column: n}}}\n"
+    )
     top = project / "priors" / "top.yaml"
     inline = "{schema: 1, observes: energy_wh, error: {lognormal: {sigma: 0.1}}, columns: [value], rows: [[2.0]]}"
     top.write_text(
-        f'schema: 1\nextends: ../base.yaml\nmodel: flops\ntitle: "One\\nof: two"\nevidence: [mine, {inline}]\n'
+        f'schema: 1\nextends: ../base.yaml\nmodel: flops\ntitle: "One\\nof: two"\nevidence: [mine, wide, {inline}]\n'
         "assumptions:\n  y:\n    mixture: [{weight: 1, fixed: 2}, {weight: 1, empirical: {file: m.csv, column: n}}]\n"
         '    source: me\n    note: "two\\nlines, é"\n  z: 5\n'
         "scenarios: {other: {y: {empirical: {file: m.csv, column: n}}}}\n"
@@ -165,7 +173,7 @@ def test_data_evidence_and_citations_are_found_from_another_folder(
         assert laws[0] == laws[1]
         assert first.central() == second.central()
         rows = [[x.count for x in p.observations] for p in (first, second)]
-        assert rows[0] == rows[1] == [1, 1]
+        assert rows[0] == rows[1] == [1, 1, 1]
     again = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     monkeypatch.setattr("uncertainty.problem.set_up", lambda *_, **__: Everything())
     with pytest.raises(un.InputError, match="exists already"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from uncertainty.files.assumptions import Layer
 from uncertainty.files.catalogue import KINDS, catalogue
 from uncertainty.files.document import Key, Plain, to_plain, yaml_text
-from uncertainty.files.evidence import find_evidence
+from uncertainty.files.evidence import Evidence, evidence_in
 from uncertainty.files.library import Place, find_file, shipped_folder, source_keys
 from uncertainty.files.priors import Priors
 from uncertainty.inputs import INPUTS, REPLACES
@@ -44,7 +44,8 @@ def starting_file(
     """
     files = _Files((target or Path.cwd() / "x.yaml").absolute())
     merged = _merged(priors, files)
-    files.add_citations(priors)
+    for layer in (*priors.layers, *priors.scenarios.values()):
+        files.add_citations(layer.document.place, layer)
     written = priors.layers[-1].written
     assumptions = {k: v for k, v in merged.items() if k in KINDS or k in used or k in written}
     known = {*assumptions, *used, *KINDS}
@@ -57,12 +58,8 @@ def starting_file(
         }
         for scenario, layer in priors.scenarios.items()
     }
-    evidence: list[Plain] = [
-        files.named(item.what, find_evidence(item.what, item.document.place))
-        if isinstance(item.what, str)
-        else files.moved(to_plain(item.what), item.document.place)
-        for item in priors.evidence
-    ]
+    stated = zip(priors.evidence, evidence_in(priors), strict=True)
+    evidence = [files.evidence(item.what, read) for item, read in stated]
     measurement = priors.measurement.document.data if priors.measurement else None
     assert measurement is None or isinstance(measurement, dict)
     data: dict[str, Plain] = {
@@ -111,6 +108,15 @@ class _Files:
             return Path(os.path.relpath(path.resolve(), self.target.parent.resolve())).as_posix()
         return self.copied(path).name
 
+    def evidence(self, what: object, read: Evidence) -> Plain:
+        """Name an evidence file; write one out whose data would not be found beside a copy."""
+        path, place = read.document.path, read.document.place
+        if isinstance(what, str) and path and self.place.reaches(path):
+            return self.named(what, path)
+        self.add_citations(place, read.layer, read.source)
+        moved = self.moved(read.document.data, place)
+        return self.named(str(what), path) if path and moved == read.document.data else moved
+
     def copied(self, path: Path) -> Path:
         """Choose the place of a copy beside the new file."""
         copy = self.target.parent / path.name
@@ -132,14 +138,14 @@ class _Files:
             result["empirical"] = {**data, "file": self.named(name, find_file(name, place))}
         return result
 
-    def add_citations(self, priors: Priors) -> None:
-        """Take along the citations of the files, where the new one would lack them."""
-        layers = (*priors.layers, *priors.scenarios.values())
-        used = {entry.source for layer in layers for entry in layer.entries.values()}
-        lacking = used - source_keys(self.place)
-        for place in (layer.document.place for layer in layers):
-            if lacking & source_keys(place):
-                self.copied(place.folder / "sources.bib")
+    def add_citations(self, place: Place, layer: Layer | None, *more: str) -> None:
+        """Take along the citations of a file at `place`, where the new one would lack them."""
+        used: set[str | None] = {*more}
+        if layer:
+            used |= {entry.source for entry in layer.entries.values()}
+            used |= {stated.source for _, stated in layer.correlations}
+        if (used - source_keys(self.place)) & source_keys(place):
+            self.copied(place.folder / "sources.bib")
 
 
 def _entries(layer: Layer) -> dict[str, Plain]:
