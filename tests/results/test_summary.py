@@ -2,13 +2,14 @@
 
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import ndtr
 
 import uncertainty as un
-from uncertainty.report.result import above_sentence
+from uncertainty.report.result import above_sentence, split_sentence
 from uncertainty.results.estimate import (
     LEVELS,
     exceedance_of_functions,
@@ -18,6 +19,7 @@ from uncertainty.results.estimate import (
     standard_error,
 )
 from uncertainty.results.summary import chances, unknown_figures
+from uncertainty.results.tree import warnings_of
 from uncertainty.sensitivity.sample import draws_where
 
 
@@ -285,6 +287,47 @@ class TestWhatDrawsCannotTell:
         table = un.summarize_scenarios({"one": broken, "same": broken}, quantity="y")
         assert np.isnan(table["chance_above"]).all()
         assert np.isnan(un.summarize(broken)["mcse_median"]).all()
+
+    def test_the_share_of_queries_is_told_from_that_of_the_draws_they_reach(self):
+        """A statistic is lost with any one of its queries; the others are not."""
+        share = 2
+        prior = laws(
+            a={"lognormal": {"median": 2, "sigma": 0.5}},
+            q={"varies": "query", "uniform": {"low": 0, "high": 1}},
+        )
+
+        def model(a, q):
+            return {"y": jnp.where(q < share / 100, jnp.nan, a * (1 + q)), "other": a}
+
+        problem = un.build_problem(prior, model=model)
+        few = {"quantities": ["y"], "seed": 0}
+        results = [un.simulate(problem, draws=512, **few), un.stream(problem, 512, **few)]
+        for tree, kind in zip(results, ("a number", "finite"), strict=True):
+            [warning, *_] = warnings_of(tree)
+            assert float(warning.split(" for ")[1].split(" %")[0]) == pytest.approx(share, abs=0.5)
+            refused = [
+                lambda tree=tree: un.share_per_query(tree, "y"),
+                *(
+                    lambda tree=tree, s=s: un.exceedance(tree, 1, "y", s)
+                    for s in ("typical", "mean", "query")
+                ),
+            ]
+            refused += [
+                lambda s=s, tree=tree: draws_where(tree, "y > 1", s) for s in ("typical", "query")
+            ] * (kind == "a number")
+            for ask in refused:
+                with pytest.raises(un.InputError) as caught:
+                    ask()
+                words = str(caught.value).split()
+                assert f"y is not {kind} for" in str(caught.value)
+                found = [float(words[i - 1]) for i, word in enumerate(words) if word == "%"]
+                assert found[0] == pytest.approx(share, abs=1.5)
+                assert found[1:] == [100]
+            assert "100 % of the draws" in above_sentence(tree, "y", 1)
+            assert "cannot be split: y is not" in split_sentence(tree, "y")
+            figures = un.summarize(tree).sel(quantity="y")
+            for key in ("mean", "median", "lower", "upper"):
+                assert np.isnan(figures[key]).all()
 
     def test_a_warning_names_the_input_that_causes_it(self, broken):
         assert re.search(r"for example at .*x = -\d", broken.attrs["warnings"])

@@ -136,6 +136,7 @@ def _side_by_side(
     return result
 
 
+@np.errstate(invalid="ignore")  # of infinite draws, which have their own warning
 def _relation(
     draws: Floats, first: Floats, number: float, prob: float
 ) -> Iterator[tuple[str, float]]:

@@ -39,6 +39,7 @@ from uncertainty.results import (
     chances,
     check_tree,
     inputs_of,
+    lost_text,
     quoted_statistic,
     unknown_figures,
     warnings_of,
@@ -118,9 +119,8 @@ def scenario_parts(
     if above is not None:
         texts = []
         for name, chance in _chances(trees, quantity, above):
-            missing = f"not a number for {100 * chance.not_a_number:.3g} % of the draws"
             text = chance_text(chance.chance, chance.standard_error)
-            texts.append(f"{name} {missing if chance.not_a_number else text}")
+            texts.append(f"{name} {lost_text(trees[name], quantity) or text}")
             rows = data.frame["scenario"] == name
             add_chances(data.frame, rows, trees[name], quantity, above)
         units = tree["central"][quantity].attrs.get("units", "")

@@ -20,9 +20,8 @@ from uncertainty.results import (
     draws_of,
     group_of,
     is_nested,
+    lost_text,
     quoted_statistic,
-    share_not_a_number,
-    share_not_finite,
     share_per_query,
     unknown_figures,
     warnings_of,
@@ -120,11 +119,8 @@ def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
 
 
 def _not_finite(tree: xr.DataTree, quantity: str) -> str:
-    share = share_not_finite(tree, quantity)
     # Finite values may still have squares that float64 does not hold.
-    return f"{quantity} is " + (
-        f"not finite for {100 * share:.3g} % of the draws" if share else "too large to be squared"
-    )
+    return lost_text(tree, quantity, infinite=True) or f"{quantity} is too large to be squared"
 
 
 def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
@@ -166,8 +162,8 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
         return "Nothing varies from query to query here: all of the spread there is, is unknown."
     if quoted_statistic(tree, quantity) == "mean":
         return "A total is one number for all queries: all of its spread is unknown."
-    if share_not_a_number(tree, quantity, "mean"):
-        return f"The variance of {quantity} cannot be split, because some draws are not a number."
+    if lost := lost_text(tree, quantity):
+        return f"The variance of {quantity} cannot be split: {lost}."
     name = f"log {quantity}"
     share, error = share_per_query(tree, quantity)
     if math.isnan(share):  # where values are not above 0
@@ -205,12 +201,8 @@ def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     units = str(tree["central"][quantity].attrs.get("units", ""))
     over = f"{threshold:g} {units}".rstrip()
     rows = chances(tree, quantity, threshold)
-    missing = max(row.not_a_number for row in rows)
-    if missing:
-        return (
-            f"The chance that {quantity} is over {over} cannot be told: it is not a number for "
-            f"{100 * missing:.3g} % of the draws."
-        )
+    if lost := lost_text(tree, quantity):
+        return f"The chance that {quantity} is over {over} cannot be told: {lost}."
     texts = {row.statistic: chance_text(row.chance, row.standard_error) for row in rows}
     # 3e+06: of 3 times its inverse in draws, a chance is seen at least once with 95 %.
     unseen = any(row.chance in (0.0, 1.0) and row.standard_error for row in rows)

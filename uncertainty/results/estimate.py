@@ -73,6 +73,7 @@ def query_statistics(values: Floats) -> Floats:
     return np.stack(columns, -1)
 
 
+@np.errstate(invalid="ignore")  # infinities are reported elsewhere
 def row_moments(values: Floats) -> tuple[Floats, Floats]:
     """Mean and standard deviation along the last axis, with all digits whatever size and spread."""
     # In a unit of their own, squares of large and small values have a place among float64; sums of
@@ -134,6 +135,7 @@ def quantile_function(values: Floats) -> Floats:
     return quantile(values.ravel(), LEVELS)
 
 
+@np.errstate(invalid="ignore")
 def standard_error(estimates: Floats) -> Floats:
     """Standard error of the mean of one estimate a chain, along the first axis."""
     chains = len(estimates)

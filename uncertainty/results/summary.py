@@ -179,15 +179,27 @@ def share_not_a_number(
     return missing
 
 
-def share_not_finite(tree: xr.DataTree, quantity: str) -> float:
-    """Share of the draws that is NaN or infinite, of whichever statistic has most of them."""
-    shares = [
-        share_not_a_number(tree, quantity, statistic)
-        if is_streamed(tree)
-        else float((~np.isfinite(_chains(tree, quantity, statistic, group_of(tree)))).mean())
-        for statistic in STATISTICS
-    ]
-    return max(shares)
+def lost_text(
+    tree: xr.DataTree, quantity: str, group: Group | None = None, *, infinite: bool = False
+) -> str:
+    """Say for how much an output is not a number, or not finite; empty where there is nothing.
+
+    A statistic is lost with any one of its queries, so that the draws alone say too much.
+    """
+    if is_streamed(tree):  # which does not tell what is not a number from what is infinite
+        infinite = True
+        shares = [share_not_a_number(tree, quantity, s) for s in ("query", "mean")]
+    else:
+        chains = (_chains(tree, quantity, s, group_of(tree, group)) for s in ("query", "mean"))
+        shares = [float((~np.isfinite(x) if infinite else np.isnan(x)).mean()) for x in chains]
+    alone, draws = (f"{100 * share:.3g} %" for share in shares)
+    if not any(shares):
+        return ""
+    text = f"{quantity} is not {'finite' if infinite else 'a number'} for"
+    if shares[0] == shares[1]:
+        return f"{text} {draws} of the draws"
+    of_all = f"{alone} of all queries" if shares[0] else "some queries"
+    return f"{text} {of_all}, one or more of them in {draws} of the draws"
 
 
 def _sketched(tree: xr.DataTree, group: str, name: str, statistic: str) -> np.ndarray:
@@ -395,8 +407,11 @@ def _describe_queries(
     points = independent_draws(tree, quantity, "typical", group, effective)
     pairs = points * float(tree.attrs["queries"])
     pool = pool_of_functions(functions, number, pairs)
+    lost = (np.nan, np.nan) if np.isnan(functions).any() else None  # it may belong anywhere
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
+        if lost:
+            return lost, lost
         if kind == "hdi":
             return shortest_of_functions(functions, prob, number)
         lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
@@ -409,7 +424,7 @@ def _describe_queries(
     each = np.hypot(np.sqrt((sds**2).mean(1)), row_moments(means)[1])
     mean = unit * of_means[0], unit * of_means[1]
     sd = unit * pooled_sd, unit * float(standard_error(each)) if known else np.inf
-    return {"mean": mean, "sd": sd, "median": pooled_quantile(pool, 0.5)}, interval
+    return {"mean": mean, "sd": sd, "median": lost or pooled_quantile(pool, 0.5)}, interval
 
 
 def _of_queries(
@@ -572,8 +587,8 @@ def exceedance(
     quantity = main_quantity(tree, quantity)
     require_known("statistic", statistic, STATISTICS)
     which = group_of(tree, group)
-    if missing := share_not_a_number(tree, quantity, statistic, which):
-        raise _no_numbers("exceedance", quantity, missing)
+    if lost := lost_text(tree, quantity, which):
+        raise InputError.of("<exceedance>", f"{lost}: mend the model, or its inputs")
     if is_streamed(tree):
         limits: list[float] = []
         if "prior_exceedance" in tree.children:
@@ -596,11 +611,6 @@ def exceedance(
     chance, error = chance_estimate((draws > threshold).mean(1), number)
     unknown = "median" in _unknown(tree, quantity, statistic, which, ("median",))
     return chance, np.inf if unknown else error
-
-
-def _no_numbers(where: str, quantity: str, missing: float, therefore: str = "") -> InputError:
-    text = f"{quantity} is not a number for {100 * missing:.3g} % of the draws{therefore}"
-    return InputError.of(f"<{where}>", f"{text}: mend the model, or its inputs")
 
 
 class Chance(NamedTuple):
@@ -667,8 +677,9 @@ def share_per_query(
     check_tree(tree)
     quantity = main_quantity(tree, quantity)
     require_known("scale", scale, ("log", "linear"))
-    if missing := share_not_a_number(tree, quantity, "mean", group):
-        raise _no_numbers("share_per_query", quantity, missing, ", so its variance has no parts")
+    if lost := lost_text(tree, quantity, group):
+        text = f"{lost}, so its variance has no parts: mend the model, or its inputs"
+        raise InputError.of("<share_per_query>", text)
     if not is_nested(tree):
         return 0.0, 0.0
     if is_streamed(tree) and scale == "log":

@@ -74,7 +74,7 @@ def range_texts(problem: Problem, inputs: Columns) -> tuple[list[str], list[str]
 class InvalidDraws:
     """Outputs that no energy can have, with one example of the inputs of each."""
 
-    total: int = 0
+    size: dict[str, int] = field(default_factory=dict)
     bad: dict[str, int] = field(default_factory=dict)
     example: dict[str, str] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class InvalidDraws:
         wrong = ~np.isfinite(values)
         if is_energy(problem, name):
             wrong |= values < 0
-        self.total += values.size
+        self.size[name] = self.size.get(name, 0) + values.size
         self.bad[name] = self.bad.get(name, 0) + int(wrong.sum())
         if not wrong.any() or name in self.example:
             return
@@ -105,17 +105,16 @@ class InvalidDraws:
 
     def join(self, other: "InvalidDraws") -> None:
         """Count those of another chain in; the first example stays."""
-        self.total += other.total
+        self.size = {name: self.size.get(name, 0) + count for name, count in other.size.items()}
         self.bad = {name: self.bad.get(name, 0) + count for name, count in other.bad.items()}
         self.example = {**other.example, **self.example}
 
     def warnings(self, problem: Problem) -> Iterator[str]:
         """Say what share of the draws is impossible."""
-        total = self.total / max(len(problem.outputs), 1)
         for name, count in self.bad.items():
             if count:
                 kind = "not finite or negative" if is_energy(problem, name) else "not finite"
-                share = f"{100 * count / total:.3g} % of the draws"
+                share = f"{100 * count / self.size[name]:.3g} % of the draws"
                 yield f"{name} is {kind} for {share}, for example at {self.example[name]}"
         plain = problem.model.plain
         if plain is not None and plain.failures:

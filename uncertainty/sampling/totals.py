@@ -113,8 +113,8 @@ class Totals:
         center, size = (float(np.asarray(of[column])) for of in (moments.centers, moments.sizes))
         off = total / number
         counted = self.sketch(column).counts.sum(1)
-        sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * size * unit
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * size * unit
             mean = (center + off * size) * unit
             return np.stack([number, number - counted, mean, sd**2, sd], 1)
 

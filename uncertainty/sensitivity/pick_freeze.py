@@ -124,7 +124,8 @@ class Target:
         if lost:
             scores = normal_scores(self.coordinates, _TRIED, seed=0, randomization=0)
             failed = ~np.isfinite(self._evaluate(scores, self.inner(0, 0))).all(-1)
-            raise not_finite(self.quantity, lost, scores, failed)
+            text = f"{self.quantity} is not finite for {100 * lost:.3g} % of the draws"
+            raise not_finite(text, scores, failed)
         if low and self.scale == "log":
             raise not_above_0(self.quantity, low)
 
@@ -209,11 +210,8 @@ def not_above_0(quantity: str, share: float) -> InputError:
     return refusal(f'{text}; use scale="linear"')
 
 
-def not_finite(
-    quantity: str, share: float, inputs: Mapping[str, Floats], failed: np.ndarray
-) -> InputError:
+def not_finite(text: str, inputs: Mapping[str, Floats], failed: np.ndarray) -> InputError:
     """The fault of an output that is not finite, with the input whose low or high values do it."""
-    text = f"{quantity} is not finite for {100 * share:.3g} % of the draws"
     count, off = failed.sum(), dict[str, float]()
     if 0 < count < len(failed):
         for name, column in inputs.items():

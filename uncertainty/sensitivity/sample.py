@@ -19,6 +19,7 @@ from uncertainty.results import (
     group_of,
     is_nested,
     is_streamed,
+    lost_text,
     pooled_quantile,
     quantile,
 )
@@ -176,7 +177,8 @@ def sample_of_result(
     values = draws_of(tree, quantity, statistic)
     if not (finite := np.isfinite(values)).all():
         columns_by_name = {name: x.ravel() for name, x in zip(names, columns, strict=True)}
-        raise not_finite(quantity, float((~finite).mean()), columns_by_name, ~finite.ravel())
+        text = lost_text(tree, quantity, infinite=True)
+        raise not_finite(text, columns_by_name, ~finite.ravel())
     if scale == "log" and (values <= 0).any():
         raise not_above_0(quantity, float((values <= 0).mean()))
     scaled = on_scale(values, scale, quantity)
@@ -205,5 +207,6 @@ def draws_where(tree: xr.DataTree, where: str, statistic: Statistic) -> list[np.
         draws = draws_of(tree, name, statistic)
     if missing := float(np.isnan(draws).mean()):
         text = f"{name} is not a number for {100 * missing:.3g} % of the draws"
-        raise InputError.of("<where>", f"{text}, of which no one can say where they belong")
+        text = text if name in columns else lost_text(tree, name)
+        raise InputError.of("<where>", f"{text}, and no one can say where those belong")
     return list(np.asarray(comparison(draws, limit)))
