@@ -122,3 +122,29 @@ def test_a_model_of_another_kind_leaves_nothing_of_the_first():
 def test_a_token_within_the_window_is_kept_by_all_layers():
     shape = shape_of("gpt-oss-120b")
     assert float(kv_bytes_per_token(shape)) == 36 * 2 * 8 * 64 * 2
+
+
+@in_float64
+def test_models_of_different_kinds_may_be_chosen_among():
+    """Where one has what another lacks, the other has none of it: no window, no latents, one expert."""
+    names = ["llama-3.1-70b", "gpt-oss-120b", "deepseek-v3", "qwen3-next-80b-a3b"]
+    chosen = set_up("open-llama-70b", given={"llm": {"choice": {"options": names}}}).assumptions
+    roofline, given = ENERGY_MODELS["roofline"], {"peak_flops": 1e15, "gpu_power_w": 700.0}
+    given |= {"memory_bandwidth_bytes_per_s": 3e12, "bytes_per_parameter": 1.0, "overhead": 1.3}
+    given |= {"batch_size": 8.0, "input_tokens": 2000.0, "output_tokens": 300.0, "gpu_count": 4.0}
+    given |= {"link_bandwidth_bytes_per_s": 4.5e11}
+    for number, name in enumerate(names):
+        own = {key: entry.fixed for key, entry in catalogue("llm")[name].assumptions.items()}
+        laws = {key: item.law for key, item in chosen.items()}
+        picked = {key: law.data[number] for key, law in laws.items() if law.family == "pick"}
+        one, other = (roofline({**given, **numbers}) for numbers in (own, picked))
+        for output, value in one.items():
+            assert float(other[output]) == pytest.approx(float(value), rel=1e-9), output
+
+
+def test_every_model_of_the_catalogue_says_what_it_keeps_and_of_which_experts():
+    for name, bundle in catalogue("llm").items():
+        numbers = {key: entry.fixed for key, entry in bundle.assumptions.items()}
+        assert numbers.keys() & {"kv_heads", "kv_width"}, name
+        dense = numbers["total_parameters"] == numbers["active_parameters"]
+        assert dense or {"experts", "experts_per_token"} <= numbers.keys(), name

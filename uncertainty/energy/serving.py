@@ -365,6 +365,9 @@ def step_seconds(
     As in `roofline`.
     """
     layers, heads, head_dim = transformer.dimensions
+    width = heads * head_dim
+    if transformer.model_width is not None:
+        width = jnp.where(jnp.asarray(transformer.model_width) > 0, transformer.model_width, width)
     peak = serving.gpu_count * board.peak_flops
     arithmetic = peak * board.compute_cap
     bandwidth = serving.gpu_count * board.memory_bandwidth_bytes_per_s * board.bandwidth_cap
@@ -387,9 +390,7 @@ def step_seconds(
         gpu_count=serving.gpu_count,
         tokens=checked,
         layers=layers,
-        model_width=heads * head_dim
-        if transformer.model_width is None
-        else transformer.model_width,
+        model_width=width,
     )
     share = serving.prefill_share
     if serving.prefill_gpu_count is not None:  # others read the input

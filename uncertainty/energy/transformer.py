@@ -41,7 +41,7 @@ class Shape:
         state, of a fixed size, is left out.
     kv_width : array_like, optional
         Numbers that latent attention keeps of a token in each layer, in place of the keys and
-        values of heads.
+        values of heads; 0 where these are kept.
     """
 
     active_parameters: ArrayLike
@@ -111,10 +111,9 @@ class Shape:
         _, heads, head_dim = self.dimensions
         key = value = head_dim
         if self.kv_width is not None:
-            rope = _ROPE * self.kv_width
-            key, value = (
-                (head_dim + rope, head_dim) if reading else (self.kv_width, self.kv_width - rope)
-            )
+            latent, rope = jnp.asarray(self.kv_width) > 0, _ROPE * self.kv_width
+            key = jnp.where(latent, head_dim + rope if reading else self.kv_width, key)
+            value = jnp.where(latent, head_dim if reading else self.kv_width - rope, value)
         return FLOP_PER_WIDTH * layers * heads * (key + value)
 
 
@@ -136,7 +135,7 @@ class Transformer(Shape):
     kv_bytes_per_value : array_like
         Bytes of one number of the KV cache.
     model_width : array_like, optional
-        Numbers that stand for a token between layers; ``heads * head_dim`` where not given.
+        Numbers that stand for a token between layers; ``heads * head_dim`` where 0 or not given.
     """
 
     total_parameters: ArrayLike | None = None
@@ -217,19 +216,19 @@ def kv_bytes_per_token(
 
     >>> llama = Transformer(active_parameters=70.6e9, layers=80, head_dim=128, kv_heads=8)
     >>> deepseek = Transformer(active_parameters=37e9, layers=61, kv_width=576)
-    >>> kv_bytes_per_token(llama) / 1024, kv_bytes_per_token(deepseek) / 1024
-    (320.0, 68.625)
+    >>> [float(kv_bytes_per_token(model)) / 1024 for model in (llama, deepseek)]
+    [320.0, 68.625]
     """
     layers = keeping_layers
     if layers is None:
         layers = transformer.full_layers
         layers += transformer.windows[0] if transformer.windows else 0.0
-    width = transformer.kv_width
-    if width is None:
-        heads = transformer.kv_heads
-        if heads is None:
-            heads = _KV_HEADS * (jnp.asarray(transformer.active_parameters) / _ACTIVE) ** (1 / 6)
-        width = 2 * heads * transformer.dimensions[2]
+    heads, latent = transformer.kv_heads, transformer.kv_width
+    if heads is None:
+        heads = _KV_HEADS * (jnp.asarray(transformer.active_parameters) / _ACTIVE) ** (1 / 6)
+    width = 2 * heads * transformer.dimensions[2]
+    if latent is not None:
+        width = jnp.where(jnp.asarray(latent) > 0, latent, width)
     return layers * width * transformer.kv_bytes_per_value
 
 

@@ -37,6 +37,14 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     return document, entry
 
 
+# What stands for having no such thing, where another model of a choice has it: a dense model has
+# one expert, and latent attention no key-value heads.
+_ABSENT = {
+    **dict.fromkeys(("kv_width", "linear_layers", "model_width", "window_layers"), 0.0),
+    **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
+}
+
+
 def catalogue(kind: str) -> Mapping[str, Bundle]:
     """Give the entries of one kind: ``hardware``, ``precision`` or ``llm``.
 
@@ -129,7 +137,12 @@ def _bundle(layer: Layer, kind: str, names: tuple[str, ...]) -> tuple[Layer, dic
     entries, gaps = dict[str, AssumptionEntry](), dict[str, Fault]()
     for key in dict.fromkeys(key for assumptions in options.values() for key in assumptions):
         without = [name for name, assumptions in options.items() if key not in assumptions]
-        if without:
+        if without and key in _ABSENT:
+            [some] = [a[key] for a in options.values() if key in a][:1]
+            none = some.model_copy(update={"fixed": _ABSENT[key]})
+            numbers = [assumptions.get(key, none) for assumptions in options.values()]
+            entries[key] = _picked(choice_of(kind), numbers)
+        elif without:
             text = f"the catalogue has no {key} of {', '.join(without)}"
             gaps[key] = layer.fault(kind, (), f"{text}; state {key}, or leave them out")
         else:
