@@ -136,7 +136,9 @@ def test_models_of_different_kinds_may_be_chosen_among():
     for number, name in enumerate(names):
         own = {key: entry.fixed for key, entry in catalogue("llm")[name].assumptions.items()}
         laws = {key: item.law for key, item in chosen.items()}
-        picked = {key: law.data[number] for key, law in laws.items() if law.family == "pick"}
+        picked = {
+            key: law.data[number] for key, law in laws.items() if law and law.family == "pick"
+        }
         one, other = (roofline({**given, **numbers}) for numbers in (own, picked))
         for output, value in one.items():
             assert float(other[output]) == pytest.approx(float(value), rel=1e-9), output
