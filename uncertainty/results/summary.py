@@ -451,7 +451,7 @@ def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kin
         return {"mean": mean, "sd": sd, "median": lost}, lambda _: (lost, lost)
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
     if number == count:  # no draws share a point
-        few = (np.arange(OUTERMOST * len(means) + 1)[::-1] + 0.5) / count
+        few: Floats = (np.arange(OUTERMOST * len(means) + 1.0)[::-1] + 0.5) / count
         mean, sd = with_ends(mean, sd, (ogive.quantile(1 - few), -ogive.quantile(few)), count)
     seen = int(min(count, _TAIL))
     tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))

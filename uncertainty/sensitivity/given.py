@@ -193,7 +193,7 @@ def _gains(pair: tuple[_Classes, _Classes], parts: int, owner: np.ndarray, kind:
     shape = len(pair[0].places), chains, len(pair[1].places)
     code = (pair[0].codes * chains + owner) * shape[2] + pair[1].codes
     counts = np.bincount(code, minlength=math.prod(shape)).reshape(shape)
-    joint = counts * (chains / len(owner))
+    joint: Floats = counts.astype(np.float64) * (chains / len(owner))
     margins = joint.mean(1).sum(1), joint.mean(1).sum(0)
     signs = hadamard(chains)[1:]
     # Who bets, shape (side, part, halving, chain): a part agrees on the next halving too.

@@ -169,10 +169,11 @@ def ratio(
     if not (whole := float(variance.mean())) > 0:
         return np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
     share = parts.mean(0) / whole
-    least = np.full(parts.shape[1], ROUNDING) if least is None else parts.any(0) * least / whole
+    none: Floats = np.full(parts.shape[1], ROUNDING)
+    none = none if least is None else parts.any(0).astype(np.float64) * least / whole
     error = (parts / whole - share * variance[:, None] / whole).std(0, ddof=1) / np.sqrt(len(parts))
-    nothing = np.abs(share) <= least
-    return np.where(nothing, 0.0, share), np.where(nothing, np.maximum(error, least), error)
+    nothing = np.abs(share) <= none
+    return np.where(nothing, 0.0, share), np.where(nothing, np.maximum(error, none), error)
 
 
 def rounding(values: Floats, scale: Scale) -> float:
