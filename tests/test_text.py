@@ -2,6 +2,7 @@
 
 import csv
 import io
+import warnings
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,6 +22,7 @@ from uncertainty.report.figures.tables import (
     plot_rank_chances,
     plot_ranking,
     plot_scenarios,
+    plot_shares,
     plot_sweep,
 )
 from uncertainty.report.parts import (
@@ -218,6 +220,26 @@ def test_figures_say_what_they_are_of_and_stay_the_size_of_a_page():
         assert figure.get_suptitle() == "A query (posterior)"
         assert max(figure.get_size_inches()) < 14
         assert "25 more, which rank below these, are in the table" in figure.axes[0].get_xlabel()
+
+
+@pytest.mark.parametrize("word", ["assumption_of_somebody_", "a"])
+def test_long_names_leave_room_for_what_is_drawn(word, tmp_path):
+    names = [f"{word * (60 // len(word))}{i}" for i in range(20)]
+    shares = np.linspace(0.1, 0, 20)
+    columns = dict.fromkeys(("shapley", "shapley_se"), ("input", shares))
+    facts = {"method": "shapley", "statistic": "typical", "scale": "log", "quantity": "y"}
+    ranking = xr.Dataset(columns, {"input": names}, facts | {"subject": "A", "group": "prior"})
+    for number, figure in enumerate((plot_ranking(ranking), plot_shares([ranking]))):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of a layout that has no room
+            write_figure(tmp_path / str(number), figure)
+        assert figure.axes[0].get_window_extent().width > 0.4 * figure.bbox.width
+        for legend in figure.legends:
+            assert legend.get_window_extent().x1 <= figure.bbox.x1
+            assert legend.get_window_extent().y1 < figure.axes[0].get_window_extent().y0
+    labels = [label.get_text() for label in plot_ranking(ranking).axes[0].get_yticklabels()]
+    assert len({*labels}) == len(labels) == 15
+    assert max(len(line) for label in labels for line in label.splitlines()) <= 32
 
 
 def test_no_label_runs_over_the_edge_of_a_figure(tmp_path):

@@ -76,6 +76,7 @@ def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):
     wanted = logs(tree, rows)
     for same in (
         pd.DataFrame(rows),
+        pd.DataFrame(rows).rename_axis("row").to_xarray(),
         {"a": [2.0, 3.0], "site": ["x", "y"]},
         {"a": np.array([2, 3]), "site": ("x", "y")},
         tuple(rows),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RowsLike: TypeAlias = (
     "Sequence[Mapping[str, object] | pd.Series] | Mapping[str, object] | pd.DataFrame | pd.Series"
+    " | xr.Dataset"
 )
 """Conditions: a list of rows, one row, a mapping of columns, or a table; a row is a mapping."""
 DRAWS = 2**12
@@ -146,6 +147,9 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
     >>> read_rows({"a": [1, 2], "b": 3})
     [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
     """
+    if hasattr(rows, "to_dataframe"):  # of xarray
+        dataset = cast("xr.Dataset", rows)
+        rows = (dataset if dataset.sizes else dataset.expand_dims("row")).to_dataframe()
     if hasattr(rows, "to_dict"):  # of pandas, which writes NaN for an empty cell
         table = cast("pd.DataFrame", rows).astype(object)
         table = table.where(table.notna(), None)

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _LABEL_WIDTH = 32  # characters of the name of an input: a third of the width of a figure
+_LABEL_LINES = 3
 _TITLE_WIDTH = 90
 # What a log axis is labeled with in each decade: the coarsest that gives enough numbers.
 _SUBS = ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 5, 7), tuple(range(1, 10)))
@@ -138,9 +139,12 @@ def input_labels(names: Sequence[str] | np.ndarray) -> list[str]:
         first, *others = label.split(" + ")
         if len(others) > 2:
             label = f"{first} + {others[0]} + {len(others) - 1} more"
-        # A space that does not break keeps each name on one line.
-        wrapped = fill(label.replace("_", "\u00a0"), _LABEL_WIDTH, break_long_words=False)
-        labels.append(wrapped.replace("\u00a0", " "))
+        # A space that does not break keeps each name on one line, where it has room there.
+        short = max(map(len, label.split(" + "))) <= _LABEL_WIDTH
+        lines = wrap(label.replace("_", "\u00a0" if short else " "), _LABEL_WIDTH)
+        # Of a name that is longer still the end tells it from others, as the beginning does.
+        lines = [lines[0], "…", lines[-1]] if len(lines) > _LABEL_LINES else lines
+        labels.append("\n".join(lines).replace("\u00a0", " "))
     return labels
 
 

@@ -34,6 +34,8 @@ _DARK = 1.4  # sum of red, green and blue, below which white letters are read be
 _SEEN = 0.003  # of the width of a bar: what is narrower is not seen
 _LETTER = 0.011  # of the width of a bar, for one letter of a name inside it
 _WIDE = 8.0  # largest over smallest value, above which a linear axis hides the small ones
+_NARROW = 24  # characters of a name of which four fit side by side below a figure
+_LINE = 0.2  # inches, of a line of these names
 _LONGEST = 34  # characters of the name of a side; its end tells files of one folder apart
 
 _ESTIMATES: Mapping[str, Mapping[str, str]] = {
@@ -110,7 +112,7 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     palette = colors()
     paler = [((1 + r) / 2, (1 + g) / 2, (1 + b) / 2) for r, g, b in palette]
     shades: dict[str, Color] = dict(zip(names, cycle([*palette, *paler]), strict=False))
-    figure, axes = one_axes(9, 2.2 + 0.9 * len(rankings))
+    figure, axes = one_axes(9, 1.9 + 0.9 * len(rankings))
     narrow = list[str]()  # whose names have no room in their bars
     for row, ranking in enumerate(rankings):
         left, key = 0.0, "shapley" if "shapley" in ranking else "first_order"
@@ -138,10 +140,13 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     axes.invert_yaxis()
     axes.set_xlabel(f"Share of the variance of {_ranked(rankings[0].attrs)}")
     axes.set_xlim(0, 1)
-    for name in dict.fromkeys(narrow):
-        axes.barh(0, 0, color=shades[name], label=input_labels([name])[0])
-    if narrow:
-        figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize="small")
+    labels_of = dict(zip(narrow, input_labels(narrow), strict=True))
+    for name, label in labels_of.items():
+        axes.barh(0, 0, color=shades[name], label=label)
+    if lines := [line for label in labels_of.values() for line in label.splitlines()]:
+        columns = 4 if max(map(len, lines)) < _NARROW else 3
+        figure.set_figheight(figure.get_figheight() + _LINE * len(lines) / columns)
+        figure.legend(loc="outside lower left", ncols=columns, frameon=False, fontsize="small")
     name_figure(figure, rankings[0].attrs)
     return figure
 
