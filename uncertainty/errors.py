@@ -229,12 +229,7 @@ def check_all(*checks: Callable[[], object]) -> None:
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what is not a whole number from 0 to 2^32 - 1.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse what is not a whole number from 0 to 2^32 - 1."""
     if not _is_whole(seed) or not 0 <= int(seed) < _SEEDS:
         text = f"must be a whole number from 0 to 2^32 - 1 (got {seed!r:.40})"
         raise InputError.of("<seed>", text)
@@ -268,11 +263,13 @@ def _is_whole(value: object) -> TypeGuard[int]:
 
 
 def check_threshold(name: str, value: object) -> None:
-    """Refuse a threshold that is not a finite number.
-
-    Raises
-    ------
-    InputError
-    """
-    if not isinstance(value, Real) or not math.isfinite(value):
+    """Refuse a threshold that is not a finite number."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
         raise InputError.of(f"<{name}>", f"must be a finite number (got {value!r:.40})")
+
+
+def check_probability(name: str, value: object) -> None:
+    """Refuse what does not lie between 0 and 1."""
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        got = f"{float(value):g}" if isinstance(value, Real) else f"{value!r:.40}"
+        raise InputError.of(f"<{name}>", f"must lie between 0 and 1 (got {got})")

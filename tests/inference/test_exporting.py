@@ -149,6 +149,14 @@ def test_a_shipped_file_is_extended_beside_another_of_its_name(few, tmp_path):
     assert priors.layers[0].document.label == "priors/epoch.yaml"
 
 
+def test_a_place_from_which_the_prior_cannot_be_extended_is_refused_by_its_name(few, tmp_path):
+    _, tree = few
+    text = rf"^{tmp_path}/learned.yaml: could not extend \./priors/gpt-4o.yaml"
+    with pytest.raises(un.InputError, match=text):
+        un.export_priors(tree, tmp_path / "learned.yaml")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", [*OWN, "link.yaml"])
 def test_an_export_never_replaces_an_input(few, name):
     folder, tree = few

@@ -94,10 +94,16 @@ def test_a_table_says_what_it_is(tree):
     assert {"mean", "sd", "median", "lower", "upper"} | errors <= set(table.data_vars)
 
 
-@pytest.mark.parametrize("options", [{"prob": 0}, {"prob": 1}, {"prob": 90}, {"kind": "95"}])
+@pytest.mark.parametrize(
+    "options", [{"prob": p} for p in (0, 1, 90, None, "0.9", np.nan)] + [{"kind": "95"}]
+)
 def test_intervals_that_mean_nothing_are_refused(tree, options):
     with pytest.raises(un.InputError, match="must"):
         un.summarize(tree, **options)
+    with pytest.raises(un.InputError, match="a finite number"):
+        un.exceedance(tree, True)
+    with pytest.raises(un.InputError, match="must be one of prior, posterior"):
+        un.share_per_query(tree, group="later")
 
 
 def test_exceedance(tree, nested, lognormals):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError, counted, one_line
-from uncertainty.files import Place, load_priors, shipped_folder, source_keys, yaml_text
+from uncertainty.files import Place, load_priors, shipped_folder, shown_path, source_keys, yaml_text
 from uncertainty.inference.posterior import whole
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Problem, build_problem
@@ -82,7 +82,7 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
         text = f"it was made with {made_with}: state that in a file of its own, and infer from it"
         raise InputError.of("<result>", text)
     path = Path(path)
-    refuse_inputs([path], [file.path for file in problem.files])
+    may_be_written(path, problem, force=True)
     text = _text(tree, problem, path)
     with replacing(path) as temporary:
         temporary.write_bytes(text.encode())
@@ -117,8 +117,19 @@ def export_priors(tree: xr.DataTree, path: str | Path) -> xr.Dataset:
 
 
 def may_be_written(path: Path, problem: Problem, *, force: bool) -> None:
-    """Refuse, before the work is done, to export over an input or a file of another program."""
+    """Refuse, before the work is done, to export over an input or a file of another program.
+
+    Nor is one written that could not extend the prior.
+    """
     refuse_inputs([path], [file.path for file in problem.files])
+    outside = problem.priors.place.root is None
+    document = problem.priors.document
+    prior = document.path if document else None
+    if prior and not Place.first(path.absolute(), allow_outside=outside).reaches(
+        prior, upward=True
+    ):
+        text = f"could not extend {shown_path(prior)}, which lies in another project"
+        raise InputError.of(str(path), f"{text}: name a file near that, or use --allow-outside")
     if force or not path.is_file():
         return
     mark = f"# {_MARK}".encode()

@@ -17,6 +17,7 @@ from uncertainty.errors import (
     check_all,
     check_count,
     check_keywords,
+    check_probability,
     check_seed,
     counted,
 )
@@ -170,9 +171,8 @@ def infer(
         text = f"give {BATCHES} or more draws and 2 or more chains (got {draws} and {chains})"
         raise InputError.of("<draws>", text)
     draws = -(-draws // BATCHES) * BATCHES
-    if target_accept is not None and not 0 < target_accept < 1:
-        text = f"must lie between 0 and 1 (got {target_accept:g})"
-        raise InputError.of("<target_accept>", text)
+    if target_accept is not None:
+        check_probability("target_accept", target_accept)
     system = problem.new_system
     for each in (problem, system):
         each.compile(queries, quantities)

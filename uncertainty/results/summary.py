@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.arrays import Floats
-from uncertainty.errors import InputError, check_threshold, require_known
+from uncertainty.errors import InputError, check_probability, check_threshold, require_known
 from uncertainty.results.estimate import (
     FEW,
     LEVELS,
@@ -302,8 +302,7 @@ def summaries(
 ) -> list[xr.Dataset]:
     """Summarize as `summarize` does at each probability; what they share is computed once."""
     for prob in probs:
-        if not 0 < prob < 1:
-            raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+        check_probability("prob", prob)
     check_tree(tree)
     require_known("kind", kind, ("eti", "hdi"))
     names = [main_quantity(tree, name) for name in quantities or summarized(tree)]
@@ -677,6 +676,7 @@ def share_per_query(
     check_tree(tree)
     quantity = main_quantity(tree, quantity)
     require_known("scale", scale, ("log", "linear"))
+    which = group_of(tree, group)
     if lost := lost_text(tree, quantity, group):
         text = f"{lost}, so its variance has no parts: mend the model, or its inputs"
         raise InputError.of("<share_per_query>", text)
@@ -693,7 +693,7 @@ def share_per_query(
         pooled = float(1 - between.mean() / total.mean())
         return pooled, float(standard_error(1 - between / total))
     names = ("log_mean", "log_sd") if scale == "log" else ("mean", "sd")
-    unit, means, sds = _of_queries(tree, quantity, names, group_of(tree, group))
+    unit, means, sds = _of_queries(tree, quantity, names, which)
     # Noise of a last digit is not spread; a logarithm has as much as 1 has.
     size = max(float(np.abs(means).max()), (scale == "log") / unit)
     rounding = (ROUNDING * size) ** 2

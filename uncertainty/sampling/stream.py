@@ -21,6 +21,7 @@ from uncertainty.errors import (
     check_all,
     check_count,
     check_keywords,
+    check_probability,
     check_seed,
     check_threshold,
     nearest,
@@ -262,8 +263,7 @@ def _check(
         if not holds:
             raise InputError.of(f"<{name}>", text)
 
-    positive, inside = tolerance is None or tolerance > 0, all(0 < prob < 1 for prob in probs)
-    levels = ", ".join(f"{prob:g}" for prob in probs)
+    positive = tolerance is None or tolerance > 0
     check_all(
         partial(check_seed, seed),
         partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
@@ -271,7 +271,7 @@ def _check(
         partial(check_count, "largest", largest, 0, most),
         partial(check_count, "sample", sample, 0, most),
         partial(require, "tolerance", positive, f"must be greater than 0 (got {tolerance})"),
-        partial(require, "probs", inside, f"must lie between 0 and 1 (got {levels})"),
+        *(partial(check_probability, "probs", prob) for prob in probs),
         *(partial(check_threshold, "thresholds", limit) for limit in limits),
         *(
             partial(

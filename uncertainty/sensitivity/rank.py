@@ -13,6 +13,7 @@ from uncertainty.arrays import in_float64
 from uncertainty.errors import (
     InputError,
     check_keywords,
+    check_probability,
     check_seed,
     check_threshold,
     counted,
@@ -177,8 +178,7 @@ def rank_inputs(
     require_known("statistic", statistic, STATISTICS)
     require_known("scale", scale, ("log", "linear"))
     require_known("by", by, ("input", "block", "group"))
-    if not 0 < prob < 1:
-        raise InputError.of("<prob>", f"must lie between 0 and 1 (got {prob:g})")
+    check_probability("prob", prob)
     limit = threshold
     if threshold is not None:
         check_threshold("threshold", threshold)
