@@ -7,6 +7,7 @@ import uncertainty as un
 from uncertainty.files.document import parse_yaml
 from uncertainty.files.library import shipped_names
 from uncertainty.files.starter import starting_file
+from uncertainty.problem import set_up
 
 NAMES = [name for name in shipped_names() if "/" not in name]
 
@@ -14,7 +15,16 @@ NAMES = [name for name in shipped_names() if "/" not in name]
 def every_scenario(source):
     """The file as stated, and each of its scenarios."""
     priors = un.load_priors(source)
-    return [un.build_problem(priors, scenario=s) for s in (None, *priors.scenarios)]
+    return [set_up(priors, scenario=s) for s in (None, *priors.scenarios)]
+
+
+def laws(setup):
+    """All that a question's numbers follow from."""
+    return {
+        name: (item.law, item.unit)
+        for name, item in setup.assumptions.items()
+        if name in setup.used
+    }
 
 
 def written(source, problems=None):
@@ -29,7 +39,7 @@ def test_a_starting_file_says_the_same(name, tmp_path):
     path = tmp_path / "my.yaml"
     problems = every_scenario(name)
     path.write_text(written(name, problems))
-    first, second = problems[0], un.build_problem(path)
+    first, second = un.build_problem(name), un.build_problem(path)
     assert second.priors.title == first.priors.title
     left_out = first.assumptions.keys() - second.assumptions.keys()
     assert not left_out & {used for problem in problems for used in problem.used}
@@ -48,7 +58,7 @@ def test_scenarios_say_the_same(name, tmp_path):
     problems = every_scenario(name)
     path.write_text(written(name, problems))
     for first, second in zip(problems, every_scenario(path), strict=True):
-        assert second.central() == pytest.approx(first.central(), rel=1e-12)
+        assert laws(second) == laws(first)
 
 
 def test_a_scenario_keeps_only_the_changes_that_still_matter(tmp_path):
@@ -63,7 +73,7 @@ def test_a_scenario_keeps_only_the_changes_that_still_matter(tmp_path):
     second = every_scenario(path)
     assert [*second[0].priors.scenarios] == ["long_input", "reasoning", "both"]
     for old, new in zip(first, second, strict=True):
-        assert new.central() == pytest.approx(old.central(), rel=1e-12)
+        assert laws(new) == laws(old)
 
 
 def test_a_starting_file_gives_the_same_draws(tmp_path):
