@@ -183,6 +183,27 @@ def test_chains_whose_outermost_draws_lie_near_by_chance_do_not_agree_too_well(p
         assert 0.6 < np.sqrt(np.mean(wrong**2)) < 1.25
 
 
+@pytest.mark.parametrize("part", [0.02, 0.1, 0.3])
+def test_chains_that_count_alike_below_a_gap_do_not_agree_too_well(points, part):
+    """Of 64 even points 30 or 31 lie below: in most runs 30 in all chains, or in all but one."""
+    share = (30 + part) / DRAWS
+    draws = np.where(points[..., 0] < share, 1.0, 5.0) + 0.001 * points[..., 1]
+    found = np.array([mean_and_sd(own) for own in draws]).transpose(1, 2, 0)
+    exact = 5.0005 - 4 * share, np.hypot(4 * np.sqrt(share * (1 - share)), 0.001 / np.sqrt(12))
+    for (figure, errors), right in zip(found, exact, strict=True):
+        assert stated_errors(figure, right, errors).max() <= 5
+
+
+def test_what_few_draws_add_to_a_value_that_repeats_is_not_known_well(points):
+    """Of 1024 draws of a normal two exceed 2.9: where they are near it, the others agree."""
+    draws = np.maximum(ndtri(points[..., 0]), 2.9)
+    mean, sd = np.array([mean_and_sd(own) for own in draws if np.ptp(own)]).transpose(1, 2, 0)
+    exact = 2.9 + stats.norm.pdf(2.9) - 2.9 * stats.norm.sf(2.9)
+    assert np.mean(stated_errors(mean[0], exact, mean[1]) > 5) <= 0.01
+    assert np.isinf(sd[1]).mean() > 0.9
+    assert np.isfinite(mean[1]).mean() > 0.8
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 20.0])
 def test_a_mean_is_known_within_its_error_or_marked_as_ruled_by_the_tail(points, sigma):
     draws = np.exp(sigma / SIGMA * (ndtri(points) @ SCORES))

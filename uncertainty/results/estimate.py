@@ -263,33 +263,52 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     )
     if np.isfinite(draws).all():
         ordered, few = np.sort(even, axis=None), OUTERMOST * len(even) + 1
-        mean, sd = with_ends(mean, sd, (ordered[-few:], -ordered[:few][::-1]), draws.size)
+        gaps, ends = (ordered[:-1], ordered[1:]), (ordered[-few:], -ordered[:few][::-1])
+        shape = len(even), float(even.size)
+        mean, sd = with_gaps(mean, sd, gaps, ends if 2 * few < even.size + 3 else None, shape)
         mean, sd = with_tail(mean, sd, tail_of(ordered))
+        # Beside a value that nearly all draws have, a few show nothing of how far out others lie.
+        middle = ordered[even.size // 2]
+        off = np.abs(ordered - middle)
+        off = off[off > ROUNDING * abs(middle)]
+        if 0 < FEW * len(off) < min(FEW**2, even.size) and (len(off) == 1 or np.ptp(off)):
+            part = float(off.sum()) / even.size * (FEW if len(off) == 1 else 1)
+            mean, sd = _ruled(mean, part), (sd[0], np.inf)
     return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
 
 
-def with_ends(
-    mean: Estimate, sd: Estimate, ends: tuple[Floats, Floats], count: float
+def with_gaps(
+    mean: Estimate,
+    sd: Estimate,
+    gaps: tuple[Floats, Floats],
+    ends: tuple[Floats, Floats] | None,
+    shape: tuple[int, float],
 ) -> tuple[Estimate, Estimate]:
-    """Mean and standard deviation, with what the outermost draw of each chain does to them.
+    """Mean and standard deviation, with what even points of few chains hide of them.
 
-    Of even points a chain has one draw in the outermost part at each end. How far out that lies is
-    nearly exponential, so that few chains in which all lie near agree far too well. More draws
-    show the mean excess: with an end of any shape it falls by one factor from the outermost
-    sixteen of a chain to the outermost four, and from these to the last.
-    The ends are the largest draws, rising, and the smallest with the other sign: `OUTERMOST` a
-    chain, and one more.
+    Chains of even points agree, far too well, where in each as many draws lie below a gap, and
+    where by chance all draws near an end lie near. What share is below a gap is known to a draw of
+    a chain. How far out the last draw of a chain lies is nearly exponential, and more draws show
+    its mean excess: with an end of any shape it falls by one factor from the outermost sixteen of a
+    chain to the outermost four, and from these to the last.
+
+    Gaps are given by the values below and above; ends by the largest draws, rising, and the
+    smallest with the other sign, `OUTERMOST` a chain and one more; the shape is that of all draws,
+    (chains, number of all).
     """
-    chains, errors = len(ends[0]) // OUTERMOST, np.zeros(2)
-    if not chains or not sd[0] > 0 or len(ends[0]) - 1 > count / 2:
+    (below, above), (chains, count) = gaps, shape
+    if not sd[0] > 0 or chains < 2:
         return mean, sd
-    for end, center in zip(ends, (mean[0], -mean[0]), strict=True):
+    # In standard deviations: squares of large and small values have no place among float64.
+    low, high = ((side - mean[0]) / sd[0] for side in (below, above))
+    errors = np.sqrt([((high - low) ** 2).sum() / 12, ((high**2 - low**2) ** 2).sum() / 48])
+    for end, center in zip(ends or (), (mean[0], -mean[0]), strict=bool(ends)):
         near, wide = ((end[-n:] - end[-n - 1]).mean() for n in (4 * chains, 16 * chains))
-        excess = near * (near / wide) if wide > 0 else 0.0
-        distance = max(end[-chains:].mean() - center, 0.0)
-        errors = np.hypot(errors, [excess, excess * (distance / sd[0])])
-    errors = errors * np.sqrt(chains) / count
-    return (mean[0], float(np.fmax(mean[1], errors[0]))), (sd[0], float(np.fmax(sd[1], errors[1])))
+        excess = near * (near / wide) / sd[0] if wide > 0 else 0.0
+        distance = max(end[-chains:].mean() - center, 0.0) / sd[0]
+        errors = np.hypot(errors, [excess, excess * distance])
+    of_mean, of_sd = errors * (sd[0] * np.sqrt(chains) / count)
+    return (mean[0], max(mean[1], float(of_mean))), (sd[0], max(sd[1], float(of_sd)))
 
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
@@ -304,10 +323,13 @@ def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estim
     if tail.upper < LIGHT and not tail.wide:
         return mean, sd
     error = max(mean[1], tail.unseen)
-    if tail.lower >= RULED:
-        most = FEW * tail.largest
-        error = max(mean[1], most) if most < _LITTLE * abs(mean[0]) else np.inf
-    return (mean[0], error), sd
+    return _ruled(mean, tail.largest) if tail.lower >= RULED else (mean[0], error), sd
+
+
+def _ruled(mean: Estimate, part: float) -> Estimate:
+    """A mean of which a few draws add a part that may be ten times as large, or is not known."""
+    error = FEW * part if FEW * part < _LITTLE * abs(mean[0]) else np.inf
+    return mean[0], max(mean[1], error)
 
 
 @dataclass(frozen=True)

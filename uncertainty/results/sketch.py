@@ -270,6 +270,12 @@ class Ogive:
         """Quantile of all chains together."""
         return _inverse(self.pooled, self.edges, np.asarray(probability, np.float64))
 
+    @property
+    def gaps(self) -> tuple[Floats, Floats]:
+        """Ends, below and above, of the stretches between values in which there are none."""
+        held = np.flatnonzero(np.diff(self.pooled))
+        return self.edges[held[:-1] + 1], self.edges[held[1:]]
+
     def functions(self, levels: Floats) -> Floats:
         """Quantile function of each chain at some probabilities, shape (chain, level)."""
         return np.stack([_inverse(below, self.edges, levels) for below in self.below])

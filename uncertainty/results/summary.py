@@ -36,7 +36,7 @@ from uncertainty.results.estimate import (
     shortest_of_functions,
     standard_error,
     tail_of,
-    with_ends,
+    with_gaps,
     with_tail,
 )
 from uncertainty.results.sketch import Ogive, unit_near
@@ -451,7 +451,8 @@ def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kin
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
     if number == count:  # no draws share a point
         few: Floats = (np.arange(OUTERMOST * len(means) + 1.0)[::-1] + 0.5) / count
-        mean, sd = with_ends(mean, sd, (ogive.quantile(1 - few), -ogive.quantile(few)), count)
+        ends = ogive.quantile(1 - few), -ogive.quantile(few)
+        mean, sd = with_gaps(mean, sd, ogive.gaps, ends, (len(means), count))
     seen = int(min(count, _TAIL))
     tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
     # More draws have seen more of it.
