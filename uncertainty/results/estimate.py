@@ -382,24 +382,12 @@ def chance_estimate(shares: Floats, number: float, count: float | None = None) -
 
 @dataclass(frozen=True)
 class Pool:
-    """One distribution from several chains.
+    """One distribution from several chains."""
 
-    Attributes
-    ----------
-    quantile : callable
-        Quantiles of all chains together.
-    shares : callable
-        Each chain's share below a value, and at or below it, of shape (chain,) each.
-    number : float
-        Independent draws in all chains together; infinite where nothing is uncertain.
-    count : float
-        Draws in all, with those that share a point.
-    """
-
-    quantile: Callable[[Floats], Floats]
-    shares: Callable[[float], tuple[Floats, Floats]]
-    number: float
-    count: float
+    quantile: Callable[[Floats], Floats]  # of all chains together
+    shares: Callable[[float], tuple[Floats, Floats]]  # of each chain below, and at or below
+    number: float  # independent draws in all; infinite where nothing is uncertain
+    count: float  # draws in all, with those that share a point
 
 
 def pooled_quantile(pool: Pool, probability: float) -> Estimate:
@@ -646,18 +634,10 @@ def bfmi(energy: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Smoothed:
-    """Importance weights with the largest ones smoothed.
+    """Importance weights with the largest ones smoothed."""
 
-    Attributes
-    ----------
-    weights : array
-        They add up to one, shape (n,).
-    k : float
-        Shape of the tail of the raw weights; above 0.7 they cannot be relied on.
-    """
-
-    weights: Floats
-    k: float
+    weights: Floats  # they add up to one, shape (n,)
+    k: float  # shape of the tail of the raw ones; above 0.7 they cannot be relied on
 
     @property
     def effective(self) -> float:

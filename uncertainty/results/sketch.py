@@ -151,18 +151,10 @@ def edges(start: int, stop: int, scale: Scale = _PLAIN) -> Floats:
 
 @dataclass(frozen=True)
 class Sketch:
-    """Counts of some consecutive bins.
+    """Counts of some consecutive bins."""
 
-    Attributes
-    ----------
-    start : int
-        The first bin.
-    counts : array
-        Shape (..., bins).
-    """
-
-    start: int
-    counts: Integers
+    start: int  # the first bin
+    counts: Integers  # shape (..., bins)
 
     @classmethod
     def of_bins(cls, counts: Integers) -> "Sketch":
@@ -235,24 +227,12 @@ def with_atoms(
 
 @dataclass(frozen=True)
 class Ogive:
-    """Cumulative shares of several independent samples (chains), straight within each bin.
+    """Cumulative shares of several independent samples (chains), straight within each bin."""
 
-    Attributes
-    ----------
-    edges : array
-        Ends of the bins, shape (bins + 1,); a bin without width holds a value that repeats.
-    below : array
-        Share of each chain below each edge, shape (chain, bins + 1).
-    number : float
-        Values in a chain.
-    grain : float
-        Distance between neighboring values, where they lie on a lattice; else 0.
-    """
-
-    edges: Floats
-    below: Floats
-    number: float
-    grain: float = 0.0
+    edges: Floats  # of bins, shape (bins + 1,); one without width holds a value that repeats
+    below: Floats  # share of each chain below each edge, shape (chain, bins + 1)
+    number: float  # of values in a chain
+    grain: float = 0.0  # distance between neighbors, where values lie on a lattice
 
     @classmethod
     def of_counts(cls, edges: Floats, counts: Integers, grain: float = 0.0) -> "Ogive":
