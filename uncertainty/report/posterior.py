@@ -159,7 +159,7 @@ def _update_sentence(
     """Say what evidence has done to the figure that is quoted."""
     units = str(tree["central"][quantity].attrs.get("units", ""))
     before, after = (
-        f"{median} {units} ({100 * prob:g} % interval {low} to {high})"
+        f"{median} {units}".strip() + f" ({100 * prob:g} % interval {low} to {high})"
         for median, low, high in (
             distinct(*(float(intervals[group][key]) for key in ("median", "lower", "upper")))
             for group in _GROUPS

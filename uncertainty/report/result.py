@@ -185,12 +185,12 @@ def chance_text(chance: float, error: float) -> str:
     --------
     >>> chance_text(0.25, 0.001)
     '25 ± 0.1 %'
-    >>> chance_text(0.0, 3e-5)
-    'below 0.003 % (fewer than 3 in 100000 draws, 95 %)'
+    >>> chance_text(0.0, 3 / 15446.2)
+    'below 0.019 % (fewer than 3 in 15446 draws, 95 %)'
     """
     if chance not in (0.0, 1.0) or error in (0.0, math.inf):
         return f"{figure_with_error(100 * chance, 100 * error)} %"
-    few = f"fewer than 3 in {NONE / error:.6g} draws, 95 %"
+    few = f"fewer than 3 in {round(NONE / error):.6g} draws, 95 %"
     if chance == 0.0:
         return f"below {100 * error:.2g} % ({few})"
     return f"over {100 - float(f'{100 * error:.2g}'):.10g} % (all but {few})"
