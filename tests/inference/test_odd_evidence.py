@@ -31,6 +31,15 @@ def evidence(rows, columns=("value",), sigma=0.1, **more):
     return {**stated, "columns": [*columns], "rows": rows, **more}
 
 
+def test_more_rows_than_chains_can_go_through_are_refused_where_weights_cannot_stand_in(
+    monkeypatch,
+):
+    rows = [[1.0 + i / 1000] for i in range(1001)]
+    monkeypatch.setitem(un.infer.__wrapped__.__globals__, "_WIDE", 0)  # no weights
+    with pytest.raises(un.InputError, match="chains of 1,001 rows .* give 1,000 rows or fewer"):
+        un.infer(un.build_problem(priors(), model=product, evidence=evidence(rows)))
+
+
 def test_weights_that_are_all_the_same_need_no_smoothing():
     found = smoothed_weights(np.zeros(1000))
     assert found.effective == pytest.approx(1000)

@@ -66,6 +66,7 @@ _PRIOR_DRAWS = 2**13
 # Rows above which points near the mode are weighted first, as a step of a chain costs what they
 # do; unknowns at most; and points and their rows at most: half a minute on two cores.
 _MANY, _WIDE, _CLOSE, _NUMBERS = 500, 200, 2**14, 2**27
+_THROUGH = 1000  # rows that chains go through unasked: 2000 had no answer in five minutes
 _ACCEPT = (0.9, 0.95, 0.99)  # shares of steps accepted, in order until no step diverges
 _MOST = 2**20  # draws of a chain, chains, steps and queries: more would fill any memory
 
@@ -112,7 +113,8 @@ def infer(
         Of the prior, which stands beside it; 2^13 where not given.
     target_accept : float, optional
         Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
-        0.9 where not given, and again with 0.95 and 0.99 where steps diverge.
+        0.9 where not given, and again with 0.95 and 0.99 where steps diverge. Asks for chains
+        of more than 1000 rows too, which take hours.
     resample : bool
         Sample anew what was sampled before; the numbers are the same. Not where not given.
     progress : callable, optional
@@ -244,15 +246,12 @@ def _sampled(
         k, evidence = weighted.smoothed.k, weighted.log_evidence
         return Posterior(target, z, at, {}, k, evidence, doubts, why, surprises)
 
-    chosen, why = weighted, "the model has no slopes"
-    if slopes and target_accept is None and target.count > _MANY and target.size <= _WIDE:
-        best = weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
-        chosen = weigh_prior(
-            target, seed, min(_NUMBERS // target.count, _CLOSE), mode_of(target, best)
-        )
-        why = f"chains of {target.count:,} rows take longer than points near the mode"
-    if not slopes or (chosen is not weighted and not any(unreliable(chosen))):
-        return by_weights(chosen, why)
+    if not slopes:
+        return by_weights(weighted, "the model has no slopes")
+    many = target_accept is None and target.count > _MANY
+    if many and (near := _near_mode(target, weighted, seed)) is not None:
+        text = f"chains of {target.count:,} rows take longer than points near the mode"
+        return by_weights(near, text)
     # Points of a net lie far apart, as starting points should.
     starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
     accepts = _ACCEPT if target_accept is None else (target_accept,)
@@ -277,6 +276,25 @@ def _sampled(
         return by_weights(other, f"of chains, {doubts[0].split(': ')[0]}")
     doubts += disagreements(target, weighted, posterior.scores) if weighted.reliable else []
     return replace(posterior, doubts=doubts, surprises=surprises)
+
+
+def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None:
+    """Weight points near the mode, if reliable; refused where chains of so many rows take hours."""
+    if target.size <= _WIDE:
+        mode = mode_of(
+            target, weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
+        )
+        near = weigh_prior(target, seed, min(_NUMBERS // target.count, _CLOSE), mode)
+        if not any(unreliable(near)):
+            return near
+    if target.count > _THROUGH:
+        text = (
+            f"chains of {target.count:,} rows take hours, and points near the mode cannot stand "
+            f"in: give {_THROUGH:,} rows or fewer, drawn at random of each group, or a target "
+            "acceptance, which asks for chains all the same"
+        )
+        raise InputError.of("<evidence>", text)
+    return None
 
 
 def _in_whole_stretches(effective: float, chains: int) -> int:
