@@ -135,6 +135,7 @@ def test_check_says_when_a_range_is_left(run):
 
 BAD = [
     (("run", "nowhere.yaml"), "nowhere.yaml: no such file"),
+    (("run", "nowhere.yaml", "--scenario", "long"), "nowhere.yaml: no such file"),
     (("run", "gpt-4o", "--set", "pue"), "--set: write NAME=VALUE (got 'pue')"),
     (("run", "gpt-4o", "--set", "pue=[1"), "--set: pue: not a value: '[1'"),
     (("run", "gpt-4o", "--set", "pue={null: 1}"), "a key must be a name (got 'null'"),

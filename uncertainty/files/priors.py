@@ -337,7 +337,7 @@ def resolve(
         written = tuple(name for name in layer.written if name not in known)
         if names:
             layers.append(replace(layer, entries=entries, names=names, written=written))
-    if scenario is not None and scenario not in [*priors.scenarios]:
+    if priors.readable and scenario is not None and scenario not in [*priors.scenarios]:
         text = f"no scenario {scenario!r}{nearest(str(scenario), priors.scenarios)}"
         faults.append(Fault(priors.label, 0, 0, "scenarios", text))
     if not priors.readable:  # what is missing would be reported again as unknown names
