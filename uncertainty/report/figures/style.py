@@ -170,8 +170,10 @@ def not_drawn(axes: "Axes", number: int) -> None:
 
 
 def legend_above(axes: "Axes", columns: int = 2) -> None:
-    """Put the legend over the axes, where it hides nothing."""
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+    """Put the legend over the axes, where it hides nothing and no label takes all the width."""
+    drawn, labels = axes.get_legend_handles_labels()
+    at, texts = (0, 1), [fill(label, _LABEL_WIDTH) for label in labels]
+    axes.legend(drawn, texts, frameon=False, loc="lower left", bbox_to_anchor=at, ncols=columns)
 
 
 def fit_labels(figure: "Figure") -> None:

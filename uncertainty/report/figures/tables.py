@@ -34,8 +34,7 @@ _DARK = 1.4  # sum of red, green and blue, below which white letters are read be
 _SEEN = 0.003  # of the width of a bar: what is narrower is not seen
 _LETTER = 0.011  # of the width of a bar, for one letter of a name inside it
 _WIDE = 8.0  # largest over smallest value, above which a linear axis hides the small ones
-_NARROW = 24  # characters of a name of which four fit side by side below a figure
-_LINE = 0.2  # inches, of a line of these names
+_LINE = 0.2  # inches, of a line of the names below a figure
 _LONGEST = 34  # characters of the name of a side; its end tells files of one folder apart
 
 _ESTIMATES: Mapping[str, Mapping[str, str]] = {
@@ -144,9 +143,8 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     for name, label in labels_of.items():
         axes.barh(0, 0, color=shades[name], label=label)
     if lines := [line for label in labels_of.values() for line in label.splitlines()]:
-        columns = 4 if max(map(len, lines)) < _NARROW else 3
-        figure.set_figheight(figure.get_figheight() + _LINE * len(lines) / columns)
-        figure.legend(loc="outside lower left", ncols=columns, frameon=False, fontsize="small")
+        figure.set_figheight(figure.get_figheight() + _LINE * len(lines) / 3)
+        figure.legend(loc="outside lower left", ncols=3, frameon=False, fontsize="small")
     name_figure(figure, rankings[0].attrs)
     return figure
 
