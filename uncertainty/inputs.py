@@ -155,6 +155,7 @@ _INPUTS = (
     Input("cached_share", "1", "share of the input served from a cache", 0.0, 1.0, "0, no cache"),
     Input("cache_hit_cost", "1", "what a cached input token costs of an uncached one", 0.0, 1.0,
           "none"),
+    Input("steps_per_session", "1", "queries of one session", default="none", usual=(1, 1e5)),
     Input("prefill_gpu_count", "1", "GPUs that only read inputs; 0 where the same do both",
           default="none", usual=(1, 1e4)),
     Input("layers", "1", "transformer layers", default="scaled from active_parameters",

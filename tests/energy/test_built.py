@@ -209,3 +209,20 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     assert float(typical["median"].sel(statistic="mean")[0]) > float(
         typical["median"].sel(statistic="typical")[0]
     )
+
+
+def test_a_session_is_a_sum_of_steps_and_follows_the_mean_query():
+    given = {"steps_per_session": 80}
+    problem = un.build_problem("agentic-coding", given=given)
+    tree = un.simulate(problem, draws=256, queries=32)
+    table = un.summarize(tree, quantities=["energy_wh", "session_energy_wh"])
+    means = table["median"].sel(statistic="mean")
+    ratio = float(means.sel(quantity="session_energy_wh") / means.sel(quantity="energy_wh"))
+    assert ratio == pytest.approx(80, rel=1e-9)
+    assert table.attrs["group"] == "prior"
+    # One query of the summed length would attend to all of it: more than ten times as much.
+    single = problem.central()["session_energy_wh"]
+    lengths = {n: f"80 * {n}_median" for n in ("input_tokens", "output_tokens")}
+    long = {name: {"expression": text} for name, text in lengths.items()}
+    summed = un.build_problem("agentic-coding", given={**given, **long}).central()["energy_wh"]
+    assert summed > 5 * single

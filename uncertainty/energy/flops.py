@@ -3,7 +3,14 @@
 from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import BOUNDARY_OUTPUTS, Facility, at_boundaries
 from uncertainty.energy.model import by_name, model_from_callable
-from uncertainty.energy.serving import TOKEN_OUTPUTS, Query, energy_per_token, mean_within
+from uncertainty.energy.serving import (
+    SESSION,
+    TOKEN_OUTPUTS,
+    Query,
+    energy_per_token,
+    mean_within,
+    session_energy,
+)
 from uncertainty.energy.transformer import FLOP_PER_PARAMETER, Shape
 from uncertainty.inputs import ALTERNATIVES, Output
 
@@ -132,8 +139,10 @@ def flops(
         seconds[part] = flop / (peak_flops * achieved)
         joules[part] = seconds[part] * gpu_power_w * drawn
     whole, gpu_seconds = sum(joules.values()), sum(seconds.values())
+    boundaries = at_boundaries(whole, gpu_seconds, facility, joules)
     return {
-        **at_boundaries(whole, gpu_seconds, facility, joules),
+        **boundaries,
+        **session_energy(query, boundaries["energy_wh"]),
         **energy_per_token(query, whole, joules["prefill_weights"] + joules["prefill_attention"]),
         "gpu_seconds": gpu_seconds,
     }
@@ -148,6 +157,7 @@ FLOPS = model_from_callable(
             Output(f"energy_wh_{part}", "Wh", meaning, "facility", part_of="energy_wh")
             for part, meaning in _PARTS.items()
         ),
+        SESSION,
         *TOKEN_OUTPUTS,
         Output("gpu_seconds", "s", "time of one whole GPU spent on the query"),
     ),

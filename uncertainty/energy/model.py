@@ -296,8 +296,8 @@ def by_name(function: Callable[..., Result]) -> Callable[..., Result]:
     Examples
     --------
     >>> from uncertainty.energy.flops import query_flop
-    >>> list(inspect.signature(by_name(query_flop)).parameters)[-4:]
-    ['output_tokens', 'input_tokens', 'cached_share', 'cache_hit_cost']
+    >>> list(inspect.signature(by_name(query_flop)).parameters)[-5:-2]
+    ['output_tokens', 'input_tokens', 'cached_share']
     >>> float(by_name(query_flop)(active_parameters=1e9, output_tokens=2.0)["decode_weights"])
     4000000000.0
     """

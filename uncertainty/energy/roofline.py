@@ -12,10 +12,12 @@ from uncertainty.energy.board import (
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.model import by_name, model_from_callable
 from uncertainty.energy.serving import (
+    SESSION,
     TOKEN_OUTPUTS,
     Query,
     Serving,
     energy_per_token,
+    session_energy,
     step_bytes,
     step_seconds,
     tokens_per_step,
@@ -104,8 +106,10 @@ def roofline(
         parts["prefill"] += read_seconds * board_power(board, busy=1.0)
         joules, gpu_seconds = sum(parts.values()), gpu_seconds + read_seconds
         latency = jnp.where(apart > 0, read_seconds / jnp.maximum(apart, 1.0), latency)
+    boundaries = at_boundaries(joules, gpu_seconds, facility, parts)
     return {
-        **at_boundaries(joules, gpu_seconds, facility, parts),
+        **boundaries,
+        **session_energy(serving, boundaries["energy_wh"]),
         **energy_per_token(serving, joules, parts["prefill"]),
         "tokens_per_s": serving.batch * produced / step,
         "gpu_power_w": power_w,
@@ -138,6 +142,7 @@ ROOFLINE = model_from_callable(
             Output(f"energy_wh_{part}", "Wh", meaning, "facility", part_of="energy_wh")
             for part, meaning in _PARTS.items()
         ),
+        SESSION,
         *TOKEN_OUTPUTS,
         Output("tokens_per_s", "token/s", "output tokens per second of the deployment"),
         Output("gpu_power_w", "W", "average power of one GPU board"),

@@ -34,12 +34,15 @@ class Query:
         Share of the input whose keys and values are cached, 0 to 1.
     cache_hit_cost : array_like
         What a cached token costs of an uncached one's prefill, 0 to 1: it is fetched and checked.
+    steps_per_session : array_like, optional
+        Queries of one session, each with lengths of its own: a sum of them, never one long query.
     """
 
     output_tokens: ArrayLike
     input_tokens: ArrayLike = 0.0
     cached_share: ArrayLike = 0.0
     cache_hit_cost: ArrayLike = 0.0
+    steps_per_session: ArrayLike | None = None
 
     @property
     def tokens_read(self) -> ArrayLike:
@@ -102,6 +105,21 @@ class Serving(Query):
     def batch(self) -> ArrayLike:
         """Sequences decoded together, on average."""
         return self.batch_size * self.occupancy
+
+
+SESSION = Output("session_energy_wh", "Wh", "energy of a session", "facility", total=True)
+
+
+def session_energy(query: Query, energy_wh: ArrayLike) -> dict[str, ArrayLike]:
+    """Energy of as many queries as a session has, Wh; nothing where that is not given.
+
+    Examples
+    --------
+    >>> session_energy(Query(output_tokens=400.0, steps_per_session=80.0), 0.5)
+    {'session_energy_wh': 40.0}
+    """
+    steps = query.steps_per_session
+    return {} if steps is None else {SESSION.name: steps * energy_wh}
 
 
 TOKEN_OUTPUTS = (

@@ -166,7 +166,7 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
             raise InputError.of("<rows>", f"columns must be of one length ({text})")
         count = lengths.pop() if lengths else 1
         return [
-            {name: columns[name][i] if name in columns else v for name, v in rows.items()}
+            {str(n): columns[n][i] if n in columns else v for n, v in rows.items()}
             for i in range(count)
         ]
     if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
