@@ -201,7 +201,16 @@ def test_every_attribute_is_there_and_of_its_type_or_named(small):
         odd = small.copy()
         del odd.attrs[name]
         refused(odd, f"attribute '{name}' is missing")
-    optional = ["recipe", "problem", "evidence", "lost_means", "rarest", "pareto_k", "sampler"]
+    optional = [
+        "recipe",
+        "problem",
+        "evidence",
+        "lost_means",
+        "rarest",
+        "rarest_spread",
+        "pareto_k",
+        "sampler",
+    ]
     for name in [*needed, "draws", "queries", *optional]:
         for value in WRONG:
             text = name in ("title", "priors_sha256", "problem", "sampler")

@@ -9,7 +9,12 @@ from scipy import stats
 from scipy.special import ndtr
 
 import uncertainty as un
-from uncertainty.report.result import above_sentence, split_sentence
+from uncertainty.report.result import (
+    above_sentence,
+    central_sentence,
+    headline,
+    split_sentence,
+)
 from uncertainty.results.estimate import (
     LEVELS,
     exceedance_of_functions,
@@ -266,6 +271,27 @@ class TestWhatDrawsCannotTell:
         assert un.exceedance(fixed, 3, "y") == (0, 0)
         row = un.summarize(fixed, 0.99999).isel(quantity=0, statistic=0)
         assert all(float(row[f"mcse_{key}"]) == 0 for key in ("median", "lower", "upper", "mean"))
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            lambda x: jnp.where(x > 4.2, 3.0, 1.0),
+            lambda x: 10 + jnp.maximum(x - 4.0, 0.0),
+            lambda x: jnp.clip(x, -9.0, -4.5),
+        ],
+    )
+    def test_draws_that_are_all_one_value_do_not_say_that_nothing_is_rarer(self, model):
+        prior = laws(x={"normal": {"mean": 0, "sd": 1}})
+        tree = un.simulate(un.build_problem(prior, model=model), draws=512)
+        table = un.summarize(tree).sel(quantity="y")
+        row = table.isel(statistic=0)
+        assert np.isinf([float(row[f"mcse_{key}"]) for key in ("mean", "sd")]).all()
+        assert "rarer than they show" in central_sentence(
+            tree, headline(tree, "y", [un.summarize(tree)])
+        )
+        assert unknown_figures(table)
+        certain = un.simulate(un.build_problem(prior, model=lambda x: 2 + 0 * x), draws=512)
+        assert float(un.summarize(certain).isel(quantity=0, statistic=0)["mcse_mean"]) == 0
 
     def test_an_end_beyond_the_draws_is_marked(self, tree, nested):
         for result in (tree, nested):

@@ -41,6 +41,8 @@ class Problem(Setup):
         Outputs whose mean does not exist under these assumptions, with the reason.
     rarest : mapping of str to float
         By output: the smallest chance that makes half of its mean (see `probe_moments`).
+    rarest_spread : mapping of str to float
+        The same of its mean square about the value at the medians.
     observations : tuple of Observation
         The evidence, compiled.
     system : Problem or None
@@ -54,6 +56,7 @@ class Problem(Setup):
     cautions: tuple[Fault, ...]
     lost_means: Mapping[str, str]
     rarest: Mapping[str, float]
+    rarest_spread: Mapping[str, float]
     observations: tuple[Observation, ...]
     system: "Problem | None" = None
 
@@ -260,7 +263,8 @@ def compiled(setup: Setup) -> Problem:
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
     probed = chosen.plain is None
-    lost, rarest = models.probe_moments(local, chosen, names) if probed else ([], {})
+    probe = models.probe_moments if probed else lambda *_: ([], {}, {})
+    lost, rarest, spread = probe(local, chosen, names)
     notices = [
         *resolution.notices,
         *unused_notices(*asked, setup.altered, by_evidence),
@@ -276,6 +280,7 @@ def compiled(setup: Setup) -> Problem:
         cautions=first,
         lost_means={notice.quantity: notice.message for notice in lost if notice.mean},
         rarest=rarest,
+        rarest_spread=spread,
         observations=observations,
     )
     if not setup.measured:

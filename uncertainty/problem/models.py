@@ -28,6 +28,7 @@ from uncertainty.errors import Fault, InputError
 from uncertainty.files import Assumption
 from uncertainty.inputs import Output
 from uncertainty.problem.joint import Columns, Joint, Node, Scores, each_point
+from uncertainty.results import ROUNDING
 
 Result = TypeVar("Result")
 
@@ -182,7 +183,7 @@ class MomentNotice:
 
 def probe_moments(
     joint: Joint, model: EnergyModel, quantities: Sequence[str]
-) -> tuple[list[MomentNotice], dict[str, float]]:
+) -> tuple[list[MomentNotice], dict[str, float], dict[str, float]]:
     """Probe each uncertain assumption, all others at their medians.
 
     Where an output grows like ``u^-s`` as a tail probability u goes to 0, its mean exists for
@@ -190,7 +191,8 @@ def probe_moments(
     An output that passes through infinity inside the range has no mean either.
 
     Gives notices and, by output, the smallest chance, of a tail of what does not vary per query,
-    that makes half of its mean: far fewer draws than one over it do not see that half.
+    that makes half of its mean, and half of its mean square about the value at the medians: far
+    fewer draws than one over it do not see that half.
     """
     # A named parameter may bring a moment down at values other than its median.
     cases = [
@@ -200,13 +202,13 @@ def probe_moments(
         for place in (_PLACES if node.law is not None and node.law.references else (0.0,))
     ]
     if not cases:
-        return [], {}
+        return [], {}, {}
     # All cases in one call: a batch of points costs the same, filled or not.
     parts = [_scores(joint, node, _GRID, place) for node, place in cases]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outputs = each_point(joint, model, joint.decorrelate(columns))[1]
     notices: dict[tuple[str, str], MomentNotice] = {}
-    rarest = dict.fromkeys(quantities, 1.0)
+    rarest, spread = dict.fromkeys(quantities, 1.0), dict.fromkeys(quantities, 1.0)
     for quantity in quantities:
         curves = np.split(outputs[quantity], len(cases))
         for (node, place), values in zip(cases, curves, strict=True):
@@ -216,14 +218,20 @@ def probe_moments(
             if notice and (worst is None or (notice.mean and not worst.mean)):
                 notices[node.name, quantity] = notice
             if not node.varies and place == 0.0:
-                chance = min(_half_of_mean(values), _half_of_mean(values[::-1]))
-                rarest[quantity] = min(rarest[quantity], chance)
-    return [*notices.values()], rarest
+                middle = values[len(values) // 2]
+                with np.errstate(invalid="ignore"):  # infinite values are probed above
+                    apart = np.abs(values - middle)
+                    # What differs by rounding alone is no spread. Shares have squares in float64.
+                    apart = np.where(apart > ROUNDING * np.abs(middle), apart, 0.0)
+                    apart /= apart.max() or 1.0
+                for least, sizes in ((rarest, np.abs(values)), (spread, apart**2)):
+                    chance = min(_half_of_mean(sizes), _half_of_mean(sizes[::-1]))
+                    least[quantity] = min(least[quantity], chance)
+    return [*notices.values()], rarest, spread
 
 
-def _half_of_mean(values: Floats) -> float:
-    """Chance of the upper tail that makes half of the mean size; 1 where sizes are not finite."""
-    sizes = np.abs(values)
+def _half_of_mean(sizes: Floats) -> float:
+    """Chance of the upper tail that makes half of the mean; 1 where sizes are not finite."""
     if not np.isfinite(sizes).all() or not sizes.any():
         return 1.0
     parts = np.cumsum((sizes / sizes.max() * np.exp(-(_GRID**2) / 2))[::-1])

@@ -130,6 +130,9 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     if not math.isfinite(float(row["sd"])):
         return f"{_not_finite(tree, summary.quantity)}, so it has no mean and no spread."
     if not float(row["sd"]):
+        if math.isinf(row["mcse_sd"]):
+            text = "What differs from it is rarer than they show: use more"
+            return f"All draws give {summary.with_unit(central)}. {text}."
         return f"Nothing is uncertain here: the model gives {summary.with_unit(central)}."
     subject = f"the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else "the result"
     prior = " (of the prior)" if summary.group else ""

@@ -1,7 +1,7 @@
 """Labelled summaries of a result: what each figure is, and how well it is known."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
@@ -489,7 +489,7 @@ def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
 
 
 def _unknown(
-    tree: xr.DataTree, quantity: str, statistic: str, group: Group, figures: Collection[str]
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group, figures: Mapping[str, Estimate]
 ) -> Collection[str]:
     """Which figures no draws can give: moments that do not exist, means that a tail rules."""
     if quantity in json.loads(str(tree.attrs.get("ruled_means", "[]"))) and statistic != "typical":
@@ -497,9 +497,17 @@ def _unknown(
         return figures if statistic == "mean" else ("mean", "sd")
     lost = quantity in json.loads(str(tree.attrs.get("lost_means", "[]")))
     # Half of the mean of the prior may come from a chance that the draws do not meet.
-    rarest = json.loads(str(tree.attrs.get("rarest", "{}"))).get(quantity, 1.0)
-    unseen = group == "prior" and rarest * float(tree.attrs["draws"]) < NONE
-    return ("mean", "sd") if lost or unseen else ()
+    unseen = {
+        key: group == "prior"
+        and json.loads(str(tree.attrs.get(key, "{}"))).get(quantity, 1.0) * tree.attrs["draws"]
+        < NONE
+        for key in ("rarest", "rarest_spread")
+    }
+    if lost or unseen["rarest"]:
+        return "mean", "sd"
+    # Draws that are all one value say nothing of what is rarer than they are.
+    alone = ("sd",) if figures.get("sd", (np.nan, 0))[0] else ("mean", "sd")
+    return alone if unseen["rarest_spread"] else ()
 
 
 def unknown_figures(table: xr.Dataset, shown: Sequence[str] = _FIGURES) -> list[str]:
@@ -609,7 +617,7 @@ def exceedance(
             return exceedance_of_functions(functions, threshold, number, pairs)
     draws = draws_of(tree, quantity, statistic, which)
     chance, error = chance_estimate((draws > threshold).mean(1), number)
-    unknown = "median" in _unknown(tree, quantity, statistic, which, ("median",))
+    unknown = "median" in _unknown(tree, quantity, statistic, which, {"median": (0.0, 0.0)})
     return chance, np.inf if unknown else error
 
 

@@ -169,7 +169,9 @@ _ATTRIBUTES: Mapping[str, _Attribute] = {
     "recipe": ("", (None, {"priors": str}), "a mapping or null, as JSON"),
     "lost_means": ("", _TEXTS, "a list of texts, as JSON"),
     "ruled_means": ("", _TEXTS, "a list of texts, as JSON"),
-    "rarest": ("", {...: float}, "a mapping of numbers, as JSON"),
+    **dict.fromkeys(
+        ("rarest", "rarest_spread"), ("", {...: float}, "a mapping of numbers, as JSON")
+    ),
     **dict.fromkeys(
         (
             "log_evidence", "log_evidence_se", "sketch_relative_error", "log_share_per_query",
