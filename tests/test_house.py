@@ -127,9 +127,23 @@ CODE = [path.read_text() for path in [*MODULES, PACKAGE / "__init__.py"]]
 
 
 def test_the_house_stays_small():
-    """Few rooms, few lines: what grows beyond this asks which idea it adds."""
-    assert len(CODE) <= 100
-    assert sum(text.count("\n") for text in CODE) <= 27_700
+    """Few rooms, little code: what grows beyond this asks which idea it adds.
+
+    Docstrings and comments are not counted: a cap on them would be met by saying less.
+    """
+    assert len(CODE) <= 97
+    assert sum(map(code_lines, CODE)) <= 17_800
+
+
+def code_lines(text):
+    """Lines that are neither empty nor a comment nor a docstring."""
+    prose = sum(
+        node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", 0), str)
+    )
+    lines = [line.strip() for line in text.split("\n")]
+    return sum(bool(line) and not line.startswith("#") for line in lines) - prose
 
 
 def test_helpers_are_shared_and_arguments_are_few():
@@ -141,23 +155,18 @@ def test_helpers_are_shared_and_arguments_are_few():
             once += [f"{path.name}: {node.name}"] if len(uses) <= 2 else []
         count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
         assert count <= 10, f"{path}: {node.name} takes {count} arguments"
-    assert len(once) <= 0.15 * sum(1 for _ in functions()), once
+    assert len(once) <= 0.12 * sum(1 for _ in functions()), once
 
 
 def test_comments_say_why():
     """Three to six per 100 lines of code; a comment for each constant and numerical trick."""
-    comments = code = 0
-    for text in CODE:
-        kinds = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
-        comments += kinds.count(tokenize.COMMENT)
-        prose = sum(
-            node.end_lineno - node.lineno + 1
-            for node in ast.walk(ast.parse(text))
-            if isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", 0), str)
-        )
-        lines = [line.strip() for line in text.split("\n")]
-        code += sum(bool(line) and not line.startswith("#") for line in lines) - prose
-    assert 3 <= 100 * comments / code <= 6
+    kinds = [
+        token.type
+        for text in CODE
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+    ]
+    share = kinds.count(tokenize.COMMENT) / sum(map(code_lines, CODE))
+    assert 0.03 <= share <= 0.06
 
 
 def test_names_are_exported_by_packages_alone():
