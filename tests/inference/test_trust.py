@@ -58,7 +58,10 @@ def test_ranks_of_the_truth_among_posterior_draws_are_uniform():
 
 
 @pytest.mark.filterwarnings("ignore:rows 1-12")  # of rows that the prior did not expect
-@pytest.mark.parametrize(("rows", "how"), [([1.1, 0.9], "weights"), ([9.0] * 12, "refit")])
+@pytest.mark.parametrize(
+    ("rows", "how"),
+    [pytest.param([1.1, 0.9], "weights", marks=pytest.mark.slow), ([9.0] * 12, "refit")],
+)
 def test_an_update_in_two_steps_is_one_on_both(rows, how, tmp_path):
     first, more = evidence([0.8, 1.0, 1.2]), evidence(rows)
     (tmp_path / "mine.yaml").write_text(

@@ -39,6 +39,7 @@ def start(state, result):
     return subprocess.Popen(command, env={**os.environ, **kept})
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
     whole = start(tmp_path / "whole.state", tmp_path / "whole.nc")
     assert whole.wait(300) == 0

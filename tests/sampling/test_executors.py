@@ -58,6 +58,7 @@ def same(one, other):
         assert np.array_equal(*(tree["prior_sketch"][name].values for tree in (one, other)))
 
 
+@pytest.mark.slow
 def test_all_local_devices_give_the_numbers_of_one():
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
     run = subprocess.run(

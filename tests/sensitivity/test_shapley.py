@@ -120,7 +120,7 @@ def test_lognormals_on_both_scales(lognormals):
     agrees(un.rank_inputs(problem, method="shapley", scale="linear", draws=2**18), exact)
 
 
-@pytest.mark.parametrize("evaluations", ["subsets", "orders"])
+@pytest.mark.parametrize("evaluations", ["subsets", pytest.param("orders", marks=pytest.mark.slow)])
 def test_more_players_and_groups_of_them(evaluations, monkeypatch):
     """Some correlated among seven, so that both kinds of pairs are used."""
     if evaluations == "orders":
@@ -206,6 +206,7 @@ def test_a_control_that_says_little_of_the_mean_query():
     agrees(table, {"a": 0.0, "b": 0.2, "c": 0.8})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("subsets_only")
 def test_the_shipped_query_is_ranked_to_a_hundredth():
     """Over all subsets of its twelve inputs, some correlated."""
