@@ -206,8 +206,8 @@ def test_the_ends_are_those_of_the_comparison_and_evidence_is_a_part():
             continue
         groups = ["posterior" if given else "prior" for given in known]
         assert found.attrs["group"] == " and ".join(dict.fromkeys(groups))
-        stated = ["what it moves" if given else "none" for given in known]
-        assert found["stated"].sel(input="evidence").values.tolist() == stated
+        words = ["what it moves" if given else "none" for given in known]
+        assert found["stated"].sel(input="evidence").values.tolist() == words
 
 
 def test_a_number_solved_from_the_answer_is_marked_and_must_name_an_output():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import uncertainty as un
+from uncertainty import report
 from uncertainty.arrays import in_float64
 from uncertainty.energy.compose import ENERGY_MODELS, compose
 from uncertainty.energy.fleet import Facility, Training, fleet_outputs, training_wh
@@ -198,6 +199,9 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     assert row[0] == "mean query"
     assert row[1].startswith(f"{float(table['median'].sel(statistic='mean')):.3g}")
     assert "median of the mean query" in citation_sentence(tree, quoted)
+    page = report.parts(tree, quantity="fleet_power_mw")
+    figures = {part.name: part.draw for part in page if isinstance(part, report.Figure)}
+    assert list(figures["distribution"].args[0]) == ["mean"]
     for said in (
         json.loads(tree.attrs["notices"]),
         json.loads(un.stream(asked, draws=512, quantities=["energy_wh"]).attrs["notices"]),
@@ -220,9 +224,9 @@ def test_a_session_is_a_sum_of_steps_and_follows_the_mean_query():
     ratio = float(means.sel(quantity="session_energy_wh") / means.sel(quantity="energy_wh"))
     assert ratio == pytest.approx(80, rel=1e-9)
     assert table.attrs["group"] == "prior"
-    # One query of the summed length would attend to all of it: more than ten times as much.
-    single = problem.central()["session_energy_wh"]
-    lengths = {n: f"80 * {n}_median" for n in ("input_tokens", "output_tokens")}
-    long = {name: {"expression": text} for name, text in lengths.items()}
-    summed = un.build_problem("agentic-coding", given={**given, **long}).central()["energy_wh"]
-    assert summed > 5 * single
+    # One query of the summed length would attend to all of it: 80 times as much.
+    steps, long = problem.central(), {"input_tokens": {"expression": "80 * input_tokens_median"}}
+    summed = un.build_problem("agentic-coding", given={**given, **long}).central()
+    for part, times in (("prefill_weights", 80), ("prefill_attention", 80**2)):
+        name = f"energy_wh_{part}"
+        assert summed[name] == pytest.approx(times * steps[name], rel=1e-9)

@@ -123,11 +123,12 @@ def test_watts_of_host_and_network_are_added_to_those_of_the_boards(name):
         "active_parameters": 7e10, "output_tokens": 500.0, "input_tokens": 900.0, "batch_size": 8.0,
         "bytes_per_parameter": 2.0, "utilization": 0.1, "peak_flops": 1e15, "gpu_power_w": 700.0,
         "memory_bandwidth_bytes_per_s": 3e12, "power_fraction": 0.5, "tokens_per_s": 900.0,
-        "prefill_power_fraction": 0.9, "idle": 1.2, "pue": 1.1, "host_power_w": 200.0,
+        "prefill_power_fraction": 0.9, "idle": 1.2, "pue": 1.1, "host_power_w": np.array(200.0),
         "network_power_w": 50.0,
     }  # fmt: skip
     model = ENERGY_MODELS[name]
     found = model({key: given[key] for key in model.used(given)})
+    assert given["host_power_w"] == 200  # an array of NumPy is not changed in its place
     watts = 3600 * float(found["energy_wh_gpu_board"]) / float(found["gpu_seconds"])
     host = 1 + 250 / watts
     assert float(found["energy_wh_node"] / found["energy_wh_gpu_board"]) == pytest.approx(host)

@@ -319,12 +319,13 @@ def test_prefill_on_gpus_of_its_own_takes_their_arithmetic_and_no_step_of_the_ot
     apart, alone = found(given, prefill_gpu_count=4.0), found(given, prefill_share=0.0)
     # Those that decode work as if nothing were read; the others at full power, all the time.
     assert apart["time_per_output_token_s"] == pytest.approx(alone["time_per_output_token_s"])
-    uncached = 8192 * (1 - given["cached_share"])
-    flop = transformer.FLOP_PER_PARAMETER * given["active_parameters"] * uncached
+    inputs = {n: given[n] for n in ("active_parameters", "input_tokens", "output_tokens")}
+    inputs |= {"cached_share": given["cached_share"]}
+    parts = in_float64(model.by_name(flops.query_flop))(**inputs)
+    flop = float(parts["prefill_weights"]) + float(parts["prefill_attention"])
     joules = 3600 * (apart["gpu_energy_wh"] - alone["gpu_energy_wh"])
-    least = flop / given["peak_flops"] / given.get("prefill_utilization", 1.0)
-    least *= given["gpu_power_w"]
-    assert least < joules < 3 * least  # attention comes to the parameters
+    seconds = flop / given["peak_flops"] / given["prefill_utilization"]
+    assert joules == pytest.approx(seconds * given["gpu_power_w"], rel=1e-9)
     twice = found(given, prefill_gpu_count=8.0)
     assert twice["energy_wh"] == pytest.approx(apart["energy_wh"], rel=1e-6)
     assert twice["latency_s"] < apart["latency_s"]

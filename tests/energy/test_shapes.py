@@ -59,14 +59,19 @@ def test_a_window_counts_the_tokens_that_each_one_sees(cached, window, read, gen
     query = Query(input_tokens=float(read), output_tokens=float(generated), cached_share=cached)
     plain = {"active_parameters": 1e9, "layers": 10.0, "heads": 1.0, "head_dim": 1.0}
     flop = query_flop(Shape(**plain, window_layers=4.0, window_tokens=float(window)), query)
-    seen = np.minimum(read + np.arange(generated), window).sum()
-    exact = 4 * (6 * (read + np.arange(generated)).sum() + 4 * seen)
-    # The average runs evenly over whole positions: half a token of a step may be amiss.
-    assert float(flop["decode_attention"]) == pytest.approx(exact, rel=2e-3, abs=4 * 4 * 0.5)
-    at = np.linspace(cached * read, read, 100_001)
-    new = (at[-1] - at[0]) * np.minimum((at[1:] + at[:-1]) / 2, window).mean()
-    whole = (read**2 * (1 - cached**2)) / 2
-    assert float(flop["prefill_attention"]) == pytest.approx(4 * (6 * whole + 4 * new), rel=1e-6)
+    places = read + np.arange(generated)
+    seen = np.minimum(places, window)
+    exact = 4 * (6 * places.sum() + 4 * seen.sum())
+    # The average runs evenly from the first place to the last, both of which a sum counts whole:
+    # by the trapezoidal rule the two differ by the average less that of the two ends.
+    mean = np.trapezoid(seen) / (generated - 1) if generated > 1 else seen[0]
+    apart = 4 * 4 * (mean - (seen[0] + seen[-1]) / 2)
+    assert float(flop["decode_attention"]) == pytest.approx(exact + apart, rel=1e-12)
+    # The area under what each new token sees: straight up to the window, and level from there on.
+    start, kink = cached * read, np.clip(window, cached * read, read)
+    new = (kink**2 - start**2) / 2 + (read - kink) * window
+    whole = (read**2 - start**2) / 2
+    assert float(flop["prefill_attention"]) == pytest.approx(4 * (6 * whole + 4 * new), rel=1e-12)
 
 
 @in_float64

@@ -163,7 +163,7 @@ def test_chances_between_levels_are_known_to_a_step(points, threshold):
 def test_chains_that_agree_on_a_tail_do_not_hide_what_they_have_not_seen(points, sigma):
     """With one input each chain has one draw in the last 64th, and eight agree by chance."""
     draws = np.exp(sigma * ndtri(points[:, ::2, :, 0]))
-    mean, sd = np.array([mean_and_sd(own) for own in draws]).transpose(1, 2, 0)
+    mean, sd = np.array([mean_and_sd(each) for each in draws]).transpose(1, 2, 0)
     exact = np.exp(sigma**2 / 2)
     assert np.mean(stated_errors(mean[0], exact, mean[1]) > 5) <= 0.005
     exact_sd = exact * np.sqrt(np.expm1(sigma**2))
@@ -176,7 +176,7 @@ def test_chains_that_agree_on_a_tail_do_not_hide_what_they_have_not_seen(points,
 def test_chains_whose_outermost_draws_lie_near_by_chance_do_not_agree_too_well(points, law):
     """Of one input: without it one sd in a hundred is wrong by five to nine errors."""
     draws = law.ppf(points[..., 0])
-    found = np.array([mean_and_sd(own) for own in draws]).transpose(1, 2, 0)
+    found = np.array([mean_and_sd(each) for each in draws]).transpose(1, 2, 0)
     for (figure, errors), exact in zip(found, (law.mean(), law.std()), strict=True):
         wrong = stated_errors(figure, exact, errors)
         assert wrong.max() <= 5
@@ -188,7 +188,7 @@ def test_chains_that_count_alike_below_a_gap_do_not_agree_too_well(points, part)
     """Of 64 even points 30 or 31 lie below: in most runs 30 in all chains, or in all but one."""
     share = (30 + part) / DRAWS
     draws = np.where(points[..., 0] < share, 1.0, 5.0) + 0.001 * points[..., 1]
-    found = np.array([mean_and_sd(own) for own in draws]).transpose(1, 2, 0)
+    found = np.array([mean_and_sd(each) for each in draws]).transpose(1, 2, 0)
     exact = 5.0005 - 4 * share, np.hypot(4 * np.sqrt(share * (1 - share)), 0.001 / np.sqrt(12))
     for (figure, errors), right in zip(found, exact, strict=True):
         assert stated_errors(figure, right, errors).max() <= 5
@@ -197,7 +197,7 @@ def test_chains_that_count_alike_below_a_gap_do_not_agree_too_well(points, part)
 def test_what_few_draws_add_to_a_value_that_repeats_is_not_known_well(points):
     """Of 1024 draws of a normal two exceed 2.9: where they are near it, the others agree."""
     draws = np.maximum(ndtri(points[..., 0]), 2.9)
-    mean, sd = np.array([mean_and_sd(own) for own in draws if np.ptp(own)]).transpose(1, 2, 0)
+    mean, sd = np.array([mean_and_sd(each) for each in draws if np.ptp(each)]).transpose(1, 2, 0)
     exact = 2.9 + stats.norm.pdf(2.9) - 2.9 * stats.norm.sf(2.9)
     assert np.mean(stated_errors(mean[0], exact, mean[1]) > 5) <= 0.01
     assert np.isinf(sd[1]).mean() > 0.9
@@ -207,7 +207,7 @@ def test_what_few_draws_add_to_a_value_that_repeats_is_not_known_well(points):
 @pytest.mark.parametrize("sigma", [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 20.0])
 def test_a_mean_is_known_within_its_error_or_marked_as_ruled_by_the_tail(points, sigma):
     draws = np.exp(sigma / SIGMA * (ndtri(points) @ SCORES))
-    found = [mean_and_sd(own) for own in draws]
+    found = [mean_and_sd(each) for each in draws]
     mean, sd = np.array(found).transpose(1, 2, 0)
     exact = np.exp(sigma**2 / 2)
     if sigma >= 4:

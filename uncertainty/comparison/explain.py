@@ -24,8 +24,8 @@ from uncertainty.sampling import RANDOMIZATIONS, normal_scores
 
 MODEL, CORRELATIONS = "model", "correlations"
 EVIDENCE = "evidence"
-_MOVED = {"posterior": "what it moves", "prior": "none", "": "none"}
 """The part of what evidence moves: swaps are those of the prior."""
+_MOVED = {"posterior": "what it moves", "prior": "none", "": "none"}
 _OTHERS = "other:"  # marks the scores of the second problem that the first does not share
 _DRAWS, _QUERIES = 2**10, 2**6
 _EXACT = 12  # swaps: 4096 subsets of them are as many as there is time for

@@ -111,7 +111,7 @@ class Facility:
             return self
         watts = self.host_power_w
         if self.network_power_w is not None:
-            watts += self.network_power_w
+            watts = watts + self.network_power_w  # not +=, which would change an array of NumPy
         return replace(self, host=1 + watts * gpu_seconds / joules)
 
     @property
@@ -214,8 +214,11 @@ def at_boundaries(
     """
     facility = facility.around(joules, gpu_seconds)
     boards_wh = joules / JOULES_PER_WH
-    result = {"energy_wh": boards_wh * facility.factor, "energy_wh_gpu_board": boards_wh}
-    result["gpu_energy_wh"] = boards_wh  # what evidence observes where it has J per query
+    result = {
+        "energy_wh": boards_wh * facility.factor,
+        "energy_wh_gpu_board": boards_wh,
+        "gpu_energy_wh": boards_wh,  # what evidence observes where it has J per query
+    }
     if facility.overhead is None and facility.host is not None and facility.idle is not None:
         node_wh = boards_wh * facility.host
         result |= {"energy_wh_node": node_wh, "energy_wh_provisioned": node_wh * facility.idle}

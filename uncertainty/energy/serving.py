@@ -108,6 +108,7 @@ class Serving(Query):
 
 
 SESSION = Output("session_energy_wh", "Wh", "energy of a session", "facility", total=True)
+"""What `session_energy` gives: a sum of queries, which follows the mean one."""
 
 
 def session_energy(query: Query, energy_wh: ArrayLike) -> dict[str, ArrayLike]:
@@ -129,6 +130,7 @@ TOKEN_OUTPUTS = (
         "prefill_energy_per_input_token_j", "J", "energy of reading one uncached token", "gpu_board"
     ),
 )
+"""What `energy_per_token` gives."""
 
 
 def energy_per_token(query: Query, joules: ArrayLike, reading: ArrayLike) -> dict[str, ArrayLike]:

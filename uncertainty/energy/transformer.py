@@ -222,7 +222,8 @@ def kv_bytes_per_token(
     layers = keeping_layers
     if layers is None:
         layers = transformer.full_layers
-        layers += transformer.windows[0] if transformer.windows else 0.0
+        if transformer.windows:
+            layers = layers + transformer.windows[0]
     heads, latent = transformer.kv_heads, transformer.kv_width
     if heads is None:
         heads = _KV_HEADS * (jnp.asarray(transformer.active_parameters) / _ACTIVE) ** (1 / 6)

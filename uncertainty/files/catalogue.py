@@ -137,17 +137,14 @@ def _bundle(layer: Layer, kind: str, names: tuple[str, ...]) -> tuple[Layer, dic
     entries, gaps = dict[str, AssumptionEntry](), dict[str, Fault]()
     for key in dict.fromkeys(key for assumptions in options.values() for key in assumptions):
         without = [name for name, assumptions in options.items() if key not in assumptions]
-        if without and key in _ABSENT:
-            [some] = [a[key] for a in options.values() if key in a][:1]
-            none = some.model_copy(update={"fixed": _ABSENT[key]})
-            numbers = [assumptions.get(key, none) for assumptions in options.values()]
-            entries[key] = _picked(choice_of(kind), numbers)
-        elif without:
+        if without and key not in _ABSENT:
             text = f"the catalogue has no {key} of {', '.join(without)}"
             gaps[key] = layer.fault(kind, (), f"{text}; state {key}, or leave them out")
         else:
-            numbers = [assumptions[key] for assumptions in options.values()]
-            entries[key] = _picked(choice_of(kind), numbers)
+            some = next(numbers[key] for numbers in options.values() if key in numbers)
+            none = some.model_copy(update={"fixed": _ABSENT.get(key)})
+            each = [assumptions.get(key, none) for assumptions in options.values()]
+            entries[key] = _picked(choice_of(kind), each)
     document = _shipped(_FILES[kind])[0]
     at = (kind, names[0], "assumptions")
     return Layer(document, at, entries, tuple(entries), bundle=True), gaps

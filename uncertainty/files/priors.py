@@ -373,11 +373,11 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
             # Names that say the same in another way: a later layer's replace, one layer has one.
             others = REPLACES.get(name, frozenset())
             if others & above:
-                text = "is replaced: a later layer states the overhead in the other way"
+                text = "is replaced: a later layer states the overhead in another way"
                 notices.append(layer.fault(name, (), text))
                 continue
             both = sorted(others & set(layer.names))
-            if both and (name == "overhead" or (name == "host" and "overhead" not in both)):
+            if both and name == next(key for key in REPLACES if key in layer.names):  # said once
                 text = f"give either {name} or {', '.join(both)}, not both"
                 faults.append(layer.fault(name, (), text))
             if entry is not None:

@@ -58,8 +58,8 @@ def starting_file(
         }
         for scenario, layer in priors.scenarios.items()
     }
-    stated = zip(priors.evidence, evidence_in(priors), strict=True)
-    evidence = [files.evidence(item.what, read) for item, read in stated]
+    pairs = zip(priors.evidence, evidence_in(priors), strict=True)
+    evidence = [files.evidence(item.what, read) for item, read in pairs]
     measurement = priors.measurement.document.data if priors.measurement else None
     assert measurement is None or isinstance(measurement, dict)
     data: dict[str, Plain] = {
@@ -143,7 +143,7 @@ class _Files:
         used: set[str | None] = {*more}
         if layer:
             used |= {entry.source for entry in layer.entries.values()}
-            used |= {stated.source for _, stated in layer.correlations}
+            used |= {entry.source for _, entry in layer.correlations}
         if (used - source_keys(self.place)) & source_keys(place):
             self.copied(place.folder / "sources.bib")
 

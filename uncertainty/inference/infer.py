@@ -114,7 +114,7 @@ def infer(
     target_accept : float, optional
         Share of the steps to be accepted, between 0 and 1: the higher, the smaller the steps.
         0.9 where not given, and again with 0.95 and 0.99 where steps diverge. Asks for chains
-        of more than 1000 rows too, which take hours.
+        of more than 1000 rows too, which take long: of 2000, more than five minutes.
     resample : bool
         Sample anew what was sampled before; the numbers are the same. Not where not given.
     progress : callable, optional
@@ -279,7 +279,7 @@ def _sampled(
 
 
 def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None:
-    """Weight points near the mode, if reliable; refused where chains of so many rows take hours."""
+    """Weight points near the mode, if reliable; refused where rows are too many for chains."""
     if target.size <= _WIDE:
         mode = mode_of(
             target, weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
@@ -289,7 +289,7 @@ def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None
             return near
     if target.count > _THROUGH:
         text = (
-            f"chains of {target.count:,} rows take hours, and points near the mode cannot stand "
+            f"chains of {target.count:,} rows take too long, and points near the mode cannot stand "
             f"in: give {_THROUGH:,} rows or fewer, drawn at random of each group, or a target "
             "acceptance, which asks for chains all the same"
         )

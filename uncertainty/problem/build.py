@@ -263,8 +263,7 @@ def compiled(setup: Setup) -> Problem:
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
     probed = chosen.plain is None
-    probe = models.probe_moments if probed else lambda *_: ([], {}, {})
-    lost, rarest, spread = probe(local, chosen, names)
+    lost, rarest, spread = models.probe_moments(local, chosen, names) if probed else ([], {}, {})
     notices = [
         *resolution.notices,
         *unused_notices(*asked, setup.altered, by_evidence),

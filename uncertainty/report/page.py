@@ -34,6 +34,7 @@ from uncertainty.report.result import (
     add_chances,
     central_sentence,
     citation_sentence,
+    distinct_statistics,
     doubts,
     headline,
     labeled_draws,
@@ -42,7 +43,6 @@ from uncertainty.report.result import (
     split_sentence,
 )
 from uncertainty.results import (
-    STATISTICS,
     chances,
     check_tree,
     group_of,
@@ -157,7 +157,7 @@ def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterato
 
 
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
-    names = STATISTICS if is_nested(tree) else STATISTICS[:1]
+    names = distinct_statistics(quoted_statistic(tree, quantity), nested=is_nested(tree))
     return {name: labeled_draws(tree, quantity, name) for name in names}
 
 

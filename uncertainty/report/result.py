@@ -83,12 +83,8 @@ class Headline:
         """One row a statistic, each figure with its Monte Carlo standard error."""
         kind = _KINDS[str(self.tables[0].attrs["kind"])][0]
         probs = [f"{100 * table.attrs['prob']:g} % interval, {kind}" for table in self.tables]
-        statistics: Sequence[str] = STATISTICS
-        if not self.nested or self.quoted != "typical":
-            # A total is one number for all queries: of one query it says nothing.
-            statistics = [self.quoted if self.nested else "typical"]
         rows = []
-        for statistic in statistics:
+        for statistic in distinct_statistics(self.quoted, nested=self.nested):
             cells = [table.sel(statistic=statistic) for table in self.tables]
             intervals = [
                 "no spread"
@@ -100,6 +96,16 @@ class Headline:
             middle, mean = figure_of(cells[0], "median"), figure_of(cells[0], "mean")
             rows.append([label, middle, *intervals, mean])
         return Table(self.title, ["statistic", "median", *probs, "mean"], rows)
+
+
+def distinct_statistics(quoted: str, *, nested: bool) -> Sequence[str]:
+    """Statistics that say something of a quantity of which one is quoted.
+
+    A total is one number for all queries: of one query it says nothing.
+    """
+    if not nested:
+        return STATISTICS[:1]
+    return STATISTICS if quoted == STATISTICS[0] else [quoted]
 
 
 def headline(tree: xr.DataTree, quantity: str, tables: Sequence[xr.Dataset]) -> Headline:
