@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from uncertainty.arrays import in_float64
 from uncertainty.results.sketch import (
     BINS,
-    NOT_FINITE,
+    ENDS,
+    NOT_A_NUMBER,
     RELATIVE_ERROR,
     Ogive,
     Sketch,
@@ -54,11 +55,11 @@ def test_a_bin_is_as_narrow_as_promised(value):
 @pytest.mark.parametrize(
     ("value", "place"),
     [
-        (np.inf, NOT_FINITE),
-        (-np.inf, NOT_FINITE),
-        (np.nan, NOT_FINITE),
-        (1e300, NOT_FINITE - 1),
-        (-1e300, 0),
+        (np.inf, ENDS[1] + 1),
+        (-np.inf, ENDS[0] - 1),
+        (np.nan, NOT_A_NUMBER),
+        (1e300, ENDS[1]),
+        (-1e300, ENDS[0]),
     ],
 )
 def test_what_is_no_number_and_what_is_too_large_is_counted(value, place):
@@ -68,6 +69,15 @@ def test_what_is_no_number_and_what_is_too_large_is_counted(value, place):
 def test_nothing_is_trimmed():
     values = [0.0, -0.0, 1e-300, -1e-300, 5e-324, 1e300, -7.0, np.nan, np.inf]
     assert counted(values).counts.sum() == len(values)
+
+
+def test_what_is_infinite_is_a_value_that_repeats():
+    sketch = counted([-np.inf, 1.0, 1.0, 2.0, 1e300, np.inf])
+    ogive = Ogive.of_counts(edges(sketch.start, sketch.stop), sketch.counts[None])
+    assert ogive.quantile(np.array([0.1, 0.99])).tolist() == [-np.inf, np.inf]
+    assert [ogive.hidden(p) for p in (0.1, 0.8, 0.99)] == [0, np.inf, 0]
+    shares = [[float(share[0]) for share in ogive.shares(x)] for x in (-np.inf, 5.0, np.inf)]
+    np.testing.assert_allclose(shares, [[0, 1 / 6], [4 / 6, 4 / 6], [5 / 6, 1]])
 
 
 @given(

@@ -51,6 +51,7 @@ def model(a, b, u, dice, m, n, narrow, edges):
         "clusters": jnp.where(u < 0.5, 1e9 + a, 3e9 + b),
         "apart": jnp.where(u < 0.4, 1e-200, 1e200),
         "half": jnp.where(u < 0.5, jnp.nan, u),
+        "infinite": jnp.where(u < 0.02, -jnp.inf, jnp.where(u > 0.97, jnp.inf, a)),
     }
 
 
@@ -83,6 +84,7 @@ EXACT = {
     "narrow": 1 + 1e-12 * ndtri(LEVELS),
     "wide": np.exp(20 * ndtri(LEVELS)),
     "apart": [1e-200, 1e200, 1e200],
+    "infinite": ndtri((np.array(LEVELS) - 0.02) / 0.95),
 }
 
 
@@ -161,6 +163,8 @@ def test_values_that_repeat_are_exact(table):
         ("masses", NEUTRON - PROTON, 0.5),
         ("clusters", 1e9, 0.75),
         ("counts", 20_000, 1 - 20_001 / 1e5),
+        ("infinite", 50, 0.03),
+        ("infinite", -50, 0.98),
     ],
 )
 def test_a_threshold_that_nobody_named_may_be_a_value_that_repeats(tree, name, threshold, exact):
@@ -171,7 +175,9 @@ def test_a_threshold_that_nobody_named_may_be_a_value_that_repeats(tree, name, t
 
 def test_what_a_stream_cannot_tell_apart_is_said_and_is_in_the_error(tree, table):
     told = json.loads(tree.attrs["warnings"])
-    assert [text.split()[0] for text in told] == ["clusters", "half"]
+    assert [text.split()[0] for text in told] == ["clusters", "half", "infinite", "the"]
+    assert told[2] == "infinite is not finite for 5 % of the draws"
+    assert "the mean of infinite is meaningless" in told[3]
     assert "for 50 % of the draws, which a stream cannot tell apart" in told[0]
     row = table.sel(quantity="clusters")
     assert abs(float(row["lower"]) - (1e9 + ndtri(0.1))) < 2 * float(row["mcse_lower"])
@@ -187,6 +193,44 @@ def test_blocks_in_any_order_give_the_same(problem, tree, monkeypatch):
         # Sums may be rounded otherwise.
         rtol = 1e-9 if name.endswith("_moments") else 0
         assert np.allclose(values, again[name], rtol=rtol, atol=0, equal_nan=True), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("varies", [{}, {"varies": "query"}], ids=["one", "queries"])
+def test_infinities_have_their_place_as_among_stored_draws(varies):
+    """Each statistic: some draws of which a query is infinite, some queries of every draw."""
+    laws = {name: LAWS[name] for name in ("a", "u")} | {"q": LAWS["u"] | varies}
+    part = un.build_problem(
+        {"schema": 1, "assumptions": laws},
+        model=lambda a, u, q: {
+            "draws": jnp.where(u < 0.04, jnp.inf, jnp.exp(a)),
+            "queries": jnp.where(q < 0.2, -jnp.inf, a + 3 * q),
+            "atoms": jnp.where(u < 0.2, -jnp.inf, jnp.floor(5 * u)),
+            "missing": jnp.where(u < 0.01, jnp.nan, a),
+        },
+    )
+    draws = 2**11 if varies else 2**14
+    stored, streamed = un.simulate(part, draws), un.stream(part, draws, thresholds={"draws": [1]})
+    one, other = un.summarize(stored), un.summarize(streamed)
+    for end in ENDS:
+        size = np.hypot(one[f"mcse_{end}"], other[f"mcse_{end}"])
+        known = np.isfinite(size).values
+        assert (np.abs(one[end] - other[end]).values[known] <= 5 * size.values[known]).all()
+        assert np.isfinite(other[end].sel(quantity="draws")).all()
+    assert np.isneginf(other["lower"].sel(quantity="atoms")).all()
+    assert (other[["median", "upper"]].sel(quantity="atoms").to_array().T == [2, 4]).all()
+    assert np.isneginf(other["lower"].sel(quantity="queries", statistic=["mean", "query"])).all()
+    assert np.isfinite(
+        other["median"].sel(quantity="queries", statistic=["typical", "query"])
+    ).all()
+    assert np.isposinf(other["mean"].sel(quantity="draws")).all()
+    assert np.isnan(other["sd"].sel(quantity="draws")).all()
+    assert np.isnan(other.sel(quantity="missing")[["mean", *ENDS]].to_array()).all()
+    for name, limit in (("draws", 1), ("draws", 2), ("queries", 1), ("atoms", 1)):
+        chances = [un.exceedance(tree, limit, name, "typical") for tree in (stored, streamed)]
+        assert abs(chances[0][0] - chances[1][0]) <= 5 * np.hypot(chances[0][1], chances[1][1])
+    with pytest.raises(un.InputError, match=r"missing is not a number for 1.* % of the draws"):
+        un.exceedance(streamed, 1, "missing")
 
 
 @pytest.mark.parametrize("seeds", [40, pytest.param(200, marks=pytest.mark.slow)])

@@ -30,7 +30,7 @@ from uncertainty.results.scores import PROBS, score
 from uncertainty.results.sketch import (
     BINS,
     ENDS,
-    NOT_FINITE,
+    NOT_A_NUMBER,
     Ogive,
     Scale,
     Sketch,
@@ -77,7 +77,7 @@ from uncertainty.results.tree import (
 )
 
 __all__ = [
-    "BATCHES", "BINS", "ENDS", "LEVELS", "LOG_SHARE", "MOMENTS", "NONE", "NOT_FINITE", "PROBS",
+    "BATCHES", "BINS", "ENDS", "LEVELS", "LOG_SHARE", "MOMENTS", "NONE", "NOT_A_NUMBER", "PROBS",
     "QUERY_STATISTICS", "ROUNDING", "STATISTICS", "Chance", "Estimate", "Group", "Ogive", "Pool",
     "Scale", "Sketch", "Smoothed", "batched", "bfmi", "bin_of", "build_tree", "chance_estimate",
     "chances", "check_tree", "draws_of", "edges", "ess_bulk", "ess_tail", "exceedance", "group_of",

@@ -21,17 +21,17 @@ from uncertainty.arrays import Floats, Integers
 DIGITS = 9  # bins of 0.2 %: well below any standard error that is asked for
 _LEAST_DIGITS = 4  # as many octaves as float64 has
 _OCTAVES = 64  # on each side of the origin, with all digits
-_HALF = _OCTAVES << DIGITS
+_HALF = (_OCTAVES << DIGITS) + 1  # on each side of the origin; the outermost is what is infinite
 _MANTISSA, _BIAS = 52, 1023  # of float64
 _NARROW = 1 / 8  # of their size: values closer together than this are binned about their median
 _LATTICE = 2.0**40  # points of a lattice that can be told from rounding
 _BELOW_SPREAD = 24  # octaves: the first bin about a median ends at 2^-24 of the spread
 
-NOT_FINITE = 2 * _HALF
-"""The bin of infinities and of what is not a number."""
-BINS = NOT_FINITE + 1
-ENDS = (0, NOT_FINITE - 1)
-"""The bins of what is too large for the others."""
+NOT_A_NUMBER = 2 * _HALF
+"""The bin of NaN, behind that of infinity."""
+BINS = NOT_A_NUMBER + 1
+ENDS = (1, NOT_A_NUMBER - 2)
+"""The bins of what is finite and too large for the others."""
 RELATIVE_ERROR = 2.0**-DIGITS
 """Width of a bin: no quantile lies further from a value that occurs, relative to it."""
 
@@ -115,9 +115,10 @@ def bin_of(values: Array, scale: Scale = _PLAIN) -> Array:
     place = ((magnitude >> (_MANTISSA - digits)) - ((_BIAS << digits) - _HALF // 2)).astype(
         jnp.int32
     )
-    inside = jnp.clip(place, 0, _HALF - 1)
+    # What is finite may be too large for float64 in units of the scale.
+    inside = jnp.where(jnp.isinf(values), _HALF - 1, jnp.clip(place, 0, _HALF - 2))
     signed = jnp.where(shifted < 0, _HALF - 1 - inside, _HALF + inside)
-    return jnp.where(jnp.isfinite(values), signed, NOT_FINITE)
+    return jnp.where(jnp.isnan(values), NOT_A_NUMBER, signed)
 
 
 def _ends(digits: int, start: int, stop: int) -> Floats:
@@ -133,7 +134,7 @@ def _ends(digits: int, start: int, stop: int) -> Floats:
 def places_of(values: Floats, scale: Scale) -> Integers:
     """Give the bins of finite values, as `bin_of` does in compiled code."""
     shifted = (values - scale.origin) * (1 / scale.unit)
-    ends = _ends(scale.digits, 0, NOT_FINITE)
+    ends = _ends(scale.digits, 0, NOT_A_NUMBER)
     above, below = (np.searchsorted(ends, shifted, side) - 1 for side in ("right", "left"))
     return np.clip(np.where(shifted < 0, below, above), *ENDS)
 
@@ -141,12 +142,12 @@ def places_of(values: Floats, scale: Scale) -> Integers:
 def edges(start: int, stop: int, scale: Scale = _PLAIN) -> Floats:
     """Ends of the bins from `start` to before `stop`: shape (stop - start + 1,).
 
-    The first and the last bin hold all that is beyond them.
+    The first and the last bin of what is finite hold all that is beyond them.
     """
     with np.errstate(over="ignore"):
         ends = np.asarray(scale.origin + _ends(scale.digits, start, stop) * scale.unit)
     places = np.arange(start, stop + 1)
-    return np.select([places == 0, places == NOT_FINITE], [-np.inf, np.inf], ends)
+    return np.select([places <= ENDS[0], places > ENDS[1]], [-np.inf, np.inf], ends)
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,10 @@ class Ogive:
         return self._share(value, "left"), self._share(value, "right")
 
     def _share(self, value: float, side: Literal["left", "right"]) -> Floats:
-        place = self._cell(np.searchsorted(self.edges, value, side) - 1)
+        found = np.searchsorted(self.edges, value, side) - 1
+        if found < 0:  # nothing is below -inf, which may be the first edge
+            return np.zeros(len(self.below))
+        place = self._cell(found)
         low, high = self.edges[place], self.edges[place + 1]
         with np.errstate(invalid="ignore", divide="ignore"):  # a bin without width, or without end
             share = np.clip((value - low) / (high - low), 0, 1)
@@ -276,9 +280,11 @@ class Ogive:
     def hidden(self, probability: float) -> float:
         """How far the quantile may lie from where a straight line puts it within its bin."""
         place = self._cell(np.searchsorted(self.pooled, probability) - 1)
-        width = self.edges[place + 1] - self.edges[place]
+        low, high = self.edges[place : place + 2]
+        if low == high:  # both may be infinite
+            return 0.0
         # Of a bin without an end nothing is known.
-        return float(width * self._uneven(place)) if 0 < width < np.inf else float(width)
+        return float((high - low) * (self._uneven(place) if high - low < np.inf else 1.0))
 
     def hidden_share(self, value: float) -> float:
         """How far the share at or below a value may lie from where a straight line puts it."""
@@ -298,7 +304,7 @@ class Ogive:
         Half of it for each time that the density changes by itself from bin to bin: next to nothing
         where it is smooth, and the whole bin where values repeat. Beyond all bins there is nothing.
         """
-        wide = np.flatnonzero(np.diff(self.edges) > 0)
+        wide = np.flatnonzero(self.edges[1:] > self.edges[:-1])
         near = wide[max(np.searchsorted(wide, place) - 1, 0) :][:3]
         widths = self.edges[near + 1] - self.edges[near]
         density = np.diff(self.pooled)[near] / (widths / widths.min())

@@ -165,13 +165,11 @@ def independent_draws(
 def share_not_a_number(
     tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
 ) -> float:
-    """Share of the draws that is NaN: of these no one can say whether they exceed anything.
-
-    A stream does not tell them from infinite ones.
-    """
+    """Share of the draws that is NaN: of these no one can say whether they exceed anything."""
     if is_streamed(tree):
-        moments = _moments(tree, quantity, statistic)
-        return float(moments["not_finite"].sum() / moments["number"].sum())
+        number = _moments(tree, quantity, statistic)["number"].sum()
+        # Whatever is a number is in a bin.
+        return float(1 - _sketched(tree, "prior_sketch", quantity, statistic).sum() / number)
     which = group_of(tree, group)
     missing = float(np.isnan(_chains(tree, quantity, statistic, which)).mean())
     if statistic == "query" and is_nested(tree):  # the one query of a draw may be a lucky one
@@ -186,8 +184,10 @@ def lost_text(
 
     A statistic is lost with any one of its queries, so that the draws alone say too much.
     """
-    if is_streamed(tree):  # which does not tell what is not a number from what is infinite
-        infinite = True
+    if is_streamed(tree) and infinite:
+        moments = (_moments(tree, quantity, s) for s in ("query", "mean"))
+        shares = [float(m["not_finite"].sum() / m["number"].sum()) for m in moments]
+    elif is_streamed(tree):
         shares = [share_not_a_number(tree, quantity, s) for s in ("query", "mean")]
     else:
         chains = (_chains(tree, quantity, s, group_of(tree, group)) for s in ("query", "mean"))
@@ -438,28 +438,30 @@ def _of_queries(
 
 
 def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kind) -> Described:
-    """Summarize from a sketch and moments; no quantiles where a value is not finite."""
+    """Summarize from a sketch and moments; no quantiles where a value is not a number."""
     moments = _moments(tree, quantity, statistic)
     unit = unit_near(float(np.max([np.abs(moments["mean"]), moments["sd"]])))
     means, sds = moments["mean"] / unit, moments["sd"] / unit
     mean = unit * float(means.mean()), unit * float(standard_error(means))
     pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
     sd = unit * pooled_sd, unit * float(standard_error(sds))
-    if moments["not_finite"].any():
+    if share_not_a_number(tree, quantity, statistic):
         lost = np.nan, np.nan
         return {"mean": mean, "sd": sd, "median": lost}, lambda _: (lost, lost)
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
-    if number == count:  # no draws share a point
+    finite = not moments["not_finite"].any()
+    if finite and number == count:  # no draws share a point
         few: Floats = (np.arange(OUTERMOST * len(means) + 1.0)[::-1] + 0.5) / count
         ends = ogive.quantile(1 - few), -ogive.quantile(few)
         mean, sd = with_gaps(mean, sd, ogive.gaps, ends, (len(means), count))
-    seen = int(min(count, _TAIL))
-    tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
-    # More draws have seen more of it.
-    shapes = tail.upper, min(2 * tail.upper, 0.9)
-    less, root = ((count / seen) ** (shape - 1) for shape in shapes)
-    tail = replace(tail, unseen=less * tail.unseen, unseen_root=root**0.5 * tail.unseen_root)
-    mean, sd = with_tail(mean, sd, tail)
+    if finite:
+        seen = int(min(count, _TAIL))
+        tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
+        # More draws have seen more of it.
+        shapes = tail.upper, min(2 * tail.upper, 0.9)
+        less, root = ((count / seen) ** (shape - 1) for shape in shapes)
+        tail = replace(tail, unseen=less * tail.unseen, unseen_root=root**0.5 * tail.unseen_root)
+        mean, sd = with_tail(mean, sd, tail)
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if kind == "eti":

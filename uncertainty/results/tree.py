@@ -26,9 +26,10 @@ With evidence also, over the chains and draws of a Markov chain:
 A streamed result has no draws, but for each output, by ``statistic`` and ``chain``:
 
 - ``prior_sketch``: counts of values in bins of equal relative width, with ``NAME_edges``, the
-  ends of these bins (a bin without a width holds a value that repeats; each ``statistic`` has its
-  own where they differ), and ``NAME_moments``: number, number not finite, mean, variance and
-  standard deviation (and ``NAME_grain``, the distance between values that lie on a lattice);
+  ends of these bins (a bin without a width holds a value that repeats, or is infinite; what is not
+  a number has none; each ``statistic`` has its own where they differ), and ``NAME_moments``:
+  number, number not finite, mean, variance and standard deviation (and ``NAME_grain``, the distance
+  between values that lie on a lattice);
 
 and where they were asked for:
 

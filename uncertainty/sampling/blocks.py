@@ -145,7 +145,7 @@ class Atoms(Reducer):
         place = jnp.searchsorted(atoms, values).astype(jnp.int32)
         same = atoms.at[place].get(mode="clip") == values
         last = carry[0].shape[1] - 1
-        cells = batch.counted(jnp.where(jnp.isfinite(values), 2 * place + same, last), last)
+        cells = batch.counted(2 * place + same, last)
         chains = jnp.arange(len(values), dtype=jnp.int32)[:, None]
         return (carry[0].at[chains, cells].add(1, mode="promise_in_bounds"),)
 
@@ -175,6 +175,7 @@ class Moments(Reducer):
         more = batch.valid.sum() * batch.queries(values)
         return number + more, total + off.sum(1), squares + (off * off).sum(1)
 
+    @np.errstate(invalid="ignore")  # infinities of both signs have no sum
     def state(self, *carried: np.ndarray) -> Arrays:
         return (np.stack([carried[0], carried[1].sum(1), carried[2].sum(1)], -1),)
 
@@ -307,6 +308,7 @@ class Plan:
         for place in range(start - start % size, stop, size):
             yield range(max(place, start), min(place + size, stop))
 
+    @np.errstate(invalid="ignore")
     def merge(self, one: State, other: State) -> State:
         """Give the state of the draws of both."""
         if not one or not other:
@@ -421,10 +423,14 @@ def _columns(plan: Plan, points: Inputs, queries: Inputs) -> dict[Column, Array]
     statistics: dict[str, Callable[[Array], Array]] = {
         "query": lambda values: values.reshape(len(values), -1)
     }
-    if plan.queries:
+
+    def mean_of_rows(values: Array) -> Array:
         # As `row_moments`: a sum of equal values may round, and its mean be none of them.
-        statistics["mean"] = lambda values: values[..., 0] + (values - values[..., :1]).mean(-1)
-        statistics["typical"] = median_of_rows
+        first = jnp.where(jnp.isfinite(values[..., :1]), values[..., :1], 0.0)
+        return first[..., 0] + (values - first).mean(-1)
+
+    if plan.queries:
+        statistics |= {"mean": mean_of_rows, "typical": median_of_rows}
     return {
         Column(name, statistic): reduce(values)
         for name, values in results.items()

@@ -47,7 +47,7 @@ _HALVINGS = 40  # of a bracket of at most 2^64 numbers, to 2^24, of which an oct
 
 
 def median_of_rows(values: Array) -> Array:
-    """Median along the last axis, of shape (..., n); NaN where a value is not finite.
+    """Median along the last axis, of shape (..., n); NaN where a value is.
 
     Halving what lies between the least and the largest value finds an order statistic, on the scale
     of the bits of float64, which rise with the number: exactly, where no two values near the median
@@ -77,7 +77,7 @@ def median_of_rows(values: Array) -> Array:
     above = jnp.where(values > lower, values, jnp.inf).min(-1, keepdims=True)
     upper = jnp.where(at_most(lower) > size / 2, lower, above)
     median = lower / 2 + upper / 2 if size % 2 == 0 else lower
-    return jnp.where(jnp.isfinite(values).all(-1), median[..., 0], jnp.nan)
+    return jnp.where(jnp.isnan(values).any(-1), jnp.nan, median[..., 0])
 
 
 @in_float64

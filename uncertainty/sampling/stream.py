@@ -490,7 +490,7 @@ def _missed(
         for level in levels if column.quantity == quantity else ():
             value, error = totals.quantile(column, level)
             if error == 0 or math.isnan(value):
-                shares[level, column] = 0 * value
+                shares[level, column] = math.nan if math.isnan(value) else 0.0
             else:  # more than any other for what is 0 and not exact
                 shares[level, column] = error / abs(value) if value else max(error, _OF_ZERO)
     missed = [place for place, share in shares.items() if not share <= tolerance]

@@ -12,7 +12,7 @@ from uncertainty.problem import Columns, Problem, each_point
 from uncertainty.results import (
     ENDS,
     MOMENTS,
-    NOT_FINITE,
+    NOT_A_NUMBER,
     STATISTICS,
     Estimate,
     Ogive,
@@ -61,9 +61,9 @@ class Totals:
         return float(np.asarray(self.plan.units[column.quantity]))
 
     def sketch(self, column: Column) -> Sketch:
-        """Counts of the chains, shape (chain, bins), without what is not finite."""
+        """Counts of the chains, shape (chain, bins), without what is not a number."""
         start, counts = self.state["Counts"][column]
-        return Sketch(int(start), counts[:, : max(NOT_FINITE - int(start), 0)])
+        return Sketch(int(start), counts[:, : max(NOT_A_NUMBER - int(start), 0)])
 
     def cells(self, column: Column, sketch: Sketch | None = None) -> tuple[Floats, Integers]:
         """Ends of bins in the units of the quantity, and counts of each chain."""
@@ -111,12 +111,18 @@ class Totals:
         number, total, squares = self.state["Moments"][column][0].T
         moments, unit = self.plan.reducer(Moments), self.unit(column)
         center, size = (float(np.asarray(of[column])) for of in (moments.centers, moments.sizes))
-        off = total / number
-        counted = self.sketch(column).counts.sum(1)
+        off, sketch = total / number, self.sketch(column)
+        first, last = (max(place - sketch.start, 0) for place in (ENDS[0], ENDS[1] + 1))
+        counted = sketch.counts[:, first:last].sum(1)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             sd = np.sqrt(np.maximum(squares / number - off**2, 0)) * size * unit
             mean = (center + off * size) * unit
             return np.stack([number, number - counted, mean, sd**2, sd], 1)
+
+    def lost(self, column: Column) -> bool:
+        """Whether a value is not a number: it may belong anywhere."""
+        start, counts = self.state["Counts"][column]
+        return bool(start + counts.shape[1] > NOT_A_NUMBER)
 
     def exceedances(self, column: Column) -> Floats:
         """Share of each chain above each threshold: shape (chain, threshold)."""
@@ -131,8 +137,8 @@ class Totals:
             return np.asarray((number * xy - x * y) / np.sqrt(spread))
 
     def quantile(self, column: Column, probability: float) -> Estimate:
-        """Quantile with its standard error; NaN where a value is not finite."""
-        if self.moments(column)[:, 1].any():
+        """Quantile with its standard error; NaN where a value is not a number."""
+        if self.lost(column):
             return np.nan, np.nan
         queries, ogive = self.plan.queries, self.ogive(column)
         number = ogive.number * self.plan.chains
@@ -181,29 +187,30 @@ class Totals:
             if column.statistic == "query":
                 ends, counts = self.cells(column)
                 energy = is_energy(problem, column.quantity)
-                negative = counts[:, (ends[:-1] < 0) & (ends[1:] <= 0)].sum()
+                finite = np.isfinite(ends)
+                negative = counts[:, (ends[:-1] < 0) & (ends[1:] <= 0) & finite[1:]].sum()
                 wrong = bad + (negative if energy else 0)
                 if wrong:
                     kind = "not finite or negative" if energy else "not finite"
                     share = f"{100 * wrong / number:.3g} % of the draws"
                     yield f"{column.quantity} is {kind} for {share}"
                 # Values too large for the sketch, but for those that repeat.
-                beyond = counts[:, np.isinf(np.diff(ends))].sum()
+                beyond = counts[:, finite[1:] != finite[:-1]].sum()
                 if beyond:
                     scale = self.scale(column)
-                    last = edges(ENDS[1], NOT_FINITE, Scale(0.0, scale.unit, scale.digits))[0]
+                    last = edges(ENDS[1], ENDS[1], Scale(0.0, scale.unit, scale.digits))[0]
                     yield (
                         f"{column.quantity} is over {last * self.unit(column):.2g} in size for "
                         f"{100 * beyond / number:.3g} % of the draws, and quantiles among these "
                         "are not known"
                     )
-            if not bad:
+            if not self.lost(column):
                 yield from self._unresolved(column)
 
     def _unresolved(self, column: Column) -> Iterator[str]:
         """Say that a bin holds more draws than can be told apart."""
         ogive = self.ogive(column)
-        share = np.diff(ogive.pooled) * (np.diff(ogive.edges) > 0)
+        share = np.diff(ogive.pooled) * (ogive.edges[1:] > ogive.edges[:-1])
         place = int(share.argmax())
         if share[place] <= _COARSE or share[place] * ogive.number * len(ogive.below) < _MANY:
             return
