@@ -48,8 +48,12 @@ _FEWEST = 25
 """Draws of which the largest fifth are too few to fit a tail to."""
 _OUTERMOST = 225
 """Draws up to which ArviZ takes a fifth for the tail: a cluster of less is taken for one."""
-_NORMAL_SIGMA = 0.5
-"""Logarithms of the largest draws of a normal distribution rise by about 0.4 for each sigma."""
+_WIDE = 1.0
+"""Sigma from which on a lognormal hides more of its mean than its chains show.
+
+Logarithms of the largest draws of a normal distribution rise by about 0.4 for each of its sigmas,
+and those of their squares by twice as much: neither is wide.
+"""
 _LARGEST_LOG = 700.0
 """Whose exponential still has a place among float64."""
 _BOUNDED = -1.0
@@ -159,7 +163,6 @@ class Tail:
     upper: float  # and more, at most 0.9, at which there is a mean
     unseen: float  # what they should add to the mean
     unseen_root: float  # root of what they should add to the mean of squares about the median
-    wide: bool  # it rises faster than that of a normal distribution
     largest: float  # what the largest draw does add, as drawn
 
 
@@ -191,31 +194,33 @@ def _right_tail(ordered: Floats) -> Tail:
     error = (1 + k) / number**0.5
     upper = min(k + error, 0.9)
     squares = min(2 * upper, 0.9)  # the shape of squares is twice that of the draws
-    unseen, squared = (number**shape / count / (1 - shape) for shape in (upper, squares))
+    unseen, squared = (
+        number**shape / count / (1 - shape) if shape >= LIGHT else 0.0 for shape in (upper, squares)
+    )
     by_sigma = _lognormal_tail(ordered, _tail_length(len(outer)))
     unseen = max(start * unseen, by_sigma[0] / 2)
     root = max(start * squared**0.5, (by_sigma[1] / 2) ** 0.5)
-    return Tail(k, k - error, upper, unseen, root, by_sigma[0] > 0, largest)
+    return Tail(k, k - error, upper, unseen, root, largest)
 
 
 def _lognormal_tail(ordered: Floats, number: int) -> tuple[float, float]:
     """What lies beyond the largest draw of a lognormal adds to the mean, and to that of squares.
 
-    Its sigma is that of so many of the largest draws, from the median on. Where it is no larger
-    than that of a normal distribution, it is 0: what a mean misses is then less than its error.
+    Its sigma is that of so many of the largest draws, from the median on. Where it is less than
+    `_WIDE`, and twice as much for squares, it is 0: what a mean misses is then less than its error.
     """
     count, start = len(ordered), float(ordered[-number - 1])
     if count < _FEWEST or not start > 0:
         return 0.0, 0.0
     scores, before = -ndtri((np.arange(number) + 0.5) / count), -ndtri(number / count)
     sigma = float(np.log(ordered[-number:] / start).mean() / (scores.mean() - before))
-    if sigma < _NORMAL_SIGMA:
-        return 0.0, 0.0
-    sigma, last = sigma * (1 + number**-0.5), -ndtri(1 / count)  # one standard error more
+    more, last = sigma * (1 + number**-0.5), -ndtri(1 / count)  # one standard error more
     sums = (
-        power * (np.log(start) - sigma * before)
-        + (power * sigma) ** 2 / 2
-        + log_ndtr(power * sigma - last)
+        power * (np.log(start) - more * before)
+        + (power * more) ** 2 / 2
+        + log_ndtr(power * more - last)
+        if power * sigma >= _WIDE
+        else -np.inf
         for power in (1, 2)
     )
     mean, square = (float(np.exp(min(total, _LARGEST_LOG))) for total in sums)
@@ -313,17 +318,15 @@ def with_gaps(
 
 def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estimate]:
     """Mean and standard deviation, with what their tail leaves unseen in their errors."""
-    if (2 * tail.upper >= LIGHT or tail.wide) and sd[0] > 0:
+    if (2 * tail.upper >= LIGHT or tail.unseen_root > 0) and sd[0] > 0:
         # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
         exists = 2 * tail.upper < 1
         sd = (
             sd[0],
             max(sd[1], tail.unseen_root * (tail.unseen_root / sd[0]) / 2) if exists else np.inf,
         )
-    if tail.upper < LIGHT and not tail.wide:
-        return mean, sd
-    error = max(mean[1], tail.unseen)
-    return _ruled(mean, tail.largest) if tail.lower >= RULED else (mean[0], error), sd
+    ruled = tail.lower >= RULED
+    return _ruled(mean, tail.largest) if ruled else (mean[0], max(mean[1], tail.unseen)), sd
 
 
 def _ruled(mean: Estimate, part: float) -> Estimate:
