@@ -149,6 +149,12 @@ def test_a_model_reads_what_it_reads_when_the_problem_is_built():
             "rate",
             "has no function 'rate'; did you mean 'rates'",
         ),
+        (
+            "def f(rate):\n  return rate\ng = f\n",
+            "",
+            "name a function of .*mine.py, as .*mine.py:f; known: f, g",
+        ),
+        ("x = 1\n", "", "mine.py has no function ''"),
         ("class Ends(BaseException): pass\nraise Ends('x')\n", "f", "mine.py:2:1: .* Ends: x"),
         ("f = 3\n", "f", "is not a function, but of type int"),
         ("def f(rate):\n  import sys\n  sys.exit()\n", "f", "calls for the end of the program"),
@@ -159,7 +165,7 @@ def test_a_file_that_gives_no_model_is_refused_at_its_line(tmp_path, text, name,
 
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(un.InputError, match=message):
-        un.build_problem(PRIOR, model=model_of_text(f"{tmp_path / 'mine.py'}:{name}"))
+        un.build_problem(PRIOR, model=model_of_text(f"{tmp_path / 'mine.py'}:{name}".rstrip(":")))
 
 
 def test_a_file_may_print_use_its_neighbors_and_be_plain_python(tmp_path):

@@ -367,7 +367,7 @@ def load_function(place: str) -> Callable[..., object]:
     InputError
         If there is no such file, it cannot be run, or it has no such function.
     """
-    path, _, name = place.rpartition(":")
+    path, name = place.rsplit(":", 1) if ":" in place else (place, "")
     spec = importlib.util.spec_from_file_location(LOADED_AS, path)
     if spec is None or spec.loader is None or not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises on odd names
         raise InputError.of("--model", f"no Python file {path!r}")
@@ -389,7 +389,10 @@ def load_function(place: str) -> Callable[..., object]:
         if callable(value) and getattr(value, "__module__", "") == module.__name__
     ]
     if function is None or name == "print":
-        raise InputError.of("--model", f"{path} has no function {name!r}{nearest(name, known)}")
+        text = f"{path} has no function {name!r}"
+        if known and not name:
+            text = f"name a function of {path}, as {path}:{known[0]}"
+        raise InputError.of("--model", f"{text}{nearest(name, known)}")
     if not callable(function):
         text = f"{name} of {path} is not a function, but of type {type(function).__name__}"
         raise InputError.of("--model", f"{text}{nearest(name, known)}")

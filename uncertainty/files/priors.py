@@ -299,7 +299,7 @@ def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., obje
     Raises
     ------
     InputError
-        If there is no such function, or the mapping is not YAML.
+        If there is no such function, none is named, or the mapping is not YAML.
 
     Examples
     --------
@@ -307,7 +307,7 @@ def model_of_text(text: str) -> "str | Mapping[str, object] | Callable[..., obje
     {'fleet': 'roofline'}
     """
     if not text.startswith("{"):
-        return load_function(text) if ":" in text else text
+        return load_function(text) if ":" in text or text.endswith(".py") else text
     try:
         mapping = parse_yaml(text)
     except DocumentError as error:
