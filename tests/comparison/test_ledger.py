@@ -146,6 +146,10 @@ def test_the_command_prints_claims_and_exits_by_what_holds(tmp_path):
     assert "The arithmetic of 2 of 2 claims reproduces, which does not make a claim true." in said
     assert "Of 1 that can be set against a shipped file, 1 is plausible today." in said
     assert "T4: a slip of the source: the throughput is that of one GPU" in said
+    # A claim is a paragraph: of a terminal's width no column is wide enough for it.
+    assert (
+        "E1: 500 output tokens of a model with 100 billion active parameters take" in shown.output
+    )
     told = CliRunner().invoke(app, ["ledger", "E1", "E3", "--json"])
     rows = json.loads(told.output)
     assert {"id", "claim", "expected", "computed", "unit", "reproduces"} <= rows[0].keys()

@@ -152,6 +152,8 @@ def test_outputs_of_a_posterior_are_kept_by_saving(tree, tmp_path):
 def test_arviz_draws_its_posterior_predictive_plots(tree):
     plots = pytest.importorskip("arviz_plots")
     plots.plot_ppc_dist(tree, backend="none")
+    chains = {"sample_dims": "chain", "num_samples": 16}
+    plots.plot_ppc_dist(tree, group="prior_predictive", **chains, backend="none")
 
 
 def test_the_version_is_that_of_the_package():

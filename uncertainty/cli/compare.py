@@ -126,14 +126,14 @@ def ledger(
             unit = f" {f.unit}" if f.unit not in ("", "1") else ""
             plausible = {None: "not judged", True: "yes", False: "NO"}[f.plausible]
             holds = "yes" if f.holds else "NO"
-            rows.append([f.id, f.claim, f.expected, "; ".join(numbers) + unit, holds, plausible])
-        columns = ["id", "claim", "expected", "computed", "reproduces", "plausible today"]
-        table("Published claims", columns, rows)
-        for f in findings:
+            rows.append([f.id, f.expected, "; ".join(numbers) + unit, holds, plausible])
+            # A claim is a sentence: a column of a terminal would be too narrow for it.
             slip = f"a slip of the source: {f.slip}" if f.slip else ""
             today = f"{f.today}." if f.plausible is not None else ""
-            for text in filter(None, (slip, f.note, today)):
+            for text in filter(None, (f.claim, slip, f.note, today)):
                 say(f"{f.id}: {text}")
+        columns = ["id", "expected", "computed", "reproduces", "plausible today"]
+        table("Published claims", columns, rows)
         judged = [bool(f.plausible) for f in findings if f.plausible is not None]
         text = (
             f"The arithmetic of {len(findings) - len(failed)} of {len(findings)} claims "

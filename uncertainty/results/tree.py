@@ -2,7 +2,8 @@
 
 Dimensions are ``chain`` (an independent randomization) and ``draw``. Groups:
 
-- ``prior``: assumptions; ``prior_predictive``: outputs (one query for each epistemic draw);
+- ``prior``: assumptions; ``prior_predictive``: outputs (one query for each epistemic draw), numbers
+  of which only a chain has a distribution: ArviZ's ``plot_ppc_dist`` takes ``sample_dims="chain"``;
 - ``central``: outputs at the central assumptions;
 
 and where something varies per query:
