@@ -334,7 +334,7 @@ class TestWhatDrawsCannotTell:
         problem = un.build_problem(prior, model=model)
         few = {"quantities": ["y"], "seed": 0}
         results = [un.simulate(problem, draws=512, **few), un.stream(problem, 512, **few)]
-        for tree, kind in zip(results, ("a number", "finite"), strict=True):
+        for tree in results:
             [warning, *_] = warnings_of(tree)
             assert float(warning.split(" for ")[1].split(" %")[0]) == pytest.approx(share, abs=0.5)
             refused = [
@@ -346,12 +346,12 @@ class TestWhatDrawsCannotTell:
             ]
             refused += [
                 lambda s=s, tree=tree: draws_where(tree, "y > 1", s) for s in ("typical", "query")
-            ] * (kind == "a number")
+            ] * (tree is results[0])
             for ask in refused:
                 with pytest.raises(un.InputError) as caught:
                     ask()
                 words = str(caught.value).split()
-                assert f"y is not {kind} for" in str(caught.value)
+                assert "y is not a number for" in str(caught.value)
                 found = [float(words[i - 1]) for i, word in enumerate(words) if word == "%"]
                 assert found[0] == pytest.approx(share, abs=1.5)
                 assert found[1:] == [100]

@@ -35,6 +35,7 @@ _FARTHEST = 8  # standard errors, from 16 chains: Student's t is as far out once
 _REACH = 0.2  # of the way to the nearer end: over this far a density is taken to be even,
 _WITHIN = 5  # or over as many draws, where these are fewer
 _SPACINGS = 10  # a spacing of draws is 10 times the usual one with a chance of exp(-10)
+_APART = 2  # times as far out: a tail of shape 1/4 has its last draw there once in 16
 _RESAMPLES = 50
 _SIDES: tuple[Side, Side] = ("left", "right")
 
@@ -272,13 +273,19 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
         shape = len(even), float(even.size)
         mean, sd = with_gaps(mean, sd, gaps, ends if 2 * few < even.size + 3 else None, shape)
         mean, sd = with_tail(mean, sd, tail_of(ordered))
-        # Beside a value that nearly all draws have, a few show nothing of how far out others lie.
+        # A few draws far off all others show little of how many such there are, and how far out.
         middle = ordered[even.size // 2]
-        off = np.abs(ordered - middle)
-        off = off[off > ROUNDING * abs(middle)]
-        if 0 < FEW * len(off) < min(FEW**2, even.size) and (len(off) == 1 or np.ptp(off)):
-            part = float(off.sum()) / even.size * (FEW if len(off) == 1 else 1)
-            mean, sd = _ruled(mean, part), (sd[0], np.inf)
+        off = np.sort(np.abs(ordered - middle))[-FEW:][::-1]
+        off[off <= ROUNDING * abs(middle)] = 0
+        few = int(np.flatnonzero(off[:-1] > _APART * off[1:]).max(initial=-1)) + 1
+        part, square = (float((off[:few] ** power).sum()) / even.size for power in (1, 2))
+        if few and off[few] > 0:
+            unsure = (1 + np.sqrt(few + 0.75)) / few  # of a count: Gehrels (1986), eq. (7)
+            mean = mean[0], max(mean[1], 2 * unsure * part)
+            sd = sd[0], max(sd[1], 4 * unsure * square / sd[0])
+        elif few and FEW * few < even.size and (few == 1 or np.ptp(off[:few])):
+            # Beside a value that nearly all draws have they show nothing of it.
+            mean, sd = _ruled(mean, part * (FEW if few == 1 else 1)), (sd[0], np.inf)
     return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
 
 
