@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 
@@ -191,3 +192,23 @@ def test_what_is_not_a_model_is_refused_in_a_sentence():
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=3)
     with pytest.raises(un.InputError, match="<model>: a b: the name of an output must be letters"):
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=lambda x: {"a b": x})
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        (lambda rate: 1e-310 * rate, "64 of 64"),
+        (lambda rate: {"y": rate, "z": jnp.exp(-700 * rate)}, r"\d+ of 64"),
+    ],
+)
+def test_outputs_below_the_reach_of_float64_are_said(model, place):
+    """Compiled code takes what has fewer digits for 0: without a word, 0 ± 0 would be an answer."""
+    problem = un.build_problem(PRIOR, model=model)
+    said = [str(notice) for notice in problem.notices if notice.path == "<model>"]
+    assert len(said) == 1
+    assert re.search(
+        rf"at {place} points of the prior: numbers below 2.23e-308 count as 0", said[0]
+    )
+    assert "count as 0" in un.simulate(problem, 64).attrs["notices"]
+    with pytest.raises(un.InputError, match=r"y is 1e-310: numbers below 2.23e-308 count as 0"):
+        un.build_problem(PRIOR, model=lambda rate: 1e-310 * rate, vectorized=False)

@@ -256,7 +256,7 @@ def compiled(setup: Setup) -> Problem:
     ]
     if faults:
         raise refusal(faults)
-    models.require_finite(local, chosen)
+    too_small = [*models.require_finite(local, chosen)]
     asked, by_evidence = (resolution, whole, setup.priors), used_by(items)
     first = tuple(cautions(*asked, by_evidence, central))
     # The parts of a shipped model's energy share its moments: one notice serves for all.
@@ -269,6 +269,7 @@ def compiled(setup: Setup) -> Problem:
         *unused_notices(*asked, setup.altered, by_evidence),
         *default_notices(resolution, chosen, setup.priors),
         *(by_name[notice.name].fault(notice.message) for notice in lost),
+        *too_small,
     ]
     system = Problem(
         **vars(setup),

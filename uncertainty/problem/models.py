@@ -51,6 +51,10 @@ _PLACES = (0.0, -2.0, 2.0)
 """Scores of the parents of a law: their medians, and either side of most of their draws."""
 _OVERFLOW = 250 * np.log(10)
 """Growth of a logarithm above the median after which float64, at 10^308, is nearly full."""
+_SMALL = 1e-300  # the least that a file may state: draws about it may be lost
+_LEAST = float(np.finfo(np.float64).tiny)
+_LOST = f": numbers below {_LEAST:.3g} count as 0; choose other units where they should not"
+"""Compiled code keeps no number that float64 has with fewer digits only."""
 _NOTHING = "leaves nothing of the distribution (less than 1 in 10^400000)"
 _BEYOND = "has parameters too small or too large to compute with"
 
@@ -139,6 +143,9 @@ def _learn(joint: Joint, model: EnergyModel, plain: PlainFunction) -> list[str]:
             raise
         except BaseException as error:  # the end of the program, and the like
             raise _refusal(model, error) from error
+        for name, value in outputs.items():
+            if 0 < abs(value) < _LEAST:
+                raise InputError.of("<model>", f"{name} is {value:.3g}{_LOST}")
         if np.isfinite([*outputs.values()]).all():
             return list(outputs)
     if failure is not None and not plain.outputs:
@@ -154,8 +161,11 @@ def _points(joint: Joint, count: int) -> Columns:
     return dict(zip(names, rows.T, strict=True))
 
 
-def require_finite(joint: Joint, model: EnergyModel) -> None:
-    """Refuse a user's own model of which an output is never a finite number."""
+def require_finite(joint: Joint, model: EnergyModel) -> Iterator[Fault]:
+    """Refuse a user's own model of which an output is never a finite number.
+
+    Gives notices of outputs that are lost because they are too small.
+    """
     if model.outputs or model.plain is not None:  # each call of plain Python may be slow
         return
     points = _points(joint, _POINTS)
@@ -164,6 +174,10 @@ def require_finite(joint: Joint, model: EnergyModel) -> None:
         if not np.isfinite(values).any():
             text = f"{model.name} gives no finite number for {name} at any of {len(values)} points"
             raise InputError.of("<model>", f"{text} of the prior (got {values[0]:g})")
+        small = np.abs(values) < _SMALL
+        if small.all() or (small & (values != 0)).any():
+            text = f"is 0 or below {_SMALL:g} in size at {small.sum()} of {len(values)} points"
+            yield Fault("<model>", 0, 0, name, f"{text} of the prior{_LOST}")
 
 
 def _unit_of(name: str) -> str:
