@@ -187,9 +187,8 @@ class Sketch:
     def stack(parts: "list[Sketch]") -> "Sketch":
         """Lay sketches side by side along a new first axis."""
         used = [part for part in parts if part.counts.shape[-1]]
-        if not used:
-            return Sketch(0, np.zeros((len(parts), 0), np.int64))
-        start, stop = min(p.start for p in used), max(p.stop for p in used)
+        start = min((part.start for part in used), default=0)
+        stop = max((part.stop for part in used), default=0)
         rows = [p if p.counts.shape[-1] else Sketch(start, p.counts) for p in parts]
         return Sketch(start, np.stack([row.within(start, stop) for row in rows]))
 

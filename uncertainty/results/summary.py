@@ -413,8 +413,7 @@ def _describe_queries(
             return lost, lost
         if kind == "hdi":
             return shortest_of_functions(functions, prob, number)
-        lower, upper = (pooled_quantile(pool, p) for p in ((1 - prob) / 2, (1 + prob) / 2))
-        return lower, upper
+        return pooled_quantile(pool, (1 - prob) / 2), pooled_quantile(pool, (1 + prob) / 2)
 
     of_means, sd_of_means = mean_and_sd(means)
     # A standard deviation is no better known than that of the means, or than those that it is of.
@@ -465,9 +464,8 @@ def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kin
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if kind == "eti":
-            tails = ((1 - prob) / 2, (1 + prob) / 2)
-            lower, upper = (ogive_quantile(ogive, p, number) for p in tails)
-            return lower, upper
+            low, high = (1 - prob) / 2, (1 + prob) / 2
+            return ogive_quantile(ogive, low, number), ogive_quantile(ogive, high, number)
         ends = interval_of_function(ogive.quantile(LEVELS), prob, kind)
         each = [interval_of_function(f, prob, kind) for f in ogive.functions(LEVELS)]
         hidden = [ogive.hidden(float(ogive.shares(end)[1].mean())) for end in ends]
@@ -600,11 +598,8 @@ def exceedance(
     if lost := lost_text(tree, quantity, which):
         raise InputError.of("<exceedance>", f"{lost}: mend the model, or its inputs")
     if is_streamed(tree):
-        limits: list[float] = []
-        if "prior_exceedance" in tree.children:
-            counted = tree["prior_exceedance"].dataset.variables
-            known = counted.get(f"{quantity}_threshold")
-            limits = known.values.tolist() if known is not None else limits
+        counted = tree.children.get("prior_exceedance", xr.DataTree()).dataset
+        limits = counted.coords.get(f"{quantity}_threshold", xr.DataArray([])).values.tolist()
         if threshold in limits:  # named beforehand, so counted
             shares = _sketched(tree, "prior_exceedance", quantity, statistic)
             return chance_estimate(shares[:, limits.index(threshold)], *_numbers(tree, statistic))

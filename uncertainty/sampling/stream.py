@@ -234,11 +234,8 @@ def stream(
             # A stage that starts at 0 forgets the draws before it.
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
-    facts: dict[str, str | int] = {
-        "seed": seed,
-        "draws": stage.stop * plan.chains,
-        "executor": executor,
-    }
+    made = stage.stop * plan.chains
+    facts: dict[str, str | int] = {"seed": seed, "draws": made, "executor": executor}
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
@@ -489,10 +486,9 @@ def _missed(
     for column in totals.columns:
         for level in levels if column.quantity == quantity else ():
             value, error = totals.quantile(column, level)
-            if error == 0 or math.isnan(value):
-                shares[level, column] = math.nan if math.isnan(value) else 0.0
-            else:  # more than any other for what is 0 and not exact
-                shares[level, column] = error / abs(value) if value else max(error, _OF_ZERO)
+            # More than any other for what is 0 and not exact.
+            share = error / abs(value) if value else max(error, _OF_ZERO)
+            shares[level, column] = share if error else 0.0
     missed = [place for place, share in shares.items() if not share <= tolerance]
     if not missed:
         return "", 0.0
