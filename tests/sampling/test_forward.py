@@ -248,6 +248,58 @@ def test_only_queries_vary():
     assert float(table.sel(statistic="typical")["sd"]) < 0.5
 
 
+@pytest.fixture(scope="module")
+def uneven():
+    """Outputs of one axis alone, and queries that are one of two values about as often."""
+    laws = {
+        "a": {"lognormal": {"median": 2, "sigma": 0.5}},
+        "t": {"varies": "query", "lognormal": {"median": 1, "sigma": 1}},
+        **{
+            name: {"varies": "query", "choice": {"options": [1, 10], "weights": [1 - p, p]}}
+            for name, p in (("near", 0.501), ("apart", 0.51))
+        },
+    }
+
+    def model(a, t, near, apart):
+        return {"alone": 3 * t, "shared": 2 * a, "near": near * a, "apart": apart * a}
+
+    return un.build_problem({"schema": 1, "assumptions": laws}, model=model)
+
+
+def test_what_queries_or_draws_do_alone_has_unbiased_quantiles_of_any_one_query(uneven):
+    errors = []
+    for seed in range(4):
+        tree = un.simulate(uneven, seed=seed)
+        for prob in (0.2, 0.9):
+            table = un.summarize(tree, prob).sel(statistic="query")
+            tails = {"lower": (1 - prob) / 2, "median": 0.5, "upper": (1 + prob) / 2}
+            for name, middle, sigma in (("alone", 3, 1), ("shared", 4, 0.5)):
+                row = table.sel(quantity=name)
+                for key, p in tails.items():
+                    exact = middle * np.exp(sigma * ndtri(p))
+                    errors.append(float((row[key] - exact) / row[f"mcse_{key}"]))
+    assert np.abs(errors).max() < 5
+    assert np.sqrt(np.mean(np.square(errors))) < 1.5
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_median_over_queries_in_a_gap_is_known_to_the_gap(uneven, streamed, tmp_path):
+    """Exactly 20 = 10 * 2: with 256 queries in a chain half are of either kind."""
+    tree = un.stream(uneven, 2**13) if streamed else un.simulate(uneven)
+    table = un.summarize(tree).sel(statistic="typical")
+    near, apart = table.sel(quantity="near"), table.sel(quantity="apart")
+    for key, share in (("lower", 0.05), ("median", 0.5), ("upper", 0.95)):
+        exact = 20 * np.exp(0.5 * ndtri(share))
+        assert float(near[key]) == pytest.approx(exact, abs=4 * float(near[f"mcse_{key}"]))
+        assert float(apart[key]) == pytest.approx(exact, abs=4 * float(apart[f"mcse_{key}"]))
+        assert 0.1 < float(near[f"mcse_{key}"] / near[key]) < 1
+        assert float(apart[f"mcse_{key}"] / apart[key]) < 0.01
+    chance, error = un.exceedance(tree, 15.0, "near", "typical")
+    assert chance == pytest.approx(float(stats.norm.cdf(np.log(20 / 15) / 0.5)), abs=4 * error)
+    un.save(tree, tmp_path / "run.nc")
+    assert un.exceedance(un.load(tmp_path / "run.nc"), 15.0, "near", "typical") == (chance, error)
+
+
 def test_draws_are_rounded_up_to_whole_randomizations():
     assert un.simulate(nested(), draws=33)["prior"]["a"].shape == (16, 3)
 

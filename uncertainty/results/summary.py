@@ -367,6 +367,8 @@ def _describe(
         every = figures | dict(zip(("lower", "upper"), interval(prob), strict=True))
         for key in _unknown(tree, quantity, statistic, group, every):
             every[key] = every[key][0], np.inf
+        for key, (value, error) in every.items():
+            every[key] = value, max(error, _hidden_in_gap(tree, quantity, statistic, value))
         row = {key: value for key, (value, _) in every.items()}
         rows.append(row | {f"mcse_{key}": error for key, (_, error) in every.items()} | last)
     return rows
@@ -488,6 +490,18 @@ def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
     return min(draws, queries * float(tree.attrs["randomizations"])), draws * queries
 
 
+def _hidden_in_gap(tree: xr.DataTree, quantity: str, statistic: str, value: float) -> float:
+    """How far a median over queries may be off where it lies in a gap, as a share of its size.
+
+    It is known at the central assumptions; a value of the other sign has no share in common.
+    """
+    known = json.loads(str(tree.attrs.get("open_medians", "{}"))).get(quantity)
+    if statistic != "typical" or not known:
+        return 0.0
+    median, error = known
+    return float(error * value / median if value * median > 0 else error)
+
+
 def _unknown(
     tree: xr.DataTree, quantity: str, statistic: str, group: Group, figures: Mapping[str, Estimate]
 ) -> Collection[str]:
@@ -597,6 +611,17 @@ def exceedance(
     which = group_of(tree, group)
     if lost := lost_text(tree, quantity, which):
         raise InputError.of("<exceedance>", f"{lost}: mend the model, or its inputs")
+    chance, error = _chance(tree, threshold, quantity, statistic, which)
+    if hidden := _hidden_in_gap(tree, quantity, statistic, threshold):
+        near = (_chance(tree, threshold + s * hidden, quantity, statistic, which) for s in (-1, 1))
+        error = max(error, *(abs(each - chance) for each, _ in near))
+    return chance, error
+
+
+def _chance(
+    tree: xr.DataTree, threshold: float, quantity: str, statistic: str, which: Group
+) -> Estimate:
+    """Chance of exceeding a threshold, whatever the median over queries hides."""
     if is_streamed(tree):
         counted = tree.children.get("prior_exceedance", xr.DataTree()).dataset
         limits = counted.coords.get(f"{quantity}_threshold", xr.DataArray([])).values.tolist()

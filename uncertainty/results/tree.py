@@ -174,6 +174,7 @@ _ATTRIBUTES: Mapping[str, _Attribute] = {
     **dict.fromkeys(
         ("rarest", "rarest_spread"), ("", {...: float}, "a mapping of numbers, as JSON")
     ),
+    "open_medians": ("", {...: [float]}, "a mapping of pairs of numbers, as JSON"),
     **dict.fromkeys(
         (
             "log_evidence", "log_evidence_se", "sketch_relative_error", "log_share_per_query",

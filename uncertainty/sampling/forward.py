@@ -1,5 +1,6 @@
 """Forward Monte Carlo: the joint prior pushed through the model."""
 
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from uncertainty.results import (
     build_tree,
     mean_and_sd,
     provenance,
+    quantile,
+    quantile_estimate,
     quantile_function,
     query_statistics,
     row_moments,
@@ -173,6 +176,7 @@ def simulate(
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
         "ruled_means": json.dumps(ruled),
+        "open_medians": json.dumps(open_medians(problem, queries, seed)),
         "warnings": json.dumps([*invalid.warnings(problem), *doubts(problem), *doubtful]),
         **description(problem, few),
     }
@@ -237,19 +241,27 @@ def nested(
     invalid, names = InvalidDraws(), tuple(quantities or problem.outputs)
     corrections, ruled = _corrections(problem, points, seed, names)
 
-    def reduced(chain: Points, correction: Columns) -> tuple[InvalidDraws, list[Columns]]:
+    def reduced(
+        chain: Points, correction: Columns, sign: int
+    ) -> tuple[InvalidDraws, list[Columns]]:
         bad, statistics, functions = InvalidDraws(), Columns(), Columns()
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
         for name, values in pairs.items():
             whole = np.broadcast_to(values, (chain.count, values.shape[1]))
             bad.add(problem, name, values, chain.pair)
             statistics[name] = query_statistics(whole) * correction[name]
-            functions[name] = quantile_function(values)
+            # What differs by draws alone, or by queries alone, counts once: repeated for each of
+            # the others, values would be steps between which nothing can occur.
+            values = values[:1] if (values == values[:1]).all() else values
+            values = values[:, :1] if (values == values[:, :1]).all() else values
+            # Where values repeat the median of a chain may lie between two, and the upper one is
+            # taken; with the other sign the lower one, so that all chains together are not off.
+            functions[name] = (sign * quantile_function(sign * values))[::sign]
         return bad, [statistics, functions]
 
     # NumPy sorts and sums without holding other threads up; a function in plain Python does not.
     each = map if problem.model.plain is not None else side_by_side
-    counts, chains = zip(*each(reduced, points, corrections), strict=True)
+    counts, chains = zip(*each(reduced, points, corrections, itertools.cycle((1, -1))), strict=True)
     for count in counts:
         invalid.join(count)
     groups = (f"{group}_statistics", f"{group}_query_quantiles")
@@ -258,6 +270,26 @@ def nested(
         for place, kind in enumerate(groups)
     }
     return invalid, stacked, ruled
+
+
+def open_medians(problem: Problem, queries: int, seed: int) -> dict[str, tuple[float, float]]:
+    """Median over queries and its error, where it lies in a gap, by output.
+
+    All draws of a chain share their queries, so draws that agree say nothing of it: it is seen at
+    the central assumptions. Where values are dense around the median there is no entry.
+    """
+    if not problem.varies or problem.model.plain is not None:  # it would take many calls
+        return {}
+    chains = [points_of(problem, 1, queries, seed, i).inner for i in range(RANDOMIZATIONS)]
+    scores = {name: np.concatenate([chain[name] for chain in chains]) for name in chains[0]}
+    center = {n: np.zeros(len(chains) * queries) for n in problem.joint.coordinates(varies=False)}
+    known = {}
+    for name, values in each_point(problem.joint, problem.model, {**center, **scores})[1].items():
+        median, error = quantile_estimate(values.reshape(len(chains), -1), 0.5)
+        # Of a smooth distribution it is some thousandths of the distance between the quartiles.
+        if error > np.ptp(quantile(values, np.array([0.25, 0.75]))) / 10:
+            known[name] = median, error
+    return known
 
 
 def _corrections(

@@ -5,6 +5,7 @@ blocks; an executor gives the state of each, and the states merge into the `Tota
 made of. With a tolerance, stages follow each other until it is reached.
 """
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +44,7 @@ from uncertainty.sampling.blocks import (
 )
 from uncertainty.sampling.checkpoint import Checkpoint, fingerprint
 from uncertainty.sampling.executors import ExecutorLike, States, executor_name, opened
-from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS, points_of
+from uncertainty.sampling.forward import QUERIES, RANDOMIZATIONS, open_medians, points_of
 from uncertainty.sampling.points import Tables, digital_net, tabulate
 from uncertainty.sampling.totals import Totals
 
@@ -234,8 +235,17 @@ def stream(
             # A stage that starts at 0 forgets the draws before it.
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
+<<<<<<< HEAD
     made = stage.stop * plan.chains
     facts: dict[str, str | int] = {"seed": seed, "draws": made, "executor": executor}
+=======
+    facts: dict[str, str | int] = {
+        "seed": seed,
+        "draws": stage.stop * plan.chains,
+        "executor": executor,
+        "open_medians": json.dumps(open_medians(problem, plan.queries, seed) if queries else {}),
+    }
+>>>>>>> cc106ce (Quantiles of one query have no bias where queries or draws repeat; a median over queries in a gap is known to the gap)
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
