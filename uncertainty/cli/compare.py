@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uncertainty.cli.question import (
-    NOT_TRUSTED,
-    AsJson,
-    Debug,
-    Question,
-    asking,
-    folder_name,
-)
+from uncertainty.cli.question import NOT_TRUSTED, AsJson, Debug, Question, asking, folder_name
 from uncertainty.cli.terminal import answer, busy, complain, print_json, say, table
 from uncertainty.errors import InputError
 

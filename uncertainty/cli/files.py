@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uncertainty.cli.question import (
-    AsJson,
-    Debug,
-    Force,
-    Question,
-    asking,
-    renamed,
-    say_first,
-)
+from uncertainty.cli.question import AsJson, Debug, Force, Question, asking, renamed, say_first
 from uncertainty.cli.terminal import (
     busy,
     items_on_terminal,

@@ -406,11 +406,7 @@ def step_seconds(
         serving.bytes_per_parameter / bandwidth, FLOP_PER_PARAMETER * serving.batch / arithmetic
     )
     links = exchange_seconds(
-        board,
-        gpu_count=serving.gpu_count,
-        tokens=checked,
-        layers=layers,
-        model_width=width,
+        board, gpu_count=serving.gpu_count, tokens=checked, layers=layers, model_width=width
     )
     share = serving.prefill_share
     if serving.prefill_gpu_count is not None:  # others read the input

@@ -1,6 +1,5 @@
 """Forward Monte Carlo: the joint prior pushed through the model."""
 
-import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -241,15 +240,13 @@ def nested(
     invalid, names = InvalidDraws(), tuple(quantities or problem.outputs)
     corrections, ruled = _corrections(problem, points, seed, names)
 
-    def reduced(
-        chain: Points, correction: Columns, sign: int
-    ) -> tuple[InvalidDraws, list[Columns]]:
+    def reduced(chain: Points, factors: Columns, sign: int) -> tuple[InvalidDraws, list[Columns]]:
         bad, statistics, functions = InvalidDraws(), Columns(), Columns()
         pairs = every_pair(problem.joint, problem.model, chain.outer, chain.inner, names)
         for name, values in pairs.items():
             whole = np.broadcast_to(values, (chain.count, values.shape[1]))
             bad.add(problem, name, values, chain.pair)
-            statistics[name] = query_statistics(whole) * correction[name]
+            statistics[name] = query_statistics(whole) * factors[name]
             # What differs by draws alone, or by queries alone, counts once: repeated for each of
             # the others, values would be steps between which nothing can occur.
             values = values[:1] if (values == values[:1]).all() else values
@@ -261,7 +258,7 @@ def nested(
 
     # NumPy sorts and sums without holding other threads up; a function in plain Python does not.
     each = map if problem.model.plain is not None else side_by_side
-    counts, chains = zip(*each(reduced, points, corrections, itertools.cycle((1, -1))), strict=True)
+    counts, chains = zip(*each(reduced, points, corrections, (1, -1) * len(points)), strict=True)
     for count in counts:
         invalid.join(count)
     groups = (f"{group}_statistics", f"{group}_query_quantiles")

@@ -368,13 +368,10 @@ def _make_plan(
             atoms[column] = repeated
     outer, inner = _tables(problem)
     places = problem.joint.coordinates(varies=False) | problem.joint.coordinates(varies=True)
+    every = range(RANDOMIZATIONS)
     net, inner_net = (
-        digital_net(
-            {name: places[name] for name in tables.names},
-            seed=seed,
-            randomizations=range(RANDOMIZATIONS),
-        )
-        for tables in (outer, inner)
+        digital_net({name: places[name] for name in t.names}, seed=seed, randomizations=every)
+        for t in (outer, inner)
     )
     # A power of two, for about as many values as fit near the processor, and no more than the
     # first stage of a tolerance has: the next goes on at a multiple of them.
@@ -393,11 +390,8 @@ def _make_plan(
     )
     more: list[Reducer] = []
     if any(thresholds.values()):
-        more.append(
-            Exceedances(
-                {c: np.array(thresholds.get(c.quantity, ())) / units[c.quantity] for c in pilot}
-            )
-        )
+        limits = {c: np.array(thresholds.get(c.quantity, ())) / units[c.quantity] for c in pilot}
+        more.append(Exceedances(limits))
     if largest:
         more.append(Tails(largest))
     if correlations and outer.names:

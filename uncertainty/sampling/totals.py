@@ -167,13 +167,8 @@ class Totals:
         scores: Columns = {}
         for tables, net, one in ((plan.outer, plan.nets[0], 0), (plan.inner, plan.nets[1], 1)):
             at = np.divmod(drawn, each)[one] if each else drawn
-            points = np.stack(
-                [
-                    net.points(int(chain), 1, int(i))[:, 0]
-                    for chain, i in zip(chains, at, strict=True)
-                ],
-                1,
-            )
+            of_each = zip(chains.tolist(), at.tolist(), strict=True)
+            points = np.stack([net.points(chain, 1, i)[:, 0] for chain, i in of_each], 1)
             known = ndtri(points) if each or not one else np.zeros(points.shape)
             scores |= dict(zip(tables.names, known, strict=True))
         scores = scores or {"": np.zeros(len(places))}  # where nothing is uncertain

@@ -142,10 +142,7 @@ def derivative(target: Target, chosen: Sequence[Player], draws: int | None, seed
     # Slopes are found by themselves: they may be smaller than what the output can show.
     mean_squares, errors = ratio(squares, np.ones(len(parts)), 0.0)
     errors = np.maximum(errors, rounding(np.sqrt(mean_squares), "linear") ** 2)
-    columns = {
-        "mean_square": (mean_squares, errors),
-        "total_bound": ratio(bounds, variance, least),
-    }
+    columns = {"mean_square": (mean_squares, errors), "total_bound": ratio(bounds, variance, least)}
     return Estimates(columns, bounds * (columns["total_bound"][0] != 0))
 
 
