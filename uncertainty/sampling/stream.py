@@ -235,17 +235,8 @@ def stream(
             # A stage that starts at 0 forgets the draws before it.
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
-<<<<<<< HEAD
-    made = stage.stop * plan.chains
-    facts: dict[str, str | int] = {"seed": seed, "draws": made, "executor": executor}
-=======
-    facts: dict[str, str | int] = {
-        "seed": seed,
-        "draws": stage.stop * plan.chains,
-        "executor": executor,
-        "open_medians": json.dumps(open_medians(problem, plan.queries, seed) if queries else {}),
-    }
->>>>>>> cc106ce (Quantiles of one query have no bias where queries or draws repeat; a median over queries in a gap is known to the gap)
+    made, gaps = stage.stop * plan.chains, json.dumps(open_medians(problem, plan.queries, seed))
+    facts = {"seed": seed, "draws": made, "executor": executor, "open_medians": gaps}
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
