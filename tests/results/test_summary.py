@@ -1,5 +1,6 @@
 """Summaries against closed forms, and what they say of themselves."""
 
+import inspect
 import re
 
 import jax.numpy as jnp
@@ -278,10 +279,13 @@ class TestWhatDrawsCannotTell:
             lambda x: jnp.where(x > 4.2, 3.0, 1.0),
             lambda x: 10 + jnp.maximum(x - 4.0, 0.0),
             lambda x: jnp.clip(x, -9.0, -4.5),
+            lambda x, w: jnp.where((x > 2.9) & (w < -2.9), 3.0, 1.0),
         ],
+        ids=["step", "beyond", "clipped", "of two"],
     )
     def test_draws_that_are_all_one_value_do_not_say_that_nothing_is_rarer(self, model):
-        prior = laws(x={"normal": {"mean": 0, "sd": 1}})
+        names = inspect.signature(model).parameters
+        prior = laws(**{name: {"normal": {"mean": 0, "sd": 1}} for name in names})
         tree = un.simulate(un.build_problem(prior, model=model), draws=512)
         table = un.summarize(tree).sel(quantity="y")
         row = table.isel(statistic=0)
@@ -290,7 +294,8 @@ class TestWhatDrawsCannotTell:
             tree, headline(tree, "y", [un.summarize(tree)])
         )
         assert unknown_figures(table)
-        certain = un.simulate(un.build_problem(prior, model=lambda x: 2 + 0 * x), draws=512)
+        flat = un.build_problem(prior, model=lambda **given: 2 + 0 * given["x"])
+        certain = un.simulate(flat, draws=512)
         assert float(un.summarize(certain).isel(quantity=0, statistic=0)["mcse_mean"]) == 0
 
     def test_an_end_beyond_the_draws_is_marked(self, tree, nested):
