@@ -16,9 +16,8 @@ from markdown_it import MarkdownIt
 import uncertainty as un
 from uncertainty.cli.terminal import complain, say, table
 from uncertainty.errors import InputError, one_line
-from uncertainty.report.figures.draws import plot_fit
-from uncertainty.report.figures.style import one_axes, plain_numbers
-from uncertainty.report.figures.tables import (
+from uncertainty.report.figures import (
+    plot_fit,
     plot_rank_chances,
     plot_ranking,
     plot_scenarios,
@@ -35,6 +34,7 @@ from uncertainty.report.parts import (
     write_csv,
     write_figure,
 )
+from uncertainty.report.style import one_axes, plain_numbers
 
 NASTY = "=1+1 <script>alert(1)</script> [/x] [bold] a|b $\\frac{ {0} `c` *d* _e_ \\ &amp; #f 日本"
 ACTING = "title\n# Verified\r\x1b[2J\x07\u202e\u2028end\ud800"

@@ -8,8 +8,14 @@ import pytest
 import uncertainty as un
 from uncertainty import report
 from uncertainty.arrays import in_float64
-from uncertainty.energy.compose import ENERGY_MODELS, compose
-from uncertainty.energy.fleet import Facility, Training, fleet_outputs, training_wh
+from uncertainty.energy.compose import (
+    ENERGY_MODELS,
+    Facility,
+    Training,
+    compose,
+    fleet_outputs,
+    training_wh,
+)
 from uncertainty.energy.model import by_name
 
 QUERY = {

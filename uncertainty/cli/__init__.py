@@ -8,10 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from uncertainty.cli.compare import compare, ledger
+from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
-from uncertainty.cli.rank import rank
 from uncertainty.cli.run import infer, run
 from uncertainty.cli.terminal import complain, standard_streams
 from uncertainty.errors import InputError, UncertaintyError

@@ -7,9 +7,10 @@ from uncertainty.energy.compose import (
     Choice,
     ModelName,
     compose,
+    fleet_outputs,
+    training_wh,
     with_error,
 )
-from uncertainty.energy.fleet import fleet_outputs, training_wh
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.model import (
     EnergyModel,

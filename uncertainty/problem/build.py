@@ -14,11 +14,19 @@ from uncertainty.errors import Fault, InputError, nearest
 from uncertainty.files import Priors
 from uncertainty.inputs import Output
 from uncertainty.problem import models
-from uncertainty.problem.checks import cautions, default_notices, output_faults, unused_notices
 from uncertainty.problem.evidence import EvidenceLike, used_by
 from uncertainty.problem.joint import Joint, ahead, build_joint, each_point, evaluate_point
 from uncertainty.problem.likelihood import Observation, observations_of
-from uncertainty.problem.setup import ModelLike, Setup, refusal, set_up
+from uncertainty.problem.setup import (
+    ModelLike,
+    Setup,
+    cautions,
+    default_notices,
+    output_faults,
+    refusal,
+    set_up,
+    unused_notices,
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

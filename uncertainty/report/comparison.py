@@ -10,8 +10,7 @@ import xarray as xr
 
 from uncertainty.comparison import EVIDENCE, summarize_scenarios
 from uncertainty.errors import require_known
-from uncertainty.report.figures.style import STATISTIC_LABELS, rounded
-from uncertainty.report.figures.tables import plot_scenarios, plot_sweep, plot_waterfall
+from uncertainty.report.figures import plot_scenarios, plot_sweep, plot_waterfall
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -34,6 +33,7 @@ from uncertainty.report.result import (
     notices_of,
     provenance_lines,
 )
+from uncertainty.report.style import STATISTIC_LABELS, rounded
 from uncertainty.results import (
     Chance,
     chances,

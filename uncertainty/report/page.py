@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures.draws import plot_assumptions, plot_components, plot_distribution
+from uncertainty.report.figures import plot_assumptions, plot_components, plot_distribution
 from uncertainty.report.parts import (
     Data,
     Doubts,

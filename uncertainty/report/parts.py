@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import one_line
-from uncertainty.report.figures.style import fit_labels, plain_text, rounded
+from uncertainty.report.style import fit_labels, plain_text, rounded
 from uncertainty.writing import refuse_inputs, replacing, write_text
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import xarray as xr
 
 from uncertainty.errors import InputError, counted
 from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches, whole
-from uncertainty.report.figures.draws import plot_fit, plot_fits, plot_movement, plot_updated
-from uncertainty.report.figures.style import quantity_label, rounded
+from uncertainty.report.figures import plot_fit, plot_fits, plot_movement, plot_updated
 from uncertainty.report.parts import (
     Data,
     Figure,
@@ -27,6 +26,7 @@ from uncertainty.report.parts import (
     write_figure,
 )
 from uncertainty.report.result import labeled_draws
+from uncertainty.report.style import quantity_label, rounded
 from uncertainty.results import (
     Group,
     batched,

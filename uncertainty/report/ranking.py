@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures.style import STATISTIC_LABELS, rounded
-from uncertainty.report.figures.tables import (
+from uncertainty.report.figures import (
     plot_interactions,
     plot_rank_chances,
     plot_ranking,
@@ -25,6 +24,7 @@ from uncertainty.report.parts import (
     records,
     write,
 )
+from uncertainty.report.style import STATISTIC_LABELS, rounded
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import counted
-from uncertainty.report.figures.style import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.report.parts import Table, distinct, figure_with_error
+from uncertainty.report.style import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.results import (
     NONE,
     STATISTICS,
