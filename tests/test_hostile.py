@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
 import uncertainty as un
-from uncertainty.cli import app
+from uncertainty.cli import app, main
 
 TEXT = (
     "=cmd|' /C calc'!A0 <script>alert(1)</script> [/x] [bold] a|b $x$ $\\frac{ {0} %s 5 % & # "
@@ -96,8 +97,16 @@ def test_every_writer_keeps_hostile_text_as_text(folder, monkeypatch):
     un.write_explanation(un.explain(*sides.values(), table=table), "w/explanation", png=True)
     un.write_ranking([un.rank_inputs(plain, by="group", draws=64)], "w/ranking", png=True)
     un.write_sweep({TEXT: sweep, "{": sweep}, "w/sweep", marks={TEXT: 500.0}, png=True)
+    un.write_fits(un.compare_fits({TEXT: tree, "[/x] $x$": tree}), "w/fits", png=True)
+    predicted = {name: un.predict(tree, [{}], observes="energy_wh") for name in (TEXT, "=1", "{")}
+    predicted["\x1b[2J\u202e\n# two"] = predicted["{"]
+    un.write_scores(predicted, [0.4], "w/scores", label=f"{TEXT}\x1b[2J", png=True)
+    for result, script in ((tree, TEXT), (table, LINES), (sweep, "\x1b[2J")):
+        path = un.write_provenance(result, f"w/{len(script)} [/x] {{", script)
+        assert json.loads(path.read_text("utf-8"))["script"] == script
     files = check_files(folder / "w")
-    assert {path.suffix for path in files} == {".csv", ".svg", ".png", ".md"}
+    assert {path.suffix for path in files} == {".csv", ".svg", ".png", ".md", ".json"}
+    assert len([path for path in files if path.name == "provenance.json"]) == 3
 
 
 def check_files(folder):
@@ -167,3 +176,64 @@ def test_a_character_that_acts_is_a_fault_wherever_it_stands(where, code, tmp_pa
         message = str(caught.value)
         assert f"U+{code:04X}" in message
         assert all(line.isprintable() for line in message.splitlines())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ledger", "--file", "claims.yaml"),
+        ("ledger", TEXT, "--file", "claims.yaml"),
+        ("ledger", "--file", "claims.yaml", "--json"),
+        ("list", "model", TEXT),
+        ("list", "schema", "[/x] [bold]"),
+        ("list", "model", "{fleet: '[/x] $x$'}"),
+        ("list", "model", "m.py:[/x]"),
+        ("list", "model", "m.py"),
+        ("check", "unit.yaml"),
+        ("run", "gpt-4o", "--set", f"pue_excess=0.1 {TEXT}"),
+        ("run", "gpt-4o", "--set", f"{TEXT}=1"),
+        ("run", "gpt-4o", "--quantity", TEXT, "--draws", "64"),
+        ("run", TEXT),
+        ("cache",),
+    ],
+    ids=lambda words: " ".join(words)[:20],
+)
+def test_what_is_listed_computed_again_or_refused_is_text(words, tmp_path, monkeypatch, capfd):
+    """Claims of a ledger, units, names of models and whatever is quoted in a fault."""
+    monkeypatch.chdir(tmp_path)
+    terms = {"one": {"number": 1}}
+    claim = {"id": "A1", "source": "epoch2025", "claim": f"{TEXT}\n\n{LINES}", "expected": TEXT}
+    claim |= {"unit": TEXT, "note": TEXT, "slip": TEXT, "terms": terms}
+    claim |= {"holds": [{"computed": "one + one", "low": 2, "high": 2}]}
+    ledger = {"schema": 1, "title": TEXT, "claims": [claim]}
+    Path("claims.yaml").write_text(json.dumps(ledger), encoding="utf-8")
+    laws = {"x": {"fixed": 2, "unit": TEXT}, "pue": {"fixed": 2, "unit": "[/x] {0} $m$"}}
+    unit = {"schema": 1, "model": "flops", "extends": "epoch", "assumptions": laws}
+    Path("unit.yaml").write_text(json.dumps(unit), encoding="utf-8")
+    Path("m.py").write_text("def f(x):\n    return x\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["uncertainty", *words])
+    good = ("claims.yaml" in words and TEXT not in words) or words == ("cache",)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capfd.readouterr()
+    assert ended.value.code == (0 if good else 2), err
+    assert all(line.isprintable() for line in (out + err).splitlines())
+    assert "a defect" not in err
+    if "--json" in words:
+        assert json.loads(out)[0]["expected"] == TEXT
+    elif "claims.yaml" in words and good:
+        shown = "".join(out.split())
+        assert shown.count("".join(TEXT.split())) == 3  # claim, slip and note
+        assert {*TEXT.split()} <= {*out.split()}  # in columns of the table
+    assert not err or err.count("\n") == err.strip().count("\n") + 1
+
+
+@pytest.mark.parametrize("where", ["id", "claim", "expected", "unit", "note", "slip"])
+def test_a_character_that_acts_is_a_fault_in_a_ledger(where, tmp_path):
+    claim = {"id": "A1", "source": "epoch2025", "claim": "one", "expected": "1", "unit": "1"}
+    claim |= {"terms": {"one": {"number": 1}}, "holds": [{"computed": "one", "low": 1, "high": 1}]}
+    ledger = {"schema": 1, "title": "", "claims": [claim | {where: "a\x1b[2Jb"}]}
+    path = tmp_path / "claims.yaml"
+    path.write_text(json.dumps(ledger), encoding="utf-8")
+    with pytest.raises(un.InputError, match=r"claims.yaml:1:\d+: .*U\+001B"):
+        un.check_ledger(path)

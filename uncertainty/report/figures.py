@@ -264,7 +264,7 @@ def plot_fit(
         plain_numbers(axes)
         plain_numbers(axes, "y")
     axes.set(
-        xlabel=f"{label}: measured",
+        xlabel=f"{one_line(label)}: measured",
         ylabel=f"The same, predicted: median, {100 * prob:g} % interval",
     )
     legend_above(axes)
