@@ -12,7 +12,7 @@ import pytest
 from uncertainty import cli
 from uncertainty.arrays import _structure, program
 from uncertainty.energy import ENERGY_MODELS
-from uncertainty.energy.compose import ensemble_of, with_error
+from uncertainty.energy.built import ensemble_of, with_error
 from uncertainty.writing import Cache
 
 # What a process traces and compiles, and the numbers that it gets.

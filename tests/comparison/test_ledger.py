@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import uncertainty as un
 from uncertainty.cli import app
-from uncertainty.energy import board, fleet, flops, serving, transformer
+from uncertainty.energy import board, built, flops, serving, transformer
 from uncertainty.files import shipped_folder
 
 IDS = [
@@ -69,7 +69,7 @@ def test_every_claim_holds_with_its_words_and_its_source():
 )
 def test_doubling_a_constant_makes_named_claims_fail(monkeypatch, name, fail):
     sure = {"E12", "E13", "E16", "T3", "S2", "S6"} - fail
-    modules = [m for m in (board, fleet, flops, serving, transformer) if hasattr(m, name)]
+    modules = [m for m in (board, built, flops, serving, transformer) if hasattr(m, name)]
     assert modules
     for module in modules:
         monkeypatch.setattr(module, name, 2 * getattr(module, name))

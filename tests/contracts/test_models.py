@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uncertainty.arrays import in_float64
-from uncertainty.energy.compose import ENERGY_MODELS, compose
+from uncertainty.energy.built import ENERGY_MODELS, compose
 from uncertainty.energy.model import ModelError, model_from_callable
 from uncertainty.inputs import INPUTS
 from uncertainty.units import factor

@@ -8,7 +8,7 @@ import pytest
 import uncertainty as un
 from uncertainty import report
 from uncertainty.arrays import in_float64
-from uncertainty.energy.compose import (
+from uncertainty.energy.built import (
     ENERGY_MODELS,
     Facility,
     Training,

@@ -6,7 +6,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
-from uncertainty.energy.compose import ENERGY_MODELS
+from uncertainty.energy.built import ENERGY_MODELS
 from uncertainty.energy.flops import query_flop
 from uncertainty.energy.serving import Query
 from uncertainty.energy.transformer import Shape, transformer_shape

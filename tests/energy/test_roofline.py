@@ -10,18 +10,17 @@ import pytest
 from uncertainty.arrays import in_float64
 from uncertainty.energy import (
     board,
-    fleet,
+    built,
     flops,
     model,
     roofline,
     serving,
-    throughput,
     transformer,
 )
-from uncertainty.energy.compose import ENERGY_MODELS, compose
+from uncertainty.energy.built import ENERGY_MODELS, compose
 from uncertainty.inputs import INPUTS
 
-MODULES = (board, fleet, flops, model, roofline, serving, throughput, transformer)
+MODULES = (board, built, flops, model, roofline, serving, transformer)
 BASE = {
     "active_parameters": 37e9,
     "total_parameters": 671e9,

@@ -3,7 +3,7 @@
 import pytest
 
 import uncertainty as un
-from uncertainty.energy.compose import ENERGY_MODELS
+from uncertainty.energy.built import ENERGY_MODELS
 from uncertainty.files.catalogue import KINDS, catalogue, read_catalogue
 from uncertainty.files.library import Place, shipped_folder, source_keys
 from uncertainty.files.priors import given_layer, resolve

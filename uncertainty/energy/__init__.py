@@ -1,6 +1,6 @@
 """What a query takes: pure physics in `jax.numpy`; one model a file."""
 
-from uncertainty.energy.compose import (
+from uncertainty.energy.built import (
     CHOICE,
     EFFECTS,
     ENERGY_MODELS,

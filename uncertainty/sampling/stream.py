@@ -236,7 +236,12 @@ def stream(
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
     made, gaps = stage.stop * plan.chains, json.dumps(open_medians(problem, plan.queries, seed))
-    facts = {"seed": seed, "draws": made, "executor": executor, "open_medians": gaps}
+    facts: dict[str, str | int] = {
+        "seed": seed,
+        "draws": made,
+        "executor": executor,
+        "open_medians": gaps,
+    }
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
