@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import norm
 
 import uncertainty as un
+from uncertainty.arrays import in_float64
+from uncertainty.inference.target import batches_at, target_of
 from uncertainty.report.posterior import fit_sentences
 from uncertainty.results.estimate import ess_bulk, leave_one_out, smoothed_weights
 
@@ -38,6 +40,24 @@ def test_more_rows_than_chains_can_go_through_are_refused_where_weights_cannot_s
     monkeypatch.setitem(un.infer.__wrapped__.__globals__, "_WIDE", 0)  # no weights
     with pytest.raises(un.InputError, match="chains of 1,001 rows .* give 1,000 rows or fewer"):
         un.infer(un.build_problem(priors(), model=product, evidence=evidence(rows)))
+    # Averaged over queries, so many rows are refused before any of them is computed.
+    monkeypatch.delitem(un.infer.__wrapped__.__globals__, "weigh_prior")
+    problem = un.build_problem(
+        priors(b={"varies": "query", **law(0.2)}), model=product, evidence=evidence(rows)
+    )
+    with pytest.raises(un.InputError, match="1,000 rows or fewer.* state in each what varies per"):
+        un.infer(problem, queries=2**11)
+
+
+def test_batches_of_rows_that_are_averaged_over_queries_stay_within_memory():
+    rows = [[1.0 + i / 1000] for i in range(1000)]
+    problem = un.build_problem(
+        priors(b={"varies": "query", **law(0.2)}), model=product, evidence=evidence(rows)
+    )
+    target = in_float64(target_of)(problem, 256, 0)
+    assert target.calls == 256_000
+    at = in_float64(lambda: next(batches_at(target, np.zeros((1024, target.size)), 0)))()
+    assert len(at.plain) * target.calls <= 2**25
 
 
 def test_weights_that_are_all_the_same_need_no_smoothing():

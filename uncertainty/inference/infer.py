@@ -65,7 +65,10 @@ _ANSWER_DRAWS = 4000  # of each chain of `answer`: its steps cost little beside 
 _PRIOR_DRAWS = 2**13
 # Rows above which points near the mode are weighted first, as a step of a chain costs what they
 # do; unknowns at most; and points and their rows at most: half a minute on two cores.
-_MANY, _WIDE, _CLOSE, _NUMBERS = 500, 200, 2**14, 2**27
+_MANY, _WIDE, _CLOSE, _NUMBERS = 500, 500, 2**14, 2**27
+# Calls of the model at all these points (20 s each 2^30), first and where a share of the first is
+# effective, as of a posterior that is nearly normal; and at one of them: more are refused at once.
+_CALLS, _PROMISING, _CALLED = (2**30, 2**31), 0.125, 2**20
 _THROUGH = 1000  # rows that chains go through unasked: 2000 had no answer in five minutes
 _ACCEPT = (0.9, 0.95, 0.99)  # shares of steps accepted, in order until no step diverges
 _MOST = 2**20  # draws of a chain, chains, steps and queries: more would fill any memory
@@ -183,6 +186,9 @@ def infer(
     names = names_of(target, (chains, draws, warmup, target_accept, seed))
     posterior = None if options.get("resample") else kept_posterior(names, target, seed)
     if posterior is None:
+        unasked = slopes and target_accept is None
+        if unasked and target.count > _THROUGH and target.calls > _CALLED:
+            raise _too_many(target)
         shape, progress = (chains, draws), options.get("progress")
         posterior = _sampled(
             problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
@@ -216,7 +222,8 @@ def _sampled(
     Refused where measurements lie so far from what the prior expects that a unit is mistaken.
     """
     chains, draws = shape
-    if slopes:  # compiling takes longest, so it begins first
+    # Compiling takes longest, so it begins first.
+    if slopes and (target.count <= _THROUGH or target_accept is not None):
         sampler = compiling(target, chains, warmup)
     weighted = weigh_prior(target, seed, None if slopes else chains * draws)
     possible = np.flatnonzero(np.isfinite(weighted.log_weight.ravel()))
@@ -284,17 +291,26 @@ def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None
         mode = mode_of(
             target, weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
         )
-        near = weigh_prior(target, seed, min(_NUMBERS // target.count, _CLOSE), mode)
-        if not any(unreliable(near)):
-            return near
+        most = min(_NUMBERS // target.count, _CLOSE)
+        for points in sorted({min(most, calls // target.calls) for calls in _CALLS}):
+            near = weigh_prior(target, seed, points, mode)
+            if not any(unreliable(near)):
+                return near
+            if near.smoothed.effective < _PROMISING * near.log_weight.size:
+                break
     if target.count > _THROUGH:
-        text = (
-            f"chains of {target.count:,} rows take too long, and points near the mode cannot stand "
-            f"in: give {_THROUGH:,} rows or fewer, drawn at random of each group, or a target "
-            "acceptance, which asks for chains all the same"
-        )
-        raise InputError.of("<evidence>", text)
+        raise _too_many(target)
     return None
+
+
+def _too_many(target: Target) -> InputError:
+    averaged = ", state in each what varies per query" if target.calls > target.count else ""
+    text = (
+        f"chains of {target.count:,} rows take too long, and points near the mode cannot stand "
+        f"in: give {_THROUGH:,} rows or fewer, drawn at random of each group{averaged}, or give a "
+        "target acceptance, which asks for chains all the same"
+    )
+    return InputError.of("<evidence>", text)
 
 
 def _in_whole_stretches(effective: float, chains: int) -> int:

@@ -15,7 +15,9 @@ from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
 from uncertainty.sampling import normal_scores
 
 _BATCH = 1024
-_ROWS = 2**20  # of all points of a batch, at most: numbers of each stay within some megabytes
+# Rows, and calls of models, of all points of a batch at most: each of their numbers takes some
+# megabytes, or a quarter of a gigabyte.
+_ROWS, _CALLS = 2**20, 2**25
 
 
 def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False) -> Target:
@@ -167,7 +169,7 @@ def batches_at(target: Target, z: Floats, seed: int) -> Iterator[At]:
     The last batch is filled up with its last point: one compilation serves all.
     """
     size = _BATCH
-    while size > 1 and size * target.count > _ROWS:
+    while size > 1 and (size * target.count > _ROWS or size * target.calls > _CALLS):
         size //= 2
     for number, start in enumerate(range(0, len(z), size)):
         points = z[start : start + size]

@@ -297,6 +297,13 @@ class Target:
         """Number of rows of all observations."""
         return sum(item.count for item in self.observations)
 
+    @property
+    def calls(self) -> int:
+        """Calls of models at one point: of each row as many as it is averaged over."""
+        queries = max((np.size(points) for points in self.queries.values()), default=1)
+        parts = [part for item in self.observations for part in item.rows]
+        return sum(len(part.places) * (queries if part.averaged else 1) for part in parts)
+
     def log_density(self, z: Array) -> Array:
         """Log density of the posterior at `z`, but for a constant; minus infinity for none."""
         point = self.at(z)
