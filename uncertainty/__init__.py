@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uncertainty.inference import export_priors as export_priors
     from uncertainty.inference import infer as infer
     from uncertainty.inference import predict as predict
+    from uncertainty.inference import score as score
     from uncertainty.inference import update as update
     from uncertainty.problem import Problem as Problem
     from uncertainty.problem import build_problem as build_problem
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from uncertainty.results import exceedance as exceedance
     from uncertainty.results import load as load
     from uncertainty.results import save as save
-    from uncertainty.results import score as score
     from uncertainty.results import share_per_query as share_per_query
     from uncertainty.results import summarize as summarize
     from uncertainty.sampling import simulate as simulate
@@ -55,7 +55,8 @@ _ROOMS = {
     "errors": ("Fault", "InputError", "UncertaintyError"),
     "files": ("Priors", "load_priors"),
     "inference": (
-        "check_fit", "check_prior", "compare_fits", "export_priors", "infer", "predict", "update",
+        "check_fit", "check_prior", "compare_fits", "export_priors", "infer", "predict", "score",
+        "update",
     ),
     "problem": ("Problem", "build_problem"),
     "report": (
@@ -63,7 +64,7 @@ _ROOMS = {
         "write_posterior", "write_provenance", "write_ranking", "write_report", "write_scenarios",
         "write_scores", "write_sweep",
     ),
-    "results": ("exceedance", "load", "save", "score", "share_per_query", "summarize"),
+    "results": ("exceedance", "load", "save", "share_per_query", "summarize"),
     "sampling": ("simulate", "stream", "summarize_inputs"),
     "sensitivity": ("rank_inputs",),
 }  # fmt: skip

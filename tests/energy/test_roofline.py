@@ -15,12 +15,13 @@ from uncertainty.energy import (
     model,
     roofline,
     serving,
+    throughput,
     transformer,
 )
 from uncertainty.energy.built import ENERGY_MODELS, compose
 from uncertainty.inputs import INPUTS
 
-MODULES = (board, built, flops, model, roofline, serving, transformer)
+MODULES = (board, built, flops, model, roofline, serving, throughput, transformer)
 BASE = {
     "active_parameters": 37e9,
     "total_parameters": 671e9,

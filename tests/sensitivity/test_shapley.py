@@ -10,7 +10,7 @@ import pytest
 import uncertainty as un
 
 # As an attribute of the package the name is the function.
-SHAPLEY = import_module("uncertainty.sensitivity.shares")
+SHAPLEY = import_module("uncertainty.sensitivity.shapley")
 
 
 def of_value_function(players, value):

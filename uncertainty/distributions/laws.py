@@ -19,8 +19,15 @@ from jax.typing import ArrayLike
 from scipy import special
 
 from uncertainty.arrays import Floats, program
-from uncertainty.distributions.closed import CLOSED
-from uncertainty.distributions.kernel import Fields, Kernel, Params, just_below, score_of, tails
+from uncertainty.distributions.kernel import (
+    CLOSED,
+    Fields,
+    Kernel,
+    Params,
+    just_below,
+    score_of,
+    tails,
+)
 from uncertainty.distributions.points import POINTS
 from uncertainty.distributions.special import SPECIAL, Tabulated
 from uncertainty.distributions.tables import (

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import JOULES_PER_WH, Facility
-from uncertainty.energy.flops import FLOPS, THROUGHPUT
+from uncertainty.energy.flops import FLOPS
 from uncertainty.energy.model import EnergyModel, ModelError, by_name, model_from_callable
 from uncertainty.energy.roofline import LOCAL, ROOFLINE
+from uncertainty.energy.throughput import THROUGHPUT
 from uncertainty.inputs import Output
 
 ENERGY_MODELS = MappingProxyType(

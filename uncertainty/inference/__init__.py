@@ -1,7 +1,7 @@
 """What measurements teach: posteriors, checked before they are given away."""
 
 from uncertainty.inference.export import export_priors, may_be_written
-from uncertainty.inference.fit import check_fit, check_prior, compare_fits, stretches
+from uncertainty.inference.fit import check_fit, check_prior, compare_fits, score, stretches
 from uncertainty.inference.infer import answer, infer, ship_posterior, update
 from uncertainty.inference.posterior import paired_draws, whole
 from uncertainty.inference.predict import predict
@@ -10,6 +10,6 @@ from uncertainty.inference.target import learns
 
 __all__ = [
     "DISAGREE", "RELIABLE", "answer", "check_fit", "check_prior", "compare_fits", "export_priors",
-    "infer", "learns", "may_be_written", "paired_draws", "predict", "ship_posterior", "stretches",
-    "update", "whole",
+    "infer", "learns", "may_be_written", "paired_draws", "predict", "score",
+    "ship_posterior", "stretches", "update", "whole",
 ]  # fmt: skip

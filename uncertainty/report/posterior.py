@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import InputError, counted
-from uncertainty.inference import DISAGREE, RELIABLE, check_fit, stretches, whole
+from uncertainty.inference import DISAGREE, RELIABLE, check_fit, score, stretches, whole
 from uncertainty.report.figures import plot_fit, plot_fits, plot_movement, plot_updated
 from uncertainty.report.parts import (
     Data,
@@ -38,7 +38,6 @@ from uncertainty.results import (
     quantile_estimate,
     quoted_statistic,
     r_hat,
-    score,
     summarize,
     warnings_of,
 )

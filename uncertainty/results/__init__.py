@@ -26,7 +26,6 @@ from uncertainty.results.estimate import (
     smoothed_weights,
     standard_error,
 )
-from uncertainty.results.scores import PROBS, score
 from uncertainty.results.sketch import (
     BINS,
     ENDS,
@@ -77,7 +76,7 @@ from uncertainty.results.tree import (
 )
 
 __all__ = [
-    "BATCHES", "BINS", "ENDS", "LEVELS", "LOG_SHARE", "MOMENTS", "NONE", "NOT_A_NUMBER", "PROBS",
+    "BATCHES", "BINS", "ENDS", "LEVELS", "LOG_SHARE", "MOMENTS", "NONE", "NOT_A_NUMBER",
     "QUERY_STATISTICS", "ROUNDING", "STATISTICS", "Chance", "Estimate", "Group", "Ogive", "Pool",
     "Scale", "Sketch", "Smoothed", "batched", "bfmi", "bin_of", "build_tree", "chance_estimate",
     "chances", "check_tree", "draws_of", "edges", "ess_bulk", "ess_tail", "exceedance", "group_of",
@@ -85,7 +84,7 @@ __all__ = [
     "load", "lost_text", "main_quantity", "mean_and_sd", "ogive_quantile", "places_of",
     "pooled_quantile", "provenance", "quantile", "quantile_estimate", "quantile_function",
     "quantile_of_runs", "query_statistics", "quoted_statistic", "r_hat", "row_moments", "save",
-    "score", "share_not_a_number", "share_per_query", "smoothed_weights", "standard_error",
+    "share_not_a_number", "share_per_query", "smoothed_weights", "standard_error",
     "summaries", "summarize", "summarized", "unit_near", "unknown_figures", "warnings_of",
     "with_atoms",
 ]  # fmt: skip

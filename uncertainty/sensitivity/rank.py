@@ -36,8 +36,9 @@ from uncertainty.sensitivity.pick_freeze import (
     refusal,
 )
 from uncertainty.sensitivity.sample import Sample, draws_where, sample_of_result, sample_of_target
-from uncertainty.sensitivity.shares import shapley, sobol
+from uncertainty.sensitivity.shapley import shapley
 from uncertainty.sensitivity.slopes import derivative, tornado
+from uncertainty.sensitivity.sobol import sobol
 from uncertainty.sensitivity.value import value, value_of_draws
 
 Facts: TypeAlias = dict[str, str | int | float]
