@@ -1,5 +1,6 @@
 """The road: correlations, coordinates, densities."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from scipy import stats
 
 import uncertainty as un
 from uncertainty.arrays import in_float64
-from uncertainty.problem.joint import build_joint
+from uncertainty.distributions import compile_law
+from uncertainty.files import Law, Reference, parse_expression
+from uncertainty.problem.joint import Joint, Node, build_joint
 
 LAWS = {
     "a": {"lognormal": {"median": 2, "sigma": 0.7}},
@@ -113,6 +116,31 @@ def test_roots_of_one_family_are_evaluated_together_as_each_alone():
     for node in joint.nodes:
         alone = in_float64(node.value)(scores, {})
         assert float(together[node.name]) == pytest.approx(float(alone), rel=1e-14)
+
+
+def test_laws_that_name_others_alike_are_evaluated_together_as_each_alone():
+    """The program is as long, however many there are; what varies per query is apart."""
+
+    def exponentials(count):
+        nodes = [Node("m", 0, False, compile_law(Law("uniform", (("low", 0.3), ("high", 0.6)))))]
+        nodes.append(Node("half", -1, False, None, parse_expression("m / 2")))
+        for i in range(count):
+            median = Reference(("m", "half")[i % 2])
+            law = compile_law(Law("lognormal", (("median", median), ("sigma", 0.1 + i))))
+            nodes.append(Node(f"b{i}", i + 1, i == 0, law))
+        joint = Joint.of(nodes, [])
+        scores = {node.name: np.float64(0.3 - node.index / 10) for node in joint.nodes}
+        known = {"b1": np.float64(0.5)}
+        inputs = jax.jit(joint.inputs)
+        together, given = inputs(scores), inputs(scores, known)
+        each = jax.jit(lambda values: {n.name: n.value(scores, values) for n in joint.nodes})
+        for name, value in each(together).items():
+            alone = pytest.approx(float(value), rel=1e-14)
+            assert float(together[name]) == alone
+            assert float(given[name]) == known.get(name, alone)
+        return inputs.lower(scores).as_text().count("exponential")
+
+    assert 0 < in_float64(exponentials)(6) == in_float64(exponentials)(4)
 
 
 def test_coordinates_keep_their_order_where_an_assumption_is_left_out():

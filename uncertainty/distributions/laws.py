@@ -151,6 +151,21 @@ class CompiledLaw:
         ends = self.ends.references if self.ends is not None else frozenset[str]()
         return self.arguments.references.union(ends, *(part.references for part in self.parts))
 
+    def numbered(self) -> tuple["CompiledLaw", tuple[str, ...]]:
+        """Number the assumptions that the law names, so that like laws are of one structure."""
+        numbers = dict[str, str]()
+
+        def number(part: object) -> object:
+            if not isinstance(part, Arguments):
+                return part
+            names = ((k, at, numbers.setdefault(n, str(len(numbers)))) for k, at, n in part.names)
+            return replace(part, names=tuple(names))
+
+        law: CompiledLaw = jax.tree.map(
+            number, self, is_leaf=lambda part: isinstance(part, Arguments)
+        )
+        return law, tuple(numbers)
+
     @property
     def closed(self) -> bool:
         """True where every parameter is a number."""
