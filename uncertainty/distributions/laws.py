@@ -156,14 +156,11 @@ class CompiledLaw:
         numbers = dict[str, str]()
 
         def number(part: object) -> object:
-            if not isinstance(part, Arguments):
-                return part
-            names = ((k, at, numbers.setdefault(n, str(len(numbers)))) for k, at, n in part.names)
-            return replace(part, names=tuple(names))
+            names = part.names if isinstance(part, Arguments) else ()
+            new = tuple((k, at, numbers.setdefault(n, str(len(numbers)))) for k, at, n in names)
+            return replace(part, names=new) if isinstance(part, Arguments) else part
 
-        law: CompiledLaw = jax.tree.map(
-            number, self, is_leaf=lambda part: isinstance(part, Arguments)
-        )
+        law = jax.tree.map(number, self, is_leaf=lambda part: isinstance(part, Arguments))
         return law, tuple(numbers)
 
     @property
@@ -220,12 +217,12 @@ class CompiledLaw:
             return whole
         ends = self.ends.fields(values)
         low, high = ends.get("low", -jnp.inf), ends.get("high", jnp.inf)
-        left = jnp.log(self.mass(values)) if self.log_mass is None else jnp.asarray(self.log_mass)
+        left = (
+            jnp.log(self.cut_at(values)[-1])
+            if self.log_mass is None
+            else jnp.asarray(self.log_mass)
+        )
         return jnp.where((low <= x) & (x <= high), whole - left, -jnp.inf)
-
-    def mass(self, values: Values) -> Array:
-        """Probability that a truncation leaves."""
-        return self.cut_at(values)[-1]
 
     def valid(self, values: Values) -> Array:
         """Whether the law exists with the parameters of this draw."""
@@ -236,7 +233,7 @@ class CompiledLaw:
                 valid &= jax.vmap(FAMILIES[part.family].valid)(part.kernel_params(values)).all()
         else:
             valid = FAMILIES[self.family].valid(self.kernel_params(values))
-        return valid & (self.mass(values) > _LEAST) if self.ends is not None else valid
+        return valid & (self.cut_at(values)[-1] > _LEAST) if self.ends is not None else valid
 
     def kernel_params(self, values: Values) -> Params:
         """Parameters of the kernel; those of a part of a mixture have an axis of members."""
@@ -249,12 +246,7 @@ class CompiledLaw:
         """Score without the truncation."""
         if not self.parts:
             return FAMILIES[self.family].score(self.kernel_params(values), x)
-        scores = jnp.concatenate(
-            [
-                jax.vmap(partial(FAMILIES[part.family].score, x=x))(part.kernel_params(values))
-                for part in self.parts
-            ]
-        )
+        scores = self._of_members(lambda kernel, params: kernel.score(params, x), values)
         weights = self.arguments.fields(values)["weights"]
         # Both tails are sums of the parts' tails, so neither loses digits.
         below, above = (jnp.tensordot(weights / weights.sum(), tail, 1) for tail in tails(scores))
@@ -264,17 +256,15 @@ class CompiledLaw:
         """Log density without the truncation."""
         if not self.parts:
             return FAMILIES[self.family].log_density(self.kernel_params(values), x)
-        densities = jnp.concatenate(
-            [
-                jax.vmap(partial(FAMILIES[part.family].log_density, x=x))(
-                    part.kernel_params(values)
-                )
-                for part in self.parts
-            ]
-        )
+        densities = self._of_members(lambda kernel, params: kernel.log_density(params, x), values)
         weights = self.arguments.fields(values)["weights"]
         shares = (weights / weights.sum()).reshape(-1, *(1 for _ in jnp.shape(x)))
         return logsumexp(densities, axis=0, b=shares)
+
+    def _of_members(self, give: Callable[[Kernel, Params], Array], values: Values) -> Array:
+        """Something of every member of a mixture, along a first axis."""
+        kernels = [(FAMILIES[part.family], part.kernel_params(values)) for part in self.parts]
+        return jnp.concatenate([jax.vmap(partial(give, k))(params) for k, params in kernels])
 
     def quantiles_of_parts(self, z: Array, values: Values) -> list[Array]:
         """Quantile of every member at one score, by part."""

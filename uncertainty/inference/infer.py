@@ -288,9 +288,8 @@ def _sampled(
 def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None:
     """Weight points near the mode, if reliable; refused where rows are too many for chains."""
     if target.size <= _WIDE:
-        mode = mode_of(
-            target, weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
-        )
+        start = weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
+        mode = mode_of(target, start)
         most = min(_NUMBERS // target.count, _CLOSE)
         for points in sorted({min(most, calls // target.calls) for calls in _CALLS}):
             near = weigh_prior(target, seed, points, mode)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 import jax
@@ -307,18 +308,9 @@ def _outputs(
         filled = {n: np.pad(c, (0, padded - count), "edge") for n, c in columns.items()}
         filled = filled or {"": np.zeros(padded)}
         conditions = {name: np.asarray(value) for name, value in row.conditions.items()}
-        parts = [
-            _reduced(
-                joint,
-                shared,
-                conditions,
-                {name: column[i : i + _BATCH] for name, column in filled.items()},
-                queries,
-                model=model,
-                asked=asked,
-            )
-            for i in range(0, padded, _BATCH)
-        ]
+        at = partial(_reduced, joint, shared, conditions, queries=queries, model=model, asked=asked)
+        starts = range(0, padded, _BATCH)
+        parts = [at({n: c[i : i + _BATCH] for n, c in filled.items()}) for i in starts]
         result[:, number] = np.concatenate([np.asarray(part) for part in parts])[:count]
     return result
 

@@ -177,18 +177,17 @@ class Joint:
                 ready.update(zip(group.names, jnp.unstack(x), strict=True))
         values = dict(known or {})  # also of what is not among the nodes, but others follow from
         for nodes in self._alike(ready):
-            names = [node.name for node in nodes]
-            if len(nodes) == 1:
-                value = ready.get(names[0])
-                values[names[0]] = nodes[0].value(scores, values) if value is None else value
-                continue
-            laws, needs = zip(*(node.law.numbered() for node in nodes if node.law), strict=True)
-            law = jax.tree.map(lambda *leaves: jnp.stack(leaves), *laws)
-            columns = enumerate(zip(*needs, strict=True))
-            named = {str(i): jnp.stack([values[n] for n in column]) for i, column in columns}
-            z = jnp.stack([scores[name] for name in names])
-            x = jax.vmap(CompiledLaw.quantile)(law, z, named)
-            values.update(zip(names, jnp.unstack(x), strict=True))
+            if len(nodes) > 1:
+                laws, needs = zip(*(node.law.numbered() for node in nodes if node.law), strict=True)
+                columns = enumerate(zip(*needs, strict=True))
+                named = {str(i): jnp.stack([values[n] for n in column]) for i, column in columns}
+                z = jnp.stack([scores[node.name] for node in nodes])
+                law = jax.tree.map(lambda *leaves: jnp.stack(leaves), *laws)
+                x = jnp.unstack(jax.vmap(CompiledLaw.quantile)(law, z, named))
+                ready.update((node.name, one) for node, one in zip(nodes, x, strict=True))
+            for node in nodes:
+                value = ready.get(node.name)
+                values[node.name] = node.value(scores, values) if value is None else value
         return {node.name: values[node.name] for node in self.nodes}
 
     def _alike(self, ready: Values) -> list[list[Node]]:
@@ -197,24 +196,17 @@ class Joint:
         The inverse of a beta is long to compile: one serves all. What varies per query is apart, as
         it is computed for each query.
         """
-        depth, varies, kinds = dict[str, int](), set[str](), dict[object, list[Node]]()
+        depth, kinds = dict[str, int](), dict[object, list[Node]]()
         for node in self.nodes:
-            depth[node.name] = 1 + max((depth.get(name, 0) for name in node.needs), default=0)
-            if node.varies or not varies.isdisjoint(node.needs):
-                varies.add(node.name)
+            before = max((depth.get(name, 0) for name in node.needs), default=0)
+            # Those that vary come after all that do not.
+            depth[node.name] = max(before + 1, len(self.nodes) * node.varies)
             kind: object = node.name
             if node.law is not None and node.uncertain and node.name not in ready:
                 leaves, structure = jax.tree.flatten(node.law.numbered()[0])
-                shapes = tuple(np.shape(leaf) for leaf in leaves)
-                kind = (depth[node.name], node.name in varies, structure, shapes)
+                kind = (depth[node.name], structure, *map(np.shape, leaves))
             kinds.setdefault(kind, []).append(node)
         return sorted(kinds.values(), key=lambda nodes: depth[nodes[0].name])
-
-    def masses(self) -> dict[str, Array]:
-        """Probability that each truncation with fixed ends and parameters leaves, by name."""
-        laws = {node.name: node.law for node in self.nodes if node.law is not None}
-        cut = {n: law for n, law in laws.items() if law.ends is not None and law.closed}
-        return {n: law.mass({}) for n, law in cut.items() if law.log_mass is None}
 
     def log_prior(self, scores: Scores) -> dict[str, Array]:
         """Log density of each uncertain assumption on its natural scale, at independent scores.

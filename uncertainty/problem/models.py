@@ -356,11 +356,6 @@ def _value(node: Node, scores: Scores, values: Values) -> Array:
     return node.value(scores, values)
 
 
-@program()
-def _masses(joint: Joint) -> dict[str, Array]:
-    return joint.masses()
-
-
 def undefined(
     joint: Joint, central: Mapping[str, float], assumptions: Mapping[str, Assumption]
 ) -> Iterator[Fault]:
@@ -368,7 +363,8 @@ def undefined(
 
     Parameters that name assumptions are looked at with all assumptions at their medians.
     """
-    empty = {name for name, left in _masses(joint).items() if not float(left) > 0}
+    laws = {n.name: n.law for n in joint.nodes if n.law and n.law.cut and n.law.log_mass is None}
+    empty = {name for name, law in laws.items() if law.cut and not float(law.cut[-1]) > 0}
     for name in empty:
         yield assumptions[name].fault(_NOTHING, "truncate")
     lost = {name for name, value in central.items() if np.isnan(value)} - empty
