@@ -29,6 +29,7 @@ from uncertainty.inference.posterior import (
     keep_posterior,
     kept_posterior,
     lay_out,
+    moved_by_queries,
     names_of,
     posterior_bytes,
     scores_of,
@@ -111,7 +112,7 @@ def infer(
         Steps before the draws, which adapt each chain; 1000 where not given.
     queries : int
         Points for what varies per query, as in `simulate`, and as many where not given; over as
-        many a row is averaged that leaves it open.
+        many, or more where few rows are means, a row is averaged that leaves it open.
     prior_draws : int, optional
         Of the prior, which stands beside it; 2^13 where not given.
     target_accept : float, optional
@@ -193,6 +194,8 @@ def infer(
         posterior = _sampled(
             problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
         )
+        doubts = [*posterior.doubts, *moved_by_queries(posterior, seed)]
+        posterior = replace(posterior, doubts=doubts)
         keep_posterior(names, posterior)
     beside = options.get("prior_draws") or (
         _PRIOR_DRAWS if slopes else points_of(target, chains * draws)
@@ -451,6 +454,7 @@ def update(
     doubts = [*disagreements(target, weighted, z)] if weighted.reliable else []
     k = weighted.smoothed.k
     posterior = Posterior(target, z, at, stats, k, weighted.log_evidence, doubts)
+    posterior = replace(posterior, doubts=[*doubts, *moved_by_queries(posterior, seed)])
     result = lay_out(posterior, system, prior, queries, seed)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result

@@ -127,7 +127,18 @@ def predict(
     else:
         assert observation is not None
         name = observation.observes
-        draws = _measurements(problem, conditions, observation, posterior, seed)
+        names = list(dict.fromkeys([*observation.groups, *(row.group for row in conditions)]))
+        limits = [(0.0, 0.0)] * len(conditions)
+        parts = rows_of(conditions, limits, names, problem.joint, observation.model)
+        groups = tuple(names) if observation.sd else ()
+        new = replace(observation, groups=groups, rows=tuple(parts))
+        target = whole_target(problem.joint, (new,), QUERIES, seed)
+        drawn, effects, count = _drawn(problem, observation, posterior, seed)
+        rng = np.random.default_rng([seed, 1])
+        both = [*drawn.values()]
+        both += [effects[g] if g in effects else rng.standard_normal(count) for g in groups]
+        z = np.stack(both, -1) if both else np.zeros((count, 0))
+        draws = np.asarray(rows_at(target, z, seed).rows[0][1])
     output = problem.outputs.get(name)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
     used = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
@@ -250,27 +261,6 @@ def _drawn(
                 effects = np.asarray(posterior[f"{item.name}_effect"].values)
                 known[group] = effects[..., i].ravel()
     return columns, known, posterior.sizes["chain"] * posterior.sizes["draw"]
-
-
-def _measurements(
-    problem: Problem,
-    rows: Sequence[Row],
-    observation: Observation,
-    posterior: "xr.Dataset | None",
-    seed: int,
-) -> Floats:
-    """Draw new measurements: shape (samples, rows)."""
-    names = list(dict.fromkeys([*observation.groups, *(row.group for row in rows)]))
-    parts = rows_of(rows, [(0.0, 0.0)] * len(rows), names, problem.joint, observation.model)
-    groups = tuple(names) if observation.sd else ()
-    new = replace(observation, groups=groups, rows=tuple(parts))
-    target = whole_target(problem.joint, (new,), QUERIES, seed)
-    columns, known, count = _drawn(problem, observation, posterior, seed)
-    rng = np.random.default_rng([seed, 1])
-    effects = [known[group] if group in known else rng.standard_normal(count) for group in groups]
-    both = [*columns.values(), *effects]
-    z = np.stack(both, -1) if both else np.zeros((count, 0))
-    return np.asarray(rows_at(target, z, seed).rows[0][1])
 
 
 def _outputs(

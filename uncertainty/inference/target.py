@@ -15,6 +15,7 @@ from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
 from uncertainty.sampling import normal_scores
 
 _BATCH = 1024
+_AVERAGED = 2**12  # means over queries times these: as many as of 16 rows
 # Rows, and calls of models, of all points of a batch at most: each of their numbers takes some
 # megabytes, or a quarter of a gigabyte.
 _ROWS, _CALLS = 2**20, 2**25
@@ -52,6 +53,12 @@ def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False)
     renumbered = tuple(replace(node, index=places[node.name]) for node in bears_on.nodes)
     joint = replace(bears_on, nodes=renumbered)
     names = sorted((node.name for node in nodes), key=places.__getitem__)
+    means = [item for item in observations if item.statistic == "mean"]
+    averaged = sum(len(part.places) for item in means for part in item.rows if part.averaged)
+    if averaged and not any(item.model.plain for item in observations):
+        # A mean hangs on its largest queries, which all draws share, so that no other error shows
+        # theirs: few rows have more of them.
+        queries = max(queries, 2 ** int(np.log2(max(_AVERAGED / averaged, 1))))
     return replace(whole_target(joint, observations, queries, seed, names), guided=True)
 
 

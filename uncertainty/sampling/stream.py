@@ -235,13 +235,9 @@ def stream(
             # A stage that starts at 0 forgets the draws before it.
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
-    made, gaps = stage.stop * plan.chains, json.dumps(open_medians(problem, plan.queries, seed))
-    facts: dict[str, str | int] = {
-        "seed": seed,
-        "draws": made,
-        "executor": executor,
-        "open_medians": gaps,
-    }
+    made = stage.stop * plan.chains
+    facts: dict[str, str | int] = {"seed": seed, "draws": made, "executor": executor}
+    facts["open_medians"] = json.dumps(open_medians(problem, plan.queries, seed))
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
