@@ -211,9 +211,8 @@ def moved_by_queries(posterior: Posterior, seed: int) -> Iterator[str]:
     every = posterior.z.reshape(-1, target.size)
     z = every[:: -(-len(every) // _WEIGHTED)]
     places, densities = target.joint.coordinates(varies=True), []
-    for number in range(_OTHERS + 1):
-        queries = normal_scores(places, count, seed=seed, randomization=number)
-        other = replace(target, queries=queries)
+    for i in range(_OTHERS + 1):
+        other = replace(target, queries=normal_scores(places, count, seed=seed, randomization=i))
         at = rows_at(other, z, seed)
         densities.append(replace(posterior, target=other, z=z[None], at=at).log_density)
     away = softmax(np.array(densities[1:]) - densities[0], axis=1) @ (z - z.mean(0))
@@ -221,11 +220,8 @@ def moved_by_queries(posterior: Posterior, seed: int) -> Iterator[str]:
     inverse = np.linalg.pinv(np.atleast_2d(np.cov(every.T)))
     moved = float(np.sqrt(np.einsum("ki,ij,kj->k", away, inverse, away).mean() / 2))
     if moved > _MOVED:
-        yield (
-            f"{count} other queries to average rows over would move the posterior by {moved:.2g} "
-            "of its standard deviation; state in the rows what varies per query, or average over "
-            f"more of them (queries={16 * count})"
-        )
+        text = f"{count} other queries to average rows over would move the posterior by {moved:.2g}"
+        yield f"{text} of its standard deviation: state in the rows what varies, or give more"
 
 
 @program()

@@ -249,9 +249,7 @@ def _drawn(
     if posterior is None:
         count = PLAIN_DRAWS if problem.model.plain else DRAWS
         return normal_scores(places, count, seed=seed, randomization=0), {}, count
-    columns: dict[str, Floats] = {
-        name: np.asarray(posterior[name].values).ravel() for name in places
-    }
+    columns = {n: np.asarray(np.ravel(posterior[n]), np.float64) for n in places}
     known = dict[str, Floats]()
     if observation is not None:
         items = [x for x in problem.observations if x.observes == observation.observes and x.count]

@@ -175,7 +175,7 @@ def simulate(
         "randomizations": RANDOMIZATIONS,
         "queries": queries if problem.varies else 1,
         "ruled_means": json.dumps(ruled),
-        "open_medians": json.dumps(open_medians(problem, queries, seed)),
+        "open_medians": open_medians(problem, queries, seed),
         "warnings": json.dumps([*invalid.warnings(problem), *doubts(problem), *doubtful]),
         **description(problem, few),
     }
@@ -269,14 +269,14 @@ def nested(
     return invalid, stacked, ruled
 
 
-def open_medians(problem: Problem, queries: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Median over queries and its error, where it lies in a gap, by output.
+def open_medians(problem: Problem, queries: int, seed: int) -> str:
+    """Median over queries and its error, where it lies in a gap, by output, as JSON.
 
     All draws of a chain share their queries, so draws that agree say nothing of it: it is seen at
     the central assumptions. Where values are dense around the median there is no entry.
     """
     if not problem.varies or problem.model.plain is not None:  # it would take many calls
-        return {}
+        return "{}"
     chains = [points_of(problem, 1, queries, seed, i).inner for i in range(RANDOMIZATIONS)]
     scores = {name: np.concatenate([chain[name] for chain in chains]) for name in chains[0]}
     center = {n: np.zeros(len(chains) * queries) for n in problem.joint.coordinates(varies=False)}
@@ -286,7 +286,7 @@ def open_medians(problem: Problem, queries: int, seed: int) -> dict[str, tuple[f
         # Of a smooth distribution it is some thousandths of the distance between the quartiles.
         if error > np.ptp(quantile(values, np.array([0.25, 0.75]))) / 10:
             known[name] = median, error
-    return known
+    return json.dumps(known)
 
 
 def _corrections(

@@ -5,7 +5,6 @@ blocks; an executor gives the state of each, and the states merge into the `Tota
 made of. With a tolerance, stages follow each other until it is reached.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -235,9 +234,8 @@ def stream(
             # A stage that starts at 0 forgets the draws before it.
             number, done = number + 1, 0
             state = state if stages[number][1].start else {}
-    made = stage.stop * plan.chains
-    facts: dict[str, str | int] = {"seed": seed, "draws": made, "executor": executor}
-    facts["open_medians"] = json.dumps(open_medians(problem, plan.queries, seed))
+    facts: dict[str, str | int] = {"seed": seed, "draws": stage.stop * plan.chains}
+    facts |= {"executor": executor, "open_medians": open_medians(problem, plan.queries, seed)}
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
 
 
