@@ -29,7 +29,6 @@ from uncertainty.inference.posterior import (
     keep_posterior,
     kept_posterior,
     lay_out,
-    moved_by_queries,
     names_of,
     posterior_bytes,
     scores_of,
@@ -194,8 +193,6 @@ def infer(
         posterior = _sampled(
             problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
         )
-        doubts = [*posterior.doubts, *moved_by_queries(posterior, seed)]
-        posterior = replace(posterior, doubts=doubts)
         keep_posterior(names, posterior)
     beside = options.get("prior_draws") or (
         _PRIOR_DRAWS if slopes else points_of(target, chains * draws)
@@ -454,7 +451,6 @@ def update(
     doubts = [*disagreements(target, weighted, z)] if weighted.reliable else []
     k = weighted.smoothed.k
     posterior = Posterior(target, z, at, stats, k, weighted.log_evidence, doubts)
-    posterior = replace(posterior, doubts=[*doubts, *moved_by_queries(posterior, seed)])
     result = lay_out(posterior, system, prior, queries, seed)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result

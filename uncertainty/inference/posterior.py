@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from io import BytesIO
@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.special import softmax
 
 from uncertainty.arrays import Floats, in_float64, machine, program, source_digest, surroundings
 from uncertainty.energy import EnergyModel
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 _CHAINS = ("chain", "draw")
 _PROBED = 16  # of so many draws the density at one is kept: some kilobytes tell any other density
-_WEIGHTED, _OTHERS = 256, 8  # draws that are weighted by other queries, and sets of these
-_MOVED = 0.1  # of a standard deviation: four errors of a mean of 1600 independent draws
 _SAME = 1e-9  # of a log density, between processors; another formula moves it by far more
 
 
@@ -197,31 +194,6 @@ def kept_posterior(names: tuple[str, str], target: Target, seed: int) -> Posteri
         if np.allclose(posterior.log_density[::_PROBED], density, rtol=_SAME, atol=_SAME):
             return posterior
     return None
-
-
-def moved_by_queries(posterior: Posterior, seed: int) -> Iterator[str]:
-    """Say how far the posterior would be elsewhere with other queries to average rows over.
-
-    All chains share these, and agree on what they do. Other ones are weights on the draws.
-    """
-    target = posterior.target
-    count = max((np.size(points) for points in target.queries.values()), default=0)
-    if not count or any(item.model.plain for item in target.observations):  # many calls
-        return
-    every = posterior.z.reshape(-1, target.size)
-    z = every[:: -(-len(every) // _WEIGHTED)]
-    places, densities = target.joint.coordinates(varies=True), []
-    for i in range(_OTHERS + 1):
-        other = replace(target, queries=normal_scores(places, count, seed=seed, randomization=i))
-        at = rows_at(other, z, seed)
-        densities.append(replace(posterior, target=other, z=z[None], at=at).log_density)
-    away = softmax(np.array(densities[1:]) - densities[0], axis=1) @ (z - z.mean(0))
-    # In the direction that it is narrowest in; of two sets of queries each is as far off.
-    inverse = np.linalg.pinv(np.atleast_2d(np.cov(every.T)))
-    moved = float(np.sqrt(np.einsum("ki,ij,kj->k", away, inverse, away).mean() / 2))
-    if moved > _MOVED:
-        text = f"{count} other queries to average rows over would move the posterior by {moved:.2g}"
-        yield f"{text} of its standard deviation: state in the rows what varies, or give more"
 
 
 @program()
