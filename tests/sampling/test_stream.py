@@ -420,7 +420,7 @@ def test_queries_grow_with_a_tolerance(nested):
         ({"probs": (1.5,)}, "<probs>: must lie between 0 and 1 (got 1.5)"),
         ({"largest": -1}, "<largest>: must be 0 or more (got -1)"),
         ({"sample": -1}, "<sample>: must be 0 or more (got -1)"),
-        ({"thresholds": {"z": [1]}}, "<thresholds>: no output 'z' is kept; known: y"),
+        ({"thresholds": {"z": [1]}}, "<thresholds>: must be one of y (got 'z')"),
         ({"quantities": ["z"]}, "no output 'z'"),
         ({"executor": "moon"}, "must be serial, devices, dask or an address"),
     ],

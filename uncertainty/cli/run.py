@@ -162,7 +162,7 @@ def run(
     record = None
     if question.as_json:
         ranking = next(iter(rankings), None)
-        record = report.record(tree, page, quantity, ranking=ranking, above=above)
+        record = report.record(tree, page, quantity, ranking=ranking)
     answer(page, written, record, begun=True)
 
 
@@ -254,7 +254,7 @@ def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
             page = [*report.scenario_parts(trees, table, above)]
             files = report.write(page, place.unfinished, page=True, png=question.png)
             written = place.keep([*saved, *files])
-    record = report.scenario_record(trees, table, page, above) if question.as_json else None
+    record = report.scenario_record(table, page) if question.as_json else None
     answer(page, written, record)
 
 

@@ -45,9 +45,9 @@ class Kernel(ABC):
     def valid(self, params: Params) -> Array:
         """Whether the law exists: parameters that name assumptions are known only in a draw."""
 
-    @abstractmethod
     def breaks(self, params: Params) -> Floats:
         """Both ends of the support and every jump or bend between them, ascending."""
+        return np.unique(np.asarray(params, np.float64))
 
     def solve(self, fields: Mapping[str, float]) -> Mapping[str, float]:
         """Replace percentiles that need an iteration on the host by parameters."""
@@ -174,9 +174,6 @@ class Fixed(Kernel):
     def valid(self, params: Params) -> Array:
         return jnp.isfinite(params[0])
 
-    def breaks(self, params: Params) -> Floats:
-        return np.asarray(params, np.float64)
-
 
 class Normal(Kernel):
     """By mean and sd."""
@@ -210,8 +207,12 @@ class Uniform(Kernel):
     def parameters(self, fields: Fields) -> Params:
         if "low" in fields:
             return fields["low"], fields["high"]
-        low, width = line_through(fields, float, jnp.positive)
+        low, width = line_through(fields, self.place, jnp.positive)
         return low, low + width
+
+    def place(self, probability: float) -> float:
+        """Share of the width that lies below the quantile of a probability."""
+        return probability
 
     def quantile(self, params: Params, z: Array) -> Array:
         low, high = params
@@ -230,9 +231,6 @@ class Uniform(Kernel):
 
     def valid(self, params: Params) -> Array:
         return params[0] < params[1]
-
-    def breaks(self, params: Params) -> Floats:
-        return np.unique(np.asarray(params, np.float64))
 
 
 class Gumbel(Kernel):
@@ -312,18 +310,12 @@ class Triangular(Kernel):
         low, mode, high = params
         return (low <= mode) & (mode <= high) & (low < high)
 
-    def breaks(self, params: Params) -> Floats:
-        return np.unique(np.asarray(params, np.float64))
 
-
-class Arcsine(Kernel):
+class Arcsine(Uniform):
     """By both ends: ``low + (high - low) sin^2(pi u / 2)``."""
 
-    def parameters(self, fields: Fields) -> Params:
-        if "low" in fields:
-            return fields["low"], fields["high"]
-        low, width = line_through(fields, lambda p: math.sin(math.pi * p / 2) ** 2, jnp.positive)
-        return low, low + width
+    def place(self, probability: float) -> float:
+        return math.sin(math.pi * probability / 2) ** 2
 
     def quantile(self, params: Params, z: Array) -> Array:
         low, high = params
@@ -342,12 +334,6 @@ class Arcsine(Kernel):
         inside = (low < x) & (x < high)
         product = jnp.where(inside, (x - low) * (high - x), 1.0)
         return jnp.where(inside, -jnp.log(jnp.pi) - jnp.log(product) / 2, -jnp.inf)
-
-    def valid(self, params: Params) -> Array:
-        return params[0] < params[1]
-
-    def breaks(self, params: Params) -> Floats:
-        return np.unique(np.asarray(params, np.float64))
 
 
 def lognormal(fields: Fields) -> Params:

@@ -25,6 +25,7 @@ from uncertainty.distributions.kernel import (
     Kernel,
     Params,
     just_below,
+    percentiles_in,
     score_of,
     tails,
 )
@@ -398,7 +399,8 @@ def _single(law: Law) -> CompiledLaw:
         return CompiledLaw(law.family, arguments)
     numbers = arguments.numbers
     if not (law.data or law.parts):
-        solved = kernel.solve({key: float(np.asarray(x)) for key, x in numbers.items()})
+        fields = {key: float(np.asarray(x)) for key, x in numbers.items()}
+        solved = kernel.solve(fields) if percentiles_in(fields) else fields
         numbers = {key: np.float64(value) for key, value in solved.items()}
     params = _parameters(law.family, numbers)
     host = tuple(np.asarray(value) for value in params)

@@ -171,12 +171,10 @@ class Beta(Tabulated):
 
     def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
         """Find the shapes from two percentiles."""
-        pairs = percentiles_in(fields)
-        if not pairs:
-            return dict(fields)
         low, high = fields.get("low", 0.0), fields.get("high", 1.0)
-        targets = np.array([(fields[key] - low) / (high - low) for _, key in pairs])
-        probabilities = np.array([p for p, _ in pairs])
+        percentiles = percentiles_in(fields)
+        targets = np.array([(fields[key] - low) / (high - low) for _, key in percentiles])
+        probabilities = np.array([p for p, _ in percentiles])
 
         def gap(log_shapes: Floats) -> Floats:
             a, b = np.exp(np.clip(log_shapes, -25, 25))
@@ -213,9 +211,6 @@ class Pert(Beta):
     def valid(self, params: Params) -> Array:
         a, b, low, high = params
         return (a >= 1) & (b >= 1) & (low < high)
-
-    def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
-        return dict(fields)
 
 
 @jax.custom_jvp
@@ -310,10 +305,7 @@ class Gamma(Tabulated):
 
     def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
         """Find the shape from the ratio of two percentiles, which falls as the shape grows."""
-        pairs = percentiles_in(fields)
-        if not pairs:
-            return dict(fields)
-        (p, low), (q, high) = pairs
+        (p, low), (q, high) = percentiles_in(fields)
         scores = special.ndtri(np.array([p, q]))
         target = np.log(fields[high] / fields[low])
 
@@ -398,10 +390,7 @@ class StudentT(Tabulated):
 
     def solve(self, fields: Mapping[str, float]) -> dict[str, float]:
         """Find place and scale from two percentiles: straight lines in the standard quantile."""
-        pairs = percentiles_in(fields)
-        if not pairs:
-            return dict(fields)
-        (p, low), (q, high) = pairs
+        (p, low), (q, high) = percentiles_in(fields)
         scores = special.ndtri(np.array([p, q]))
         sizes = np.exp(self.log_standard(np.asarray(fields["df"]), scores))
         first, second = np.sign(scores) * sizes

@@ -32,6 +32,7 @@ from uncertainty.files.families import (
     Scalar,
     Strict,
     Value,
+    exactly_one,
     is_name,
     refusal,
     rule,
@@ -106,9 +107,8 @@ class AssumptionEntry(FamilyKeys):
 
     _check = rule(
         lambda x: (
-            "truncate goes with a distribution, not with fixed or expression"
-            if x.truncate and (x.fixed is not None or x.expression is not None)
-            else ""
+            "only a distribution can be cut, not fixed or an expression; take truncate out"
+            * bool(x.truncate and (x.fixed is not None or x.expression is not None))
         )
     )
 
@@ -183,10 +183,9 @@ class StudentError(Strict):
     scale: Positive = Field(description="in the unit of the output")
 
 
-class LogStudentError(Strict):
+class LogStudentError(StudentError):
     """An error of the logarithm with heavy tails."""
 
-    df: Positive = Field(description="degrees of freedom")
     scale: Positive = Field(description="of the natural logarithm")
 
 
@@ -206,13 +205,7 @@ class ErrorEntry(Strict):
     student_t: StudentError | None = None
     log_student_t: LogStudentError | None = None
 
-    _check = rule(
-        lambda x: (
-            ""
-            if sum(getattr(x, family) is not None for family in _ERRORS) == 1
-            else f"give one of {', '.join(_ERRORS)}"
-        )
-    )
+    _check = exactly_one(*_ERRORS)
 
 
 class RandomEffectEntry(Strict):
@@ -469,13 +462,7 @@ class Term(Strict):
     statistic: Literal["typical", "mean", "query"] = "typical"
     probability: float = Field(0.5, gt=0, lt=1)
 
-    _check = rule(
-        lambda x: (
-            ""
-            if sum(y is not None for y in (x.number, x.model, x.formula, x.file, x.like)) == 1
-            else "give one of number, model, formula, file, like"
-        )
-    )
+    _check = exactly_one("number", "model", "formula", "file", "like")
 
 
 class Expected(Strict):

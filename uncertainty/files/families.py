@@ -266,6 +266,12 @@ def rule(complaint: Callable[..., str]) -> object:
     return model_validator(mode="after")(check)
 
 
+def exactly_one(*keys: str) -> object:
+    """Make a check that a mapping states one of some keys, and no more."""
+    text = f"give one of {', '.join(keys)}"
+    return rule(lambda x: text * (sum(getattr(x, key) is not None for key in keys) != 1))
+
+
 PERCENTILES = {
     "p1": "1st percentile",
     "p5": "5th percentile",

@@ -10,14 +10,6 @@ from uncertainty.report.comparison import (
     write_scenarios,
     write_sweep,
 )
-from uncertainty.report.page import (
-    check_parts,
-    parts,
-    record,
-    write_assumptions,
-    write_provenance,
-    write_report,
-)
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -34,7 +26,15 @@ from uncertainty.report.parts import (
 )
 from uncertainty.report.posterior import posterior_parts, write_fits, write_posterior, write_scores
 from uncertainty.report.ranking import ranking_parts, ranking_record, rankings_parts, write_ranking
-from uncertainty.report.result import notices_of
+from uncertainty.report.result import (
+    check_parts,
+    notices_of,
+    parts,
+    record,
+    write_assumptions,
+    write_provenance,
+    write_report,
+)
 
 __all__ = [
     "Data", "Doubts", "Figure", "Heading", "Notes", "Part", "Sentence", "Table", "check_parts",

@@ -20,23 +20,16 @@ from uncertainty.report.parts import (
     Part,
     Sentence,
     Table,
+    figure_of,
     figure_with_error,
     items_of,
     rows_of,
     sentences_of,
     write,
 )
-from uncertainty.report.result import (
-    add_chances,
-    chance_text,
-    figure_of,
-    notices_of,
-    provenance_lines,
-)
+from uncertainty.report.result import add_chances, chance_text, notices_of, provenance_lines
 from uncertainty.report.style import STATISTIC_LABELS, rounded
 from uncertainty.results import (
-    Chance,
-    chances,
     check_tree,
     inputs_of,
     lost_text,
@@ -99,6 +92,8 @@ def scenario_parts(
     trees: Mapping[str, xr.DataTree], table: xr.Dataset, above: float | None = None
 ) -> Iterator[Part]:
     """Scenarios of one file on one page."""
+    import pandas as pd
+
     tree, quantity = next(iter(trees.values())), str(table.attrs["quantity"])
     yield Heading(f"{tree.attrs['title'] or 'Scenarios'}: scenarios", 1)
     doubts = [
@@ -117,12 +112,16 @@ def scenario_parts(
     yield Sentence(f"{pairing} Each figure is followed by its Monte Carlo standard error.")
     data = _data("scenarios", table)
     if above is not None:
-        texts = []
-        for name, chance in _chances(trees, quantity, above):
-            text = chance_text(chance.chance, chance.standard_error)
-            texts.append(f"{name} {lost_text(trees[name], quantity) or text}")
+        texts, chosen = [], []
+        for name, result in trees.items():
             rows = data.frame["scenario"] == name
-            add_chances(data.frame, rows, trees[name], quantity, above)
+            every = add_chances(data.frame, rows, result, quantity, above)
+            total = quoted_statistic(result, quantity) == "mean"
+            chance = every.get("mean" if total else "query", every["query"])
+            chosen.append({"scenario": name, **chance._asdict()})
+            text = chance_text(chance.chance, chance.standard_error)
+            texts.append(f"{name} {lost_text(result, quantity) or text}")
+        yield Data("above", pd.DataFrame(chosen), file=False)
         units = tree["central"][quantity].attrs.get("units", "")
         what = f"{quantity} is" if quoted_statistic(tree, quantity) == "mean" else "one query takes"
         yield Sentence(f"Chance that {what} over {above:g} {units}: {'; '.join(texts)}.")
@@ -134,33 +133,13 @@ def scenario_parts(
     yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
 
 
-def _chances(
-    trees: Mapping[str, xr.DataTree], quantity: str, above: float | None
-) -> list[tuple[str, Chance]]:
-    """Chance that one query, or a total, exceeds a threshold, in each scenario."""
-    if above is None:
-        return []
-    rows = []
-    for name, tree in trees.items():
-        every = {row.statistic: row for row in chances(tree, quantity, above)}
-        total = quoted_statistic(tree, quantity) == "mean"
-        rows.append((name, every.get("mean" if total else "query", every["query"])))
-    return rows
-
-
-def scenario_record(
-    trees: Mapping[str, xr.DataTree],
-    table: xr.Dataset,
-    page: Sequence[Part],
-    above: float | None = None,
-) -> dict[str, object]:
+def scenario_record(table: xr.Dataset, page: Sequence[Part]) -> dict[str, object]:
     """Give what the page of scenarios says as plain data, for JSON."""
-    chosen = _chances(trees, str(table.attrs["quantity"]), above)
     return {
         **{str(key): value for key, value in table.attrs.items()},
         "units": str(table["units"].item()),
         "scenarios": rows_of(page, "scenarios"),
-        "above": [{"scenario": name, **row._asdict()} for name, row in chosen],
+        "above": rows_of(page, "above"),
         "sentences": sentences_of(page),
         "notices": items_of(page, Notes, "note"),
         "warnings": items_of(page, Doubts),
@@ -231,7 +210,7 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
         part, error = float(row["contribution"]), float(row["contribution_se"])
         cells = ["1", "none established"]
         if abs(part) > max(_ESTABLISHED * error, _ROUNDING):
-            cells = [rounded(float(row["factor"])), figure_with_error(part, error)]
+            cells = [rounded(float(row["factor"])), figure_of(row, "contribution")]
         solved = " (solved for)" if bool(row["solved"]) else ""
         rows.append([f"{name}{solved}", *cells, *map(str, row["stated"].values)])
     columns = ["input", "factor", "part of the log ratio", *sides]

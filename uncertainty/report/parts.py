@@ -1,14 +1,17 @@
 """The parts that a page is made of, and the files that they become."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import xarray as xr
+
 from uncertainty.errors import one_line
 from uncertainty.report.style import fit_labels, plain_text, rounded
+from uncertainty.results import Group, draws_of, group_of
 from uncertainty.writing import refuse_inputs, replacing, write_text
 
 if TYPE_CHECKING:
@@ -117,6 +120,25 @@ def figure_with_error(value: float, error: float) -> str:
         return f"{rounded(value)} ± unknown"
     # Rounding is not an error: what is known has none.
     return rounded(value) + (f" ± {rounded(error, 2)}" if error > 1e-12 * abs(value) else "")
+
+
+def figure_of(row: xr.Dataset | Mapping[str, float], key: str) -> str:
+    """Write one figure of a row with its standard error, Monte Carlo's or another."""
+    error = f"mcse_{key}" if f"mcse_{key}" in row else f"{key}_se"
+    return figure_with_error(float(row[key]), float(row[error]))
+
+
+def labeled_draws(
+    tree: xr.DataTree, quantity: str, statistic: str, group: Group | None = None
+) -> xr.DataArray:
+    """Draws of a statistic with what figures say of them: unit, boundary, subject, group."""
+    facts = {"subject": tree.attrs["subject"], "group": group_of(tree, group)}
+    return xr.DataArray(
+        draws_of(tree, quantity, statistic, group),
+        dims=("chain", "draw"),
+        name=quantity,
+        attrs=tree["central"][quantity].attrs | facts,
+    )
 
 
 def sentences_of(page: Iterable[Part]) -> list[str]:

@@ -20,12 +20,12 @@ from uncertainty.report.parts import (
     Sentence,
     Table,
     distinct,
-    figure_with_error,
+    figure_of,
+    labeled_draws,
     write,
     write_csv,
     write_figure,
 )
-from uncertainty.report.result import labeled_draws
 from uncertainty.report.style import quantity_label, rounded
 from uncertainty.results import (
     Group,
@@ -81,7 +81,7 @@ def posterior_parts(
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
     rows = []
     for row in table.to_dict("records"):
-        cells = [figure_with_error(row[key], row[f"mcse_{key}"]) for key in _POINTS]
+        cells = [figure_of(row, key) for key in _POINTS]
         prior = f"{rounded(row['prior_p5'])} to {rounded(row['prior_p95'])}"
         rows.append([row["assumption"], prior, *cells, f"{row['ess_bulk']:.0f}", row["units"]])
     yield Table("Assumptions, before and after", columns, rows)
@@ -188,11 +188,9 @@ def fit_parts(title: str, fit: xr.Dataset) -> Iterator[Part]:
             signed.append(name)
             errors = ["none"] * 2
         if "elpd_loo" in fit:
-            elpd = figure_with_error(float(row["elpd_loo"]), float(row["elpd_loo_se"]))
-            ends = [elpd, f"{float(row['worst_k']):.2f}"]
+            ends = [figure_of(row, "elpd_loo"), f"{float(row['worst_k']):.2f}"]
         else:
-            tail = figure_with_error(float(row["tail"]), float(row["tail_se"]))
-            ends = [f"{int(row['farthest'])}", tail]
+            ends = [f"{int(row['farthest'])}", figure_of(row, "tail")]
         rows.append([name, f"{int(row['rows'])}", *errors, *inside, *ends])
     yield Table(title, columns, rows)
     if limits:

@@ -20,7 +20,7 @@ from uncertainty.report.parts import (
     Part,
     Sentence,
     Table,
-    figure_with_error,
+    figure_of,
     records,
     write,
 )
@@ -89,7 +89,7 @@ def rankings_parts(rankings: Sequence[xr.Dataset]) -> Iterator[Part]:
         # The most moved first.
         order = np.argsort(-np.asarray(first["distance"].values))
         rows = [
-            [str(row["input"].item()), *(_figure(row, key) for key in _REGION)]
+            [str(row["input"].item()), *(figure_of(row, key) for key in _REGION)]
             for row in (first.isel(input=int(i)) for i in order)
         ]
         ends = f"of {100 * first.attrs['prob']:g} %"
@@ -117,10 +117,6 @@ def _figures(rankings: Iterable[xr.Dataset]) -> Iterator[Figure]:
             shares.append(ranking)
     if shares:
         yield Figure("shares", partial(plot_shares, shares))
-
-
-def _figure(row: xr.Dataset, key: str) -> str:
-    return figure_with_error(float(row[key]), float(row[f"{key}_se"]))
 
 
 def _estimates(ranking: xr.Dataset) -> list[str]:
@@ -164,7 +160,7 @@ def ranking_rows(ranking: xr.Dataset, *, bars: bool = False) -> tuple[list[str],
         chance = f"{100 * float(row['rank_probability'].isel(position=i)):.0f} %"
         # A rank that several inputs share is marked.
         rank = f"{ranks[i]}{'=' if (ranks == ranks[i]).sum() > 1 else ''}"
-        rows.append([rank, str(name), *(_figure(row, key) for key in keys), chance])
+        rows.append([rank, str(name), *(figure_of(row, key) for key in keys), chance])
     if bars:
         # Totals and swings rank, but come after what they are set beside.
         key = next((k for k in ("total", "swing", "total_bound") if k in keys), keys[0])
@@ -197,7 +193,7 @@ def ranking_sentence(ranking: xr.Dataset) -> str:
         return (
             f"Where {facts['where']}, {row['input'].item()} differs most from all draws: its "
             f"median is {middle}, and {100 * facts['prob']:g} % of it lies between {low} and "
-            f"{high} (distance {_figure(row, 'distance')})."
+            f"{high} (distance {figure_of(row, 'distance')})."
         )
     if "narrowing" not in ranking:
         return ""

@@ -4,8 +4,8 @@ import hashlib
 import inspect
 import io
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -77,15 +77,12 @@ class Checkpoint:
     def load(self) -> Position:
         """Read what `save` took; where there is no file, claim the name before any draw is made."""
         with self._opened() as file:
-            if not file:
-                content = b""
-            else:
-                digest, content = self._check(file), file.read()
-                if digest != _digest(self.fingerprint, content):
-                    raise self._damaged()
-        if not content:
+            digest, content = (self._check(file), file.read()) if file else ("", b"")
+        if not digest:
             self.save(0, 0, [], {})
             return 0, 0, [], {}
+        if digest != _digest(self.fingerprint, content):
+            raise self._damaged()
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             facts = json.loads(arrays["facts"].tobytes())
             state: State = {}
@@ -103,8 +100,7 @@ class Checkpoint:
             known = False
         if not known:
             # It may be anything: a file named by mistake is not to be deleted.
-            text = "is not a checkpoint of this version: name another file, or"
-            raise self._refused(text)
+            raise self._refused("is not a checkpoint of this version: name another file, or")
         digest, run = header.get("sha256"), header.get("run")
         # The checksum covers the name of the run: a damaged name is not another run.
         if not isinstance(digest, str) or not isinstance(run, str):
@@ -115,24 +111,17 @@ class Checkpoint:
             raise self._refused("belongs to another run: other priors, model, seed or options;")
         return digest
 
-    @contextmanager
-    def _opened(self) -> Iterator[BinaryIO | None]:
+    def _opened(self) -> AbstractContextManager[BinaryIO | None]:
         """Give what is there, for reading; None where there is nothing."""
-        file, why = None, ""
         try:
             if self.path.is_file():  # a pipe or a device might never end
-                file = self.path.open("rb")
-            elif self.path.exists():
-                why = "it is not a file"
+                return self.path.open("rb")
+            if not self.path.exists():
+                return nullcontext()
+            why = "it is not a file"
         except (OSError, ValueError) as error:
             why = reason(error)
-        if why:
-            raise InputError.of(str(self.path), f"cannot be read: {why}; name another file")
-        if file is None:
-            yield None
-            return
-        with file:
-            yield file
+        raise InputError.of(str(self.path), f"cannot be read: {why}; name another file")
 
     def _damaged(self) -> InputError:
         return self._refused("is damaged: its content is not what was written;")

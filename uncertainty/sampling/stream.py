@@ -24,7 +24,7 @@ from uncertainty.errors import (
     check_probability,
     check_seed,
     check_threshold,
-    nearest,
+    require_known,
 )
 from uncertainty.problem import Columns, Problem, each_point
 from uncertainty.results import BINS, Scale, row_moments, unit_near
@@ -194,7 +194,24 @@ def stream(
     thresholds = limits if isinstance(limits, Mapping) else {main: limits}
     queries, probs = options.get("queries", QUERIES), options.get("probs", (0.5, 0.9))
     sample = options.get("sample", 0)
-    _check(draws, seed, queries, tolerance, probs, thresholds, names, largest, sample)
+    count = 2 * RANDOMIZATIONS if draws is None else draws
+    most = RANDOMIZATIONS * 2**32  # a Sobol' sequence of 32 digits has 2^32 points in each
+
+    def check_tolerance() -> None:
+        if tolerance is not None and not tolerance > 0:
+            raise InputError.of("<tolerance>", f"must be greater than 0 (got {tolerance})")
+
+    check_all(
+        check_tolerance,
+        partial(check_seed, seed),
+        partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
+        partial(check_count, "queries", queries, 2, 2**20),
+        partial(check_count, "largest", largest, 0, most),
+        partial(check_count, "sample", sample, 0, most),
+        *(partial(check_probability, "probs", prob) for prob in probs),
+        *(partial(require_known, "thresholds", name, names) for name in thresholds),
+        *(partial(check_threshold, "thresholds", x) for each in thresholds.values() for x in each),
+    )
     executor = executor_name(options.get("executor"))
     levels = sorted({0.5, *((1 + side * p) / 2 for p in probs for side in (-1, 1))})
 
@@ -237,46 +254,6 @@ def stream(
     facts: dict[str, str | int] = {"seed": seed, "draws": stage.stop * plan.chains}
     facts |= {"executor": executor, "open_medians": open_medians(problem, plan.queries, seed)}
     return totals.tree(problem, inputs, facts, missed, thresholds, sample)
-
-
-def _check(
-    draws: int | None,
-    seed: int,
-    queries: int,
-    tolerance: float | None,
-    probs: Sequence[float],
-    thresholds: Mapping[str, Sequence[float]],
-    names: Sequence[str],
-    largest: int,
-    sample: int,
-) -> None:
-    """Refuse what cannot be computed, all at once."""
-    # A Sobol' sequence of 32 digits has 2^32 points in each randomization.
-    most = RANDOMIZATIONS * 2**32
-    count = 2 * RANDOMIZATIONS if draws is None else draws
-    limits = [limit for each in thresholds.values() for limit in each]
-
-    def require(name: str, holds: bool, text: str) -> None:
-        if not holds:
-            raise InputError.of(f"<{name}>", text)
-
-    positive = tolerance is None or tolerance > 0
-    check_all(
-        partial(check_seed, seed),
-        partial(check_count, "draws", count, 2 * RANDOMIZATIONS, most),
-        partial(check_count, "queries", queries, 2, 2**20),
-        partial(check_count, "largest", largest, 0, most),
-        partial(check_count, "sample", sample, 0, most),
-        partial(require, "tolerance", positive, f"must be greater than 0 (got {tolerance})"),
-        *(partial(check_probability, "probs", prob) for prob in probs),
-        *(partial(check_threshold, "thresholds", limit) for limit in limits),
-        *(
-            partial(
-                require, "thresholds", n in names, f"no output {n!r} is kept{nearest(n, names)}"
-            )
-            for n in thresholds
-        ),
-    )
 
 
 def _schedule(draws: int | None, queries: int, tolerance: float | None) -> Stages:
