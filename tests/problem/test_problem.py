@@ -293,3 +293,32 @@ def test_what_a_result_was_made_from_may_be_anything_and_is_refused_in_a_sentenc
         problem_of(tree)
     assert re.search("cannot be built again|not a result that can be used", str(refused.value))
     assert len(refused.value.faults) == 1
+
+
+SERVED = {
+    "llm": "llama-3.1-70b",
+    "hardware": "h100-sxm",
+    "precision": "bfloat16",
+    "batch_size": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "refused", "said"),
+    [
+        ({"gpu_count": 1}, True, "141.2 GB of weights do not fit into 1 x 80 GB: 2 GPUs or more"),
+        ({"gpu_count": 2}, False, ""),
+        ({"gpu_count": 2, "batch_size": 1024}, False, "there is room for a batch of"),
+        ({"gpu_count": 1, "memory_bytes": 0}, False, ""),
+        ({"gpu_count": 1, "memory_bytes": 2e11}, False, ""),
+        ({"gpu_count": 1, "hardware": "mi300x"}, False, ""),
+    ],
+)
+def test_a_deployment_fits_its_memory(given, refused, said):
+    if refused:
+        with pytest.raises(un.InputError, match=said):
+            un.build_problem("open-llama-70b", model="roofline", given=SERVED | given)
+        return
+    problem = un.build_problem("open-llama-70b", model="roofline", given=SERVED | given)
+    assert ["GB" in str(notice) for notice in problem.cautions] == [True] * bool(said)
+    assert all(said in str(notice) for notice in problem.cautions)

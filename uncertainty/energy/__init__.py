@@ -21,12 +21,12 @@ from uncertainty.energy.model import (
     is_traced_misuse,
     model_from_callable,
 )
-from uncertainty.energy.serving import step_bytes
+from uncertainty.energy.serving import held_bytes, step_bytes
 from uncertainty.energy.transformer import kv_bytes_per_token, touched_share
 
 __all__ = [
     "CHOICE", "EFFECTS", "ENERGY_MODELS", "Choice", "EnergyModel", "ModelError", "ModelName",
-    "PlainFunction", "by_name", "compose", "failure_text", "fleet_outputs", "is_traced_misuse",
-    "kv_bytes_per_token", "model_from_callable", "query_flop", "step_bytes", "touched_share",
-    "training_wh", "with_error",
+    "PlainFunction", "by_name", "compose", "failure_text", "fleet_outputs", "held_bytes",
+    "is_traced_misuse", "kv_bytes_per_token", "model_from_callable", "query_flop", "step_bytes",
+    "touched_share", "training_wh", "with_error",
 ]  # fmt: skip

@@ -29,6 +29,8 @@ class Device:
         Time to read the KV cache over that of its bytes, above 0.
     launch_s : array_like
         Time of a step, for each layer, in which the GPU waits, s.
+    memory_bytes : array_like, optional
+        What weights must fit into; it costs nothing.
     """
 
     peak_flops: ArrayLike
@@ -39,6 +41,7 @@ class Device:
     prefill_utilization: ArrayLike | None = None
     kv_cost: ArrayLike = 1.0
     launch_s: ArrayLike = 0.0
+    memory_bytes: ArrayLike | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

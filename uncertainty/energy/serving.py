@@ -350,6 +350,22 @@ def step_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
     }
 
 
+def held_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLike]:
+    """Bytes that the GPUs of one copy keep: all ``weights``, and the ``cache`` of the batch.
+
+    Examples
+    --------
+    >>> held = held_bytes(
+    ...     Transformer(active_parameters=17e9, total_parameters=109e9),
+    ...     Serving(batch_size=8.0, output_tokens=400.0, bytes_per_parameter=2.0),
+    ... )
+    >>> f"{held['weights']:.3g}"
+    '2.18e+11'
+    """
+    weights = serving.bytes_per_parameter * transformer.stored_parameters
+    return {"weights": weights, "cache": step_bytes(transformer, serving)["cache"]}
+
+
 def step_seconds(
     transformer: Transformer,
     board: Board,

@@ -41,6 +41,7 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
 # one expert, and latent attention no key-value heads.
 _ABSENT = {
     **dict.fromkeys(("kv_width", "linear_layers", "model_width", "window_layers"), 0.0),
+    "memory_bytes": 0.0,  # not known
     **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
 }
 
@@ -115,6 +116,8 @@ def expand(layers: Sequence[Layer]) -> tuple[tuple[Layer, ...], tuple[str, ...],
     outcome = Resolution(
         faults=tuple(faults), notices=tuple(notices), broken=frozenset(missing), lacking=lacking
     )
+    # Last, so that it takes no coordinate's place: it is fixed, and costs nothing.
+    names.sort(key=lambda name: name == "memory_bytes")
     return tuple(result), tuple(dict.fromkeys(names)), outcome
 
 

@@ -22,6 +22,7 @@ from uncertainty.problem.setup import (
     Setup,
     cautions,
     default_notices,
+    memory_faults,
     output_faults,
     refusal,
     set_up,
@@ -257,7 +258,9 @@ def compiled(setup: Setup) -> Problem:
     ]
     central = models.central_inputs(local, chosen, joint)
     observations, complaints = observations_of(items, joint, central)
+    unheld, tight = memory_faults(by_name, central, setup.priors.label)
     faults = [
+        *unheld,
         *output_faults(by_name, outputs, own_model=setup.arguments[1] is not None),
         *models.undefined(joint, central, by_name),
         *complaints,
@@ -266,7 +269,7 @@ def compiled(setup: Setup) -> Problem:
         raise refusal(faults)
     too_small = [*models.require_finite(local, chosen)]
     asked, by_evidence = (resolution, whole, setup.priors), used_by(items)
-    first = tuple(cautions(*asked, by_evidence, central))
+    first = (*cautions(*asked, by_evidence, central), *tight)
     # The parts of a shipped model's energy share its moments: one notice serves for all.
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.

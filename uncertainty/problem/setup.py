@@ -1,10 +1,13 @@
 """What files and a call say, checked together: all of a problem that needs no computing."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import TypeAlias
 
+from uncertainty.arrays import in_float64
 from uncertainty.energy import (
     CHOICE,
     ENERGY_MODELS,
@@ -13,7 +16,9 @@ from uncertainty.energy import (
     ModelError,
     ModelName,
     PlainFunction,
+    by_name,
     compose,
+    held_bytes,
     model_from_callable,
 )
 from uncertainty.errors import Fault, InputError, nearest
@@ -55,6 +60,8 @@ Arguments: TypeAlias = tuple[
     EvidenceLike | Sequence[EvidenceLike] | None,
 ]
 
+_held = by_name(held_bytes)
+_NEEDED = {"active_parameters", "batch_size", "bytes_per_parameter", "output_tokens"}
 _NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
 
 
@@ -376,6 +383,36 @@ def default_notices(resolution: Resolution, model: EnergyModel, priors: Priors) 
         if model.outputs and name not in names and default not in ("", "none"):
             text = f"not given; {model.name} takes {default}"
             yield Fault(priors.label, 0, 0, name, text)
+
+
+def memory_faults(
+    assumptions: Mapping[str, Assumption], central: Mapping[str, float], label: str
+) -> tuple[list[Fault], list[Fault]]:
+    """Find weights that the GPUs cannot hold, and warn of a cache that does not fit beside them.
+
+    `central` holds every assumption at its median: of a deployment that is uncertain, half is less.
+    """
+    known = {name: central[name] for name in signature(_held).parameters if name in central}
+    memory, gpus = central.get("memory_bytes", 0.0), central.get("gpu_count", 1.0)
+    if not memory > 0 or not known.keys() >= _NEEDED:
+        return [], []
+    held = {name: float(size) for name, size in in_float64(_held)(**known).items()}
+    weights, cache = held["weights"], held["cache"]
+    if weights + cache <= gpus * memory:
+        return [], []
+    have = f"into {gpus:.4g} x {memory / 1e9:.4g} GB"
+    if weights > gpus * memory:
+        text = f"{weights / 1e9:.4g} GB of weights do not fit {have}"
+        text += f": {math.ceil(weights / memory)} GPUs or more are needed"
+    else:
+        most = int(known["batch_size"] * (gpus * memory - weights) / cache)
+        text = f"{weights / 1e9:.4g} GB of weights and {cache / 1e9:.4g} GB of cache do not fit "
+        text += f"{have}: there is room for a batch of {most}"
+    count = assumptions.get("gpu_count")
+    fault = (
+        count.fault(text) if count else Fault(label, 0, 0, "gpu_count", f"not given, so 1: {text}")
+    )
+    return ([fault], []) if weights > gpus * memory else ([], [fault])
 
 
 def output_faults(
