@@ -205,7 +205,15 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     assert row[0] == "mean query"
     assert row[1].startswith(f"{float(table['median'].sel(statistic='mean')):.3g}")
     assert "median of the mean query" in citation_sentence(tree, quoted)
-    page = report.parts(tree, quantity="fleet_power_mw")
+    page = list(report.parts(tree, quantity="fleet_power_mw"))
+    tables = [part for part in page if isinstance(part, report.Table)]
+    [together] = [part for part in tables if part.title.startswith("All queries together")]
+    days = {row[0]: float(row[1].replace(",", "")) for row in together.rows}
+    megawatts = float(table["median"].sel(statistic="mean"))
+    assert days == {
+        f"kWh a {period}": float(f"{megawatts * 24e3 * number:.3g}")
+        for period, number in (("day", 1), ("month", 365 / 12), ("year", 365))
+    }
     figures = {part.name: part.draw for part in page if isinstance(part, report.Figure)}
     assert list(figures["distribution"].args[0]) == ["mean"]
     for said in (

@@ -170,8 +170,8 @@ def drawn(problem: "Problem", question: Question, quantity: str, full: bool) -> 
     """Draw from the prior, and from the posterior where there is evidence."""
     from uncertainty.inference import answer as answer_of
 
-    components = [name for name, it in problem.outputs.items() if it.part_of == quantity]
-    quantities = None if full else [quantity, *components]
+    others = (name for name, it in problem.outputs.items() if it.part_of == quantity or it.total)
+    quantities = None if full else list(dict.fromkeys([quantity, *others]))
     with steps(f"simulating {problem.scenario}".rstrip()) as progress:
         tree = answer_of(
             problem,

@@ -59,6 +59,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROUNDING = 1e-12  # of a figure: what arithmetic leaves where nothing differs
+# Outputs of a fleet, the unit in which people count them, and how many of these are in a day.
+_TOTALS = {
+    "fleet_power_mw": ("kWh", 24e3),
+    "fleet_co2e_t_per_year": ("kg CO2e", 1e3 / 365),
+    "fleet_water_m3_per_year": ("liters of water", 1e3 / 365),
+}
+_PERIODS = {"day": 1.0, "month": 365 / 12, "year": 365.0}
+_ENDS = ("lower", "median", "upper")
 _KINDS = {"eti": ("equal tails", "equal-tailed"), "hdi": ("shortest", "shortest")}
 _CITATION = "For a report"
 
@@ -116,6 +124,28 @@ def distinct_statistics(quoted: str, *, nested: bool) -> Sequence[str]:
     if not nested:
         return STATISTICS[:1]
     return STATISTICS if quoted == STATISTICS[0] else [quoted]
+
+
+def totals(summary: Headline, table: xr.Dataset) -> Table | None:
+    """All queries of a day, a month and a year together, with the widest interval.
+
+    Of those outputs of a fleet that `table` has; None where it has none.
+    """
+    statistic = STATISTICS[1] if summary.nested else STATISTICS[0]
+    rows = []
+    for name in (name for name in _TOTALS if name in table["quantity"].values):
+        (unit, a_day), row = _TOTALS[name], table.sel(quantity=name, statistic=statistic)
+        ends = [float(row[key]) for key in _ENDS]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = float(np.max([row[f"mcse_{key}"] / row[key] for key in _ENDS]))
+        known = f"{100 * error:.2g} %" if np.isfinite(error) else "not known"
+        for period, days in _PERIODS.items():
+            low, middle, high = (f"{float(f'{end * a_day * days:.3g}'):,.15g}" for end in ends)
+            rows.append([f"{unit} a {period}", middle, f"{low} to {high}", known])
+    prob = f"{100 * table.attrs['prob']:g} % interval, {_KINDS[str(table.attrs['kind'])][0]}"
+    title = ", ".join(filter(None, ["All queries together", summary.group]))
+    columns = ["total", "median", prob, "standard errors, at most"]
+    return Table(title, columns, rows) if rows else None
 
 
 def headline(tree: xr.DataTree, quantity: str, tables: Sequence[xr.Dataset]) -> Headline:
@@ -341,6 +371,9 @@ def parts(
         prior = headline(tree, quantity, before)
         yield prior.table()
     yield summary.table()
+    together = totals(summary, tables[-1])
+    if together:
+        yield together
     yield Sentence("Each figure is followed by its Monte Carlo standard error.", detail=True)
     yield Sentence(central_sentence(tree, summary))
     yield Sentence(split_sentence(tree, quantity))
