@@ -322,3 +322,29 @@ def test_a_deployment_fits_its_memory(given, refused, said):
     problem = un.build_problem("open-llama-70b", model="roofline", given=SERVED | given)
     assert ["GB" in str(notice) for notice in problem.cautions] == [True] * bool(said)
     assert all(said in str(notice) for notice in problem.cautions)
+
+
+def test_a_question_outside_of_what_was_measured_is_told_what_lies_next_to_it():
+    evidence = {
+        "schema": 1,
+        "observes": "y",
+        "error": {"lognormal": {"sigma": 0.1}},
+        "random_effect": {"column": "board", "sd": 0.2},
+        "columns": ["board", "batch_size", "gpu_count", "value"],
+        "rows": [["a", 8, 1, 5.0], ["b", 900, 4, 2.0], ["c", 2000, 8, 1.0]],
+    }
+
+    def said(batch_size):
+        laws = {"batch_size": {"fixed": batch_size}, "gpu_count": {"fixed": 4}}
+        prior = {"schema": 1, "assumptions": laws}
+        problem = un.build_problem(
+            prior, model=lambda batch_size, gpu_count: gpu_count / batch_size, evidence=evidence
+        )
+        return [str(text) for text in problem.notices if "measured" in str(text)]
+
+    [beside] = said(64)
+    assert "measured next to this: row 1 of evidence (a, y: value 5); row 2" in beside
+    outside, beside = said(8000)
+    assert "outside of what was measured: batch_size is 8,000 (measured: 8 to 2,000): " in outside
+    assert "there the answer rests on the formulas of the model alone" in outside
+    assert "measured next to this: row 3 of evidence (c, y: value 1)" in beside

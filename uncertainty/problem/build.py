@@ -21,6 +21,7 @@ from uncertainty.problem.setup import (
     ModelLike,
     Setup,
     cautions,
+    coverage_notices,
     default_notices,
     memory_faults,
     output_faults,
@@ -269,7 +270,8 @@ def compiled(setup: Setup) -> Problem:
         raise refusal(faults)
     too_small = [*models.require_finite(local, chosen)]
     asked, by_evidence = (resolution, whole, setup.priors), used_by(items)
-    first = (*cautions(*asked, by_evidence, central), *tight)
+    outside, beside = coverage_notices(items, central, setup.priors.label)
+    first = (*cautions(*asked, by_evidence, central), *tight, *outside)
     # The parts of a shipped model's energy share its moments: one notice serves for all.
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
@@ -279,6 +281,7 @@ def compiled(setup: Setup) -> Problem:
         *resolution.notices,
         *unused_notices(*asked, setup.altered, by_evidence),
         *default_notices(resolution, chosen, setup.priors),
+        *beside,
         *(by_name[notice.name].fault(notice.message) for notice in lost),
         *too_small,
     ]

@@ -60,6 +60,8 @@ Arguments: TypeAlias = tuple[
     EvidenceLike | Sequence[EvidenceLike] | None,
 ]
 
+_FAR_OUT = 2.0  # times beyond the first or last measurement: formulas reach a little further
+_BESIDE = 3
 _held = by_name(held_bytes)
 _NEEDED = {"active_parameters", "batch_size", "bytes_per_parameter", "output_tokens"}
 _NO_MODEL = f"no model: write 'model: {next(iter(ENERGY_MODELS))}' or give one in the call"
@@ -413,6 +415,45 @@ def memory_faults(
         count.fault(text) if count else Fault(label, 0, 0, "gpu_count", f"not given, so 1: {text}")
     )
     return ([fault], []) if weights > gpus * memory else ([], [fault])
+
+
+def coverage_notices(
+    items: Iterable[tuple[Evidence, object]], central: Mapping[str, float], label: str
+) -> tuple[list[Fault], list[Fault]]:
+    """Warn of a question far outside what was measured, and name the measurements next to it.
+
+    Compared is what rows and the question (`central`, at the medians) both say, above 0, and how
+    sparse the model is. A question is next to a row by the logarithms of its ratios to it.
+    """
+
+    def compared(values: Mapping[str, float]) -> dict[str, float]:
+        known = {name: value for name, value in values.items() if value > 0}
+        if {"total_parameters", "active_parameters"} <= known.keys():
+            known["moe_ratio"] = known["total_parameters"] / known["active_parameters"]
+        return known
+
+    asked = compared(central)
+    rows = [(item, row, compared(row.conditions)) for item, _ in items for row in item.rows]
+    measured = {
+        name: [known[name] for _, _, known in rows if name in known]
+        for name in asked
+        if any(name in known for _, _, known in rows)
+    }
+    beyond = [
+        f"{name} is {asked[name]:,.4g} (measured: {min(values):,.4g} to {max(values):,.4g})"
+        for name, values in measured.items()
+        if not min(values) / _FAR_OUT <= asked[name] <= max(values) * _FAR_OUT
+    ]
+    beside = list[tuple[float, str]]()
+    for item, row, known in rows:
+        away = math.hypot(*(math.log(asked[n] / known[n]) for n in measured if n in known))
+        what = item.measurement.observes if item.measurement else ""
+        seen = ", ".join(f"{key} {value:.3g}" for key, value in row.observed.items())
+        beside.append((away, f"row {row.number + 1} of {item.name} ({row.group}, {what}: {seen})"))
+    text = f"{', '.join(beyond)}: there the answer rests on the formulas of the model alone"
+    outside = [Fault(label, 0, 0, "outside of what was measured", text)] if beyond else []
+    text = "; ".join(text for _, text in sorted(beside)[:_BESIDE])
+    return outside, [Fault(label, 0, 0, "measured next to this", text)] if text else []
 
 
 def output_faults(
