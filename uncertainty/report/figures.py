@@ -449,10 +449,14 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     scenarios = [str(name) for name in table["scenario"].values]
     statistics = [str(name) for name in table["statistic"].values]
     figure, axes = one_axes(9, 1.8 + 0.75 * len(scenarios))
+    spread = table[["lower", "upper"]].to_array()
+    same = (spread == spread.isel(statistic=0)).all(["variable", "statistic"]).values
     for i, (statistic, color) in enumerate(zip(statistics, colors(), strict=False)):
         rows = np.arange(len(scenarios)) + 0.24 * (i - (len(statistics) - 1) / 2)
         part = table.sel(statistic=statistic)
         low, middle, high = (np.asarray(part[key].values) for key in ("lower", "median", "upper"))
+        # Where no query differs from another there is one bar.
+        rows = np.where(same, np.nan if i else np.arange(len(scenarios)), rows)
         axes.hlines(rows, low, high, color=color, linewidth=5, alpha=0.55)
         label = "every query" if statistics == ["typical"] else STATISTIC_LABELS[statistic]
         axes.plot(middle, rows, "o", color=color, markeredgecolor="white", label=label)
@@ -468,7 +472,9 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
     axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
     legend_above(axes, len(statistics))
-    subject = table.attrs.get("subject") or " and ".join(map(str, table["scenario"].values))
+    several = f"{len(scenarios)} answers side by side"  # names stand at the axis
+    named = " and ".join(map(str, table["scenario"].values)) if len(scenarios) < 4 else several
+    subject = table.attrs.get("subject") or named
     name_figure(figure, {"subject": subject, "group": ", ".join(dict.fromkeys(groups))})
     return figure
 
