@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import TypeAlias
 
+import numpy as np
+
 from uncertainty.arrays import in_float64
 from uncertainty.energy import (
     CHOICE,
@@ -398,8 +400,8 @@ def memory_faults(
     memory, gpus = central.get("memory_bytes", 0.0), central.get("gpu_count", 1.0)
     if not memory > 0 or not known.keys() >= _NEEDED:
         return [], []
-    held = {name: float(size) for name, size in in_float64(_held)(**known).items()}
-    weights, cache = held["weights"], held["cache"]
+    held = in_float64(_held)(**known)
+    weights, cache = (float(np.asarray(held[name])) for name in ("weights", "cache"))
     if weights + cache <= gpus * memory:
         return [], []
     have = f"into {gpus:.4g} x {memory / 1e9:.4g} GB"

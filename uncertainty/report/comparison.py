@@ -115,9 +115,9 @@ def scenario_parts(
         texts, chosen = [], []
         for name, result in trees.items():
             rows = data.frame["scenario"] == name
-            every = add_chances(data.frame, rows, result, quantity, above)
+            found = add_chances(data.frame, rows, result, quantity, above)
             total = quoted_statistic(result, quantity) == "mean"
-            chance = every.get("mean" if total else "query", every["query"])
+            chance = found.get("mean" if total else "query", found["query"])
             chosen.append({"scenario": name, **chance._asdict()})
             text = chance_text(chance.chance, chance.standard_error)
             texts.append(f"{name} {lost_text(result, quantity) or text}")
