@@ -1,10 +1,17 @@
 """Predictions at new conditions: any output, rows in any shape, faults with their place."""
 
+from dataclasses import replace
+
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
 import uncertainty as un
+from uncertainty.arrays import in_float64
+from uncertainty.files import Row
+from uncertainty.inference.target import rows_at, whole_target
+from uncertainty.problem import rows_of
 
 SIGMA, ERROR, BETWEEN = {"a": 0.8, "b": 0.6}, 0.3, 0.4
 ROWS = [["x", 2.0], ["x", 3.0], ["y", 1.5]]
@@ -69,6 +76,45 @@ def test_what_varies_per_query_is_reduced_as_asked(tree):
     assert abs(found["query"].std() - 1) < 5 / np.sqrt(2 * len(found["query"]))
     stated = logs(problem, {**row, "tokens": 2.0}, quantity="energy_wh")
     np.testing.assert_allclose(stated, np.log(2))
+
+
+def test_rows_of_two_kinds_in_turns_keep_their_places():
+    """The output is in proportion to what each row states, draw by draw."""
+    problem, stated = un.build_problem(priors(), model=model), np.arange(1.0, 21)
+    rows = [{("a", "tokens")[i % 2]: x} for i, x in enumerate(stated)]
+    found = logs(problem, rows, quantity="energy_wh") - np.log(stated)
+    for kind in (0, 1):
+        same = found[:, kind::2]
+        np.testing.assert_allclose(same, same[:, :1] + np.zeros(10), atol=1e-13)
+        assert abs(same.std() / (SIGMA["b"], np.hypot(*SIGMA.values()))[kind] - 1) < 0.01
+
+
+def test_a_median_over_queries_of_which_one_is_lost_is_lost():
+    def sometimes(a, b, tokens):
+        return {"y": jnp.where(tokens * a > 20, jnp.nan, tokens) * b}
+
+    problem = un.build_problem(priors(), model=sometimes)
+    found = un.predict(problem, [{"a": 1e-9}, {"a": 1e9}, {"a": 1.0}], quantity="y")["y"]
+    assert np.isnan(found.values).mean(0).tolist() == [0, 1, 1]
+
+
+def test_measurements_are_those_of_the_queries_that_the_noise_picks():
+    """The same numbers as where every row is averaged over all queries."""
+    law = {"lognormal": {"sigma": ERROR}}
+    measured = {"measurement": {"observes": "energy_wh", "error": law}}
+    problem = un.build_problem({**priors(), **measured}, model=model)
+    [item] = problem.observations
+    kinds = ({}, {"tokens": 2.0})
+    rows = [Row(i, {"b": 1.0 + i, **kinds[i % 2]}, {}, "") for i in range(5)]
+    parts = rows_of(rows, [(0.0, 0.0)] * 5, (), problem.joint, item.model)
+    whole = in_float64(whole_target)(problem.joint, (replace(item, rows=tuple(parts)),), 64, 0)
+    z = np.random.default_rng(0).normal(size=(32, whole.size))
+    few, all_queries = (
+        in_float64(rows_at)(replace(whole, predicts=only), z, 0).rows[0][1]
+        for only in (True, False)
+    )
+    np.testing.assert_allclose(few, all_queries, rtol=1e-14)
+    assert np.unique(few).size == few.size
 
 
 def test_rows_come_as_a_list_a_table_columns_or_one_mapping(tree):

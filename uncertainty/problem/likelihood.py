@@ -88,11 +88,14 @@ class Observation:
             measured |= {f"{self.name}_at_least": low, f"{self.name}_at_most": high}
         return measured
 
-    def centers(self, joint: Joint, scores: Scores, queries: Scores) -> tuple[Array, ...]:
+    def centers(
+        self, joint: Joint, scores: Scores, queries: Scores, picked: Array | None = None
+    ) -> tuple[Array, ...]:
         """What the model gives for each part of the rows, on the error's scale: shape (n, m).
 
         m is 1 for a statistic of queries. Scores are independent ones, shape () each, those of
-        queries too; `queries` are those over which is averaged, shape (m,) each.
+        queries too; `queries` are those over which is averaged, shape (m,) each. With the noise
+        `picked`, shape (rows,), rows of single queries are those of the one that it picks: m is 1.
         """
 
         def output(known: Values, query: Scores) -> Array:
@@ -101,13 +104,18 @@ class Observation:
             kept = {name: value for name, value in inputs.items() if name not in replaced}
             return self.model(kept)[self.observes]
 
-        one = {name: column[:1] for name, column in queries.items()}
         over_queries = jax.vmap(output, (None, 0)) if queries else lambda k, q: output(k, q)[None]
         centers = list[Array]()
         for part in self.rows:
             conditions = {name: jnp.asarray(column) for name, column in part.known.items()}
-            over_rows = jax.vmap(over_queries, (0, None), axis_size=len(part.places))
-            center = over_rows(conditions, queries if part.averaged else one)
+            points, axis = {n: x[: None if part.averaged else 1] for n, x in queries.items()}, None
+            if picked is not None and part.averaged and self.statistic == "query":
+                uniform = picked[jnp.asarray(part.places)]
+                number = jnp.floor(uniform * len(next(iter(queries.values())))).astype(int)
+                points, axis = {n: x[number, None] for n, x in queries.items()}, 0
+            center = jax.vmap(over_queries, (0, axis), axis_size=len(part.places))(
+                conditions, points
+            )
             center = jnp.log(center) if self.multiplies else center
             if self.statistic == "median":
                 center = jnp.median(center, axis=1, keepdims=True)
@@ -255,6 +263,9 @@ class Target:
     # True where the scores of groups are measured against `Observation.guide`: the posterior of a
     # spread and of what it spreads is a funnel else, or a bent ridge.
     guided: bool = field(default=False, metadata=_STATIC)
+    # True where new measurements count alone: of single queries only those that the noise picks are
+    # evaluated, and what is said of likelihood is of them.
+    predicts: bool = field(default=False, metadata=_STATIC)
 
     @property
     def size(self) -> int:
@@ -280,12 +291,13 @@ class Target:
         rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
         expected = list[Array]()
         for item, score in zip(self.observations, effects, strict=True):
-            centers, effect = item.centers(self.joint, scores, queries), score
+            errors = None if noise is None else noise[start : start + item.count]
+            picked = errors[:, 2] if self.predicts and errors is not None else None
+            centers, effect = item.centers(self.joint, scores, queries, picked), score
             if self.guided and item.groups:
                 mean, sd = item.guide(values, centers)
                 effect = mean + sd * score
                 volume += (logpdf(effect) - logpdf(score) + jnp.log(sd)).sum()
-            errors = None if noise is None else noise[start : start + item.count]
             rows.append(item.at(values, centers, effect, errors))
             expected.append(item.at(values, centers, score, errors)[1])
             plain.append(effect)
