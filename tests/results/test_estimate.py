@@ -8,6 +8,7 @@ from scipy.stats import qmc
 
 from uncertainty.results.estimate import (
     LEVELS,
+    Control,
     chance_estimate,
     exceedance_of_functions,
     mean_and_sd,
@@ -15,6 +16,7 @@ from uncertainty.results.estimate import (
     pooled_quantile,
     quantile_estimate,
     quantile_function,
+    shortest_interval,
 )
 
 SEEDS, CHAINS, DRAWS = 200, 16, 64
@@ -148,6 +150,62 @@ def test_queries_pool_their_distributions_not_their_quantiles(points):
     smooth = np.exp(ndtri(LEVELS))[None].repeat(CHAINS, 0)
     found = pooled_quantile(pool_of_functions(smooth, 4096, 1e6), 0.9)[0]
     assert found == pytest.approx(np.exp(ndtri(0.9)), rel=1e-3)
+
+
+@pytest.mark.parametrize("probability", [0.4, 0.499, 0.501, 0.6])
+def test_a_control_with_an_atom_takes_no_quantile_far_off(points, probability):
+    """Its share below one of its quantiles is then known to a step between two levels only."""
+    found = []
+    for number, u in enumerate(points):
+        even = (np.arange(1024) + np.random.default_rng(number).random((CHAINS, 1))) / 1024
+        functions = [quantile_function(np.maximum(ndtri(own), 0)) for own in even]
+        x = ndtri(u[..., 0])
+        control = Control(np.maximum(x, 0), np.stack(functions))
+        found.append(quantile_estimate(np.exp(x), probability, control))
+    values, errors = np.array(found).T
+    assert stated_errors(values, np.exp(ndtri(probability)), errors).max() <= 5
+
+
+def added(rng, size):
+    """What the queries of each chain add to all its draws: noise, or much in some chains."""
+    if size < 1:
+        return size * rng.normal(size=(CHAINS, 1))
+    return size * (rng.random((CHAINS, 1)) < 0.3)
+
+
+@pytest.mark.parametrize("size", [0.001, 0.01, 0.1, 4])
+@pytest.mark.parametrize("probability", [0.005, 0.05, 0.5, 0.95])
+def test_queries_that_a_chain_shares_move_no_quantile_by_five_errors(points, probability, size):
+    rng = np.random.default_rng(0)
+    for own in -np.log(points[..., 0].reshape(-1, CHAINS, 8 * DRAWS)):
+        value, error = quantile_estimate(own + added(rng, size), probability)
+        exact = -np.log1p(-probability) + (0.3 * size if size > 1 else 0)
+        assert abs(value - exact) <= 5 * error
+
+
+@pytest.mark.parametrize("size", [0.001, 0.01, 0.1])
+def test_queries_that_a_chain_shares_leave_ends_and_spread_in_doubt(points, size):
+    rng = np.random.default_rng(0)
+    for own in -np.log(points[..., 0].reshape(-1, CHAINS, 8 * DRAWS)):
+        moved = own + added(rng, size)
+        found = *shortest_interval(moved, 0.9), mean_and_sd(moved)[1]
+        for (figure, error), exact in zip(found, (0, -np.log(0.1), 1), strict=True):
+            assert abs(figure - exact) <= 5 * error
+        # Here all that there is between draws is what the queries of their chains add.
+        assert mean_and_sd(7 + added(rng, size) + 0 * own)[1] == (0, 0)
+
+
+def test_infinite_quantiles_have_no_error_but_where_a_finite_one_is_near():
+    functions = np.where(LEVELS < 0.2, -np.inf, ndtri(LEVELS))[None].repeat(CHAINS, 0)
+    pool = pool_of_functions(functions, 4096, 1e6)
+    assert pooled_quantile(pool, 0.05) == (-np.inf, 0)
+    value, error = pooled_quantile(pool, 0.5)
+    assert abs(value) < 1e-6
+    assert 0 <= error < 0.1
+    draws = np.where(np.arange(DRAWS) < 10, -np.inf, 1.0)[None].repeat(CHAINS, 0)
+    assert quantile_estimate(draws, 0.05) == (-np.inf, 0)
+    assert quantile_estimate(draws, 0.155) == (-np.inf, np.inf)
+    assert quantile_estimate(draws, 0.158) == (1, np.inf)
 
 
 @pytest.mark.parametrize("threshold", [6, 6.5, 7])

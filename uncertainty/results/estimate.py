@@ -36,6 +36,9 @@ _REACH = 0.2  # of the way to the nearer end: over this far a density is taken t
 _WITHIN = 5  # or over as many draws, where these are fewer
 _SPACINGS = 10  # a spacing of draws is 10 times the usual one with a chance of exp(-10)
 _APART = 2  # times as far out: a tail of shape 1/4 has its last draw there once in 16
+_UNEVEN = 3  # one step of `LEVELS` and the next: smooth ones differ by less, of 8192 points or more
+_DIFFER = 2  # times the variance by chance: that of 16 chains is so large once in 100
+_QUARTERS = np.array([0.25, 0.5, 0.75])
 _RESAMPLES = 50
 _SIDES: tuple[Side, Side] = ("left", "right")
 
@@ -263,11 +266,10 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
     """
     unit = unit_near(float(np.abs(draws).max(initial=0.0)))
     even = draws / unit
-    mean, sd = (
-        (float(whole), float(standard_error(each)))
-        for whole, each in zip(row_moments(even.ravel()), row_moments(even), strict=True)
-    )
-    if np.isfinite(draws).all():
+    means, sds = row_moments(even)
+    mean = float(row_moments(even.ravel())[0]), float(standard_error(means))
+    sd = sd_of_chains(means, sds)
+    if np.isfinite(draws).all() and sd[0] > 0:
         ordered, few = np.sort(even, axis=None), OUTERMOST * len(even) + 1
         gaps, ends = (ordered[:-1], ordered[1:]), (ordered[-few:], -ordered[:few][::-1])
         shape = len(even), float(even.size)
@@ -287,6 +289,19 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
             # Beside a value that nearly all draws have they show nothing of it.
             mean, sd = _ruled(mean, part * (FEW if few == 1 else 1)), (sd[0], np.inf)
     return (mean[0] * unit, mean[1] * unit), (sd[0] * unit, sd[1] * unit)
+
+
+def sd_of_chains(means: Floats, sds: Floats) -> Estimate:
+    """Standard deviation of all chains together, from the moments of each.
+
+    The queries that all draws of a chain share move its mean too: what lies between chains may be
+    spread of the draws or not, so it is part of the error. Where nothing lies within, it is not.
+    """
+    within, between = float(np.sqrt((sds**2).mean())), float(row_moments(means)[1])
+    if within < between and within <= ROUNDING * float(np.abs(means).max()):
+        return 0.0, 0.0
+    whole = float(np.hypot(within, between))
+    return whole, max(float(standard_error(sds)), whole - within)
 
 
 def with_gaps(
@@ -351,7 +366,13 @@ class Control:
 
     def excess(self, probability: float) -> tuple[Floats, Floats]:
         """Whether each draw is below the control's quantile, and each chain's excess of these."""
-        target = float(np.interp(probability, LEVELS, self.functions.mean(0)))
+        whole, last = self.functions.mean(0), len(LEVELS) - 1
+        place = int(np.clip(np.searchsorted(LEVELS, probability), 2, last - 1))
+        steps = np.diff(whole[place - 2 : place + 2])
+        # Next to an atom, or in a gap, a share is known to a step of the levels only.
+        if not steps.max() < _UNEVEN * steps.min():
+            return np.zeros(self.draws.shape), np.zeros(len(self.draws))
+        target = float(np.interp(probability, LEVELS, whole))
         below = (self.draws <= target).astype(np.float64)
         known = np.array([np.interp(target, function, LEVELS) for function in self.functions])
         return below, below.mean(1) - known
@@ -437,7 +458,8 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     reach = tail * float(np.clip(_WITHIN / (pool.number * tail), _REACH, 0.9))
     ends = pool.quantile(probability + np.array([-reach, reach]))
     with np.errstate(invalid="ignore"):  # infinite draws have their own warning
-        sides = np.abs(pool.quantile(away) - value).max(1)
+        reached = pool.quantile(away)
+        sides = np.where(reached == value, 0.0, np.abs(reached - value)).max(1)
         slopes = np.abs(ends - value) / reach
         if upto.mean() - below.mean() > 1.5 / pool.number:  # more than one draw: a value with mass
             return value, float((sides / parts).max())
@@ -489,7 +511,25 @@ def quantile_estimate(
         return (draws < value).mean(1) - centered, (draws <= value).mean(1) - centered
 
     pool = Pool(lambda p: quantile(flat, p), shares, independent, independent)
-    return pooled_quantile(pool, moved)
+    own = quantile(draws, np.clip(probability + excess, 0, 1))
+    return _with_shared(pooled_quantile(pool, moved), own, pool)
+
+
+def _with_shared(found: Estimate, own: Floats, pool: Pool) -> Estimate:
+    """A quantile, with what the queries that all draws of a chain share move it by.
+
+    They widen the distribution of all chains together, so that its quantiles have a bias, which
+    those of the chains apart (`own`) hardly have; and few of the chains may reach an end. It shows
+    where the shares of chains, there or at the quartiles, differ more than independent draws would.
+    """
+    # Infinite draws have their own warning.
+    for value in (found[0], *pool.quantile(_QUARTERS)) if np.isfinite(own).all() else ():
+        shares = pool.shares(float(value))[1]
+        by_chance = shares.mean() * (1 - shares.mean()) / pool.number
+        if standard_error(shares) ** 2 > _DIFFER * by_chance:
+            moved = [found[1], standard_error(own), own.mean() - found[0]]
+            return found[0], float(np.linalg.norm(moved))
+    return found
 
 
 def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None) -> Estimate:
@@ -499,7 +539,8 @@ def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None
     """
     count = ogive.number * len(ogive.below)
     pool = Pool(ogive.quantile, ogive.shares, number or count, count)
-    value, error = pooled_quantile(pool, probability)
+    own = ogive.functions(np.array([probability]))[:, 0]
+    value, error = _with_shared(pooled_quantile(pool, probability), own, pool)
     return value, float(np.hypot(error, ogive.hidden(probability)))
 
 
@@ -518,6 +559,8 @@ def shortest_interval(
     chosen = np.random.default_rng(len(draws)).integers(0, len(draws), (_RESAMPLES, len(draws)))
     resampled = np.concatenate([_shortest(draws[rows].reshape(1, -1), prob) for rows in chosen])
     errors = resampled.std(0) * np.sqrt(len(draws) / max(len(draws) - 1, 1))
+    # Where the queries of a chain move all its draws, few chains may reach an end of all together.
+    errors = np.maximum(errors, np.abs(_shortest(draws, prob).mean(0) - ends))
     return (float(ends[0]), float(errors[0])), (float(ends[1]), float(errors[1]))
 
 
@@ -565,8 +608,10 @@ def _share(function: Floats, values: Floats, side: Side) -> Floats:
     """Share below each value (left), or at or below it (right), of a quantile function."""
     place = np.searchsorted(function, values, side)
     low, high = np.maximum(place - 1, 0), np.minimum(place, len(function) - 1)
-    width = np.where(high > low, function[high] - function[low], 1.0)
-    part = LEVELS[low] + (LEVELS[high] - LEVELS[low]) * (values - function[low]) / width
+    with np.errstate(invalid="ignore"):  # on the way from or to infinity lies nothing
+        width = np.where(high > low, function[high] - function[low], 1.0)
+        inside = np.nan_to_num((values - function[low]) / width)
+    part = LEVELS[low] + (LEVELS[high] - LEVELS[low]) * inside
     return np.where(place == 0, 0.0, np.where(place == len(function), 1.0, part))
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,34 +11,8 @@ import xarray as xr
 
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError, check_probability, check_threshold, require_known
-from uncertainty.results.estimate import (
-    FEW,
-    LEVELS,
-    NONE,
-    OUTERMOST,
-    ROUNDING,
-    Control,
-    Estimate,
-    Kind,
-    chance_estimate,
-    ess_bulk,
-    ess_tail,
-    exceedance_of_functions,
-    interval_of_function,
-    mean_and_sd,
-    ogive_quantile,
-    pool_of_functions,
-    pooled_quantile,
-    quantile_estimate,
-    r_hat,
-    row_moments,
-    shortest_interval,
-    shortest_of_functions,
-    standard_error,
-    tail_of,
-    with_gaps,
-    with_tail,
-)
+from uncertainty.results import estimate
+from uncertainty.results.estimate import LEVELS, NONE, Control, Estimate, Kind, standard_error
 from uncertainty.results.sketch import Ogive, unit_near
 from uncertainty.results.tree import (
     BATCHES,
@@ -153,10 +127,8 @@ def independent_draws(
     chains = _chains(tree, quantity, statistic, group)
     number = float(chains.size)
     if group == "posterior" and np.isfinite(chains).all():
-        known = (
-            effective(quantity, statistic) if effective else (ess_bulk(chains), ess_tail(chains))
-        )
-        number = min(number, *known)
+        own = effective or (lambda *_: (estimate.ess_bulk(chains), estimate.ess_tail(chains)))
+        number = min(number, *own(quantity, statistic))
     if statistic == "query" and is_nested(tree):
         number = min(number, float(tree.attrs["queries"]) * len(batched(chains, tree, group)))
     return number
@@ -313,7 +285,7 @@ def summaries(
     @cache  # they take as long as all else of a figure, and its error needs them too
     def effective(name: str, statistic: str) -> tuple[float, float]:
         chains = _chains(tree, name, statistic, which)
-        return ess_bulk(chains), ess_tail(chains)
+        return estimate.ess_bulk(chains), estimate.ess_tail(chains)
 
     @cache
     def describe(name: str, statistic: str) -> list[dict[str, float]]:
@@ -361,7 +333,7 @@ def _describe(
     last: dict[str, float] = {}
     if group == "posterior":
         last["ess_bulk"], last["ess_tail"] = effective(quantity, statistic)
-        last["r_hat"] = r_hat(_chains(tree, quantity, statistic, group))
+        last["r_hat"] = estimate.r_hat(_chains(tree, quantity, statistic, group))
     rows = []
     for prob in probs:
         every = figures | dict(zip(("lower", "upper"), interval(prob), strict=True))
@@ -385,17 +357,15 @@ def _describe_draws(
             control = Control(np.asarray(tree["prior_control"][quantity].values), functions)
     draws = draws_of(tree, quantity, statistic, group)
     number = independent_draws(tree, quantity, statistic, group, effective)
+    quantile_at = partial(estimate.quantile_estimate, draws, control=control, number=number)
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if kind == "hdi":
-            return shortest_interval(draws, prob, number)
-        tails = ((1 - prob) / 2, (1 + prob) / 2)
-        lower, upper = (quantile_estimate(draws, p, control, number) for p in tails)
-        return lower, upper
+            return estimate.shortest_interval(draws, prob, number)
+        return quantile_at((1 - prob) / 2), quantile_at((1 + prob) / 2)
 
-    mean, sd = mean_and_sd(draws)
-    median = quantile_estimate(draws, 0.5, control, number)
-    return {"mean": mean, "sd": sd, "median": median}, interval
+    mean, sd = estimate.mean_and_sd(draws)
+    return {"mean": mean, "sd": sd, "median": quantile_at(0.5)}, interval
 
 
 def _describe_queries(
@@ -407,24 +377,25 @@ def _describe_queries(
     number = independent_draws(tree, quantity, "query", group, effective)
     points = independent_draws(tree, quantity, "typical", group, effective)
     pairs = points * float(tree.attrs["queries"])
-    pool = pool_of_functions(functions, number, pairs)
+    pool = estimate.pool_of_functions(functions, number, pairs)
+    quantile_at = partial(estimate.pooled_quantile, pool)
     lost = (np.nan, np.nan) if np.isnan(functions).any() else None  # it may belong anywhere
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if lost:
             return lost, lost
         if kind == "hdi":
-            return shortest_of_functions(functions, prob, number)
-        return pooled_quantile(pool, (1 - prob) / 2), pooled_quantile(pool, (1 + prob) / 2)
+            return estimate.shortest_of_functions(functions, prob, number)
+        return quantile_at((1 - prob) / 2), quantile_at((1 + prob) / 2)
 
-    of_means, sd_of_means = mean_and_sd(means)
+    of_means, sd_of_means = estimate.mean_and_sd(means)
     # A standard deviation is no better known than that of the means, or than those that it is of.
-    known = np.isfinite(sd_of_means[1]) and np.isfinite(mean_and_sd(sds**2)[0][1])
+    known = np.isfinite(sd_of_means[1]) and np.isfinite(estimate.mean_and_sd(sds**2)[0][1])
     pooled_sd = float(np.hypot(np.sqrt((sds**2).mean()), sd_of_means[0]))
-    each = np.hypot(np.sqrt((sds**2).mean(1)), row_moments(means)[1])
+    each = np.hypot(np.sqrt((sds**2).mean(1)), estimate.row_moments(means)[1])
     mean = unit * of_means[0], unit * of_means[1]
     sd = unit * pooled_sd, unit * float(standard_error(each)) if known else np.inf
-    return {"mean": mean, "sd": sd, "median": lost or pooled_quantile(pool, 0.5)}, interval
+    return {"mean": mean, "sd": sd, "median": lost or quantile_at(0.5)}, interval
 
 
 def _of_queries(
@@ -444,39 +415,40 @@ def _describe_sketch(tree: xr.DataTree, quantity: str, statistic: str, kind: Kin
     unit = unit_near(float(np.max([np.abs(moments["mean"]), moments["sd"]])))
     means, sds = moments["mean"] / unit, moments["sd"] / unit
     mean = unit * float(means.mean()), unit * float(standard_error(means))
-    pooled_sd = float(np.sqrt((sds**2).mean() + means.var()))
-    sd = unit * pooled_sd, unit * float(standard_error(sds))
+    of_sd = estimate.sd_of_chains(means, sds)
+    sd = unit * of_sd[0], unit * of_sd[1]
     if share_not_a_number(tree, quantity, statistic):
         lost = np.nan, np.nan
         return {"mean": mean, "sd": sd, "median": lost}, lambda _: (lost, lost)
     ogive, (number, count) = ogive_of(tree, quantity, statistic), _numbers(tree, statistic)
+    quantile_at = partial(estimate.ogive_quantile, ogive, number=number)
     finite = not moments["not_finite"].any()
     if finite and number == count:  # no draws share a point
-        few: Floats = (np.arange(OUTERMOST * len(means) + 1.0)[::-1] + 0.5) / count
+        few: Floats = (np.arange(estimate.OUTERMOST * len(means) + 1.0)[::-1] + 0.5) / count
         ends = ogive.quantile(1 - few), -ogive.quantile(few)
-        mean, sd = with_gaps(mean, sd, ogive.gaps, ends, (len(means), count))
+        mean, sd = estimate.with_gaps(mean, sd, ogive.gaps, ends, (len(means), count))
     if finite:
         seen = int(min(count, _TAIL))
-        tail = tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
+        tail = estimate.tail_of(ogive.quantile((np.arange(seen) + 0.5) / seen))
         # More draws have seen more of it.
         shapes = tail.upper, min(2 * tail.upper, 0.9)
         less, root = ((count / seen) ** (shape - 1) for shape in shapes)
         tail = replace(tail, unseen=less * tail.unseen, unseen_root=root**0.5 * tail.unseen_root)
-        mean, sd = with_tail(mean, sd, tail)
+        mean, sd = estimate.with_tail(mean, sd, tail)
 
     def interval(prob: float) -> tuple[Estimate, Estimate]:
         if kind == "eti":
-            low, high = (1 - prob) / 2, (1 + prob) / 2
-            return ogive_quantile(ogive, low, number), ogive_quantile(ogive, high, number)
-        ends = interval_of_function(ogive.quantile(LEVELS), prob, kind)
-        each = [interval_of_function(f, prob, kind) for f in ogive.functions(LEVELS)]
+            return quantile_at((1 - prob) / 2), quantile_at((1 + prob) / 2)
+        ends = estimate.interval_of_function(ogive.quantile(LEVELS), prob, kind)
+        functions = ogive.functions(LEVELS)
+        each = np.array([estimate.interval_of_function(f, prob, kind) for f in functions])
         hidden = [ogive.hidden(float(ogive.shares(end)[1].mean())) for end in ends]
-        errors = np.hypot(standard_error(np.array(each)), hidden)
+        errors = np.maximum(standard_error(each), np.abs(each.mean(0) - ends)) + hidden
         errors = errors if number * (1 - prob) >= NONE else np.full(2, np.inf)
         lower, upper = zip(ends.tolist(), errors.tolist(), strict=True)
         return lower, upper
 
-    return {"mean": mean, "sd": sd, "median": ogive_quantile(ogive, 0.5, number)}, interval
+    return {"mean": mean, "sd": sd, "median": quantile_at(0.5)}, interval
 
 
 def _numbers(tree: xr.DataTree, statistic: str) -> tuple[float, float]:
@@ -560,7 +532,7 @@ def unknown_figures(table: xr.Dataset, shown: Sequence[str] = _FIGURES) -> list[
     if beyond:
         outside = 1 - prob if table.attrs["kind"] == "hdi" else (1 - prob) / 2
         text = f"the ends of the {100 * prob:g} % interval of {', '.join(beyond)} lie beyond what"
-        need = f"make {FEW / outside:.1g} draws or more, or ask for a narrower interval"
+        need = f"make {estimate.FEW / outside:.1g} draws or more, or ask for a narrower interval"
         texts.append(f"{text} the draws show: {need}")
     return texts
 
@@ -627,18 +599,20 @@ def _chance(
         limits = counted.coords.get(f"{quantity}_threshold", xr.DataArray([])).values.tolist()
         if threshold in limits:  # named beforehand, so counted
             shares = _sketched(tree, "prior_exceedance", quantity, statistic)
-            return chance_estimate(shares[:, limits.index(threshold)], *_numbers(tree, statistic))
+            shares = shares[:, limits.index(threshold)]
+            return estimate.chance_estimate(shares, *_numbers(tree, statistic))
         ogive = ogive_of(tree, quantity, statistic)
-        chance, error = chance_estimate(1 - ogive.shares(threshold)[1], *_numbers(tree, statistic))
+        shares = 1 - ogive.shares(threshold)[1]
+        chance, error = estimate.chance_estimate(shares, *_numbers(tree, statistic))
         return chance, float(np.hypot(error, ogive.hidden_share(threshold)))
     number = independent_draws(tree, quantity, statistic, which)
     if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)
         pairs = independent_draws(tree, quantity, "typical", which) * float(tree.attrs["queries"])
         with np.errstate(invalid="ignore", over="ignore"):  # of infinite draws
-            return exceedance_of_functions(functions, threshold, number, pairs)
+            return estimate.exceedance_of_functions(functions, threshold, number, pairs)
     draws = draws_of(tree, quantity, statistic, which)
-    chance, error = chance_estimate((draws > threshold).mean(1), number)
+    chance, error = estimate.chance_estimate((draws > threshold).mean(1), number)
     unknown = "median" in _unknown(tree, quantity, statistic, which, {"median": (0.0, 0.0)})
     return chance, np.inf if unknown else error
 
@@ -660,8 +634,8 @@ def chances(tree: xr.DataTree, quantity: str, threshold: float) -> list[Chance]:
     for statistic in STATISTICS if is_nested(tree) else ("query",):
         missing = share_not_a_number(tree, quantity, statistic)
         unknown = np.nan, np.nan
-        estimate = unknown if missing else exceedance(tree, threshold, quantity, statistic)
-        rows.append(Chance(quantity, statistic, threshold, *estimate, missing))
+        known = unknown if missing else exceedance(tree, threshold, quantity, statistic)
+        rows.append(Chance(quantity, statistic, threshold, *known, missing))
     return rows
 
 
@@ -727,14 +701,16 @@ def share_per_query(
     unit, means, sds = _of_queries(tree, quantity, names, which)
     # Noise of a last digit is not spread; a logarithm has as much as 1 has.
     size = max(float(np.abs(means).max()), (scale == "log") / unit)
-    rounding = (ROUNDING * size) ** 2
+    rounding = (estimate.ROUNDING * size) ** 2
 
     def share(means: Floats, sds: Floats) -> Floats:
-        within, between = (sds**2).mean(-1), row_moments(means)[1] ** 2
+        within, between = (sds**2).mean(-1), estimate.row_moments(means)[1] ** 2
         total = within + between
         return np.where(total <= rounding, 0.0, within / np.maximum(total, rounding))
 
     # A variance is a mean of squares: where the tail rules it, no one knows its parts.
-    ruled = any(np.isinf(mean_and_sd(values)[0][1]) for values in (means**2, sds**2))
-    error = np.inf if ruled and scale == "linear" else float(standard_error(share(means, sds)))
-    return float(share(means.ravel(), sds.ravel())), error
+    ruled = any(np.isinf(estimate.mean_and_sd(values)[0][1]) for values in (means**2, sds**2))
+    pooled, each = float(share(means.ravel(), sds.ravel())), share(means, sds)
+    # What the queries of a chain add between chains is no spread of the draws.
+    error = np.hypot(standard_error(each), each.mean() - pooled)
+    return pooled, np.inf if ruled and scale == "linear" else float(error)
