@@ -91,15 +91,9 @@ def ends(status):
     return status in (0, 3)  # so few draws are not to be trusted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "moments"),
-    [
-        ("run", 4),
-        pytest.param("run", 16, marks=pytest.mark.slow),
-        pytest.param("rank", 12, marks=pytest.mark.slow),
-        pytest.param("infer", 12, marks=pytest.mark.slow),
-        pytest.param("stream", 10, marks=pytest.mark.slow),
-    ],
+    ("name", "moments"), [("run", 16), ("rank", 12), ("infer", 12), ("stream", 10)]
 )
 def test_every_file_is_the_old_one_or_the_new_one(server, name, moments):
     folder, start, status = server

@@ -137,6 +137,7 @@ def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path, monkeypatch, place
     assert "posterior" in un.infer(problem(), **SETTINGS).children
 
 
+@pytest.mark.slow
 def test_two_commands_give_one_result_and_the_second_needs_no_sampler(folder, tmp_path):
     text = (
         "schema: 1\ntitle: t\nassumptions:\n"
