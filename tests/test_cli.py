@@ -46,7 +46,7 @@ def test_run_prints_and_writes(run, tmp_path):
     assert {path.name for path in (tmp_path / "here").iterdir()} == NAMES | LEARNED
     for part in (
         "typical query", "mean query", "any one query", "50 % interval, equal tails", "90 % interval",
-        "With every assumption at its median", "is unknown", "value of information about log energy_wh, typical query, posterior", "system_effect",
+        "With every assumption at its median", "comes from what is not known", "value of information about log energy_wh, typical query, posterior", "system_effect",
         "For a report: One GPT-4o text query", "The chance that one query takes over 1 Wh is",
     ):  # fmt: skip
         assert part in out, part
@@ -130,7 +130,7 @@ def test_check_prints_what_is_implied(run, tmp_path):
 
 def test_check_says_when_a_range_is_left(run):
     _, out, _ = run("check", "gpt-4o", "--set", "utilization={lognormal: {median: 0.5, sigma: 1}}")
-    assert "utilization lies outside 0 to 1 for 24" in out
+    assert "utilization lies outside 0 to 1 in 24" in out
 
 
 BAD = [
@@ -511,7 +511,7 @@ def test_check_warns_of_what_makes_a_result_meaningless(run):
     assert status == 0
     told = " ".join(json.loads(out)["warnings"])
     for part in ("the mean of energy_wh is meaningless", "output_tokens_median: P95 is 2e+06 times P5",
-                 "prefill_power_fraction lies outside 0 to 1 for 50 % of the draws"):  # fmt: skip
+                 "prefill_power_fraction lies outside 0 to 1 in 50 % of the draws"):  # fmt: skip
         assert part in told, part
     status, out, _ = run("check", "gpt-4o", *PRIOR, *words)
     assert out.count("warning: ") == 4  # one query's output tokens are as wide as their median
@@ -630,7 +630,7 @@ def test_boards_that_wait_are_said_in_the_terminal_the_report_and_json(run, tmp_
         "--out",
         "here",
     )
-    said = r"the boards owned \(16\) are busy [0-9.]+ % of the time: most of the power is that of"
+    said = r"the boards owned \(16\) are busy [0-9.]+ % of the time: waiting takes most of"
     status, out, _ = run(*words)
     assert status == 0
     assert re.search(said, " ".join(out.split()))

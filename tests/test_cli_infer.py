@@ -130,7 +130,7 @@ def test_what_is_set_in_a_call_is_not_exported(folder):
     words = ("--set", "output_tokens=9", "--export", "learned.yaml")
     done = uncertainty(folder, "infer", "mine.yaml", *words)
     assert done.returncode == 2
-    assert done.stderr.startswith("--export: give neither --set")
+    assert done.stderr.startswith("--export: only a file as it stands")
 
 
 def test_bad_evidence_is_told_and_nothing_written(folder):

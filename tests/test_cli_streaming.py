@@ -91,7 +91,7 @@ def test_a_tolerance_is_a_share(folder, text):
     [
         (["--executor", "moon"], "must be serial, devices, dask or an address"),
         (["--dask", "moon"], "must be serial, devices, dask or an address"),
-        (["--scenario", "all", "--tolerance", "1%"], "all cannot be streamed"),
+        (["--scenario", "all", "--tolerance", "1%"], "all cannot be streamed: name one"),
     ],
 )
 def test_what_cannot_be_done_is_told(folder, options, text):

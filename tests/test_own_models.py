@@ -57,18 +57,18 @@ class Unhashable:
 
 
 PLAIN = (
-    r"failed at .*test_own_models.py:\d+: it takes an input for a plain number .*vectorized=False"
+    r"failed at .*test_own_models.py:\d+: it treats an input as a plain number .*vectorized=False"
 )
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda rate: (rate, rate), "gives a tuple; a number or a mapping of names to numbers"),
+        (lambda rate: (rate, rate), "gives a tuple; it must give a number, or a mapping of names to numbers"),
         (lambda rate: [rate], "gives a list"),
         (lambda rate: None, "gives None"),
         (lambda rate: "a", "gives the text 'a'"),
-        (lambda rate: {"a": {"b": rate}}, "gives a mapping for a; a number is wanted"),
+        (lambda rate: {"a": {"b": rate}}, "gives a mapping for a; it must give a number"),
         (lambda rate: {"a": rate, "b": None}, "gives None for b"),
         (lambda rate: rate > 1, "gives True or False"),
         (lambda rate: {"a": rate > 1}, "gives True or False .* for a"),
@@ -78,20 +78,20 @@ PLAIN = (
         (lambda rate: {}, "gives an empty mapping"),
         (lambda rate: {1: rate}, "keys are not all names .got 1"),
         (lambda rate: (yield rate), "gives a generator"),
-        (other_names, "gives other names each time it is called .y1, and then y2"),
-        (noisy, "is another function each time it is called: it draws random numbers"),
+        (other_names, "must give the same names each time it is called .got y1, and then y2"),
+        (noisy, "gives another result each time it is called: it draws random numbers"),
         (lambda rate: rate * np.nan, "no finite number for y at any of 64 points"),
         (lambda rate: {"a": rate, "b": rate / 0.0}, "no finite number for b .*got inf"),
         (lambda rate: int("a"), r"failed at .*test_own_models.py:\d+: ValueError: invalid literal"),
         (lambda rate: 1 / 0, "ZeroDivisionError: division by zero"),
-        (leaves, r"calls for the end of the program \(sys.exit\) at .*test_own_models.py"),
+        (leaves, r"ends the program \(sys.exit\) at .*test_own_models.py"),
         (ends_badly, "failed at .*: Ends: no message"),
-        (keeps, "is another function each time it is called"),
+        (keeps, "gives another result each time it is called"),
         (later, "later is an async function"),
         (lambda rats: rats, "needs 'rats', which is not an assumption; did you mean 'rate'"),
         (lambda rate, /: rate, r"takes arguments by position \(rate\)"),
         (lambda *rate: rate, "takes arguments by position"),
-        (max, "does not say which inputs it takes"),
+        (max, "the inputs of max are not known"),
         (Unhashable, "gives an? Unhashable"),
         (lambda rate: np.sqrt(rate), PLAIN),
         (lambda rate: float(rate), PLAIN),
@@ -144,7 +144,7 @@ def test_a_model_reads_what_it_reads_when_the_problem_is_built():
     [
         ("def f(x:\n  return x\n", "f", "mine.py:1:"),
         ("import os\nimport nothing_of_this_name\n", "f", "mine.py:2:1: cannot be run: ModuleNot"),
-        ("x = 1\n\nraise SystemExit(0)\n", "f", "mine.py:3:1: calls for the end of the program"),
+        ("x = 1\n\nraise SystemExit(0)\n", "f", "mine.py:3:1: ends the program"),
         (
             "def rates(rate):\n  return rate\n",
             "rate",
@@ -158,7 +158,7 @@ def test_a_model_reads_what_it_reads_when_the_problem_is_built():
         ("x = 1\n", "", "mine.py has no function ''"),
         ("class Ends(BaseException): pass\nraise Ends('x')\n", "f", "mine.py:2:1: .* Ends: x"),
         ("f = 3\n", "f", "is not a function, but of type int"),
-        ("def f(rate):\n  import sys\n  sys.exit()\n", "f", "calls for the end of the program"),
+        ("def f(rate):\n  import sys\n  sys.exit()\n", "f", "ends the program"),
     ],
 )
 def test_a_file_that_gives_no_model_is_refused_at_its_line(tmp_path, text, name, message):
@@ -190,7 +190,9 @@ def test_a_file_may_print_use_its_neighbors_and_be_plain_python(tmp_path):
 def test_what_is_not_a_model_is_refused_in_a_sentence():
     with pytest.raises(un.InputError, match=r"<model>: must be a name.*\(got int\)"):
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=3)
-    with pytest.raises(un.InputError, match="<model>: a b: the name of an output must be letters"):
+    with pytest.raises(
+        un.InputError, match="<model>: a b: the name of an output must consist of letters"
+    ):
         un.build_problem({"schema": 1, "assumptions": {"x": 1}}, model=lambda x: {"a b": x})
 
 

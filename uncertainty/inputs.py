@@ -62,7 +62,7 @@ class Input:
         unit = "" if self.unit == "1" else f" {self.unit}"
         others = (name for name, size in _SLIPS.get(self.unit, ()) if low <= value * size <= high)
         meant = next((f"; did you mean {value:g} {name}?" for name in others), "")
-        return f"{value:g}{unit} lies outside {low:g} to {high:g}{unit}, all that is known{meant}"
+        return f"{value:g}{unit} is unusual: known values are {low:g} to {high:g}{unit}{meant}"
 
 
 _SLIPS = {

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from uncertainty.errors import Fault, InputError
 
@@ -192,14 +191,6 @@ FINDINGS = Cache("findings", 2**24)
 CACHES = (PROGRAMS, POSTERIORS, FINDINGS)
 
 
-@runtime_checkable
-class _Numbers(Protocol):
-    """A number or array of NumPy."""
-
-    def tolist(self) -> object:
-        """Give built-in numbers."""
-
-
 def json_text(value: object, *, indent: int | None = None) -> str:
     """Write JSON as the standard has it: what is not a finite number becomes ``null``.
 
@@ -216,7 +207,7 @@ def _plain(value: object) -> object:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, _Numbers):  # of NumPy, which would take its time to import here
+    if hasattr(value, "tolist"):  # of NumPy, which would take its time to import here
         return _plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -164,7 +164,9 @@ def test_a_circle_among_swapped_assumptions_is_refused():
 
 def test_values_that_have_no_logarithm_are_refused():
     one, other = (product(a={"normal": {"mean": m, "sd": 1}}) for m in (0, 1))
-    with pytest.raises(un.InputError, match="not above 0 and finite everywhere with"):
+    with pytest.raises(
+        un.InputError, match="must be finite and above 0, and is not everywhere with"
+    ):
         un.explain(one, other, quantity="y")
     with pytest.raises(un.InputError, match="must be one of typical"):
         un.explain(one, other, quantity="y", statistic="sum")

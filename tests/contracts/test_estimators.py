@@ -223,7 +223,7 @@ def test_what_cannot_be_ranked(lognormals):
     import jax.numpy as jnp
 
     fixed = un.build_problem({"schema": 1, "assumptions": {"x": {"fixed": 1}}}, model=lambda x: x)
-    with pytest.raises(un.InputError, match="nothing is uncertain"):
+    with pytest.raises(un.InputError, match="nothing that the model uses is uncertain"):
         un.rank_inputs(fixed)
     broken = un.build_problem(lognormals.priors(), model=lambda a, b, c: jnp.log(a - 2))
     with pytest.raises(un.InputError, match="not finite for .* mostly where a is low"):

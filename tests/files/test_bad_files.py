@@ -47,7 +47,7 @@ def test_loading_raises_nothing_and_keeps_the_faults(tmp_path):
         (b"a: &x [1]\nb: *y\n", "not YAML"),
         (b"", "is empty"),
         (b"schema: 1\na: " + b"[" * 3000 + b"]" * 3000, "nested more than 20 levels"),
-        (b"schema: 1\na: &x [*x]\n", "stands inside itself"),
+        (b"schema: 1\na: &x [*x]\n", "is inside what it repeats"),
         (b"a: \x07\n", r"1:4: has the control character U\+0007"),
         (
             b"schema: 1\nassumptions: {x: {beta: {mean: 2, sd: 1, low: 5, high: 3}}}\n",

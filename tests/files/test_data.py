@@ -34,12 +34,12 @@ WRONG = {
     "two of one name": ("x,y,x\n1,2,3\n", "has 2 columns called 'x'; rename all but one"),
     "no header": ("1,2\n3,4\n", "has no header: its first line must name the columns (got '1')"),
     "empty": ("", "is empty; its first line must name the columns"),
-    "header alone": ("x,y\n", "must hold at least two different values"),
+    "header alone": ("x,y\n", "has one value only in this column"),
     "semicolons": ("x;y\n1,5;2\n", "separates its cells by semicolons; save it with commas"),
     "spaces": ("x  y\n1  2\n", "separates its cells by spaces; save it with commas"),
     "tabs": ("x\ty\n1\t2\n", "separates its cells by tabs; save it with commas"),
     "quote left open": ('x,y\n1,"2\n3,4\n', "is not CSV in line 3: unexpected end of data"),
-    "NUL": (b"x\n1\n\0\n", "is not a text: byte 4 is NUL"),
+    "NUL": (b"x\n1\n\0\n", "is not text: byte 4 is NUL"),
     "not UTF-8": (b"x\n1\n\xff\n", "is not UTF-8 text (byte 4)"),
     "UTF-16": ("x\n1\n".encode("utf-16"), "is UTF-16 text, not CSV; save the table as CSV"),
     "Excel": (b"PK\x03\x04rest", "is an Excel workbook (.xlsx) or another zip archive, not CSV"),
@@ -122,8 +122,8 @@ def test_columns_drawn_independently_are_said_to_be(tmp_path):
 def test_rows_stay_whole(tmp_path):
     _, priors = two_columns(tmp_path, rows="file")
     for change, message in (
-        ({"truncate": {"high": 1}}, "would tear the rows of the file apart"),
-        ({"varies": "query"}, "both vary per query, or neither does"),
+        ({"truncate": {"high": 1}}, "cannot cut one column of rows: file"),
+        ({"varies": "query"}, "write varies: query in both or in neither"),
     ):
         stated = priors.document.data["assumptions"]
         changed = {**stated, "long": {**stated["long"], **change}}

@@ -75,7 +75,7 @@ def test_what_only_some_of_the_names_have_is_stated_where_it_is_used():
     names = ["h100-sxm", "tpu-v6e"]
     with pytest.raises(un.InputError) as caught:
         problem({"choice": {"options": names}})
-    message = "the catalogue has no gpu_power_w of tpu-v6e; state gpu_power_w, or leave them out"
+    message = "the catalogue has no gpu_power_w for tpu-v6e; state gpu_power_w, or choose another hardware"
     assert [(fault.field, fault.message) for fault in caught.value.faults] == [
         ("assumptions.hardware", message)
     ]

@@ -122,7 +122,7 @@ def test_one_way_to_state_the_overhead_replaces_the_other(base):
     given = {"host": 1.5, "idle": 1.1, "pue": 1.2}
     problem = un.build_problem(base, given=given)
     assert "overhead" not in problem.assumptions
-    assert any("overhead: is replaced" in str(notice) for notice in problem.notices)
+    assert any("overhead: is not used" in str(notice) for notice in problem.notices)
     assert {"energy_wh_node", "energy_wh_provisioned"} <= problem.outputs.keys()
     back = un.build_problem("gpt-4o", given={"overhead": 2})
     assert "pue" not in back.assumptions
@@ -185,7 +185,7 @@ def test_a_stated_unit_stays_for_the_numbers_of_an_override(tmp_path):
 def test_named_parameters_are_in_the_unit_wanted_and_expressions_in_the_unit_stated():
     base = {"schema": 1, "extends": "gpt-4o"}
     for power in ({"fixed": 0.7, "unit": "kW"}, {"fixed": "700 s"}):
-        with pytest.raises(un.InputError, match="'W' is wanted"):
+        with pytest.raises(un.InputError, match="but must be in 'W'"):
             un.build_problem({**base, "assumptions": {"gpu_power_w": {"fixed": "p"}, "p": power}})
     laws = {"gpu_power_w": {"expression": "2 * p", "unit": "kW"}, "p": {"fixed": 0.35}}
     same = un.build_problem({**base, "assumptions": laws}).central()["energy_wh"]

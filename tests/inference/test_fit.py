@@ -127,7 +127,7 @@ def test_an_interval_is_written_with_the_digits_that_tell_its_ends_apart():
     intervals = {group: xr.Dataset(dict(zip(keys, v, strict=True))) for group, v in ends.items()}
     assert _update_sentence(tree, "y", 0.9, intervals) == (
         "Evidence moves y from 1 Wh (90 % interval 0.5 to 2) to 1 Wh (90 % interval 0.9998 to "
-        "1.0002): the ends of the interval were a factor of 4 apart, and are 1.0004."
+        "1.0002): the upper end was 4 times the lower one, and is 1.0004 times it."
     )
     tree["central"]["y"].attrs["units"] = ""
     assert "from 1 (90 % interval" in _update_sentence(tree, "y", 0.9, intervals)

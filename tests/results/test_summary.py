@@ -290,7 +290,7 @@ class TestWhatDrawsCannotTell:
         table = un.summarize(tree).sel(quantity="y")
         row = table.isel(statistic=0)
         assert np.isinf([float(row[f"mcse_{key}"]) for key in ("mean", "sd")]).all()
-        assert "rarer than they show" in central_sentence(
+        assert "too rare for so few draws" in central_sentence(
             tree, headline(tree, "y", [un.summarize(tree)])
         )
         assert unknown_figures(table)
@@ -318,7 +318,7 @@ class TestWhatDrawsCannotTell:
                 un.share_per_query(broken, "y", scale)
         with pytest.raises(un.InputError, match="y is not a number for"):
             draws_where(broken, "y > 0.3", "typical")
-        assert "cannot be told" in above_sentence(broken, "y", 0.3)
+        assert "is not known" in above_sentence(broken, "y", 0.3)
         missing = [row.not_a_number for row in chances(broken, "y", 0.3)]
         assert missing == pytest.approx([share] * 3, abs=0.01)
         table = un.summarize_scenarios({"one": broken, "same": broken}, quantity="y")

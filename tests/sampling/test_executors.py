@@ -182,5 +182,5 @@ def test_what_listens_and_is_not_a_scheduler_is_refused(problem):
 
 def test_without_dask_the_extra_is_named(problem, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(un.InputError, match="the extra 'dask' of this package brings it"):
+    with pytest.raises(un.InputError, match=r"pip install '.*\[dask\]'"):
         un.stream(problem, 2**12, executor="dask")

@@ -119,7 +119,7 @@ def test_measures_of_draws_count_a_parent_in_its_child_and_say_so():
     problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda g: 1.0 * g)
     shares = un.rank_inputs(problem, method="shapley", draws=2**12)
     holds(shares.sel(input="g"), "shapley", 0.25 / 0.34)
-    assert "what stays unknown once these are known" in shares.attrs["note"]
+    assert "what stays uncertain once these are known" in shares.attrs["note"]
     table = un.rank_inputs(problem, method="correlation", draws=2**12)
     holds(table.sel(input="g"), "rank_correlation", 1.0)
     holds(table.sel(input="m"), "rank_correlation", 6 / np.pi * np.arcsin(0.3 / 0.34**0.5 / 2))
@@ -296,8 +296,8 @@ class TestDraws:
             ({"method": "delta", "quantity": "energy_w"}, "did you mean 'energy_wh'"),
             ({"method": "delta", "where": "moe_ration > 1"}, "did you mean 'moe_ratio'"),
             ({"method": "delta", "prob": 2}, "between 0 and 1"),
-            ({"method": "delta", "by": "group"}, "are for a problem"),
-            ({"method": "delta", "draws": 512}, "are for a problem"),
+            ({"method": "delta", "by": "group"}, "ranked by its own draws"),
+            ({"method": "delta", "draws": 512}, "ranked by its own draws"),
         ],
     )
     def test_what_draws_cannot_answer(self, tree, options, message):

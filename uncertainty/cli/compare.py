@@ -43,7 +43,7 @@ def compare(
 ) -> None:
     """Compare files or scenarios: ratio, difference, chance of more.
 
-    Compared is what `run` quotes: the posterior where there is evidence, else the prior.
+    It compares what `run` quotes: the posterior where there is evidence, else the prior.
     """
     import uncertainty as un
     from uncertainty import report

@@ -151,7 +151,7 @@ def list_(what: Kind, name: Name = None, as_json: AsJson = False, debug: Debug =
         print_json(schemas[require_known("schema", name or "prior", schemas)])
         return
     if (what is What.model) != (name is not None):
-        text = "write: uncertainty list model NAME (uncertainty list models names them)"
+        text = "only model takes a name, and needs one (uncertainty list models shows all)"
         raise InputError.of("list", text)
     tables = dict(_model(name) if name is not None else _tables(what))
     if as_json:
@@ -168,7 +168,7 @@ def cache(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Show what is kept for the next run: programs, posteriors, findings. Nothing needs it."""
+    """Show what is kept so that the next run is faster: programs, posteriors, findings."""
     del debug  # `main` reads it
     rows = list[tuple[str, int, float, str]]()
     for kept in CACHES:
@@ -283,7 +283,7 @@ def init(
     text, copies = starting_file(priors, used, file)
     taken = [copy for copy in copies.values() if not _is_free(copy)]
     if taken:
-        text = "exists already, and what the file needs is copied to it; choose another folder"
+        text = "exists already, and the new file needs a copy of that name; choose another folder"
         raise InputError(Fault(str(copy), 0, 0, "", text) for copy in taken)
     for path, copy in copies.items():
         write_bytes(copy, path.read_bytes())

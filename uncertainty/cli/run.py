@@ -93,8 +93,8 @@ def run(
 
     Where there is evidence, the posterior stands beside the prior. Draws are streamed, not
     stored, where more than 2^20 are wanted or one of --tolerance, --executor, --dask and
-    --checkpoint is given. Kept are all draws of inputs and outputs, and statistics over queries of
-    the output that is reported; of the others with --full.
+    --checkpoint is given. The result keeps all draws of inputs and outputs, and statistics over
+    queries of the output that is reported; with --full, of every output.
     """
     import uncertainty as un
     from uncertainty import report
@@ -104,7 +104,7 @@ def run(
     streamed = any(streaming) or (question.draws or 0) > _LARGE
     if scenario == "all":
         if streamed:
-            raise InputError.of("--scenario", "all cannot be streamed: run one after the other")
+            raise InputError.of("--scenario", "all cannot be streamed: name one scenario at a time")
         _run_scenarios(question, above, full)
         return
     with busy("checking"):
@@ -275,7 +275,7 @@ def infer(
 
     model, target = question.model or "", Path(export) if export else None
     if target and (question.sets or question.scenario or ".py:" in model):
-        text = "give neither --set, --scenario nor a function: a file of its own can be exported"
+        text = "only a file as it stands can be exported: leave --set, --scenario and functions out"
         raise InputError.of("--export", text)
     with busy("checking"):
         problem = question.problem()
@@ -317,7 +317,7 @@ def infer(
     if others := [text for text in notices if text not in of_file]:
         page.append(report.Notes("Notices", others, "note"))
     if of_file:
-        text = f"{counted(len(of_file), 'notice')} on the file: uncertainty check lists them."
+        text = f"{counted(len(of_file), 'notice')} on the file: see uncertainty check."
         page.append(report.Sentence(text))
     page += [report.Doubts(doubts)] if doubts else []
     record: dict[str, object] = {"title": tree.attrs["title"], "quantity": quantity}

@@ -301,16 +301,16 @@ def _of_posteriors(
             known[str(name)] = np.roll(moved, len(apart) // chains, axis=1).ravel()
         system = problems[label].new_system
         columns.append(paired_draws(system, quantity, known, chains, each, seed))
-    texts = ["What evidence has not moved is drawn alike in all, so that it cancels."]
+    texts = ["What the evidence does not inform is drawn alike in all, so that it cancels."]
     if apart:
         texts.append(
-            f"The posterior of {' and '.join(apart)} is another one than that of {reference}: "
-            "what evidence has moved is paired at random, as two unknowns."
+            f"The posterior of {' and '.join(apart)} differs from that of {reference}: what "
+            "evidence informs is drawn independently in each."
         )
     if alone:
         texts.append(
-            f"{' and '.join(alone)}: a prior, without evidence; what evidence has moved in "
-            f"{reference} is another unknown there."
+            f"{' and '.join(alone)} has no evidence: what evidence informs in {reference} is drawn "
+            "independently there."
         )
     return columns, " ".join(texts)
 
@@ -349,11 +349,11 @@ def common_quantity(problems: Mapping[str, Problem], quantity: str | None) -> st
     for label, problem in others:
         output = problem.outputs.get(name)
         if output is None:
-            raise InputError.of("<quantity>", f"{label} gives no {name!r}, which {first[0]} gives")
+            raise InputError.of("<quantity>", f"{label} has no {name!r}, which {first[0]} has")
         if (output.unit, output.boundary) != (chosen.unit, chosen.boundary):
             text = (
                 f"{name} is in {chosen.unit} at {chosen.boundary or 'no boundary'} in {first[0]}, "
-                f"in {output.unit} at {output.boundary or 'no boundary'} in {label}"
+                f"in {output.unit} at {output.boundary or 'no boundary'} in {label}; choose another"
             )
             raise InputError.of("<quantity>", text)
     return name

@@ -309,7 +309,7 @@ class _Game:
         )
         if not (np.isfinite(values).all() and (values > 0).all()):
             swaps = f"with {', '.join(sorted(chosen)) or 'nothing'} swapped"
-            text = f"{self.quantity} is not above 0 and finite everywhere {swaps}"
+            text = f"{self.quantity} must be finite and above 0, and is not everywhere {swaps}"
             raise InputError.of("<explain>", text)
         # The queries of a chain are those of all its draws.
         number = len(values) * _QUERIES if self.statistic == "query" else None

@@ -43,7 +43,7 @@ def checked_result(result: object) -> dict[str, object]:
     """
     if inspect.iscoroutine(result):
         result.close()  # else Python warns that nobody has awaited it
-    expected = "a number or a mapping of names to numbers is wanted"
+    expected = "it must give a number, or a mapping of names to numbers"
     if not isinstance(result, Mapping):
         fault = number_fault(result)
         if fault:
@@ -56,7 +56,7 @@ def checked_result(result: object) -> dict[str, object]:
             raise ModelError(f"gives a mapping whose keys are not all names (got {name!r:.60})")
         fault = number_fault(value)
         if fault:
-            raise ModelError(f"gives {fault} for {name}; a number is wanted")
+            raise ModelError(f"gives {fault} for {name}; it must give a number")
     return dict(result)
 
 
@@ -99,9 +99,9 @@ def failure_text(error: BaseException) -> str:
     ]
     place = f" at {outside[-1].filename}:{outside[-1].lineno}" if outside else ""
     if isinstance(error, SystemExit):
-        return f"calls for the end of the program (sys.exit){place}; a model gives numbers"
+        return f"ends the program (sys.exit){place}; it must give numbers"
     if is_traced_misuse(error):
-        return f"failed{place}: it takes an input for a plain number or a NumPy array"
+        return f"failed{place}: it treats an input as a plain number or a NumPy array"
     first = (message_of(error) or "no message").splitlines()[0]
     return f"failed{place}: {type(error).__name__}: {first}"
 
@@ -342,20 +342,20 @@ def model_from_callable(
     if isinstance(function, functools.partial):
         name = getattr(function.func, "__name__", name)
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise ModelError(f"{name} is an async function; a model is a plain one: def in place of it")
+        raise ModelError(f"{name} is an async function; write def in place of async def")
     # Before Python 3.12 an object that cannot be hashed has a signature in its method only.
     call = getattr(function, "__call__", function)  # noqa: B004  # the method, not whether it is
     by_method = inspect.ismethod(call) and not hasattr(function, "__signature__")
     try:
         parameters = inspect.signature(call if by_method else function).parameters.values()
     except (TypeError, ValueError):
-        text = f"{name} does not say which inputs it takes; wrap it: lambda x: ..."
+        text = f"the inputs of {name} are not known; wrap it, as in lambda x: {name}(x)"
         raise ModelError(text) from None
     kinds = {p.kind for p in parameters}
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
     if positional or inspect.Parameter.VAR_POSITIONAL in kinds:
         names = f" ({', '.join(positional)})" if positional else ""
-        raise ModelError(f"{name} takes arguments by position{names}; a model takes them by name")
+        raise ModelError(f"{name} takes arguments by position{names}; it must take them by name")
     try:
         hash(function)
     except TypeError:  # compiled code is found by the function

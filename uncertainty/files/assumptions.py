@@ -90,7 +90,7 @@ def _convert(node: ast.AST) -> Expression:
                 known = ", ".join(sorted(FUNCTIONS))
                 raise ExpressionError(f"calls {name!r}; known functions: {known}")
             if len(arguments) != count:
-                text = f"gives {name} {len(arguments)} arguments; it takes {count}"
+                text = f"calls {name} with {len(arguments)} arguments; it takes {count}"
                 raise ExpressionError(text)
             first, *second = (_convert(argument) for argument in arguments)
             return (name, first, second[0]) if second else (name, first)
@@ -404,7 +404,7 @@ def convert(
     high: Number | None = None
     if entry.truncate is not None:
         if rows:
-            text = "would tear the rows of the file apart; leave them out of the file"
+            text = "cannot cut one column of rows: file; take rows out of the CSV file instead"
             work.fault(text, "truncate")
         if entry.truncate.low is not None:
             low = work.number(entry.truncate.low, "truncate", "low")
@@ -513,8 +513,8 @@ class _Conversion:
             for key, message in column.faults:
                 self.fault(message, *at, key)
             if distribution.rows and len(at) > 1:
-                text = "is for a whole assumption: the rows of a part of a mixture are drawn one"
-                self.fault(f"{text} by one", *at, "rows")
+                text = "a part of a mixture cannot be drawn row by row; take rows out"
+                self.fault(text, *at, "rows")
             values = tuple(value * self.scale for value in column.values)
             kind = "pick" if distribution.rows else "empirical"
             return Law(kind, data=values, origin=column.origin, read=column.read)
@@ -527,9 +527,9 @@ class _Conversion:
         for key, message in complaints(family, floats):
             self.fault(message, *at, key)
         if row.solved and PERCENTILES.keys() & fields.keys():
-            text = "must be a number: this family's percentiles are solved for when the file is"
+            text = f"must be a number where {family} is given by percentiles, not a name"
             for key in fields.keys() - floats.keys():
-                self.fault(f"{text} loaded", *at, key)
+                self.fault(text, *at, key)
         return Law(family, tuple(fields.items()))
 
     def check_weights(self, weights: Sequence[Number], *at: Key) -> None:

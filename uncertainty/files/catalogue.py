@@ -141,8 +141,8 @@ def _bundle(layer: Layer, kind: str, names: tuple[str, ...]) -> tuple[Layer, dic
     for key in dict.fromkeys(key for assumptions in options.values() for key in assumptions):
         without = [name for name, assumptions in options.items() if key not in assumptions]
         if without and key not in _ABSENT:
-            text = f"the catalogue has no {key} of {', '.join(without)}"
-            gaps[key] = layer.fault(kind, (), f"{text}; state {key}, or leave them out")
+            text = f"the catalogue has no {key} for {', '.join(without)}"
+            gaps[key] = layer.fault(kind, (), f"{text}; state {key}, or choose another {kind}")
         else:
             some = next(numbers[key] for numbers in options.values() if key in numbers)
             none = some.model_copy(update={"fixed": _ABSENT.get(key)})
@@ -174,8 +174,8 @@ def _peak(layer: Layer, chosen: Mapping[str, tuple[str, ...]]) -> Layer | Fault:
             best = next((key for key in usable if key in known), None)
             if best is None:
                 kind = "precision" if "precision" in layer.bundles else "hardware"
-                text = f"{name!r} computes in {', '.join(known)}, and {', '.join(usable)} is wanted"
-                return layer.fault(kind, (), text)
+                text = f"{name!r} has no peak in {' or '.join(usable)}; choose a precision for"
+                return layer.fault(kind, (), f"{text} {' or '.join(known)}")
             peaks.append(known[best])
     places = [
         choice_of(kind) for kind in ("hardware", "precision") if len(chosen.get(kind, "")) > 1

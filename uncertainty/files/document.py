@@ -113,7 +113,7 @@ class _Composer:
         kind = _kind(event)
         if kind == "Alias":
             if event.anchor in self.open:
-                self.refuse(event, f"the alias *{event.anchor} stands inside itself")
+                self.refuse(event, f"the alias *{event.anchor} is inside what it repeats")
             if event.anchor not in self.anchored:
                 self.refuse(event, f"not YAML: found undefined alias {event.anchor!r}")
             result, size = self.anchored[event.anchor]
@@ -138,9 +138,7 @@ class _Composer:
     def add(self, event: _Event, size: int) -> None:
         self.count += size
         if _kind(event) == "Alias" and self.count > _MOST:  # what is written out takes its bytes
-            self.refuse(
-                event, f"stands for more than {_MOST:,} values with its aliases written out"
-            )
+            self.refuse(event, f"aliases repeat more than {_MOST:,} values; use fewer of them")
 
     def items(self, keys: tuple[Key, ...]) -> list[Plain]:
         result: list[Plain] = []
@@ -161,7 +159,7 @@ class _Composer:
                 merged += value if isinstance(value, list) else [value]
                 continue
             if key in result:
-                self.refuse(event, "the key stands twice in one mapping; keep one", here)
+                self.refuse(event, "this key is there twice; keep one", here)
             self.places[here] = _place_of(event)
             result[key] = self.value(next(self.events), here)
         for value in merged:
@@ -178,9 +176,9 @@ class _Composer:
         value = self.value(event, ())
         if value is None:
             got = repr(event.value) if event.value else "nothing"
-            self.refuse(event, f"a key must be a name (got {got}, which YAML reads as no value)")
+            self.refuse(event, f"a key must be a name (got {got}, which is no value in YAML)")
         if isinstance(value, bool):
-            text = f"a key must be a name (got {event.value!r}, which YAML reads as a truth value)"
+            text = f"a key must be a name (got {event.value}, which YAML reads as true or false)"
             self.refuse(event, text)
         return str(value)
 

@@ -51,7 +51,7 @@ _FILES = {
     "a catalogue": ({"hardware", "precision", "llm"}, "uncertainty list shows the shipped ones"),
     "a ledger": ({"claims"}, "compute it by uncertainty ledger --file FILE"),
 }
-NO_NAME = "must be letters, digits and _, and begin with no digit"
+NO_NAME = "must consist of letters, digits and _, and not begin with a digit"
 LONGEST = 500
 """Characters that an expression may have."""
 
@@ -346,7 +346,7 @@ def wrong_kind(document: Document, wanted: str) -> Fault | None:
     if version == FORMAT and not isinstance(version, bool):
         return None
     got = "is missing" if version is None else f"must be {FORMAT} (got {version!r})"
-    text = f"{got}; the file begins with 'schema: {FORMAT}'"
+    text = f"{got}; begin the file with 'schema: {FORMAT}'"
     if isinstance(version, int) and version > FORMAT:
         text = f"format {version} is later than this version reads ({FORMAT}); update uncertainty"
     return document.fault(("schema",), text)
@@ -535,7 +535,7 @@ def read_ledger(path: Path | None = None) -> tuple[Claim, ...]:
             text = f"{claim.source!r} is not a key of a sources.bib{nearest(claim.source, known)}"
             faults.append(document.fault(("claims", i, "source"), text))
         if claim.id in seen:
-            faults.append(document.fault(("claims", i, "id"), f"{claim.id!r} stands twice"))
+            faults.append(document.fault(("claims", i, "id"), f"{claim.id!r} is there twice"))
         seen.add(claim.id)
     if faults:
         raise InputError(faults)

@@ -221,14 +221,12 @@ Value = Annotated[
     float | Quantity | Reference, PlainValidator(parse_value), WithJsonSchema(TEXT_SCHEMA)
 ]
 Positive = Annotated[
-    float | Quantity | Reference,
-    PlainValidator(parse_value),
+    Value,
     AfterValidator(partial(_signed, zero=False)),
     WithJsonSchema({**_UNSIGNED, "exclusiveMinimum": 0}),
 ]
 NonNegative = Annotated[
-    float | Quantity | Reference,
-    PlainValidator(parse_value),
+    Value,
     AfterValidator(partial(_signed, zero=True)),
     WithJsonSchema({**_UNSIGNED, "minimum": 0}),
 ]
@@ -575,12 +573,12 @@ class Quantiles(Distribution):
         extra = self.__pydantic_extra__
         odd = [key for key in extra if not (_LEVEL.fullmatch(key) and 0 <= float(key) <= 1)]
         if odd:
-            return f"{odd[0]!r} is not a probability between 0 and 1 (0.05 for the 5th percentile)"
+            return f"{odd[0]!r} is not a probability; write 0.05 for the 5th percentile"
         if len(extra) > _MOST_LEVELS:
             return f"give at most {_MOST_LEVELS} probabilities (got {len(extra)})"
         levels = {float(key) for key in extra}
         if len(levels) < len(extra):
-            return "one probability stands twice"
+            return "two keys are the same probability; keep one"
         if sum(0 < level < 1 for level in levels) < 2:
             return "give at least two probabilities between 0 and 1, such as 0.05 and 0.95"
         return ""
@@ -663,8 +661,8 @@ def complaints(family: str, numbers: Mapping[str, float]) -> Iterator[tuple[str,
         if len(order) > 1 and numbers[order[0]] == numbers[order[-1]]:
             wrong.append((order[0], order[-1]))
     for lower, upper in wrong:
-        text = f"must be greater than {lower} = {numbers[lower]:g} (got {numbers[upper]:g})"
-        yield upper, text
+        least = f"that of {lower}," if family == "quantiles" else f"{lower} ="
+        yield upper, f"must be greater than {least} {numbers[lower]:g} (got {numbers[upper]:g})"
     if family != "beta":
         return
     # The one family whose mean, sd and percentiles are bound by its ends.

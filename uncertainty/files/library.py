@@ -255,18 +255,16 @@ def read_column(file: str, column: str, place: Place) -> Column:
 # A column is read once, however many problems are built of its file.
 @lru_cache(maxsize=32)
 def _read(path: Path, file: str, column: str, _changed: int) -> Column:
+    key = "file"
     try:
         raw = path.read_bytes()
-        rows = _rows(raw)
-    except OSError as error:
-        return Column(faults=(("file", f"{file!r} cannot be read: {error.strerror}"),))
-    except _TableError as error:
-        return Column(faults=(("file", f"{file!r} {error}"),))
-    header = [name.strip() for name in rows[0][1]] if rows else []
-    try:
+        rows, key = _rows(raw), "column"
+        header = [name.strip() for name in rows[0][1]] if rows else []
         place = _place_of(column, header)
+    except OSError as error:
+        return Column(faults=((key, f"{file!r} cannot be read: {error.strerror}"),))
     except _TableError as error:
-        return Column(faults=(("column", f"{file!r} {error}"),))
+        return Column(faults=((key, f"{file!r} {error}"),))
     count, faults = len(header), list[str]()
     short = [f"line {line} has {len(row)}" for line, row in rows[1:] if len(row) != count]
     if short:
@@ -290,7 +288,7 @@ def _read(path: Path, file: str, column: str, _changed: int) -> Column:
         faults.append(f"must hold finite numbers only (got {got}){hint}")
     values = tuple(number for number in numbers if number is not None)
     if not faults and len({*values}) < 2:
-        faults = ["must hold at least two different values in this column"]
+        faults = ["has one value only in this column; write it as fixed"]
     if faults:
         return Column(faults=tuple(("column", f"{file!r} {fault}") for fault in faults))
     mark = hashlib.sha256(raw).hexdigest()
@@ -308,7 +306,7 @@ def _rows(raw: bytes) -> list[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise _TableError(f"is not UTF-8 text (byte {error.start})") from error
     if "\0" in text:
-        raise _TableError(f"is not a text: byte {len(text[: text.index(chr(0))].encode())} is NUL")
+        raise _TableError(f"is not text: byte {len(text[: text.index(chr(0))].encode())} is NUL")
     if text.lstrip()[:1] in ("{", "["):
         raise _TableError("is JSON, not CSV; save the table as CSV (UTF-8, commas)")
     reader, rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True), []
@@ -417,7 +415,7 @@ def _failure(path: str, error: BaseException) -> Fault:
     lines = [frame.lineno or 0 for frame in frames if frame.filename in (path, absolute)]
     line = lines[-1] if lines else 0
     if isinstance(error, SystemExit):
-        text = "calls for the end of the program (sys.exit) when it is imported"
+        text = "ends the program (sys.exit) when it is imported; take that out of the file"
     else:
         text = f"cannot be run: {type(error).__name__}: {message_of(error)}"
     return Fault(path, line, 1 if line else 0, "", text)

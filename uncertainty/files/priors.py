@@ -373,7 +373,7 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
             # Names that say the same in another way: a later layer's replace, one layer has one.
             others = REPLACES.get(name, frozenset())
             if others & above:
-                text = "is replaced: a later layer states the overhead in another way"
+                text = f"is not used: {listed(sorted(others & above))}, stated later, replaces it"
                 notices.append(layer.fault(name, (), text))
                 continue
             both = sorted(others & set(layer.names))
@@ -411,7 +411,7 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
         around = list(reversed(error.args[1]))
         first = min((by_name[name] for name in around), key=lambda a: a.index)
         faults.append(
-            first.fault(f"needs itself: {' needs '.join(around)}", *_reference_keys(first))
+            first.fault(f"depends on itself: {' needs '.join(around)}", *_reference_keys(first))
         )
         ordered = tuple(by_name.values())
     correlations, clashes, idle = _correlations(priors.layers, ordered, broken)
@@ -455,10 +455,10 @@ def _rows_of_files(assumptions: Sequence[Assumption]) -> tuple[list[Assumption],
         first, law = items[0], items[0].law
         for other in items[1:]:
             if other.law and law and other.law.read != law.read:
-                text = f"two files give the rows {name!r}; rename one of them"
+                text = f"two files give the rows of {name!r}; rename one of the files"
                 faults.append(other.fault(text, "empirical", "file"))
             if other.varies != first.varies:
-                text = f"is drawn with {first.name!r}: both vary per query, or neither does"
+                text = f"shares rows with {first.name!r}: write varies: query in both or in neither"
                 faults.append(other.fault(text, "empirical", "rows"))
         if name not in names and law is not None:
             row = Law("choice", data=tuple(map(float, range(len(law.data)))), origin="a row")
@@ -481,8 +481,8 @@ def _drawn_apart(
     for items in columns.values():
         if len(items) > 1:
             names = " and ".join(item.name for item in items)
-            text = f"{names} are columns of one file, drawn independently of one another"
-            yield items[-1].fault(f"{text}; rows: file draws them row by row", "empirical")
+            text = f"{names} are columns of one file, but drawn independently"
+            yield items[-1].fault(f"{text}; to draw whole rows, add rows: file", "empirical")
 
 
 def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str]) -> Iterator[Fault]:
@@ -498,7 +498,7 @@ def _reference_faults(assumptions: Sequence[Assumption], broken: frozenset[str])
         # A parameter that names an assumption takes its value as it is.
         for key, name in item.quantities() if item.unit else ():
             if units.get(name) and not same_unit(units[name], item.unit):
-                text = f"names {name!r}, which is in {units[name]!r}; {item.unit!r} is wanted"
+                text = f"names {name!r}, which is in {units[name]!r}, but must be in {item.unit!r}"
                 yield item.fault(text, key)
 
 
@@ -543,7 +543,7 @@ def _correlations(
     inside = [i for i, pair in enumerate(kept) if clash.issuperset((pair.first, pair.second))]
     if inside:
         texts = [f"{kept[i].first} ~ {kept[i].second} = {kept[i].rank:g}" for i in inside]
-        text = f"impossible together (unstated pairs count as 0): {listed(texts, 10)}"
+        text = f"cannot hold together (pairs not stated are 0): {listed(texts, 10)}; weaken one"
         layer, i = places[inside[-1]]
         faults.append(layer.document.fault(("correlations", i), text))
     return tuple(kept), faults, notices
@@ -560,24 +560,23 @@ def _not_correlated(
         if name not in by_name and name not in broken:
             return f"{name!r} is not an assumption{nearest(name, by_name)}"
     if pair[0] == pair[1]:
-        return f"{pair[0]!r} stands twice"
+        return f"names {pair[0]!r} twice; name two assumptions"
     known = [by_name[name] for name in pair if name in by_name]
     for item in known:
         reasons = {
             "is an expression": item.expression is not None,
             "is a choice": item.law is not None and item.law.family == "choice",
-            "is a mixture with an atom": item.law is not None
+            "is a mixture with a fixed part": item.law is not None
             and any(part.family == "fixed" for part in item.law.parts),
             f"depends on {', '.join(sorted(item.parents))}": bool(item.parents),
             "is a parameter of another assumption": item.name in parents,
         }
         reason = next((text for text, holds in reasons.items() if holds), "")
         if reason:
-            return f"{item.name!r} {reason}, so the stated rank would not be attained"
+            return f"{item.name!r} cannot be correlated: it {reason}; take this pair out"
     if len({item.varies for item in known}) > 1:
-        return (
-            f"{pair[0]!r} and {pair[1]!r} differ in kind: one varies per query, the other does not"
-        )
+        text = "cannot be correlated: write varies: query in both or in neither"
+        return f"{pair[0]!r} and {pair[1]!r} {text}"
     return ""
 
 

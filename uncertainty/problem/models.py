@@ -32,11 +32,10 @@ from uncertainty.results import ROUNDING
 
 Result = TypeVar("Result")
 
-_JAX_HINT = "a model is written in jax.numpy: jnp.exp for np.exp, jnp.where for if"
+_JAX_HINT = "write the model in jax.numpy: jnp.exp for np.exp, jnp.where for if"
 _PLAIN_HINT = (
-    f"{_JAX_HINT}, jnp.interp for a table; or give vectorized=False (in a file of --model: "
-    "set the attribute vectorized = False of the function), and it is called with plain numbers, "
-    "once for each draw"
+    f"{_JAX_HINT}, jnp.interp for a table; or have it called with plain numbers, once for each "
+    "draw: vectorized=False (for --model: write FUNCTION.vectorized = False below the function)"
 )
 _CALLBACKS = re.compile(r"\b(pure_callback|io_callback)\[")
 _POINTS = 64
@@ -57,7 +56,7 @@ _SMALL = 1e-300  # the least that a file may state: draws about it may be lost
 _LEAST = float(np.finfo(np.float64).tiny)
 _LOST = f": numbers below {_LEAST:.3g} count as 0; choose other units where they should not"
 """Compiled code keeps no number that float64 has with fewer digits only."""
-_NOTHING = "leaves nothing of the distribution (less than 1 in 10^400000)"
+_NOTHING = "cuts all of the distribution off (but for 1 in 10^400000); widen the limits"
 _BEYOND = "has parameters too small or too large to compute with"
 
 
@@ -100,15 +99,15 @@ def _traced(model: EnergyModel, shapes: Mapping[str, Array]) -> tuple[list[str],
     names = [list(shape) for _, shape in (first, second)]
     if set(names[0]) != set(names[1]):
         both = f"{', '.join(names[0])}, and then {', '.join(names[1])}"
-        text = f"{model.name} gives other names each time it is called ({both})"
+        text = f"{model.name} must give the same names each time it is called (got {both})"
         raise InputError.of("<model>", text)
     constants = (*first[0].consts, *second[0].consts)
     kept = any(isinstance(constant, jax.core.Tracer) for constant in constants)
     programs = {_program(str(f[0].jaxpr), f[0].consts) for f in (first, second) if not kept}
     if len(programs) != 1:
         text = (
-            f"{model.name} is another function each time it is called: it draws random numbers, or "
-            "keeps something between calls; what is random belongs among the assumptions"
+            f"{model.name} gives another result each time it is called: it draws random numbers or "
+            "keeps something between calls; make what is random an assumption"
         )
         raise InputError.of("<model>", text)
     called = sorted(set(_CALLBACKS.findall(str(first[0].jaxpr))))
@@ -374,5 +373,6 @@ def undefined(
             text = ", ".join(f"{need} = {central[need]:.4g}" for need in sorted(item.needs))
             key = item.law.family if item.law else "expression"
             yield item.fault(
-                f"is undefined at the central values: {text}" if text else _BEYOND, key
+                f"is not a number with all others at their medians: {text}" if text else _BEYOND,
+                key,
             )

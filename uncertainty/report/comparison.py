@@ -42,8 +42,8 @@ _ENDS = ("median", "lower", "upper")
 _ROUNDING = 1e-9  # of a figure: what arithmetic leaves where nothing differs
 _ESTABLISHED = 2.0  # standard errors that a part must exceed to be given as one
 _PAIRING = (
-    "All scenarios are computed at the same points, so the ratios hold what a scenario changes and "
-    "nothing else."
+    "All scenarios are computed at the same points, so that a ratio shows only what a scenario "
+    "changes."
 )
 
 
@@ -208,7 +208,7 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
     for name in table["input"].values:
         row = table.sel(input=name)
         part, error = float(row["contribution"]), float(row["contribution_se"])
-        cells = ["1", "none established"]
+        cells = ["1", "not established"]
         if abs(part) > max(_ESTABLISHED * error, _ROUNDING):
             cells = [rounded(float(row["factor"])), figure_of(row, "contribution")]
         solved = " (solved for)" if bool(row["solved"]) else ""
@@ -237,11 +237,11 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
         )
     if EVIDENCE in table["input"].values:
         text += (
-            " Swapped are the assumptions of the prior; evidence is what the measurements add to "
-            "that, so that the ends are those of the posterior."
+            " The steps swap assumptions of the prior; evidence is what the measurements add, so "
+            "that both ends are those of the posterior."
         )
     elif "group" in facts:
-        text += " All of this is of the prior."
+        text += " All figures here are of the prior."
     yield Sentence(text)
     flat = table[["contribution", "contribution_se", "factor", "solved"]].to_dataframe()
     for number, side in enumerate(sides):

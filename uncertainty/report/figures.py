@@ -22,6 +22,7 @@ from uncertainty.report.style import (
     one_axes,
     plain_numbers,
     quantity_label,
+    ranked_quantity,
     rounded,
     row_height,
     sheet,
@@ -350,19 +351,13 @@ def plot_ranking(ranking: xr.Dataset) -> "Figure":
                 xerr=np.asarray(ranking[f"{key}_se"].values), color=palette[i], label=label,
                 error_kw={"lw": 1.2},
             )  # fmt: skip
-        axes.set_xlabel(f"{_MEANING[str(facts['method'])]} {_ranked(facts)}")
+        axes.set_xlabel(f"{_MEANING[str(facts['method'])]} {ranked_quantity(facts)}")
     legend_above(axes)
     axes.set_yticks(rows, names)
     axes.invert_yaxis()
     name_figure(figure, facts)
     not_drawn(axes, left)
     return figure
-
-
-def _ranked(facts: Mapping[str, object]) -> str:
-    """The quantity on its scale, and the statistic."""
-    scale = "log " if facts["scale"] == "log" else ""
-    return f"{scale}{facts['quantity']}, {STATISTIC_LABELS[str(facts['statistic'])]}"
 
 
 def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
@@ -398,7 +393,7 @@ def plot_shares(rankings: Sequence[xr.Dataset]) -> "Figure":
     labels = {"shapley": "Shapley", "sobol": "Sobol', first order\n(gray: interactions)"}
     axes.set_yticks(range(len(rankings)), [labels[str(r.attrs["method"])] for r in rankings])
     axes.invert_yaxis()
-    axes.set_xlabel(f"Share of the variance of {_ranked(rankings[0].attrs)}")
+    axes.set_xlabel(f"Share of the variance of {ranked_quantity(rankings[0].attrs)}")
     axes.set_xlim(0, 1)
     labels_of = dict(zip(narrow, input_labels(narrow), strict=True))
     for name, label in labels_of.items():
@@ -435,8 +430,7 @@ def plot_interactions(ranking: xr.Dataset) -> "Figure":
     values, errors = (np.asarray(ranking[f"second_order{end}"].values) for end in ("", "_se"))
     # Each pair once, below the diagonal.
     established = np.tril(np.abs(values) > 2 * errors, -1)
-    scale = "log " if ranking.attrs["scale"] == "log" else ""
-    label = f"Share of the variance of {scale}{ranking.attrs['quantity']} (%)"
+    label = f"Share of the variance of {ranked_quantity(ranking.attrs)} (%)"
     heat_map(axes, np.where(established, 100 * values, np.nan), names, names, "{:.2f}", label)
     axes.tick_params(axis="x", rotation=90)
     name_figure(figure, ranking.attrs)

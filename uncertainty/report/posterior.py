@@ -169,7 +169,7 @@ def _update_sentence(
     if not all(ratio > 0 for ratio in ratios):
         return f"{moved}."
     wide, narrow, _ = distinct(*ratios, 1.0, digits=3)  # a factor of 1 would be no interval
-    return f"{moved}: the ends of the interval were a factor of {wide} apart, and are {narrow}."
+    return f"{moved}: the upper end was {wide} times the lower one, and is {narrow} times it."
 
 
 def fit_parts(title: str, fit: xr.Dataset) -> Iterator[Part]:
@@ -194,11 +194,11 @@ def fit_parts(title: str, fit: xr.Dataset) -> Iterator[Part]:
         rows.append([name, f"{int(row['rows'])}", *errors, *inside, *ends])
     yield Table(title, columns, rows)
     if limits:
-        yield Sentence(f"Rows of limits alone have no error and no coverage: {', '.join(limits)}.")
+        yield Sentence(f"Rows with limits only have no error and no coverage: {', '.join(limits)}.")
     if signed:
         yield Sentence(
-            "log-RMSE and bias are of logarithms, and there is none where a measurement, or the "
-            f"median expected of it, is not above 0: {', '.join(signed)}."
+            "log-RMSE and bias need logarithms: there are none where a measurement, or its "
+            f"predicted median, is not above 0: {', '.join(signed)}."
         )
 
 
@@ -209,7 +209,7 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     if above:
         yield (
             f"Pareto k is above {RELIABLE} in {above} of {counted(count, 'row')}: there the "
-            "posterior leans on single rows, and what is said of leaving rows out is too good."
+            "posterior depends on single rows, and elpd with rows left out is too optimistic."
         )
     k, sampler = float(facts["pareto_k"]), str(facts.get("sampler", "nuts"))
     if sampler != "nuts":

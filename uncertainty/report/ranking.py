@@ -24,7 +24,7 @@ from uncertainty.report.parts import (
     records,
     write,
 )
-from uncertainty.report.style import STATISTIC_LABELS, rounded
+from uncertainty.report.style import STATISTIC_LABELS, ranked_quantity, rounded
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",
@@ -140,11 +140,9 @@ def ranking_title(ranking: xr.Dataset) -> str:
     "Sobol' shares of log energy_wh, typical query, prior"
     """
     facts = ranking.attrs
-    scale = "log " if facts["scale"] == "log" else ""
-    label = STATISTIC_LABELS[str(facts["statistic"])]
     where = f", where {facts['where']}" if "where" in facts else ""
     group = f", {facts['group']}" if "group" in facts else ""
-    return f"{_MEASURES[str(facts['method'])]} {scale}{facts['quantity']}, {label}{group}{where}"
+    return f"{_MEASURES[str(facts['method'])]} {ranked_quantity(facts)}{group}{where}"
 
 
 def ranking_rows(ranking: xr.Dataset, *, bars: bool = False) -> tuple[list[str], list[list[str]]]:

@@ -160,7 +160,7 @@ def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
     figures = (text for table in summary.tables for text in unknown_figures(table))
     reasons = [*warnings_of(tree), *dict.fromkeys(figures)]
     if not reasons and not np.isfinite(summary.tables[0]["sd"]).all():
-        reasons = [f"{_not_finite(tree, summary.quantity)}: mend the model or its inputs"]
+        reasons = [f"{_not_finite(tree, summary.quantity)}: correct the model or its inputs"]
     return reasons
 
 
@@ -177,7 +177,7 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
         return f"{_not_finite(tree, summary.quantity)}, so it has no mean and no spread."
     if not float(row["sd"]):
         if math.isinf(row["mcse_sd"]):
-            text = "What differs from it is rarer than they show: use more"
+            text = "Other values, if there are any, are too rare for so few draws: use more"
             return f"All draws give {summary.with_unit(central)}. {text}."
         return f"Nothing is uncertain here: the model gives {summary.with_unit(central)}."
     subject = f"the {STATISTIC_LABELS[summary.quoted]}" if summary.nested else "the result"
@@ -189,11 +189,10 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
     reasons = []
     if abs(central - median) > least["median"]:
         reasons.append(
-            "The value at the medians is not the median of the values, because the model is not "
-            "linear or its inputs are skewed."
+            "The first two differ because the model is not linear, or its inputs are skewed."
         )
     if not math.isfinite(least["mean"]):
-        reasons.append("The mean is ruled by its tail: quote the median.")
+        reasons.append("A few extreme draws rule the mean: quote the median.")
     elif abs(mean - median) > least["mean"]:
         side = "above" if mean > median else "below"
         reasons.append(f"The mean lies {side} the median because it follows the longer tail.")
@@ -201,16 +200,16 @@ def central_sentence(tree: xr.DataTree, summary: Headline) -> str:
         f"With every assumption at its median{prior} the model gives "
         f"{summary.with_unit(central)}; {subject}{group} has median {figure_of(row, 'median')} "
         f"and mean {figure_of(row, 'mean')} {summary.units}".rstrip()
-        + f". {' '.join(reasons) or 'The three agree: what is skewed evens out here.'}"
+        + f". {' '.join(reasons) or 'The three agree.'}"
     )
 
 
 def split_sentence(tree: xr.DataTree, quantity: str) -> str:
     """Split the variance of one query into what is unknown and what varies."""
     if not is_nested(tree):
-        return "Nothing varies from query to query here: all of the spread there is, is unknown."
+        return "Nothing varies from query to query here: all spread comes from what is not known."
     if quoted_statistic(tree, quantity) == "mean":
-        return "A total is one number for all queries: all of its spread is unknown."
+        return "A total is one number for all queries: all its spread comes from what is not known."
     if lost := lost_text(tree, quantity):
         return f"The variance of {quantity} cannot be split: {lost}."
     name = f"log {quantity}"
@@ -222,8 +221,8 @@ def split_sentence(tree: xr.DataTree, quantity: str) -> str:
         return f"The variance of {quantity} cannot be split, because some draws are not finite."
     unknown, varies = (f"{figure_with_error(100 * s, 100 * error)} %" for s in (1 - share, share))
     return (
-        f"Of the variance of {name} of one query ({group_of(tree)}), {unknown} is unknown (the "
-        f"same for all queries) and {varies} varies from query to query."
+        f"Of the variance of {name} of one query ({group_of(tree)}), {unknown} comes from what is "
+        f"not known (the same for all queries) and {varies} from what varies from query to query."
     )
 
 
@@ -251,7 +250,7 @@ def above_sentence(tree: xr.DataTree, quantity: str, threshold: float) -> str:
     over = f"{threshold:g} {units}".rstrip()
     rows = chances(tree, quantity, threshold)
     if lost := lost_text(tree, quantity):
-        return f"The chance that {quantity} is over {over} cannot be told: {lost}."
+        return f"The chance that {quantity} is over {over} is not known: {lost}."
     texts = {row.statistic: chance_text(row.chance, row.standard_error) for row in rows}
     # 3e+06: of 3 times its inverse in draws, a chance is seen at least once with 95 %.
     unseen = any(row.chance in (0.0, 1.0) and row.standard_error for row in rows)

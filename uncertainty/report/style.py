@@ -45,6 +45,12 @@ def rounded(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
 
 
+def ranked_quantity(facts: Mapping[Hashable, object]) -> str:
+    """The quantity that is ranked, on its scale, and the statistic of it."""
+    scale = "log " if facts["scale"] == "log" else ""
+    return f"{scale}{facts['quantity']}, {STATISTIC_LABELS[str(facts['statistic'])]}"
+
+
 def boundary_words(boundary: object) -> str:
     """Name the boundary of a quantity; empty where it has none.
 

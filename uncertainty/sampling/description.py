@@ -43,9 +43,9 @@ def range_texts(problem: Problem, inputs: Columns) -> tuple[list[str], list[str]
         outside = float(((inputs[name] < declared.low) | (inputs[name] > declared.high)).mean())
         if outside > 0:
             limits = f"{declared.low:g} to {declared.high:g}"
-            text = f"{name} lies outside {limits} for {100 * outside:.3g} % of the draws"
+            text = f"{name} lies outside {limits} in {100 * outside:.3g} % of the draws"
             kind = warnings if outside > _MEANINGLESS else notices
-            kind.append(f"{text}, where {problem.model.name} has no meaning")
+            kind.append(f"{text}, where {problem.model.name} does not hold; cut it with truncate")
     boards_of = next((name for name in ("boards_owned", "gpu_count") if name in inputs), None)
     busy = problem.central().get("fleet_busy_boards")
     if busy is None or boards_of is None:
@@ -54,18 +54,17 @@ def range_texts(problem: Problem, inputs: Columns) -> tuple[list[str], list[str]
     share = f"{100 * busy / boards:.2g} % of the time"
     if boards_of == "boards_owned" and busy > boards:
         notices.append(
-            f"the queries need the work of about {busy:.3g} boards, which is more than those owned "
-            f"({boards:.3g}) can do"
+            f"the queries keep about {busy:.3g} boards busy, more than are owned ({boards:.3g}): "
+            "raise boards_owned, or lower queries_per_day"
         )
     elif busy < _LOW_LOAD * boards and boards_of == "boards_owned":
         notices.append(
-            f"the boards owned ({boards:.3g}) are busy {share}: most of the power is that of "
-            "waiting"
+            f"the boards owned ({boards:.3g}) are busy {share}: waiting takes most of the power"
         )
     elif busy < _LOW_LOAD * boards:
         notices.append(
-            f"the queries keep the GPUs of one copy ({boards:.3g}) busy {share}; boards that are "
-            "on all day draw power while they wait: state boards_owned and idle_power_w"
+            f"the queries keep the GPUs of one copy ({boards:.3g}) busy {share}; if they are on "
+            "all day, state boards_owned and idle_power_w, so that waiting counts"
         )
     return warnings, notices
 
@@ -187,7 +186,7 @@ def problem_of(tree: "xr.DataTree") -> Problem:
 
 
 def _gone(why: str) -> InputError:
-    return InputError.of("<result>", f"its problem cannot be built again: {why}; run it anew")
+    return InputError.of("<result>", f"the problem cannot be built again: {why}; run it anew")
 
 
 def doubts(problem: Problem) -> Iterator[str]:
@@ -353,5 +352,5 @@ def width_notices(percentiles: "xr.Dataset") -> list[str]:
         low, high = float(row["p5"]), float(row["p95"])
         if low > 0 and high > _WIDEST * low:
             text = f"{name}: P95 is {high / low:.1g} times P5 (over {_WIDEST:g})"
-            notices.append(f"{text}; results will say little else: narrow it, or give a reason")
+            notices.append(f"{text}, so it alone rules the results: narrow it, or say why in note")
     return notices

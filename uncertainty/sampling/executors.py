@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import jax
 
-from uncertainty.errors import InputError, nearest, require_known
+from uncertainty.errors import DISTRIBUTION, InputError, nearest, require_known
 from uncertainty.files import LOADED_AS
 from uncertainty.sampling.blocks import Plan, State, run_block
 
@@ -159,7 +159,7 @@ def _on_dask(client: "Client", plan: Plan, blocks: Sequence[range]) -> Iterator[
         # No cluster has no threads for long: workers may join.
         yield from _in_order(submit, blocks, lambda: max(sum(client.nthreads().values()), 1))
     except (OSError, CancelledError, KilledWorker) as error:
-        text = "the Dask cluster is gone; with a checkpoint, the same run goes on from it"
+        text = "the Dask cluster is gone; start it and run again (from a checkpoint, if kept)"
         raise InputError.of("<executor>", text) from error
 
 
@@ -170,7 +170,7 @@ def _client(address: str) -> "Iterator[Client]":
         from distributed import Client, LocalCluster
         from distributed.core import rpc
     except ModuleNotFoundError as error:
-        text = "Dask is not installed; the extra 'dask' of this package brings it"
+        text = f"Dask is not installed: pip install '{DISTRIBUTION}[dask]'"
         raise InputError.of("<executor>", text) from error
     if address == "dask":
         cluster = LocalCluster(threads_per_worker=1, dashboard_address=None)

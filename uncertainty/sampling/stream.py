@@ -465,7 +465,7 @@ def _missed(
         return "", 0.0
     level, column = max(missed, key=lambda place: (math.isnan(shares[place]), shares[place]))
     share = shares[level, column]
-    text = f"{100 * share:.2g} % of it" if share < _OF_ZERO else "not known next to it"
+    text = f"{100 * share:.2g} % of it" if share < _OF_ZERO else "unknown as a share of it"
     return (
         f"the tolerance of {100 * tolerance:g} % is not reached for {len(missed)} of "
         f"{len(shares)} quantiles: the standard error of the {100 * level:g} % quantile of "

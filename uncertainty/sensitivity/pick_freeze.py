@@ -138,8 +138,8 @@ class Target:
         moved = self(self.problem.joint.decorrelate(ends), self.inner(seed, 0))
         if np.ptp(moved):
             name = names[(int(np.abs(moved - moved[0]).argmax()) - 1) % len(names)]
-            text = f"{self.quantity} is the same in all draws, but changes at the end of {name}"
-            raise refusal(f"{text}, which is too rare for so few: use more draws")
+            text = f"{self.quantity} is the same in all draws, but changes far out in a tail of"
+            raise refusal(f"{text} {name}: use more draws")
 
     def reduce(self, values: Floats) -> Floats:
         """The statistic over queries, the last axis, on the scale: shape (n,)."""
@@ -221,7 +221,7 @@ def not_finite(text: str, inputs: Mapping[str, Floats], failed: np.ndarray) -> I
             off[name] = float((places.mean() - 0.5) * np.sqrt(12 * count))
     name = max(off, key=lambda name: abs(off[name]), default="")
     if name and abs(off[name]) > _SURE:
-        text += f", mostly where {name} is {'high' if off[name] > 0 else 'low'}"
+        text += f", mostly where {name} is {'high' if off[name] > 0 else 'low'}: truncate it there"
     return refusal(text)
 
 

@@ -64,28 +64,28 @@ METHODS = (*BY_POINTS, *BY_DRAWS)
 """Names of the methods that rank a problem."""
 
 _NOTE = (
-    "Ranked are the coordinates of the joint prior: the share of an assumption whose parameters "
-    "name others is what stays unknown once these are known; expressions are not ranked."
+    "Expressions are not ranked. Where the parameters of an assumption are assumptions too, its "
+    "share is what stays uncertain once these are known."
 )
 _NOTE_OF_DRAWS = (
-    "Ranked are uncertain assumptions by their values in the draws: what goes along with an input "
-    "counts as its own."
+    "Inputs are ranked by their values in the draws: the effect of what is correlated with an "
+    "input counts as its own."
 )
 _NOTE_OF_POSTERIOR = (
-    "Ranked are uncertain assumptions by their values in the draws of the posterior: what depends "
-    "on an input becomes known with it, so that shares overlap and need not add up to 1."
+    "Inputs are ranked by their values in the draws of the posterior: shares of correlated inputs "
+    "overlap, and need not add up to 1."
 )
 _NOTE_OF_PRIOR = (
-    "This method chooses its own points, which only a prior allows: the evidence is left out. By "
-    "value, correlation, delta, pawn and prior the posterior is ranked."
+    "This ranks the prior, without the evidence, because the method chooses its own points. To "
+    "rank the posterior, use value, correlation, delta, pawn or prior."
 )
 _NOTE_OF_PRIOR_BY_DRAWS = (
-    "Ranked is the prior: the evidence is left out. For the posterior give the result of infer."
+    "This ranks the prior, without the evidence. To rank the posterior, give the result of infer."
 )
-_NOTE_OF_FIXED = "Ranked is the prior: all that the measurements bear on is fixed."
+_NOTE_OF_FIXED = "This ranks the prior: all assumptions that the evidence could inform are fixed."
 _NOTE_OF_SCALING = (
-    "Ranked is how far the output moves when the density of a prior, or of evidence, is made "
-    "weaker and stronger; a prior that matters beside much evidence deserves a second look."
+    "This ranks how far the output moves when one prior, or the evidence, is given less and more "
+    "weight. Look again at a prior that matters much beside much evidence."
 )
 _RESAMPLES = 2000  # chances are known to a hundredth
 _ESTABLISHED = 0.975  # to one side: an order of equals is found in a twentieth of the cases
@@ -195,7 +195,7 @@ def rank_inputs(
     }
     if isinstance(problem, xr.DataTree):
         if by != "input" or draws is not None:
-            raise refusal("by and draws are for a problem")
+            raise refusal("a result is ranked by its own draws: leave by and draws out")
         options = {**options, "threshold": limit}
         names, estimates, more = _of_result(problem, method, quantity, statistic, scale, options)
     else:
@@ -216,14 +216,14 @@ def _of_problem(
     problem, plain = target.problem, target.problem.model.plain
     chosen = players(target, by)
     if not chosen:
-        text = "nothing is uncertain that the model uses, so there is nothing to rank"
+        text = "nothing that the model uses is uncertain, so there is nothing to rank"
         if problem.varies:
             text = 'all that is uncertain varies per query: rank any one query (statistic="query")'
         raise refusal(text)
     if method == "prior":
         raise InputError.of("<method>", "prior is for a posterior: give a result of infer")
     if method in BY_DRAWS and by != "input":
-        raise InputError.of("<by>", f'{method} takes each input for itself: by="input"')
+        raise InputError.of("<by>", f'{method} ranks each input by itself: use by="input"')
     before = plain.calls if plain else 0
     if method in BY_POINTS:
         names = [player.name for player in chosen]
@@ -263,7 +263,7 @@ def _of_result(
     """Names, estimates and facts of the draws of a result; a threshold is on the scale."""
     prob, where = options.get("prob", 0.9), options.get("where")
     if method not in (*OF_DRAWS, "prior"):
-        text = f"{method} chooses its own points: give the problem; by draws go"
+        text = f"{method} chooses its own points: give the problem (its prior file), or use"
         raise InputError.of("<method>", f"{text} {', '.join(OF_DRAWS)}")
     check_tree(tree)
     name = main_quantity(tree, quantity)
@@ -301,7 +301,7 @@ def _of_constant(sample: Sample, quantity: str, scale: Scale) -> Facts:
         return {}
     constant = float(f"{np.exp(values[0]) if scale == 'log' else values[0]:.12g}")
     text = f"{quantity} is {constant:.6g} in all {counted(len(values), 'draw')}"
-    return {"constant": constant, "note": f"{text}: nothing that is ranked moves it."}
+    return {"constant": constant, "note": f"{text}: no input that is ranked changes it."}
 
 
 def _table(names: Sequence[str], estimates: Estimates, facts: Facts, seed: int) -> xr.Dataset:

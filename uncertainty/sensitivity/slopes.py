@@ -52,10 +52,10 @@ def tornado(target: Target, chosen: Sequence[Player], draws: int | None, seed: i
         for what rounding makes of a swing of 0.
     """
     if draws is not None:
-        raise refusal("a tornado takes no draws: it has two points an input")
+        raise refusal("a tornado has two points an input, and no draws: leave draws out")
     several = [player.name for player in chosen if len(player.members) > 1]
     if several:
-        raise refusal(f'a tornado goes by="input", not {" or ".join(several)}')
+        raise refusal(f'a tornado goes by="input", one at a time, not {" or ".join(several)}')
     one = _REACH * np.eye(len(chosen))
     steps = np.concatenate([np.zeros((1, len(chosen))), -one, one])
     scores = dict.fromkeys(target.coordinates, np.zeros(len(steps)))
