@@ -17,6 +17,8 @@ import uncertainty as un
 from uncertainty.cli.terminal import complain, say, table
 from uncertainty.errors import InputError, one_line
 from uncertainty.report.figures import (
+    one_axes,
+    plain_numbers,
     plot_fit,
     plot_rank_chances,
     plot_ranking,
@@ -34,7 +36,6 @@ from uncertainty.report.parts import (
     write_csv,
     write_figure,
 )
-from uncertainty.report.style import one_axes, plain_numbers
 
 NASTY = "=1+1 <script>alert(1)</script> [/x] [bold] a|b $\\frac{ {0} `c` *d* _e_ \\ &amp; #f 日本"
 ACTING = "title\n# Verified\r\x1b[2J\x07\u202e\u2028end\ud800"

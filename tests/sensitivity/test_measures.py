@@ -123,7 +123,7 @@ def test_measures_of_draws_count_a_parent_in_its_child_and_say_so():
     table = un.rank_inputs(problem, method="correlation", draws=2**12)
     holds(table.sel(input="g"), "rank_correlation", 1.0)
     holds(table.sel(input="m"), "rank_correlation", 6 / np.pi * np.arcsin(0.3 / 0.34**0.5 / 2))
-    assert "what goes along with an input counts as its own" in table.attrs["note"]
+    assert "what goes along with an input counts as its own effect" in table.attrs["note"]
 
 
 def test_rank_correlations_of_a_sum():

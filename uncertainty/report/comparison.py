@@ -10,7 +10,8 @@ import xarray as xr
 
 from uncertainty.comparison import EVIDENCE, summarize_scenarios
 from uncertainty.errors import require_known
-from uncertainty.report.figures import plot_scenarios, plot_sweep, plot_waterfall
+from uncertainty.report import figures
+from uncertainty.report.figures import STATISTIC_LABELS, rounded
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -28,7 +29,6 @@ from uncertainty.report.parts import (
     write,
 )
 from uncertainty.report.result import add_chances, chance_text, notices_of, provenance_lines
-from uncertainty.report.style import STATISTIC_LABELS, rounded
 from uncertainty.results import (
     check_tree,
     inputs_of,
@@ -126,7 +126,7 @@ def scenario_parts(
         what = f"{quantity} is" if quoted_statistic(tree, quantity) == "mean" else "one query takes"
         yield Sentence(f"Chance that {what} over {above:g} {units}: {'; '.join(texts)}.")
     yield data
-    yield Figure("scenarios", partial(plot_scenarios, _distinct(table)))
+    yield Figure("scenarios", partial(figures.plot_scenarios, _distinct(table)))
     notices = [notice for result in trees.values() for notice in notices_of(result)]
     if notices:
         yield Notes("Notices", list(dict.fromkeys(notices)), "note")
@@ -196,7 +196,7 @@ def comparison_parts(table: xr.Dataset, explanation: xr.Dataset | None = None) -
             )
     if "pairing" in table.attrs:
         yield Sentence(str(table.attrs["pairing"]))
-    yield Figure("comparison", partial(plot_scenarios, _distinct(table)))
+    yield Figure("comparison", partial(figures.plot_scenarios, _distinct(table)))
     if explanation is not None:
         yield from explanation_parts(explanation)
 
@@ -247,7 +247,7 @@ def explanation_parts(table: xr.Dataset) -> Iterator[Part]:
     for number, side in enumerate(sides):
         flat[f"in {side}"] = table["stated"].values[:, number]
     yield Data("explanation", flat.reset_index())
-    yield Figure("waterfall", partial(plot_waterfall, table))
+    yield Figure("waterfall", partial(figures.plot_waterfall, table))
 
 
 def write_scenarios(
@@ -404,5 +404,5 @@ def write_sweep(
     groups = {label: str(table.attrs.get("group", "")) for label, table in tables.items()}
     if any(groups.values()):
         rows["group"] = rows["label"].map(groups)
-    figure = Figure("sweep", partial(plot_sweep, tables, quantity, marks))
+    figure = Figure("sweep", partial(figures.plot_sweep, tables, quantity, marks))
     return write([Data("sweep", rows), figure], folder, png=png)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import xarray as xr
 
 from uncertainty.errors import one_line
-from uncertainty.report.style import fit_labels, plain_text, rounded
+from uncertainty.report.figures import fit_labels, plain_text, rounded
 from uncertainty.results import Group, draws_of, group_of
 from uncertainty.writing import refuse_inputs, replacing, write_text
 

@@ -11,7 +11,8 @@ import xarray as xr
 
 from uncertainty.errors import InputError, counted
 from uncertainty.inference import DISAGREE, RELIABLE, check_fit, score, stretches, whole
-from uncertainty.report.figures import plot_fit, plot_fits, plot_movement, plot_updated
+from uncertainty.report import figures
+from uncertainty.report.figures import quantity_label, rounded
 from uncertainty.report.parts import (
     Data,
     Figure,
@@ -26,7 +27,6 @@ from uncertainty.report.parts import (
     write_csv,
     write_figure,
 )
-from uncertainty.report.style import quantity_label, rounded
 from uncertainty.results import (
     Group,
     batched,
@@ -76,7 +76,7 @@ def posterior_parts(
     yield Sentence(f"Evidence: {', '.join(names)}.")
     yield Sentence(_update_sentence(tree, quantity, prob, intervals))
     before, after = (labeled_draws(tree, quantity, statistic, g) for g in _GROUPS)
-    yield Figure("updated", partial(plot_updated, before, after, intervals))
+    yield Figure("updated", partial(figures.plot_updated, before, after, intervals))
     yield Heading("What evidence says of the assumptions")
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
     rows = []
@@ -89,7 +89,7 @@ def posterior_parts(
         name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
         for name in map(str, table["assumption"])
     }
-    yield Figure("movement", partial(plot_movement, scores, prob, subject))
+    yield Figure("movement", partial(figures.plot_movement, scores, prob, subject))
     columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
     left = [
         [
@@ -130,7 +130,7 @@ def posterior_parts(
             ]
             for name in measured
         }
-        yield Figure("fit", partial(plot_fit, seen, draws, prob, label, subject))
+        yield Figure("fit", partial(figures.plot_fit, seen, draws, prob, label, subject))
 
 
 def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":
@@ -311,7 +311,7 @@ def write_fits(fits: xr.Dataset, folder: str | Path, *, png: bool = False) -> li
     ['fits.csv', 'fits.svg']
     """
     data = Data("fits", fits.to_dataframe().reset_index())
-    return write([data, Figure("fits", partial(plot_fits, fits))], folder, png=png)
+    return write([data, Figure("fits", partial(figures.plot_fits, fits))], folder, png=png)
 
 
 def write_scores(
@@ -370,6 +370,6 @@ def write_scores(
     flat = scores.drop_dims("row").to_dataframe().reset_index()
     write_csv(Path(folder) / "scores.csv", flat)
     numbers = {name: np.asarray(draws.values) for name, draws in plain.items()}
-    figure = plot_fit(dict.fromkeys(plain, values), numbers, prob, label)
+    figure = figures.plot_fit(dict.fromkeys(plain, values), numbers, prob, label)
     write_figure(Path(folder) / "fit", figure, png=png)
     return scores

@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from uncertainty.report.figures import (
-    plot_interactions,
-    plot_rank_chances,
-    plot_ranking,
-    plot_shares,
-)
+from uncertainty.report import figures
+from uncertainty.report.figures import STATISTIC_LABELS, ranked_quantity, rounded
 from uncertainty.report.parts import (
     Data,
     Figure,
@@ -24,7 +20,6 @@ from uncertainty.report.parts import (
     records,
     write,
 )
-from uncertainty.report.style import STATISTIC_LABELS, ranked_quantity, rounded
 
 _MEASURES: Mapping[str, str] = {
     "sobol": "Sobol' shares of",
@@ -49,7 +44,7 @@ def ranking_parts(ranking: xr.Dataset) -> Iterator[Part]:
     yield Table(title, *ranking_rows(ranking))
     constant = "constant" in ranking.attrs
     yield Sentence(str(ranking.attrs["note"]), detail=not constant)
-    yield Figure("ranking", partial(plot_ranking, ranking))
+    yield Figure("ranking", partial(figures.plot_ranking, ranking))
     plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
     flat = ranking[plain].to_dataframe().reset_index()
     for position in ranking["position"].values:
@@ -107,16 +102,16 @@ def _figures(rankings: Iterable[xr.Dataset]) -> Iterator[Figure]:
     shares = []
     for ranking in rankings:
         method = str(ranking.attrs["method"])
-        yield Figure(method, partial(plot_ranking, ranking))
-        yield Figure(f"{method}-chances", partial(plot_rank_chances, ranking))
+        yield Figure(method, partial(figures.plot_ranking, ranking))
+        yield Figure(f"{method}-chances", partial(figures.plot_rank_chances, ranking))
         if "second_order" in ranking:
             pairs, errors = np.abs(ranking["second_order"]), ranking["second_order_se"]
             if (pairs > 2 * errors).any():  # else the figure would be empty
-                yield Figure("interactions", partial(plot_interactions, ranking))
+                yield Figure("interactions", partial(figures.plot_interactions, ranking))
         if {"shapley", "total"} & set(ranking.data_vars):
             shares.append(ranking)
     if shares:
-        yield Figure("shares", partial(plot_shares, shares))
+        yield Figure("shares", partial(figures.plot_shares, shares))
 
 
 def _estimates(ranking: xr.Dataset) -> list[str]:

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.errors import counted
-from uncertainty.report.figures import plot_assumptions, plot_components, plot_distribution
+from uncertainty.report import figures
+from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -34,7 +35,6 @@ from uncertainty.report.parts import (
 )
 from uncertainty.report.posterior import fit_parts, posterior_parts
 from uncertainty.report.ranking import ranking_parts, ranking_record
-from uncertainty.report.style import STATISTIC_LABELS, boundary_words, rounded
 from uncertainty.results import (
     NONE,
     STATISTICS,
@@ -157,8 +157,8 @@ def headline(tree: xr.DataTree, quantity: str, tables: Sequence[xr.Dataset]) -> 
 
 def doubts(tree: xr.DataTree, summary: Headline) -> list[str]:
     """Say why a result, or a figure that is quoted of it, is not to be trusted."""
-    figures = (text for table in summary.tables for text in unknown_figures(table))
-    reasons = [*warnings_of(tree), *dict.fromkeys(figures)]
+    unknown = (text for table in summary.tables for text in unknown_figures(table))
+    reasons = [*warnings_of(tree), *dict.fromkeys(unknown)]
     if not reasons and not np.isfinite(summary.tables[0]["sd"]).all():
         reasons = [f"{_not_finite(tree, summary.quantity)}: correct the model or its inputs"]
     return reasons
@@ -421,7 +421,7 @@ def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterato
         return
     tables = [table.sel(statistic=list(draws)) for table in summary.tables]
     central = float(tree["central"][summary.quantity])
-    yield Figure("distribution", partial(plot_distribution, draws, tables, central))
+    yield Figure("distribution", partial(figures.plot_distribution, draws, tables, central))
     components = {
         str(name): str(values.attrs["long_name"])
         for name, values in tree["central"].data_vars.items()
@@ -432,7 +432,7 @@ def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterato
         table = whole.sel(quantity=list(components), statistic="mean")
         table.attrs |= {"subject": tree.attrs["subject"], "group": group_of(tree)}
         labels = list(components.values())
-        yield Figure("components", partial(plot_components, table, labels, summary.units))
+        yield Figure("components", partial(figures.plot_components, table, labels, summary.units))
 
 
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:
@@ -585,7 +585,7 @@ def write_assumptions(
         for table in summaries(tree, (0.5, prob), quantities=[quantity])
     ]
     central = float(tree["central"][quantity])
-    figure = plot_assumptions(inputs, implied, draws, tables, central)
+    figure = figures.plot_assumptions(inputs, implied, draws, tables, central)
     return write_figure(Path(folder) / "assumptions", figure, png=png)
 
 

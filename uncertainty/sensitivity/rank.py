@@ -68,12 +68,12 @@ _NOTE = (
     "share is what stays uncertain once these are known."
 )
 _NOTE_OF_DRAWS = (
-    "Inputs are ranked by their values in the draws: the effect of what is correlated with an "
-    "input counts as its own."
+    "Inputs are ranked by their values in the draws: what goes along with an input counts as its "
+    "own effect."
 )
 _NOTE_OF_POSTERIOR = (
-    "Inputs are ranked by their values in the draws of the posterior: shares of correlated inputs "
-    "overlap, and need not add up to 1."
+    "Inputs are ranked by their values in the draws of the posterior: shares of inputs that go "
+    "together overlap, and need not add up to 1."
 )
 _NOTE_OF_PRIOR = (
     "This ranks the prior, without the evidence, because the method chooses its own points. To "
