@@ -14,6 +14,7 @@ from uncertainty.inference import samplers
 from uncertainty.inference.samplers import weigh_prior
 from uncertainty.inference.target import target_of
 from uncertainty.results.estimate import ess_bulk
+from uncertainty.results.tree import warnings_of
 
 SIGMAS = {"a": 0.8, "b": 0.6, "c": 0.5}
 ERROR, BETWEEN = 0.3, 0.4
@@ -235,6 +236,18 @@ def test_what_varies_per_query_is_averaged_where_a_row_leaves_it_open(statistic,
     for tree in trees:  # few rows have points enough for the error that is said
         row = un.summarize(tree).sel(quantity="energy_wh", statistic="typical")
         assert abs(np.log(row["median"]) - mean.sum()) < 5 * row["mcse_median"] / row["median"]
+        assert not any("other queries" in text for text in warnings_of(tree))
+
+
+@pytest.mark.slow
+def test_a_posterior_that_hangs_on_which_queries_stand_for_all_is_marked():
+    """Of a mean of exp(2 z) a few largest queries make up a part that no others agree on."""
+    law = {"varies": "query", "lognormal": {"median": 1, "sigma": 2.0}}
+    found = evidence([[3.0], [3.1]], ["value"], statistic="mean")
+    found["error"] = {"lognormal": {"sigma": 0.02}}
+    problem = un.build_problem(priors(assumptions={"c": law}), model=product, evidence=found)
+    tree = un.infer(problem, 200, warmup=300, prior_draws=64)
+    assert any("other queries to average rows over" in text for text in warnings_of(tree))
 
 
 def test_a_discrepancy_is_shared_by_all_rows_and_new_for_a_new_system():

@@ -208,6 +208,7 @@ def test_every_attribute_is_there_and_of_its_type_or_named(small):
         "lost_means",
         "rarest",
         "rarest_spread",
+        "rarest_query",
         "pareto_k",
         "sampler",
     ]

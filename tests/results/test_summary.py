@@ -411,3 +411,27 @@ class TestWhatDrawsCannotTell:
 def test_shipped_files_are_not_ruled_by_their_tails(name):
     tree = un.simulate(un.build_problem(name, evidence=[]))
     assert not unknown_figures(un.summarize(tree, 0.99).sel(quantity="energy_wh"))
+
+
+def test_what_no_query_shows_is_not_known_to_be_none():
+    laws = {
+        "a": {"lognormal": {"median": 1, "sigma": 0.5}},
+        "z": {"varies": "query", "normal": {"mean": 0, "sd": 1}},
+    }
+
+    def model(a, z):
+        rare = jnp.where(z > 4.04, 1.0, 0.0)
+        return {
+            "rare": rare,
+            "much": a + 1e7 * rare,
+            "seen": jnp.where(z > 2, a, 0.0),
+            "none": 0 * z,
+        }
+
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=model)
+    table = un.summarize(un.simulate(problem, 256))
+    for key in ("mcse_mean", "mcse_sd"):
+        known = np.isfinite(table[key]).to_series().unstack("statistic")
+        assert known["typical"].all()  # the median over queries is that of all of them
+        for statistic in ("mean", "query"):
+            assert list(known.index[known[statistic]]) == ["none", "seen"]

@@ -22,6 +22,7 @@ from uncertainty.errors import (
     counted,
 )
 from uncertainty.files import Evidence
+from uncertainty.inference import samplers
 from uncertainty.inference.fit import surprise_of
 from uncertainty.inference.posterior import (
     Posterior,
@@ -29,27 +30,13 @@ from uncertainty.inference.posterior import (
     keep_posterior,
     kept_posterior,
     lay_out,
+    marked,
     names_of,
     posterior_bytes,
     scores_of,
     shipped_posteriors,
 )
-from uncertainty.inference.samplers import (
-    FEWEST,
-    RELIABLE,
-    Progress,
-    Weighted,
-    compiling,
-    disagreements,
-    mode_of,
-    more_weights,
-    points_of,
-    run_chains,
-    systematic,
-    unhealthy,
-    unreliable,
-    weigh_prior,
-)
+from uncertainty.inference.samplers import Progress, Weighted, disagreements, weigh_prior
 from uncertainty.inference.target import has_slopes, learns, rows_at, target_of
 from uncertainty.problem import EvidenceLike, Problem, Target, build_problem
 from uncertainty.results import BATCHES, ess_bulk, smoothed_weights, warnings_of
@@ -193,13 +180,14 @@ def infer(
         posterior = _sampled(
             problem, target, shape, warmup, target_accept, seed, slopes=slopes, progress=progress
         )
-        keep_posterior(names, posterior)
+        keep_posterior(names, posterior := marked(posterior, seed))
     beside = options.get("prior_draws") or (
-        _PRIOR_DRAWS if slopes else points_of(target, chains * draws)
+        _PRIOR_DRAWS if slopes else samplers.points_of(target, chains * draws)
     )
     prior = simulate(problem, beside, seed, queries=queries, quantities=quantities)
-    short = quantities is not None
-    tree = lay_out(posterior, system, prior, queries, seed, quantities, short=short)
+    tree = lay_out(
+        posterior, system, prior, queries, seed, quantities, short=quantities is not None
+    )
     notices = [*json.loads(tree.attrs["notices"]), *posterior.surprises]
     facts = {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     tree.attrs |= {**remember(problem), **facts}
@@ -224,7 +212,7 @@ def _sampled(
     chains, draws = shape
     # Compiling takes longest, so it begins first.
     if slopes and (target.count <= _THROUGH or target_accept is not None):
-        sampler = compiling(target, chains, warmup)
+        sampler = samplers.compiling(target, chains, warmup)
     weighted = weigh_prior(target, seed, None if slopes else chains * draws)
     possible = np.flatnonzero(np.isfinite(weighted.log_weight.ravel()))
     if len(possible) < chains:
@@ -248,7 +236,7 @@ def _sampled(
         z = weighted.resampled(_in_whole_stretches(effective, chains), seed)
         # A model in plain Python is not called again at points that it was called at.
         z = in_32_bits(z) if slopes else z
-        at, doubts = rows_at(target, z, seed), [*unreliable(weighted)]
+        at, doubts = rows_at(target, z, seed), [*samplers.unreliable(weighted)]
         z = z.reshape(chains, -1, target.size)
         k, evidence = weighted.smoothed.k, weighted.log_evidence
         return Posterior(target, z, at, {}, k, evidence, doubts, why, surprises)
@@ -263,10 +251,10 @@ def _sampled(
     starts = weighted.points.reshape(-1, target.size)[possible[:chains]]
     accepts = _ACCEPT if target_accept is None else (target_accept,)
     sampler.result()
-    run = partial(run_chains, target, starts, draws, warmup, seed)
+    run = partial(samplers.run_chains, target, starts, draws, warmup, seed)
     # Who asks for one acceptance asks for chains: no draws then for which weights may stand in.
     needed = math.prod(shape) if len(accepts) > 1 else 0
-    stand_in = cache(lambda: more_weights(target, weighted, needed, seed))
+    stand_in = cache(lambda: samplers.more_weights(target, weighted, needed, seed))
     # Where chains are not healthy, weights that are stand in, else smaller steps.
     for accept in accepts:
         z, stats = run(accept=accept, last=accept == accepts[-1], progress=progress)
@@ -278,7 +266,7 @@ def _sampled(
     z, stats = in_32_bits(z), {name: in_32_bits(column) for name, column in stats.items()}
     at = rows_at(target, z.reshape(-1, target.size), seed)
     posterior = Posterior(target, z, at, stats, weighted.smoothed.k, weighted.log_evidence)
-    doubts = [*unhealthy(target, posterior.scores, stats)]
+    doubts = [*samplers.unhealthy(target, posterior.scores, stats)]
     if doubts and (other := stand_in()) is not None:
         return by_weights(other, f"of chains, {doubts[0].split(': ')[0]}")
     doubts += disagreements(target, weighted, posterior.scores) if weighted.reliable else []
@@ -289,11 +277,11 @@ def _near_mode(target: Target, weighted: Weighted, seed: int) -> Weighted | None
     """Weight points near the mode, if reliable; refused where rows are too many for chains."""
     if target.size <= _WIDE:
         start = weighted.points.reshape(-1, target.size)[weighted.log_weight.argmax()]
-        mode = mode_of(target, start)
+        mode = samplers.mode_of(target, start)
         most = min(_NUMBERS // target.count, _CLOSE)
         for points in sorted({min(most, calls // target.calls) for calls in _CALLS}):
             near = weigh_prior(target, seed, points, mode)
-            if not any(unreliable(near)):
+            if not any(samplers.unreliable(near)):
                 return near
             if near.smoothed.effective < _PROMISING * near.log_weight.size:
                 break
@@ -433,13 +421,13 @@ def update(
     # Draws of a chain depend on each other: their weights count as many as are independent.
     least = min(ess_bulk(z[:, i].reshape(chains, -1)) for i in range(target.size))
     effective = weights.effective * min(1.0, least / len(z))
-    if warnings_of(tree) or weights.k >= RELIABLE or effective < FEWEST:
+    if warnings_of(tree) or weights.k >= samplers.RELIABLE or effective < samplers.FEWEST:
         if not slopes:  # fewer draws are left than points were weighted
             draws = max(draws, int(tree.attrs["draws"]) // chains)
         result = infer(problem, draws, chains, seed, queries=queries)
         result.attrs["updated_by"] = "refit"
         return result
-    chosen = systematic(weights.weights, _in_whole_stretches(effective, chains), seed)
+    chosen = samplers.systematic(weights.weights, _in_whole_stretches(effective, chains), seed)
     stats = {
         str(name): np.asarray(values.values).ravel()[chosen].reshape(chains, -1)
         for name, values in tree["sample_stats"].data_vars.items()
@@ -451,6 +439,6 @@ def update(
     doubts = [*disagreements(target, weighted, z)] if weighted.reliable else []
     k = weighted.smoothed.k
     posterior = Posterior(target, z, at, stats, k, weighted.log_evidence, doubts)
-    result = lay_out(posterior, system, prior, queries, seed)
+    result = lay_out(marked(posterior, seed), system, prior, queries, seed)
     result.attrs |= {**remember(problem), "updated_by": "weights"}
     return result

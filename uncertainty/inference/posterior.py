@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.special import softmax
 
 from uncertainty.arrays import Floats, in_float64, machine, program, source_digest, surroundings
 from uncertainty.energy import EnergyModel
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _CHAINS = ("chain", "draw")
 _PROBED = 16  # of so many draws the density at one is kept: some kilobytes tell any other density
+_WEIGHTED, _OTHERS = 256, 8  # draws that are weighted by other queries, and sets of these
+_MOVED = 0.1  # of a standard deviation: four errors of a mean of 1600 independent draws
 _SAME = 1e-9  # of a log density, between processors; another formula moves it by far more
 
 
@@ -194,6 +197,31 @@ def kept_posterior(names: tuple[str, str], target: Target, seed: int) -> Posteri
         if np.allclose(posterior.log_density[::_PROBED], density, rtol=_SAME, atol=_SAME):
             return posterior
     return None
+
+
+def marked(posterior: Posterior, seed: int) -> Posterior:
+    """Say among the doubts how far other queries to average rows over would move the posterior.
+
+    All chains share these, and agree on what they do. Other ones are weights on the draws.
+    """
+    target, every = posterior.target, posterior.z.reshape(-1, posterior.target.size)
+    count = max(map(np.size, target.queries.values()), default=0)
+    if not count or any(item.model.plain for item in target.observations):  # many calls
+        return posterior
+    step = -(-len(every) // _WEIGHTED)
+    z, density, away = every[::step], posterior.log_density[::step], list[Floats]()
+    points = partial(normal_scores, target.joint.coordinates(varies=True), count, seed=seed)
+    for number in range(1, 1 + _OTHERS):
+        other = replace(target, queries=points(randomization=number))
+        at = replace(posterior, target=other, z=z[None], at=rows_at(other, z, seed))
+        away.append(softmax(at.log_density - density) @ (z - z.mean(0)))
+    # In the direction that it is narrowest in; of two sets of queries each is as far off.
+    inverse = np.linalg.pinv(np.atleast_2d(np.cov(every.T)))
+    moved = float(np.sqrt(np.einsum("ki,ij,kj->k", away, inverse, away).mean() / 2))
+    text = f"{count} other queries to average rows over would move the posterior by {moved:.2g}"
+    text += " of its standard deviation: state in the rows what varies, or give more"
+    doubts = posterior.doubts if moved < _MOVED else [*posterior.doubts, text]
+    return replace(posterior, doubts=doubts)
 
 
 @program()

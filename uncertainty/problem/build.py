@@ -49,10 +49,8 @@ class Problem(Setup):
         Those of them to be said before the answer: what was set in vain, what looks like a slip.
     lost_means : mapping of str to str
         Outputs whose mean does not exist under these assumptions, with the reason.
-    rarest : mapping of str to float
-        By output: the smallest chance that makes half of its mean (see `probe_moments`).
-    rarest_spread : mapping of str to float
-        The same of its mean square about the value at the medians.
+    rarest : mapping of str to mapping of str to float
+        By kind and output: the smallest chance that makes half of a mean (see `probe_moments`).
     observations : tuple of Observation
         The evidence, compiled.
     system : Problem or None
@@ -65,8 +63,7 @@ class Problem(Setup):
     notices: tuple[Fault, ...]
     cautions: tuple[Fault, ...]
     lost_means: Mapping[str, str]
-    rarest: Mapping[str, float]
-    rarest_spread: Mapping[str, float]
+    rarest: Mapping[str, Mapping[str, float]]
     observations: tuple[Observation, ...]
     system: "Problem | None" = None
 
@@ -276,7 +273,7 @@ def compiled(setup: Setup) -> Problem:
     names = ["energy_wh"] if chosen.outputs else list(outputs)
     # Probing tails takes some hundred calls for each assumption: too many for plain Python.
     probed = chosen.plain is None
-    lost, rarest, spread = models.probe_moments(local, chosen, names) if probed else ([], {}, {})
+    lost, rarest = models.probe_moments(local, chosen, names) if probed else ([], {})
     notices = [
         *resolution.notices,
         *unused_notices(*asked, setup.altered, by_evidence),
@@ -294,7 +291,6 @@ def compiled(setup: Setup) -> Problem:
         cautions=first,
         lost_means={notice.quantity: notice.message for notice in lost if notice.mean},
         rarest=rarest,
-        rarest_spread=spread,
         observations=observations,
     )
     if not setup.measured:

@@ -198,7 +198,7 @@ class MomentNotice:
 
 def probe_moments(
     joint: Joint, model: EnergyModel, quantities: Sequence[str]
-) -> tuple[list[MomentNotice], dict[str, float], dict[str, float]]:
+) -> tuple[list[MomentNotice], dict[str, dict[str, float]]]:
     """Probe each uncertain assumption, all others at their medians.
 
     Where an output grows like ``u^-s`` as a tail probability u goes to 0, its mean exists for
@@ -206,8 +206,9 @@ def probe_moments(
     An output that passes through infinity inside the range has no mean either.
 
     Gives notices and, by output, the smallest chance, of a tail of what does not vary per query,
-    that makes half of its mean, and half of its mean square about the value at the medians: far
-    fewer draws than one over it do not see that half.
+    that makes half of its mean (``rarest``), and half of its mean square about the value at the
+    medians (``rarest_spread``), and that of a tail of what varies per query that makes half of its
+    mean (``rarest_query``): far fewer draws, or queries, than one over it do not see that half.
     """
     # A named parameter may bring a moment down at values other than its median.
     cases = [
@@ -217,13 +218,14 @@ def probe_moments(
         for place in (_PLACES if node.law is not None and node.law.references else (0.0,))
     ]
     if not cases:
-        return [], {}, {}
+        return [], {}
     # All cases in one call: a batch of points costs the same, filled or not.
     parts = [_scores(joint, node, _GRID, place) for node, place in cases]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outputs = each_point(joint, model, joint.decorrelate(columns))[1]
     notices: dict[tuple[str, str], MomentNotice] = {}
-    rarest, spread = dict.fromkeys(quantities, 1.0), dict.fromkeys(quantities, 1.0)
+    keys = ("rarest", "rarest_spread", "rarest_query")
+    least = {key: dict.fromkeys(quantities, 1.0) for key in keys}
     for quantity in quantities:
         curves = np.split(outputs[quantity], len(cases))
         for (node, place), values in zip(cases, curves, strict=True):
@@ -232,21 +234,24 @@ def probe_moments(
             worst = notices.get((node.name, quantity))
             if notice and (worst is None or (notice.mean and not worst.mean)):
                 notices[node.name, quantity] = notice
-            if not node.varies and place == 0.0:
+            if place == 0.0:
                 middle = values[len(values) // 2]
                 with np.errstate(invalid="ignore"):  # infinite values are probed above
                     apart = np.abs(values - middle)
                     # What differs by rounding alone is no spread. Shares have squares in float64.
                     apart = np.where(apart > ROUNDING * np.abs(middle), apart, 0.0)
                     apart /= apart.max() or 1.0
-                for least, sizes in ((rarest, np.abs(values)), (spread, apart**2)):
-                    chance = min(_half_of_mean(sizes), _half_of_mean(sizes[::-1]))
-                    least[quantity] = min(least[quantity], chance)
+                sizes = {"rarest": np.abs(values), "rarest_spread": apart**2}
+                sizes = {"rarest_query": sizes["rarest"]} if node.varies else sizes
+                for key, size in sizes.items():
+                    chance = min(_half_of_mean(size), _half_of_mean(size[::-1]))
+                    least[key][quantity] = min(least[key][quantity], chance)
     # What is the same along every axis may differ where two assumptions are far out together.
+    spread = least["rarest_spread"]
     flat = [quantity for quantity in quantities if spread[quantity] == 1]
     lasting = [node.name for node in joint.nodes if node.uncertain and not node.varies]
     if not flat or not lasting:
-        return [*notices.values()], rarest, spread
+        return [*notices.values()], least
     wide = np.random.default_rng(0).normal(scale=_SCALES, size=(len(lasting), *_SCALES.shape))
     cloud = {name: np.zeros(_SCALES.size) for name in columns}
     cloud |= {name: each.ravel() for name, each in zip(lasting, wide, strict=True)}
@@ -259,7 +264,7 @@ def probe_moments(
             if seen.any():
                 spread[quantity] = float((seen * chance).mean())
                 break
-    return [*notices.values()], rarest, spread
+    return [*notices.values()], least
 
 
 def _half_of_mean(sizes: Floats) -> float:

@@ -342,11 +342,8 @@ def with_tail(mean: Estimate, sd: Estimate, tail: Tail) -> tuple[Estimate, Estim
     """Mean and standard deviation, with what their tail leaves unseen in their errors."""
     if (2 * tail.upper >= LIGHT or tail.unseen_root > 0) and sd[0] > 0:
         # A tail of shape 1/2 has no variance: where one cannot be told from it, nothing is known.
-        exists = 2 * tail.upper < 1
-        sd = (
-            sd[0],
-            max(sd[1], tail.unseen_root * (tail.unseen_root / sd[0]) / 2) if exists else np.inf,
-        )
+        unseen = tail.unseen_root * (tail.unseen_root / sd[0]) / 2 if 2 * tail.upper < 1 else np.inf
+        sd = sd[0], max(sd[1], unseen)
     ruled = tail.lower >= RULED
     return _ruled(mean, tail.largest) if ruled else (mean[0], max(mean[1], tail.unseen)), sd
 
@@ -441,13 +438,8 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     if not pool.count * tail >= NONE:
         return value, np.inf if pool.number < np.inf else 0.0
     below, upto = pool.shares(value)
-    errors = np.array(
-        [
-            -chance_estimate(below, pool.number, pool.count)[1],
-            chance_estimate(upto, pool.number, pool.count)[1],
-        ]
-    )
-    resolved = probability + errors
+    less, more = (chance_estimate(side, pool.number, pool.count)[1] for side in (below, upto))
+    resolved = probability + (errors := np.array([-less, more]))
     beyond = resolved[0] < 0.5 / pool.count or resolved[1] > 1 - 0.5 / pool.count
     if beyond and pool.count * tail >= FEW:  # many draws, but of hardly any points
         return value, np.inf

@@ -51,10 +51,9 @@ def main_quantity(tree: xr.DataTree, name: object = None) -> str:
     if name is not None:
         every = [str(name) for name in tree["central"].data_vars]
         if require_known("quantity", str(name), every) not in names:
-            text = (
-                f"no statistics of {name} were kept, but of {', '.join(names)}: ask for it by name"
-            )
-            raise InputError.of("<quantity>", f"{text}, or for all (uncertainty run --full)")
+            kept = f"no statistics of {name} were kept, but of {', '.join(names)}"
+            text = "ask for it by name, or for all (uncertainty run --full)"
+            raise InputError.of("<quantity>", f"{kept}: {text}")
         return str(name)
     return "energy_wh" if "energy_wh" in names else names[0]
 
@@ -483,17 +482,17 @@ def _unknown(
         return figures if statistic == "mean" else ("mean", "sd")
     lost = quantity in json.loads(str(tree.attrs.get("lost_means", "[]")))
     # Half of the mean of the prior may come from a chance that the draws do not meet.
-    unseen = {
-        key: group == "prior"
-        and json.loads(str(tree.attrs.get(key, "{}"))).get(quantity, 1.0) * tree.attrs["draws"]
-        < NONE
-        for key in ("rarest", "rarest_spread")
-    }
-    if lost or unseen["rarest"]:
+    draws, queries = tree.attrs["draws"], tree.attrs["queries"] * tree.attrs["randomizations"]
+    rarest, spread, of_queries = (
+        group == "prior"
+        and json.loads(str(tree.attrs.get(key, "{}"))).get(quantity, 1.0) * number < NONE
+        for key, number in (("rarest", draws), ("rarest_spread", draws), ("rarest_query", queries))
+    )
+    if lost or rarest or (of_queries and statistic != "typical"):
         return "mean", "sd"
     # Draws that are all one value say nothing of what is rarer than they are.
     alone = ("sd",) if figures.get("sd", (np.nan, 0))[0] else ("mean", "sd")
-    return alone if unseen["rarest_spread"] else ()
+    return alone if spread else ()
 
 
 def unknown_figures(table: xr.Dataset, shown: Sequence[str] = _FIGURES) -> list[str]:
@@ -633,8 +632,7 @@ def chances(tree: xr.DataTree, quantity: str, threshold: float) -> list[Chance]:
     rows = []
     for statistic in STATISTICS if is_nested(tree) else ("query",):
         missing = share_not_a_number(tree, quantity, statistic)
-        unknown = np.nan, np.nan
-        known = unknown if missing else exceedance(tree, threshold, quantity, statistic)
+        known = (np.nan, np.nan) if missing else exceedance(tree, threshold, quantity, statistic)
         rows.append(Chance(quantity, statistic, threshold, *known, missing))
     return rows
 

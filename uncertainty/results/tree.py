@@ -172,7 +172,8 @@ _ATTRIBUTES: Mapping[str, _Attribute] = {
     "lost_means": ("", _TEXTS, "a list of texts, as JSON"),
     "ruled_means": ("", _TEXTS, "a list of texts, as JSON"),
     **dict.fromkeys(
-        ("rarest", "rarest_spread"), ("", {...: float}, "a mapping of numbers, as JSON")
+        ("rarest", "rarest_spread", "rarest_query"),
+        ("", {...: float}, "a mapping of numbers, as JSON"),
     ),
     "open_medians": ("", {...: [float]}, "a mapping of pairs of numbers, as JSON"),
     **dict.fromkeys(

@@ -227,8 +227,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "notices": json.dumps(notices),
         "lost_means": json.dumps(sorted(problem.lost_means)),
         # Of a prior alone: with a posterior beside it this becomes empty.
-        "rarest": json.dumps(dict(problem.rarest)),
-        "rarest_spread": json.dumps(dict(problem.rarest_spread)),
+        **{kind: json.dumps(chances) for kind, chances in problem.rarest.items()},
     }
 
 
