@@ -277,10 +277,10 @@ def _outputs(
     columns, known, count = _drawn(system, observation, posterior, seed)
     rng = np.random.default_rng([seed, 1])
     new = {row.group: rng.standard_normal(count) for row in rows}
-    places = joint.coordinates(varies=True)
-    inner = normal_scores(places, QUERIES, seed=seed, randomization=0) or {"": np.zeros(1)}
+    varying = joint.coordinates(varies=True)
+    inner = normal_scores(varying, QUERIES, seed=seed, randomization=0) or {"": np.zeros(1)}
     if asked[1] == "query":
-        columns |= {name: rng.standard_normal(count) for name in places}
+        columns |= {name: rng.standard_normal(count) for name in varying}
         inner = {"": np.zeros(1)}
     effect = EFFECTS[0] if EFFECTS[0] in columns else ""
     shared = observation.discrepancy if observation and known else None
