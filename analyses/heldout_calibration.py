@@ -1,75 +1,75 @@
-"""Can the intervals be believed? Each model's runs are predicted from those of all other models.
-
-`--data CSV` predicts the chat and reasoning runs of a table in ML.ENERGY's format, else the shipped rows.
-"""
+"""Can intervals be believed? Models, and whole benchmarks, of the shipped rows or of tables (`--data CSV ...`), are left out."""
 
 # fmt: off
-import argparse
 import csv
 import math
+import sys
 from pathlib import Path
 
 import xarray as xr
-from ruamel.yaml import YAML
 
 import uncertainty as un
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "figures" / "heldout_calibration"
-TASKS = {"lm-arena-chat": 750.0, "gpqa": 150.0}  # with the input tokens that fit each
-BOARDS = {"H100": "h100-sxm", "B200": "b200"}
-PEAKS = {"h100-sxm": (700, 989e12), "b200": (1000, 2250e12)}  # W, FLOP/s
+FOLDER = Path(__file__).parents[1] / "figures" / "heldout_calibration"
+BENCHMARKS = {"mlenergy-chat": "v3", "mlenergy-reasoning": "v3", "mlenergy-2024": "v2", "powerx": "PowerX"}
+TASKS = {"lm-arena-chat": "mlenergy-chat", "gpqa": "mlenergy-reasoning", "chat": "mlenergy-2024", None: "powerx"}
+BOARDS = {"A100": "a100-sxm-40gb", "H100": "h100-sxm", "B200": "b200"}
+JOULES_PER_FLOP = {"a100-sxm-40gb": 400 / 312e12, "h100-sxm": 700 / 989e12, "b200": 1000 / 2250e12}
 MODELS = slice(None)
 
-def shipped():
-    """Evidence files as mappings: what is left out of them is given to `build_problem`."""
-    files = [ROOT / "priors" / "evidence" / f"mlenergy-{name}.yaml" for name in ("chat", "reasoning")]
-    return [YAML(typ="safe", pure=True).load(file) for file in files]
+def cells_of(name, file):
+    """Benchmark, conditions and J per output token of each shipped row."""
+    for cells in (file["conditions"] | dict(zip(file["columns"], row, strict=True)) for row in file["rows"]):
+        yield BENCHMARKS[name], cells, cells.pop("value")
 
-def rows_in(table):
-    """Conditions and measurement of each run of a table; parameters are in billions there."""
-    for run in csv.DictReader(Path(table).read_text().splitlines()):
-        if run["task"] in TASKS:
-            yield {
-                "model_id": run["model_id"].split("/")[-1].lower(), "hardware": BOARDS[run["gpu_model"]],
-                "active_parameters": 1e9 * float(run["activated_params_billions"]), "precision": run["weight_precision"],
-                "total_parameters": 1e9 * float(run["total_params_billions"]), "gpu_count": float(run["num_gpus"]),
-                "batch_size": max(1.0, float(run["avg_batch_size"])), "output_tokens": float(run["avg_output_len"]),
-                "input_tokens": TASKS[run["task"]],
-            }, float(run["energy_per_token_joules"])
+def rows_in(table, files, llms):
+    """The same of each run of a table; version 3 states parameters in billions."""
+    for run in ({key: x for key, x in run.items() if x} for run in csv.DictReader(Path(table).read_text().splitlines())):
+        if name := TASKS.get(run.get("task")):
+            first = lambda *keys, run=run: next(run[key] for key in keys if key in run)  # noqa: E731  of this row
+            model = first("model_id", "model").split("/")[-1].lower().removeprefix("meta-")
+            cells = files[name]["conditions"] | {"model_id": model, "hardware": BOARDS[first("gpu_model", "gpu")[:4].upper()]}
+            size = {f"{kind}_parameters": float(run.get(f"{kind}_parameters") or 1e9 * float(run.get(f"{key}_params_billions", 0)))
+                    for kind, key in (("active", "activated"), ("total", "total"))}
+            cells |= ({"llm": llms[model]} if model in llms else size) | ({"stack": f"{run['engine']}-2026-09"} if name == "powerx" else {})
+            cells |= {"gpu_count": float(first("num_gpus", "decode_gpus", "gpus")), "prefill_gpu_count": float(run.get("prefill_gpus", 0)),
+                      "output_tokens": float(first("avg_output_len", "output_tokens")), "precision": run.get("weight_precision", cells.get("precision")),
+                      "batch_size": max(1.0, float(first("avg_batch_size", "batch_size", "concurrency")))}
+            yield BENCHMARKS[name], cells, float(first("energy_per_token_joules", "j_per_output_token"))
 
-def epoch(row):
-    """Epoch's formula at the GPU boards: utilization 0.1, power fraction 0.7."""
-    watts, flops = PEAKS[row["hardware"]]
-    return 2 * row["active_parameters"] / (flops * 0.1) * watts * 0.7
+def formulas(cells, active, total):
+    """Epoch's at the boards (utilization 0.1, power 0.7), EcoLogits' fit at a batch of 64 on boards of 80 GB."""
+    boards = 2 ** math.ceil(math.log2(max(1, math.ceil(1.2 * 2 * total / 80e9))))
+    fit = 3600 * boards * (1.1665e-6 * math.exp(-0.011206 * 64) * active / 1e9 + 4.0529e-5)
+    return {"Epoch's formula": 2 * active * 0.7 / 0.1 * JOULES_PER_FLOP[cells["hardware"]], "EcoLogits' formula": fit}
 
-def ecologits(row):
-    """EcoLogits' formula: its fit at a batch of 64, for as many boards of 80 GB as hold the model."""
-    boards = 2 ** math.ceil(math.log2(max(1, math.ceil(1.2 * 2 * row["total_parameters"] / 80e9))))
-    return 3600 * boards * (1.1665e-6 * math.exp(-0.011206 * 64) * row["active_parameters"] / 1e9 + 4.0529e-5)
-
-def main(folder=FOLDER, draws=500, data=None):
+def main(folder=FOLDER, draws=500, data=()):
     """Predict, score, draw; `draws` are those of each of four chains."""
-    files = shipped()
-    cells = [dict(zip(f["columns"], row, strict=True)) | f["conditions"] for f in files for row in f["rows"]]
-    own = [({k: v for k, v in row.items() if k != "value"}, float(row["value"])) for row in cells]
-    measured, parts, kept = [*rows_in(data)] if data else own, [], []
-    for model in sorted({row["model_id"] for row, _ in measured})[MODELS]:
-        others = [{**file, "rows": [r for r in file["rows"] if r[0] != model]} for file in files]
-        tree = un.infer(un.build_problem("roofline-efficiency", evidence=others), draws=draws)
-        left_out = [pair for pair in measured if pair[0]["model_id"] == model]
-        parts.append(un.predict(tree, [row for row, _ in left_out]))
-        kept += left_out
-    points = {"Epoch's formula": epoch, "EcoLogits' formula": ecologits}
-    single = {k: xr.DataArray([[f(row) for row, _ in kept]], dims=("sample", "row")) for k, f in points.items()}
-    scores = un.write_scores({"calibrated roofline": xr.concat(parts, "row"), **single}, [v for _, v in kept], folder, png=True)
-    un.write_provenance(tree, folder, Path(__file__).name)
-    print("log-RMSE:", ", ".join(f"{name} {x:.2f}" for name, x in scores["log_rmse"].to_series().items()))
-    wide, narrow = (100 * float(scores["coverage"].sel(approach="calibrated roofline", prob=p)) for p in (0.9, 0.5))
-    print(f"{len(kept)} runs: {wide:.0f} % lie in their 90 % interval, {narrow:.0f} % in their 50 % interval "
-          "(J per token; 3600 J are 1 Wh).")
+    evidence = un.build_problem("roofline-efficiency").evidence
+    files = {x.name: x.document.data for x in evidence}
+    whole = [row for name, file in files.items() for row in cells_of(name, file)]
+    sizes = {row.groups[0]: [row.conditions[f"{kind}_parameters"] for kind in ("active", "total")] for x in evidence for row in x.rows}
+    rows = [row for table in data for row in rows_in(table, files, {x["model_id"]: x["llm"] for _, x, _ in whole})] or whole
+    models, scored = sorted({cells["model_id"] for name, cells, _ in rows if name != "PowerX"}), {}  # which has one
+    for out in [*dict.fromkeys(row[0] for row in rows), *models][MODELS]:
+        others = [{**file, "rows": [row for row, (bench, cells, _) in zip(file["rows"], cells_of(name, file), strict=True)
+                                    if out not in (bench, cells["model_id"])]} for name, file in files.items()]
+        tree = un.infer(un.build_problem("roofline-efficiency", evidence=[file for file in others if file["rows"]]), draws=draws)
+        left = [row for row in rows if out in (row[0], row[1]["model_id"])]
+        drawn = un.predict(tree, [cells for _, cells, _ in left], observes="gpu_energy_per_output_token_j")
+        for i, (name, cells, value) in enumerate(left):
+            single = formulas(cells, *sizes.get(cells["model_id"]) or [cells["active_parameters"], cells["total_parameters"]])
+            scored.setdefault((name, "model" if out in models else "benchmark"), []).append((drawn.isel(row=[i]), single, value))
+    for (name, kind), parts in scored.items():
+        drawn, single, values = zip(*parts, strict=True)
+        points = {key: xr.DataArray([[x[key] for x in single]], dims=("sample", "row")) for key in single[0]}
+        target = folder if len(scored) == 1 else folder / f"{name}_{kind}"
+        scores = un.write_scores({"calibrated roofline": xr.concat(drawn, "row"), **points}, [*values], target, png=True)
+        un.write_provenance(tree, target, Path(__file__).name)
+        wide, narrow = (f"{100 * float(scores['coverage'].sel(approach='calibrated roofline', prob=p)):.0f} %" for p in (0.9, 0.5))
+        rmse = ", ".join(f"{key} {x:.2f}" for key, x in scores["log_rmse"].to_series().items())
+        print(f"{name}, each {kind} left out ({len(values)} runs): log-RMSE of J per token (3600 J are 1 Wh) {rmse}; "
+              f"{wide} in their 90 % interval, {narrow} in their 50 % interval", flush=True)
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--data")
-    main(data=options.parse_args().data)
+    main(data=sys.argv[2:])

@@ -312,6 +312,26 @@ def test_reading_and_generating_add_up_and_each_has_its_energy_of_a_token():
     assert result["gpu_energy_per_output_token_j"] * generated == pytest.approx(parts, rel=1e-6)
 
 
+def test_a_step_waits_for_each_sequence_the_less_the_newer_the_software():
+    given = {**BASE, "batch_size": 64.0, "schedule_s": 2e-4, "software_trend": 0.9}
+    none, then, later = (
+        found(given, **changes)["time_per_output_token_s"]
+        for changes in ({"schedule_s": 0.0}, {}, {"software_year": 2027.0})
+    )
+    assert then - none == pytest.approx(64 * 2e-4, rel=1e-9)
+    assert later - none == pytest.approx(64 * 2e-4 * np.exp(-0.9 * 2), rel=1e-9)
+    assert found(given, software_trend=0.0, software_year=2030.0) == found(given)
+
+
+def test_states_of_linear_layers_are_read_and_written_in_each_step():
+    given = {**DENSE, "launch_s": 0.0, "gpu_count": 1.0, "input_tokens": 0.0, "compute_cap": 1.0}
+    given |= {"layers": 31.0, "linear_layers": 31.0, "batch_size": 16.0}
+    state = 27 * 128 * 80 * 128 * 4.0  # Nemotron Nano 9B v2
+    steps = [found(given, state_bytes=x)["time_per_output_token_s"] for x in (0.0, state)]
+    bandwidth = BASE["memory_bandwidth_bytes_per_s"] * BASE["bandwidth_cap"]
+    assert steps[1] - steps[0] == pytest.approx(2 * 16 * state / bandwidth, rel=1e-6)
+
+
 def test_prefill_on_gpus_of_its_own_takes_their_arithmetic_and_no_step_of_the_others():
     given = {**BASE, **MORE, "input_tokens": 8192.0, "batch_size": 64.0, "prefill_share": 1.0}
     same, none = found(given), found(given, prefill_gpu_count=0.0)

@@ -402,6 +402,45 @@ def test_the_spread_of_effects_that_one_deployment_teaches_is_the_exact_one():
     agrees(effect, mean, np.sqrt((weight * (left + (pull - mean) ** 2)).sum()))
 
 
+@pytest.mark.slow
+def test_effects_of_two_levels_are_shared_by_all_evidence_and_the_exact_ones():
+    """Systems served by stacks, in two files: each system and each stack has one effect."""
+    pairs = [[("x", "old"), ("y", "old"), ("x", "new")], [("y", "new"), ("z", "new")]]
+    values, stack_sd = np.array([1.5, 2.2, 0.8, 1.1, 1.9]), 0.4
+    levels = [{"column": "m", "sd": BETWEEN}, {"column": "stack", "sd": stack_sd}]
+    start, files = 0, []
+    for names in pairs:
+        rows = [[*pair, float(v)] for pair, v in zip(names, values[start:], strict=False)]
+        files.append(evidence(rows, ["m", "stack", "value"], random_effect=levels))
+        start += len(names)
+    tree = un.infer(un.build_problem(priors(), model=product, evidence=files), draws=2000)
+    assert json.loads(tree.attrs["warnings"]) == []
+    where = {name: 3 + i for i, name in enumerate(("x", "y", "z", "old", "new"))}
+    design = np.zeros((5, 8))
+    design[:, :3] = 1
+    for row, pair in enumerate(pair for names in pairs for pair in names):
+        design[row, [where[name] for name in pair]] = 1
+    prior = np.diag([s**2 for s in SIGMAS.values()] + 3 * [BETWEEN**2] + 2 * [stack_sd**2])
+    mean, covariance = exact(prior, design, np.log(values), ERROR**2 * np.eye(5))
+    posterior = tree["posterior"]
+    for name, level in (("x", ""), ("z", ""), ("old", "_stack"), ("new", "_stack")):
+        effect = posterior[f"evidence_2{level}_effect"].sel({f"evidence_2{level}_group": name})
+        agrees(effect.values, mean[where[name]], np.sqrt(covariance[where[name], where[name]]))
+        same = posterior[f"evidence{level}_effect"].sel({f"evidence{level}_group": name})
+        np.testing.assert_array_equal(same.values, effect.values)
+    # A new system on a known stack, and one on a stack that nobody measured.
+    known = np.array([1, 1, 1, 0, 0, 0, 0, 1])
+    for row, stated, more in (
+        ({"stack": "new"}, known, BETWEEN**2),
+        ({}, np.array([1, 1, 1, 0, 0, 0, 0, 0]), BETWEEN**2 + stack_sd**2),
+    ):
+        spread = stated @ covariance @ stated + more
+        drawn = np.log(un.predict(tree, [row], quantity="energy_wh")["energy_wh"].values)
+        agrees(drawn.reshape(4, -1), stated @ mean, np.sqrt(spread))
+        measured = np.log(un.predict(tree, [row])["energy_wh"].values).reshape(4, -1)
+        agrees(measured, stated @ mean, np.sqrt(spread + ERROR**2))
+
+
 def test_the_acceptance_that_is_asked_for_is_adapted_to():
     problem = one_deployment({"lognormal": {"sigma": 0.3}}, 0.5)[0]
     few = {"draws": 400, "warmup": 400, "prior_draws": 64}

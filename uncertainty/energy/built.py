@@ -22,8 +22,8 @@ ENERGY_MODELS = MappingProxyType(
 CHOICE = "model_form"
 """The input that says which member of an ensemble holds: its number, from 0."""
 
-EFFECTS = ("system_effect", "system_discrepancy")
-"""Inputs: the own effect of a system that nobody measured, and the model's error there."""
+EFFECTS = ("system_effect", "stack_effect", "system_discrepancy")
+"""Inputs: effects of a system that nobody measured and of what serves it; the model's error."""
 
 ENERGY_UNITS = frozenset({"Wh", "kWh", "J"})
 """Units of outputs that an error of the energy multiplies."""

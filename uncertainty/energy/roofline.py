@@ -115,7 +115,7 @@ def roofline(
         "gpu_power_w": power_w,
         "utilization": (flop["decode_weights"] + flop["decode_attention"])
         / (board.peak_flops * decoding),
-        "bandwidth_utilization": (moved["weights"] + moved["cache"])
+        "bandwidth_utilization": (moved["weights"] + moved["cache"] + moved["state"])
         * steps
         / (board.memory_bandwidth_bytes_per_s * decoding),
         "memory_bound": weight_of_first(seconds["moving"], seconds["computing"]),

@@ -21,6 +21,9 @@ BYTES_PER_NUMBER = 2.0
 # would turn its slope within a shorter range, which a sampler by gradients would have to resolve.
 _SHARPNESS = 8.0
 
+_YEAR = 2025.0
+"""Of the software that waits as long as `launch_s` and `schedule_s` say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
@@ -86,6 +89,14 @@ class Serving(Query):
         traffic, or done elsewhere.
     prefill_gpu_count : array_like, optional
         GPUs that only read inputs, always busy; 0, or not given: those that decode do both.
+    schedule_s : array_like
+        Time of a step, for each of its sequences, in which the GPUs wait for what plans it and
+        hands out its tokens.
+    software_year : array_like
+        Vintage of the serving software, years with their part (2025.5).
+    software_trend : array_like
+        How fast newer software waits less: yearly fall of the logarithm of `schedule_s`, which
+        holds for the start of 2025.
     speculative_tokens, acceptance, draft_parameters : array_like
         Tokens drafted for each step, the chance that one is accepted, and the size of the model
         that drafts them.
@@ -97,6 +108,9 @@ class Serving(Query):
     gpu_count: ArrayLike = 1.0
     prefill_share: ArrayLike = 1.0
     prefill_gpu_count: ArrayLike | None = None
+    schedule_s: ArrayLike = 0.0
+    software_year: ArrayLike = _YEAR
+    software_trend: ArrayLike = 0.0
     speculative_tokens: ArrayLike = 0.0
     acceptance: ArrayLike = 0.0
     draft_parameters: ArrayLike = 0.0
@@ -314,9 +328,9 @@ def step_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
     Returns
     -------
     dict of str to array_like
-        Bytes, shape (): ``weights`` and ``cache``; the share of the experts ``touched``; the share
-        of a token's parameters that are ``chosen`` for it, and the share of the experts that it
-        leaves (``sparsity``, 0 if dense).
+        Bytes, shape (): ``weights``, ``cache`` and ``state``; the share of the experts
+        ``touched``; the share of a token's parameters that are ``chosen`` for it, and the share of
+        the experts that it leaves (``sparsity``, 0 if dense).
 
     Notes
     -----
@@ -344,6 +358,8 @@ def step_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
     return {
         "weights": serving.bytes_per_parameter * parameters,
         "cache": cache,
+        # States are read and written.
+        "state": 2 * serving.batch * transformer.state_bytes,
         "touched": touched,
         "chosen": 1 - jnp.minimum(shared / transformer.active_parameters, 1.0),
         "sparsity": 1 - share,
@@ -411,8 +427,9 @@ def step_seconds(
     # What is lost to experts grows with the share of them that a token leaves: none if dense.
     slowed = 1 + (jnp.asarray(board.expert_cost) ** moved["sparsity"] - 1) * moved["chosen"]
     launching = board.launch_s * board.expert_launch ** moved["sparsity"]
+    older = serving.software_trend * (_YEAR - serving.software_year)
     of_token = slowed * flop["decode_weights"] + flop["decode_attention"]
-    moving = (moved["weights"] + board.kv_cost * moved["cache"]) / bandwidth
+    moving = (moved["weights"] + moved["state"] + board.kv_cost * moved["cache"]) / bandwidth
     computing = of_token / serving.output_tokens * checked / arithmetic
     limit = smooth_maximum(moving, computing)
     cap = board.compute_cap if board.prefill_utilization is None else board.prefill_utilization
@@ -433,7 +450,7 @@ def step_seconds(
         "decode": limit + serving.speculative_tokens * serving.draft_parameters * drafting,
         "limit": limit,
         "prefill": share * reading * ending,
-        "waiting": layers * launching + links,
+        "waiting": layers * launching + serving.batch * serving.schedule_s * jnp.exp(older) + links,
         "moving": moving,
         "computing": computing,
         "reading": reading,

@@ -37,8 +37,7 @@ class Shape:
     window_layers, window_tokens : array_like, optional
         Layers that attend to the last so many tokens alone, and how many these are.
     linear_layers : array_like, optional
-        Layers whose cost does not grow with the context: linear attention, state spaces. Their
-        state, of a fixed size, is left out.
+        Layers whose cost does not grow with the context: linear attention, state spaces.
     kv_width : array_like, optional
         Numbers that latent attention keeps of a token in each layer, in place of the keys and
         values of heads; 0 where these are kept.
@@ -134,6 +133,8 @@ class Transformer(Shape):
         Key-value heads; scaled from `active_parameters` where not given.
     kv_bytes_per_value : array_like
         Bytes of one number of the KV cache.
+    state_bytes : array_like
+        Bytes that linear layers keep of one sequence, all of them together.
     model_width : array_like, optional
         Numbers that stand for a token between layers; ``heads * head_dim`` where 0 or not given.
     """
@@ -145,6 +146,7 @@ class Transformer(Shape):
     experts_per_token: ArrayLike | None = None
     kv_heads: ArrayLike | None = None
     kv_bytes_per_value: ArrayLike = 2.0
+    state_bytes: ArrayLike = 0.0
     model_width: ArrayLike | None = None
 
     @property

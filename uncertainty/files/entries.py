@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -208,11 +209,15 @@ class ErrorEntry(Strict):
     _check = exactly_one(*_ERRORS)
 
 
-class RandomEffectEntry(Strict):
+class LevelEntry(Strict):
     """What all rows of one group share, drawn anew for each group."""
 
     column: str | None = Field(None, description="the column that names the groups")
     sd: Positive = Field(description="spread between groups, on the error's scale")
+
+
+def _listed(raw: object) -> object:
+    return (raw,) if isinstance(raw, dict | LevelEntry) else raw
 
 
 class Measurement(Strict):
@@ -224,7 +229,12 @@ class Measurement(Strict):
     )
     statistic: Literal["query", "median", "mean"] = Field("query", description="of the queries")
     error: ErrorEntry
-    random_effect: RandomEffectEntry | None = None
+    # Two levels: what is measured, and the software and its year that serve many of these.
+    random_effect: Annotated[
+        tuple[LevelEntry, ...],
+        BeforeValidator(_listed, json_schema_input_type=LevelEntry | tuple[LevelEntry, ...]),
+        Field(max_length=2),
+    ] = ()
     discrepancy: Value | None = Field(
         None, description="error of the model that all rows share, on the error's scale"
     )
@@ -245,14 +255,13 @@ class Measurement(Strict):
         return self.family in MULTIPLYING
 
     @property
-    def effect_sd(self) -> Scalar | None:
-        """Spread of what rows of one group share."""
-        return self.random_effect.sd if self.random_effect else None
+    def grouping(self) -> tuple[str, ...]:
+        """Columns that name the groups of each level; empty where one is not named."""
+        return tuple(level.column or "" for level in self.random_effect)
 
-    @property
-    def column(self) -> str:
-        """The column that names the groups; empty where there is none."""
-        return (self.random_effect.column if self.random_effect else None) or ""
+    def level_at(self, number: int) -> tuple[Key, ...]:
+        """Keys of a level: one that stands alone is a mapping."""
+        return ("random_effect",) if len(self.random_effect) == 1 else ("random_effect", number)
 
 
 EvidenceNames: TypeAlias = Annotated[
@@ -367,7 +376,10 @@ def validate(
             branches.setdefault(tuple(place), []).append(error)
         else:
             loc = tuple(key for key in error["loc"] if key != "[key]")
-            faults.append(document.fault((*at, *loc), _sentence(kind, error, loc)))
+            # A mapping of one level stands for a list of one: nobody wrote its number.
+            alone = loc[:1] == ("random_effect",) and (*at, *loc[:2]) not in document.places
+            there = loc[:1] + loc[2:] if alone else loc
+            faults.append(document.fault((*at, *there), _sentence(kind, error, loc)))
     # Errors of the types allowed at one place become one.
     for loc, alternatives in branches.items():
         kinds = " or ".join(dict.fromkeys(_KINDS[error["type"]] for error in alternatives))

@@ -64,13 +64,15 @@ class Row:
         Inputs that it states, in canonical units.
     observed : mapping of str to number
         Under names of `OBSERVED`.
-    group, boundary : str
+    groups : tuple of str
+        One for each level of the random effects.
+    boundary : str
     """
 
     number: int
     conditions: Mapping[str, float]
     observed: Mapping[str, Scalar]
-    group: str = ""
+    groups: tuple[str, ...] = ()
     boundary: str = ""
 
 
@@ -288,10 +290,11 @@ def _from_document(document: Document, name: str) -> Evidence:
     faults += (*(layer.faults if layer else ()), *text_faults(document))
     if file is None:
         return Evidence(name, document, faults=tuple(faults))
-    grouping = file.column
-    if file.random_effect and not grouping:
-        faults.append(document.fault(("random_effect",), "name the column of the groups"))
-    faults += read_conditions(document, ("conditions",), file.conditions)[1]
+    grouping = file.grouping
+    text = "name the column of the groups"
+    faults += [document.fault(file.level_at(i), text) for i, x in enumerate(grouping) if not x]
+    shared = {key: cell for key, cell in file.conditions.items() if key not in grouping}
+    faults += read_conditions(document, ("conditions",), shared)[1]
     rows = []
     for number, values in enumerate(file.rows):
         at: tuple[Key, ...] = ("rows", number)
@@ -302,25 +305,22 @@ def _from_document(document: Document, name: str) -> Evidence:
         cells = dict(zip(file.columns, values, strict=True))
         observed, complaints = read_observed(document, at, cells)
         faults += complaints
-        group = cells.pop(grouping, None) if grouping else None
-        if grouping and group is None:
-            faults.append(row_fault(document, at, grouping, "names no group"))
+        # What holds in every row may be the group of all.
+        labels = {x: cells.pop(x, file.conditions.get(x)) for x in grouping if x}
+        unnamed = [column for column, label in labels.items() if label is None]
+        faults += [row_fault(document, at, column, "names no group") for column in unnamed]
         boundary = cells.pop("boundary", None)
         inputs = {k: v for k, v in cells.items() if k not in OBSERVED and v is not None}
-        conditions, complaints = read_conditions(document, at, {**file.conditions, **inputs})
+        conditions, complaints = read_conditions(document, at, {**shared, **inputs})
         faults += complaints
-        label = "" if group is None else group_of_row(group)
-        rows.append(Row(number, conditions, observed, label, str(boundary or "")))
-    faults += [
-        document.fault(("columns", i), f"{column!r} stands twice")
-        for i, column in enumerate(file.columns)
-        if column in file.columns[:i]
-    ]
-    named: list[tuple[tuple[Key, ...], str]] = [
-        *((("columns", i), column) for i, column in enumerate(file.columns)),
-        *((("conditions", column), column) for column in file.conditions),
-    ]
-    others = (*OBSERVED, "boundary", *KINDS, grouping)
+        names = tuple(map(group_of_row, labels.values()))
+        rows.append(Row(number, conditions, observed, names, str(boundary or "")))
+    again = [(i, column) for i, column in enumerate(file.columns) if column in file.columns[:i]]
+    faults += [document.fault(("columns", i), f"{column!r} stands twice") for i, column in again]
+    named = list[tuple[tuple[Key, ...], str]]()
+    named += [(("columns", i), column) for i, column in enumerate(file.columns)]
+    named += [(("conditions", column), column) for column in file.conditions]
+    others = (*OBSERVED, "boundary", *KINDS, *grouping)
     return Evidence(
         name=name,
         document=document,

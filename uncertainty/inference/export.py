@@ -158,11 +158,10 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
     count = counted(sum(int(item["rows"]) for item in evidence), "measurement")
     model = problem.arguments[1]
     error = next((x.measurement for x in problem.evidence if x.measurement), None)
-    effect = {"column": error.column, "sd": error.effect_sd} if error else {}
+    effects = [_nonempty(column=x.column, sd=x.sd) for x in error.random_effect] if error else []
     document = problem.priors.document
-    assert document is not None
-    assert document.path is not None
-    base = document.path
+    base = document.path if document else None
+    assert base is not None
     if base.is_relative_to(shipped_folder()):
         # Without its suffix: a file of the user's may have the same name.
         extends = str(base.relative_to(shipped_folder()).with_suffix(""))
@@ -182,7 +181,7 @@ def _text(tree: xr.DataTree, problem: Problem, path: Path) -> str:
             boundary=error.boundary,
             statistic=error.statistic,
             error={error.family: error.parameters},
-            random_effect=None if error.effect_sd is None else _nonempty(**effect),
+            random_effect=effects[0] if len(effects) == 1 else effects or None,
             discrepancy=error.discrepancy,
         ),
         "assumptions": {name: _entry(tree, problem, name, source) for name in names},
@@ -235,15 +234,9 @@ def _entry(tree: xr.DataTree, problem: Problem, name: str, source: str) -> dict[
         if all(a < b for a, b in pairwise(quantiles.values())):
             break
     fixed = float(draws.flat[0]) if np.ptp(draws) == 0 else None
-    return _nonempty(
-        fixed=fixed,
-        quantiles=quantiles if fixed is None else None,
-        unit=item.unit,
-        group=item.group,
-        source=source,
-        basis="derived",
-        note=f"Posterior; the prior was {item}.",
-    )
+    law = {"quantiles": quantiles} if fixed is None else {"fixed": fixed}
+    facts = {"unit": item.unit, "group": item.group, "source": source, "basis": "derived"}
+    return _nonempty(**law, **facts, note=f"Posterior; the prior was {item}.")
 
 
 def _correlations(

@@ -171,9 +171,8 @@ def compare_fits(fits: Mapping[str, xr.DataTree]) -> xr.Dataset:
         try:
             xr.testing.assert_allclose(one, other, rtol=1e-9)
         except AssertionError as error:
-            raise InputError.of(
-                "<fits>", f"{name} was learned from other measurements than {first}: give the same"
-            ) from error
+            text = f"{name} was learned from other measurements than {first}: give the same"
+            raise InputError.of("<fits>", text) from error
     figures, each = dict[str, dict[str, float]](), dict[str, Floats]()
     for name, tree in fits.items():
         groups = tree["log_likelihood"].data_vars
@@ -182,10 +181,8 @@ def compare_fits(fits: Mapping[str, xr.DataTree]) -> xr.Dataset:
     ordered = sorted(each, key=lambda name: -each[name].sum())
     for name in ordered:
         worse = each[name] - each[ordered[0]]
-        figures[name] |= {
-            "elpd_difference": float(worse.sum()),
-            "elpd_difference_se": _error_of_sum(worse),
-        }
+        figures[name]["elpd_difference"] = float(worse.sum())
+        figures[name]["elpd_difference_se"] = _error_of_sum(worse)
     keys = figures[ordered[0]]
     columns = {key: ("fit", [figures[name][key] for name in ordered]) for key in keys}
     return xr.Dataset(columns, {"fit": ordered})
@@ -376,11 +373,8 @@ def causes_of(item: Observation) -> Iterator[Cause]:
     # What rows state of an input, 0 where nothing: shape (rows,).
     boards, given, written = np.zeros((3, item.count))
     for part in item.rows:
-        for column, name in (
-            (boards, "gpu_count"),
-            (given, "input_tokens"),
-            (written, "output_tokens"),
-        ):
+        inputs = {"gpu_count": boards, "input_tokens": given, "output_tokens": written}
+        for name, column in inputs.items():
             column[[*part.places]] = part.known.get(name, 0.0)
     boards = np.maximum(boards, 1.0)
     if (boards > 1).any():
@@ -416,9 +410,7 @@ def _where(item: Observation, rows: np.ndarray, tails: Floats, factor: float) ->
         text = f"{which} lie together where the prior hardly expects them"
     if not math.isfinite(factor):
         return text
-    times = (
-        f"{number_text(factor)} times" if factor >= 1 else f"{number_text(1 / factor)} times below"
-    )
+    times = f"{number_text(max(factor, 1 / factor))} times{' below' * (factor < 1)}"
     return f"{text}, {times} what it expects"
 
 

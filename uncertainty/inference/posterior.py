@@ -268,24 +268,23 @@ def lay_out(
         "statistic": QUERY_STATISTICS,
         "level": LEVELS,
     }
-    start = len(target.names)
     for item, (densities, replicates) in zip(target.observations, posterior.at.rows, strict=True):
-        row, group = f"{item.name}_row", f"{item.name}_group"
-        coords |= {row: list(range(item.count)), group: list(item.groups)}
+        row = f"{item.name}_row"
+        coords[row] = list(range(item.count))
         for kind, rows in (("log_likelihood", densities), ("posterior_predictive", replicates)):
             groups[kind][item.name] = (*_CHAINS, row), np.asarray(rows).reshape(*shape, -1)
         groups["observed_data"] |= {name: ((row,), v) for name, v in item.observed().items()}
-        if item.groups and item.sd is not None:
-            effects = z[:, :, start : start + len(item.groups)]
-            start += len(item.groups)
-            spread = item.sd.fields({name: jnp.asarray(v) for name, v in inputs.items()})["value"]
-            sd = np.broadcast_to(np.asarray(spread, np.float64), shape[0] * shape[1])
-            sd = sd.reshape(*shape, 1)
+        for level in item.levels:
+            group = f"{level.name}_group"
+            coords[group] = list(level.groups)
+            effects = z[:, :, target.places[level.key]]
+            spread = level.sd.fields({name: jnp.asarray(v) for name, v in inputs.items()})["value"]
+            sd = np.full(shape[0] * shape[1], spread, np.float64).reshape(*shape, 1)
             density = -0.5 * effects**2 - 0.5 * np.log(2 * np.pi) - np.log(sd)
             named = {"posterior": effects * sd, "unconstrained_posterior": effects}
             named |= {} if short else {"log_prior": density}
             for kind, values in named.items():
-                groups[kind][f"{item.name}_effect"] = (*_CHAINS, group), values
+                groups[kind][f"{level.name}_effect"] = (*_CHAINS, group), values
     warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
     if problem.varies:
         batches = _stretches(problem, scores, shape[0], queries, seed)
@@ -342,12 +341,11 @@ def scores_of(tree: "xr.DataTree", target: Target, seed: int = 0) -> Floats:
         np.asarray(known[name].values) if name in known else rng.standard_normal(shape)
         for name in target.names
     ]
-    for item in target.observations:
-        name = f"{item.name}_effect"
-        if name in known:
+    for level in target.levels.values():
+        if (name := f"{level.name}_effect") in known:
             parts += [*np.moveaxis(np.asarray(known[name].values), -1, 0)]
         else:
-            parts += [*rng.standard_normal((len(item.groups), *shape))]
+            parts += [*rng.standard_normal((len(level.groups), *shape))]
     return np.stack(parts, -1)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -60,8 +60,8 @@ def predict(
         Conditions of each row, as `given` takes them: numbers in the units of the inputs, texts
         with a unit, names of the catalogues; an empty cell (None, or what pandas writes for it)
         leaves an input open. One mapping is one row or, where it holds lists, a column for each
-        name. Under the name of the evidence's column of groups stands the group; rows of one group
-        share its effect, which is the posterior's own where the group was measured, and new
+        name. Under the names of the evidence's columns of groups stand the groups; rows of one
+        group share its effect, which is the posterior's own where the group was measured, and new
         otherwise.
     seed : int
     observes : str, optional
@@ -117,9 +117,9 @@ def predict(
     first = next(iter(problem.observations), None)
     observation = first if observes is None else known[observes]
     pairs = zip(problem.observations, problem.evidence, strict=True)
-    # Under the name of this column rows name their group.
-    columns = [x.measurement.column for one, x in pairs if one is observation and x.measurement]
-    grouping = columns[0] if columns else ""
+    # Under the names of these columns rows name their groups.
+    columns = [x.measurement.grouping for one, x in pairs if one is observation and x.measurement]
+    grouping = columns[0] if columns else ()
     cells = read_rows(rows)
     model = problem.model if quantity or observation is None else observation.model
     conditions = _conditions(problem, cells, grouping, model)
@@ -129,21 +129,20 @@ def predict(
     else:
         assert observation is not None
         name = observation.observes
-        names = list(dict.fromkeys([*observation.groups, *(row.group for row in conditions)]))
-        limits = [(0.0, 0.0)] * len(conditions)
-        parts = rows_of(conditions, limits, names, problem.joint, observation.model)
-        groups = tuple(names) if observation.sd else ()
-        new = replace(observation, groups=groups, rows=tuple(parts))
-        target = replace(whole_target(problem.joint, (new,), QUERIES, seed), predicts=True)
-        drawn, effects, count = _drawn(problem, observation, posterior, seed)
         rng = np.random.default_rng([seed, 1])
-        both = [*drawn.values()]
-        both += [effects[g] if g in effects else rng.standard_normal(count) for g in groups]
+        drawn, effects, count = _drawn(problem, observation, posterior, conditions, rng, seed)
+        places = [{group: place for place, group in enumerate(groups)} for groups in effects]
+        limits = [(0.0, 0.0)] * len(conditions)
+        parts = rows_of(conditions, limits, places, problem.joint, observation.model)
+        levels = map(lambda x, y: replace(x, groups=tuple(y)), observation.levels, effects)
+        new = replace(observation, levels=tuple(levels), rows=tuple(parts))
+        target = replace(whole_target(problem.joint, (new,), QUERIES, seed), predicts=True)
+        both = [*drawn.values(), *(scores for groups in effects for scores in groups.values())]
         z = np.stack(both, -1) if both else np.zeros((count, 0))
         draws = np.concatenate([at.rows[0][1] for at in batches_at(target, z, seed)])[:count]
     output = problem.outputs.get(name)
     facts = {"units": output.unit, "boundary": output.boundary} if output else {}
-    used = {*model.required, *model.optional, *problem.assumptions, *KINDS, grouping}
+    used = {*model.required, *model.optional, *problem.assumptions, *KINDS, *grouping}
     notices = [
         f"{key}: is used by nothing in {model.name}{nearest(str(key), used)}"
         for key in dict.fromkeys(key for row in cells for key in row)
@@ -201,7 +200,10 @@ def read_rows(rows: RowsLike) -> list[dict[str, object]]:
 
 
 def _conditions(
-    problem: Problem, rows: Sequence[Mapping[str, object]], grouping: str, model: EnergyModel
+    problem: Problem,
+    rows: Sequence[Mapping[str, object]],
+    grouping: Iterable[str],
+    model: EnergyModel,
 ) -> list[Row]:
     """Read the cells; a row without a group is one of its own."""
     inputs = {*model.required, *model.optional} - {*EFFECTS}
@@ -210,7 +212,8 @@ def _conditions(
     meant = known if model.outputs else local  # inputs of shipped models are not those of a user's
     result, faults = list[Row](), list[Fault]()
     for number, row in enumerate(rows):
-        group, cells, wrong = f"row {number}", dict[str, object](), dict[object, str]()
+        groups = dict.fromkeys(grouping, f"row {number}")
+        cells, wrong = dict[str, object](), dict[object, str]()
         for name, value in row.items():
             numpy = isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0
             cell = np.asarray(value).item() if numpy else value
@@ -218,8 +221,8 @@ def _conditions(
                 continue  # empty: of pandas, which has its own for texts and times
             if isinstance(cell, float) and math.isnan(cell):
                 wrong[name] = "is not a number (NaN); leave the name out where nothing is known"
-            elif name == grouping:
-                group = group_of_row(cell)
+            elif name in groups:
+                groups[name] = group_of_row(cell)
             elif not isinstance(name, str) or name != name.strip():
                 wrong[name] = "must have a name of text, without space around it"
             elif isinstance(cell, bool) or not isinstance(cell, int | float | str):
@@ -237,30 +240,42 @@ def _conditions(
                 wrong[name] = text
         faults += [replace(fault, field=f"{number}.{fault.field}") for fault in unread]
         faults += [Fault("<rows>", 0, 0, f"{number}.{name}", text) for name, text in wrong.items()]
-        result.append(Row(number, conditions, {"value": 1.0}, group))
+        result.append(Row(number, conditions, {"value": 1.0}, tuple(groups.values())))
     if faults:
         raise InputError(faults)
     return result
 
 
 def _drawn(
-    problem: Problem, observation: Observation | None, posterior: "xr.Dataset | None", seed: int
-) -> tuple[dict[str, Floats], dict[str, Floats], int]:
-    """Scores of what does not vary per query, and of measured groups; the number of samples."""
+    problem: Problem,
+    observation: Observation | None,
+    posterior: "xr.Dataset | None",
+    rows: Sequence[Row],
+    rng: np.random.Generator,
+    seed: int,
+) -> tuple[dict[str, Floats], list[dict[str, Floats]], int]:
+    """Scores of what does not vary per query, and of each level's groups; how many samples.
+
+    Those of groups that were measured come first.
+    """
     places = problem.joint.coordinates(varies=False)
     if posterior is None:
         count = PLAIN_DRAWS if problem.model.plain else DRAWS
-        return normal_scores(places, count, seed=seed, randomization=0), {}, count
-    columns = {n: np.asarray(np.ravel(posterior[n]), np.float64) for n in places}
-    known = dict[str, Floats]()
-    if observation is not None:
-        items = [x for x in problem.observations if x.observes == observation.observes and x.count]
-        # The chosen one comes last: what it says of a group counts.
-        for item in sorted(items, key=lambda item: item.name == observation.name):
-            for i, group in enumerate(item.groups):
-                effects = np.asarray(posterior[f"{item.name}_effect"].values)
-                known[group] = effects[..., i].ravel()
-    return columns, known, posterior.sizes["chain"] * posterior.sizes["draw"]
+        columns = normal_scores(places, count, seed=seed, randomization=0)
+    else:
+        count = posterior.sizes["chain"] * posterior.sizes["draw"]
+        columns = {n: np.asarray(np.ravel(posterior[n]), np.float64) for n in places}
+    measured = {x.key: x for item in problem.observations if item.count for x in item.levels}
+    effects = list[dict[str, Floats]]()
+    for number, level in enumerate(observation.levels if observation else ()):
+        effects.append({})
+        if posterior is not None and (same := measured.get(level.key)):
+            known = np.asarray(posterior[f"{same.name}_effect"].values).reshape(count, -1)
+            effects[-1] |= dict(zip(same.groups, known.T, strict=True))
+        for row in rows:
+            if row.groups[number] not in effects[-1]:
+                effects[-1][row.groups[number]] = rng.standard_normal(count)
+    return columns, effects, count
 
 
 def _outputs(
@@ -274,16 +289,16 @@ def _outputs(
     """Draw a statistic of an output at each row, with its system's effect: (samples, rows)."""
     system = problem.new_system
     joint, model = system.joint, system.model
-    columns, known, count = _drawn(system, observation, posterior, seed)
     rng = np.random.default_rng([seed, 1])
-    new = {row.group: rng.standard_normal(count) for row in rows}
+    columns, effects, count = _drawn(system, observation, posterior, rows, rng, seed)
+    levels = [x.levels[:1] for x in problem.observations if x.count and posterior is not None]
+    measured = {group for first in levels for level in first for group in level.groups}
     varying = joint.coordinates(varies=True)
     inner = normal_scores(varying, QUERIES, seed=seed, randomization=0) or {"": np.zeros(1)}
     if asked[1] == "query":
         columns |= {name: rng.standard_normal(count) for name in varying}
         inner = {"": np.zeros(1)}
-    effect = EFFECTS[0] if EFFECTS[0] in columns else ""
-    shared = observation.discrepancy if observation and known else None
+    shared = observation.discrepancy if observation and measured else None
     result = np.empty((count, len(rows)))
     for part in rows_of(rows, [(0.0, 0.0)] * len(rows), (), joint, model):
         # Where the rows state all that varies, one query stands for all.
@@ -294,11 +309,14 @@ def _outputs(
         steps = product(range(0, len(part.places), size), range(0, count, _BATCH))
         for some, points in ((np.arange(size) + i, np.arange(_BATCH) + j) for i, j in steps):
             places, samples = np.take(part.places, some, mode="clip"), np.minimum(points, count - 1)
-            groups = [rows[i].group for i in places]
+            own = {"": np.zeros((size, _BATCH))}
+            for level, (name, scores) in enumerate(zip(EFFECTS, effects, strict=False)):
+                if name in columns:
+                    own[name] = np.array([scores[rows[i].groups[level]][samples] for i in places])
             values = at(
                 {name: np.take(column, some, mode="clip") for name, column in part.known.items()},
-                np.array([group in known for group in groups]),
-                {effect: np.array([known.get(g, new[g])[samples] for g in groups])},
+                np.array([bool(measured & {*rows[i].groups[:1]}) for i in places]),
+                own,
                 {name: column[samples] for name, column in columns.items()},
             )
             # Medians are taken here, as XLA takes 25 times as long to sort.
@@ -331,8 +349,8 @@ def _each_query(
         inputs = {**joint.inputs(joint.correlate({**point, **effect, **query}), known), **known}
         if shared is not None:
             # What a measured system shares with all others is learned; of a new one it is not.
-            learned, other = shared.fields(inputs)["value"], inputs.get(EFFECTS[1], 0.0)
-            inputs[EFFECTS[1]] = jnp.where(old, learned, other)
+            learned, other = shared.fields(inputs)["value"], inputs.get(EFFECTS[-1], 0.0)
+            inputs[EFFECTS[-1]] = jnp.where(old, learned, other)
         kept = {name: x for name, x in inputs.items() if name not in replaced_by(known)}
         return model(kept)[asked[0]]
 

@@ -163,30 +163,23 @@ def unhealthy(target: Target, z: Floats, stats: dict[str, np.ndarray]) -> Iterat
     worst = max(apart, key=lambda name: apart[name])
     # Written with "not", these comparisons count what is not a number as unhealthy.
     if not apart[worst] <= _WORST_R_HAT:
-        yield (
-            f"chains disagree on {worst} (R-hat {apart[worst]:.3f}, over {_WORST_R_HAT}): "
-            "run longer, or look for two solutions that the evidence cannot tell apart"
-        )
+        hint = "run longer, or look for two solutions that the evidence cannot tell apart"
+        yield f"chains disagree on {worst} (R-hat {apart[worst]:.3f}, over {_WORST_R_HAT}): {hint}"
     for kind, measure in (("bulk", ess_bulk), ("tail", ess_tail)):
         effective = {name: measure(column) for name, column in draws.items()}
         least = min(effective, key=lambda name: effective[name])
         if not effective[least] >= _FEWEST_EFFECTIVE * count:
-            yield (
-                f"{least} has {effective[least]:.0f} effective draws ({kind}; "
-                f"{_FEWEST_EFFECTIVE * count} are wanted): run with more draws"
-            )
+            wanted = f"({kind}; {_FEWEST_EFFECTIVE * count} are wanted): run with more draws"
+            yield f"{least} has {effective[least]:.0f} effective draws {wanted}"
     divergent = int(stats["diverging"].sum())
     if divergent:
-        yield (
-            f"{counted(divergent, 'divergent step')}: part of the posterior may not have been "
-            "reached; give the spreads narrower priors, or run with a higher target acceptance"
-        )
+        advice = "give the spreads narrower priors, or run with a higher target acceptance"
+        missed = "part of the posterior may not have been reached"
+        yield f"{counted(divergent, 'divergent step')}: {missed}; {advice}"
     missing = float(bfmi(stats["energy"]).min())
     if not missing >= _LEAST_BFMI:
-        yield (
-            f"the energy hardly moves (BFMI {missing:.2f}, under {_LEAST_BFMI}): tails may not "
-            "have been reached; give the spreads narrower priors"
-        )
+        advice = "tails may not have been reached; give the spreads narrower priors"
+        yield f"the energy hardly moves (BFMI {missing:.2f}, under {_LEAST_BFMI}): {advice}"
 
 
 @dataclass(frozen=True)
@@ -279,10 +272,8 @@ def weigh_prior(
     per_row = _EXPECTED // max(target.count, 1)
     each = points_of(target, count) // _RANDOMIZATIONS
     places = coordinates_of(target)
-    scores = [
-        normal_scores(places, each, seed=seed, randomization=number)
-        for number in range(_RANDOMIZATIONS)
-    ]
+    numbers = range(_RANDOMIZATIONS)
+    scores = [normal_scores(places, each, seed=seed, randomization=number) for number in numbers]
     points = np.array([np.stack([columns[name] for name in places], -1) for columns in scores])
     flat, over = points.reshape(-1, target.size), np.zeros(points.shape[:2])
     if near is not None:
@@ -337,10 +328,8 @@ def unreliable(weighted: Weighted) -> Iterator[str]:
     weights = weighted.smoothed
     hint = "give more draws, narrower priors, or a model in jax.numpy, which chains can follow"
     if not weighted.reliable:
-        yield (
-            "importance sampling from the prior hardly reaches the posterior (Pareto k "
-            f"{weights.k:.2f}, over {RELIABLE}): {hint}"
-        )
+        text = "importance sampling from the prior hardly reaches the posterior"
+        yield f"{text} (Pareto k {weights.k:.2f}, over {RELIABLE}): {hint}"
     if weights.effective < FEWEST:
         yield f"{weights.effective:.0f} effective draws ({FEWEST} are wanted): {hint}"
 
@@ -355,13 +344,12 @@ def disagreements(target: Target, weighted: Weighted, z: Floats) -> Iterator[str
     deviations = np.einsum("rn,rnd->rd", weights, weighted.z - means)
     errors = deviations.std(0, ddof=1) * math.sqrt(len(weights))
     limit = float(t.isf(_FALSE_ALARM / 2 / target.size, _RANDOMIZATIONS - 1))
+    columns = np.moveaxis(z, -1, 0)
     for name, mean, error, draws in zip(
-        coordinates_of(target), means, errors, np.moveaxis(z, -1, 0), strict=True
+        coordinates_of(target), means, errors, columns, strict=True
     ):
         mcse = draws.std() / math.sqrt(ess_bulk(draws))
         apart = abs(draws.mean() - mean) / math.hypot(mcse, error)
         if apart > limit:
-            yield (
-                f"{name}: {DISAGREE} by {apart:.1f} standard errors "
-                f"(mean score {draws.mean():.3f} and {mean:.3f}); run longer chains"
-            )
+            both = f"(mean score {draws.mean():.3f} and {mean:.3f}); run longer chains"
+            yield f"{name}: {DISAGREE} by {apart:.1f} standard errors {both}"

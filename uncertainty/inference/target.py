@@ -35,10 +35,8 @@ def target_of(problem: Problem, queries: int, seed: int, *, jumps: bool = False)
     if not nodes:
         text = "the measurements can move nothing: all that they bear on is fixed"
         raise InputError.of("<evidence>", text)
-    text = (
-        "takes separate values, and evidence bears on it: its posterior has no slope to "
-        "follow. Fix it (one run for each value), state it in every row, or smooth it"
-    )
+    text = "takes separate values, and evidence bears on it: its posterior has no slope to follow"
+    text += ". Fix it (one run for each value), state it in every row, or smooth it"
     steps = [
         problem.assumptions[node.name].fault(text, node.law.family)
         for node in nodes
@@ -101,7 +99,7 @@ def _bears_on(problem: Problem) -> frozenset[str]:
     """Names of the assumptions that the log likelihood follows from."""
     joint, names = problem.joint, set[str]()
     for item in problem.observations:
-        laws = (item.parameters, item.sd, item.discrepancy)
+        laws = (item.parameters, item.discrepancy, *(level.sd for level in item.levels))
         names |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
             names |= _behind(joint, item, part.known)
@@ -159,7 +157,7 @@ def coordinates_of(target: Target) -> dict[str, int]:
     places = target.joint.coordinates(varies=False)
     # Groups are not assumptions: their coordinates come after those of all assumptions.
     after = 1 + max((node.index for node in target.joint.nodes), default=-1)
-    groups = [f"{item.name}: {group}" for item in target.observations for group in item.groups]
+    groups = [f"{x.name}: {group}" for x in target.levels.values() for group in x.groups]
     names = {name: places[name] for name in target.names}
     return names | {name: after + i for i, name in enumerate(groups)}
 

@@ -51,7 +51,7 @@ def evidence_of(priors: Priors, given: object) -> tuple[Evidence, ...]:
     else:
         evidence = (Evidence.wrong("must be a file, a name, a mapping or a list of these"),)
     measurements = [item.measurement for item in evidence if item.measurement is not None]
-    shifts = any(x.effect_sd is not None or x.discrepancy is not None for x in measurements)
+    shifts = any(x.random_effect or x.discrepancy is not None for x in measurements)
     apart, taken = dict[str, Evidence](), {*EFFECTS} if shifts else set[str]()
     for item in evidence:
         numbered = (f"{item.name}_{n}" for n in count(2))
@@ -87,11 +87,9 @@ def with_effect(
 
     The last of the `layers` that has the law of a discrepancy gives it.
     """
-    facts = {
-        "group": "measurement",
-        "note": "drawn anew: the system in question is none of those measured",
-    }
-    effect, discrepancy = EFFECTS
+    note = "drawn anew: the system in question is none of those measured"
+    facts = {"group": "measurement", "note": note}
+    *effects, discrepancy = EFFECTS
     for item, model in evidence:
         measurement = item.measurement
         if measurement is None or choice is None or model != choice.single:
@@ -100,8 +98,8 @@ def with_effect(
         declared = declared_output(measurement.observes, model)
         unit = "1" if measurement.multiplies else declared.unit or "1"
         try:
-            if measurement.effect_sd is not None:
-                sd = in_unit(measurement.effect_sd, unit)
+            for effect, level in zip(effects, measurement.random_effect, strict=False):
+                sd = in_unit(level.sd, unit)
                 laws[effect] = {"normal": {"mean": 0.0, "sd": sd}, **facts}
             if isinstance(measurement.discrepancy, Reference):
                 name = str(measurement.discrepancy)
@@ -113,19 +111,12 @@ def with_effect(
         except UnitError:
             continue  # a fault of the evidence, once it is compiled
         if laws or copies:
-            change = partial(
-                with_error,
-                errors=(*laws, *copies),
-                observed=measurement.observes,
-                multiplies=measurement.multiplies,
-            )
+            of_output = {"observed": measurement.observes, "multiplies": measurement.multiplies}
+            change = partial(with_error, errors=(*laws, *copies), **of_output)
             layer = given_layer(laws, priors.place, EFFECT)
-            layer = replace(
-                layer,
-                entries={**layer.entries, **copies},
-                names=(*layer.names, *copies),
-                written=(*layer.written, *copies),
-            )
+            names, written = (*layer.names, *copies), (*layer.written, *copies)
+            entries = {**layer.entries, **copies}
+            layer = replace(layer, entries=entries, names=names, written=written)
             return choice.altered(change), [layer], list(layer.faults)
     return choice, [], []
 
@@ -134,9 +125,8 @@ def used_by(evidence: Sequence[tuple[Evidence, EnergyModel | None]]) -> frozense
     """Names that evidence uses: of its models, and in place of numbers."""
     used = set[str]()
     for item, model in evidence:
-        if item.measurement is not None:
-            places = numbers_of(item.measurement)
-            used |= {str(value) for _, _, value in places if isinstance(value, Reference)}
+        places = numbers_of(item.measurement) if item.measurement else ()
+        used |= {str(value) for _, _, value in places if isinstance(value, Reference)}
         if model is not None:
             used |= {*model.required, *model.optional}
     return frozenset(used)
@@ -144,15 +134,14 @@ def used_by(evidence: Sequence[tuple[Evidence, EnergyModel | None]]) -> frozense
 
 def numbers_of(measurement: Measurement) -> list[tuple[str, tuple[Key, ...], Scalar]]:
     """Every number of a measurement: its name, the keys that lead to it, and what stands there."""
-    places: list[tuple[str, tuple[Key, ...], Scalar | None]] = [
-        *(
-            (key, ("error", measurement.family, key), v)
-            for key, v in measurement.parameters.items()
-        ),
-        ("effect_sd", ("random_effect", "sd"), measurement.effect_sd),
-        ("discrepancy", ("discrepancy",), measurement.discrepancy),
-    ]
-    return [(name, keys, value) for name, keys, value in places if value is not None]
+    places = list[tuple[str, tuple[Key, ...], Scalar]]()
+    for key, value in measurement.parameters.items():
+        places.append((key, ("error", measurement.family, key), value))
+    for number, level in enumerate(measurement.random_effect):
+        places.append((f"sd {number}", (*measurement.level_at(number), "sd"), level.sd))
+    if measurement.discrepancy is not None:
+        places.append(("discrepancy", ("discrepancy",), measurement.discrepancy))
+    return places
 
 
 def in_unit(value: Scalar, unit: str) -> float | Reference:

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import TypeAlias
 
 import jax
@@ -23,7 +24,7 @@ from uncertainty.problem.evidence import declared_output, in_unit, numbers_of
 from uncertainty.problem.joint import Joint, Scores
 from uncertainty.units import UnitError
 
-Effects: TypeAlias = tuple[Array, ...]
+Effects: TypeAlias = dict[str, Array]
 _STATIC = {"static": True}
 _CENTERED = {
     "lognormal": ("normal", "mean"),
@@ -34,6 +35,9 @@ _CENTERED = {
 """Family of each error on its own scale, and the parameter of its center."""
 _FAR = 40.0
 """Score beyond which nothing lies in 64 bits."""
+_NONE = {"window_tokens": 1.0, "window_layers": 0.0, "linear_layers": 0.0, "kv_width": 0.0}
+_NONE |= {"state_bytes": 0.0, "model_width": 0.0, "prefill_gpu_count": 0.0}
+"""What says of a model that it lacks a feature: rows of all models are computed together then."""
 
 
 @jax.tree_util.register_dataclass
@@ -45,10 +49,22 @@ class Rows:
     # Limits of what was measured on the error's scale; equal where it was a value.
     low: ArrayLike
     high: ArrayLike
-    group: ArrayLike  # which of the observation's groups
+    groups: tuple[ArrayLike, ...]  # which of its groups, for each of the observation's levels
     places: tuple[int, ...] = field(metadata=_STATIC)  # among all rows of the observation
     averaged: bool = field(default=False, metadata=_STATIC)  # what varies per query is left open
     censored: bool = field(default=False, metadata=_STATIC)  # limits were measured, no values
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Level:
+    """What rows of one group share, drawn anew for each group."""
+
+    name: str = field(metadata=_STATIC)  # of its effects in a result, less the word
+    # Levels of one key are one, with the groups of all evidence: it shares their effects.
+    key: str = field(metadata=_STATIC)
+    groups: tuple[str, ...] = field(metadata=_STATIC)
+    sd: Arguments  # spread between groups: the argument ``value``
 
 
 @jax.tree_util.register_dataclass
@@ -62,9 +78,8 @@ class Observation:
     family: str = field(metadata=_STATIC)  # of the error
     model: EnergyModel = field(metadata=_STATIC)
     parameters: Arguments  # of the error
-    sd: Arguments | None = None  # spread between groups: the argument ``value``
-    discrepancy: Arguments | None = None  # the error that all rows share, likewise
-    groups: tuple[str, ...] = field(default=(), metadata=_STATIC)
+    levels: tuple[Level, ...] = ()  # from the finest
+    discrepancy: Arguments | None = None  # the error that all rows share, as a spread
     rows: tuple[Rows, ...] = ()
 
     @property
@@ -127,14 +142,13 @@ class Observation:
             centers.append(center)
         return tuple(centers)
 
-    def guide(self, values: Values, centers: Sequence[Array]) -> tuple[Array, Array]:
-        """Mean and sd of each group's score given all else, were every error normal: (groups,).
+    def weigh(self, values: Values, centers: Sequence[Array], key: str, effects: Effects) -> Array:
+        """What rows say of the effects of a level: weights and weighted sums, shape (2, groups).
 
-        Measured against these, the score of a group is standard normal whatever the spread of the
-        groups: exactly so with normal errors, nearly so with Student's t. Rows that are limits
-        say nothing here.
+        Levels of which `effects` knows nothing are errors. Rows that are limits say nothing here.
         """
-        spread, shared = _value(self.sd, values), _value(self.discrepancy, values)
+        levels = {level.key: level for level in self.levels}
+        known = jnp.zeros((2, len(levels[key].groups)))
         parameters = self.parameters.fields(values)
         if "df" in parameters:
             # Of Student's t the normal error that tells as much of its center, by the Fisher
@@ -142,18 +156,20 @@ class Observation:
             variance = (parameters["df"] + 3) / (parameters["df"] + 1) * parameters["scale"] ** 2
         else:
             variance = jnp.asarray(parameters["sigma" if self.multiplies else "sd"]) ** 2
-        known = pull = jnp.zeros(len(self.groups))
+        for other in levels.keys() - {key, *effects}:
+            variance += _value(levels[other].sd, values) ** 2
         for part, center in zip(self.rows, centers, strict=True):
             if not part.censored:
                 weight = 1 / (variance + center.var(1))
-                apart = jnp.asarray(part.low) - center.mean(1) - shared
-                known = known.at[jnp.asarray(part.group)].add(weight)
-                pull = pull.at[jnp.asarray(part.group)].add(weight * apart)
-        precision = 1 + spread**2 * known
-        return spread * pull / precision, precision**-0.5
+                apart = jnp.asarray(part.low) - center.mean(1) - _value(self.discrepancy, values)
+                places = dict(zip(levels, part.groups, strict=True))
+                for other in [other for other in levels if other in effects]:
+                    apart -= effects[other][places[other]]
+                known = known.at[:, places[key]].add(jnp.stack([weight, weight * apart]))
+        return known
 
     def at(
-        self, values: Values, centers: Sequence[Array], effects: Array, noise: Array | None = None
+        self, values: Values, centers: Sequence[Array], scores: Effects, noise: Array | None = None
     ) -> tuple[Array, Array]:
         """Log likelihood of each row, and a measurement that the model would give.
 
@@ -163,8 +179,8 @@ class Observation:
             Every assumption, shape () each.
         centers : sequence of array
             From `centers`.
-        effects : array
-            Standard normal score of each group, shape (groups,).
+        scores : mapping of str to array
+            Standard normal score of each group of a level, by its key, shape (groups,).
         noise : array, optional
             Uniform numbers from 0 to 1 for new errors, shape (rows, 3).
 
@@ -180,16 +196,14 @@ class Observation:
         error = kernel.parameters({**spread, place: jnp.zeros(())})
         densities, drawn = list[Array](), list[Array]()
         for part, center in zip(self.rows, centers, strict=True):
-            group = jnp.asarray(part.group)
-            effect = jnp.asarray(effects)[group] if self.groups else jnp.zeros(group.shape)
-            shift = _value(self.sd, values) * effect + _value(self.discrepancy, values)
+            shift = jnp.full(len(part.places), _value(self.discrepancy, values))
+            for level, groups in zip(self.levels, part.groups, strict=True):
+                shift += _value(level.sd, values) * scores[level.key][jnp.asarray(groups)]
             shifted = center + shift[:, None]
             low, high = (jnp.asarray(ends)[:, None] for ends in (part.low, part.high))
             if part.censored:
-                each = _log_between(
-                    _limit_score(kernel, error, low, shifted),
-                    _limit_score(kernel, error, high, shifted),
-                )
+                ends = [_limit_score(kernel, error, end, shifted) for end in (low, high)]
+                each = _log_between(*ends)
             else:  # the density of the value itself, not of its logarithm
                 each = kernel.log_density(error, low - shifted) - low * self.multiplies
             densities.append(jax.nn.logsumexp(each, axis=1) - jnp.log(each.shape[1]))
@@ -218,9 +232,8 @@ class Observation:
         """
         turn, logarithm = jnp.cos(2 * jnp.pi * second), jnp.log(first)
         if "df" not in parameters:
-            return (
-                parameters["sigma" if self.multiplies else "sd"] * jnp.sqrt(-2 * logarithm) * turn
-            )
+            sd = parameters["sigma" if self.multiplies else "sd"]
+            return sd * jnp.sqrt(-2 * logarithm) * turn
         df = parameters["df"]
         return parameters["scale"] * jnp.sqrt(df * jnp.expm1(-2 / df * logarithm)) * turn
 
@@ -258,51 +271,78 @@ class Target:
     joint: Joint
     observations: tuple[Observation, ...]
     queries: Mapping[str, ArrayLike]  # points to average over, shape (m,) each
-    # Coordinates in the order of the vector; after them the groups of each observation.
+    # Coordinates in the order of the vector; after them the groups of each level.
     names: tuple[str, ...] = field(metadata=_STATIC)
-    # True where the scores of groups are measured against `Observation.guide`: the posterior of a
-    # spread and of what it spreads is a funnel else, or a bent ridge.
+    # True where the scores of groups are measured against `guide`: the posterior of a spread and of
+    # what it spreads is a funnel else, or a bent ridge.
     guided: bool = field(default=False, metadata=_STATIC)
     # True where new measurements count alone: of single queries only those that the noise picks are
     # evaluated, and what is said of likelihood is of them.
     predicts: bool = field(default=False, metadata=_STATIC)
 
     @property
+    def levels(self) -> dict[str, Level]:
+        """Levels of all observations by key."""
+        return {x.key: x for item in self.observations for x in item.levels}
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Places of each level's groups in the vector, by its key."""
+        ends = [*accumulate((len(x.groups) for x in self.levels.values()), initial=len(self.names))]
+        return {key: slice(*ends[i : i + 2]) for i, key in enumerate(self.levels)}
+
+    @property
     def size(self) -> int:
         """Length of the vector."""
-        return len(self.names) + sum(len(item.groups) for item in self.observations)
+        return len(self.names) + sum(len(level.groups) for level in self.levels.values())
 
     def split(self, z: Array) -> tuple[dict[str, Array], Effects]:
-        """Scores by name, and those of the groups of each observation."""
+        """Scores by name, and those of the groups of each level by its key."""
         # Score 0 for what evidence cannot move.
         zeros = {node.name: jnp.zeros(()) for node in self.joint.nodes if node.uncertain}
         scores = {**zeros, **dict(zip(self.names, z, strict=False))}
-        effects, start = [], len(self.names)
-        for item in self.observations:
-            effects.append(z[start : start + len(item.groups)])
-            start += len(item.groups)
-        return scores, tuple(effects)
+        return scores, {key: z[place] for key, place in self.places.items()}
+
+    def guide(
+        self, values: Values, centers: Sequence[Sequence[Array]], scores: Effects
+    ) -> tuple[Effects, Array]:
+        """Plain scores of groups from guided ones, and what the log density gains.
+
+        A score is measured against what rows say of it, were every error normal: it is standard
+        normal then whatever the spread of the groups, exactly so with one level and normal errors,
+        nearly so else. Coarser levels come first, and finer ones know their effects.
+        """
+        plain, effects, volume = dict(scores), dict[str, Array](), jnp.zeros(())
+        for key, level in reversed(self.levels.items()):
+            known, spread = jnp.zeros((2, len(level.groups))), _value(level.sd, values)
+            for item, center in zip(self.observations, centers, strict=True):
+                if key in {other.key for other in item.levels}:
+                    known += item.weigh(values, center, key, effects)
+            sd = (1 + spread**2 * known[0]) ** -0.5
+            plain[key] = spread * known[1] * sd**2 + sd * scores[key]
+            effects[key] = spread * plain[key]
+            volume += (logpdf(plain[key]) - logpdf(scores[key]) + jnp.log(sd)).sum()
+        return plain, volume
 
     def at(self, z: Array, noise: Array | None = None) -> "At":
         """Evaluate all observations; `noise` is that of all their rows."""
         scores, effects = self.split(z)
         queries = {name: jnp.asarray(points) for name, points in self.queries.items()}
         values = self.joint.inputs(self.joint.correlate(scores))
-        rows, plain, volume, start = [], [z[: len(self.names)]], jnp.zeros(()), 0
-        expected = list[Array]()
-        for item, score in zip(self.observations, effects, strict=True):
-            errors = None if noise is None else noise[start : start + item.count]
-            picked = errors[:, 2] if self.predicts and errors is not None else None
-            centers, effect = item.centers(self.joint, scores, queries, picked), score
-            if self.guided and item.groups:
-                mean, sd = item.guide(values, centers)
-                effect = mean + sd * score
-                volume += (logpdf(effect) - logpdf(score) + jnp.log(sd)).sum()
-            rows.append(item.at(values, centers, effect, errors))
-            expected.append(item.at(values, centers, score, errors)[1])
-            plain.append(effect)
-            start += item.count
-        return At(tuple(rows), tuple(expected), jnp.concatenate(plain), volume)
+        rows, expected, volume, plain = [], list[Array](), jnp.zeros(()), effects
+        ends = [*accumulate((item.count for item in self.observations), initial=0)]
+        errors = [None if noise is None else noise[i:j] for i, j in pairwise(ends)]
+        centers = list[Sequence[Array]]()
+        for item, error in zip(self.observations, errors, strict=True):
+            picked = error[:, 2] if self.predicts and error is not None else None
+            centers.append(item.centers(self.joint, scores, queries, picked))
+        if self.guided:
+            plain, volume = self.guide(values, centers, effects)
+        for item, center, error in zip(self.observations, centers, errors, strict=True):
+            rows.append(item.at(values, center, plain, error))
+            expected.append(item.at(values, center, effects, error)[1])
+        vector = jnp.concatenate([z[: len(self.names)], *plain.values()])
+        return At(tuple(rows), tuple(expected), vector, volume)
 
     @property
     def count(self) -> int:
@@ -348,22 +388,53 @@ def observations_of(
     `central` holds every assumption at its median.
     """
     observations, faults = list[Observation](), list[Fault]()
+    groups = dict[str, dict[str, int]]()  # places by name, of each level by key
     for item, model in evidence:
         if item.measurement is None or model is None:
             continue
-        spread, lost = item.measurement.effect_sd, math.isnan(central.get(EFFECTS[0], 0.0))
-        if isinstance(spread, Reference) and lost and central[spread] <= 0:
-            text = (
-                f"names {str(spread)!r}, whose median is {central[spread]:g}; a spread is above 0"
-            )
-            faults.append(item.fault(text, "random_effect", "sd"))
-        output = _output(item, item.measurement, model, joint)
-        if isinstance(output, Output):
-            observation, more = _observation(item, item.measurement, model, joint, output)
-            observations.append(observation)
-            faults += more
-        else:
+        measurement = item.measurement
+        output = _output(item, measurement, model, joint)
+        if isinstance(output, Fault):
             faults.append(output)
+            continue
+        limits, wrong = _limits(item, measurement, output)
+        numbers, levels = dict[str, float | Reference](), list[Level]()
+        # The logarithm of an output has no unit.
+        scale = "1" if measurement.multiplies else output.unit
+        for key, keys, value in numbers_of(measurement):
+            try:
+                numbers[key] = in_unit(value, "1" if key == "df" else scale)
+            except UnitError as error:
+                wrong.append(item.fault(str(error), *keys))
+        for number, column in enumerate(measurement.grouping):
+            sd = numbers.pop(f"sd {number}", 0.0)
+            lost = math.isnan(central.get(EFFECTS[number], 0.0))
+            if isinstance(sd, Reference) and lost and central[sd] <= 0:
+                text = f"names {str(sd)!r}, whose median is {central[sd]:g}; a spread is above 0"
+                wrong.append(item.fault(text, *measurement.level_at(number), "sd"))
+            name = f"{item.name}_{column}" if number else item.name
+            levels.append(Level(name, f"{column} {sd} {scale}", (), Arguments.of(value=sd)))
+            places = groups.setdefault(levels[-1].key, {})
+            for row in item.rows:
+                places.setdefault(row.groups[number], len(places))
+        shared, known = numbers.pop("discrepancy", None), [groups[x.key] for x in levels]
+        observations.append(
+            Observation(
+                name=item.name,
+                observes=measurement.observes,
+                statistic=measurement.statistic,
+                family=measurement.family,
+                model=model,
+                levels=tuple(levels),
+                discrepancy=None if shared is None else Arguments.of(value=shared),
+                parameters=Arguments.of(**numbers),
+                rows=() if wrong else tuple(rows_of(item.rows, limits, known, joint, model)),
+            )
+        )
+        faults += wrong
+    for i, one in enumerate(observations):
+        levels = [replace(level, groups=tuple(groups[level.key])) for level in one.levels]
+        observations[i] = replace(one, levels=tuple(levels))
     return tuple(observations), faults
 
 
@@ -393,39 +464,6 @@ def _output(
             hint = "; compare like with like: observe an output of that boundary"
             return item.fault(text + hint, *keys)
     return output
-
-
-def _observation(
-    item: Evidence, measurement: Measurement, model: EnergyModel, joint: Joint, output: Output
-) -> tuple[Observation, list[Fault]]:
-    """Compile one evidence, its numbers in the unit of the output, or of its logarithm: none."""
-    groups = tuple(dict.fromkeys(row.group for row in item.rows)) if measurement.effect_sd else ()
-    limits, faults = _limits(item, measurement, output)
-    rows = rows_of(item.rows, limits, groups, joint, model) if not faults else ()
-    numbers = dict[str, float | Reference]()
-    for key, keys, value in numbers_of(measurement):
-        try:
-            unit = "1" if measurement.multiplies or key == "df" else output.unit
-            numbers[key] = in_unit(value, unit)
-        except UnitError as error:
-            faults.append(item.fault(str(error), *keys))
-    shared = {key: numbers.pop(key) for key in ("effect_sd", "discrepancy") if key in numbers}
-    sd, discrepancy = (
-        Arguments.of(value=shared[key]) if key in shared else None
-        for key in ("effect_sd", "discrepancy")
-    )
-    return Observation(
-        name=item.name,
-        observes=measurement.observes,
-        statistic=measurement.statistic,
-        family=measurement.family,
-        model=model,
-        sd=sd,
-        discrepancy=discrepancy,
-        parameters=Arguments.of(**numbers),
-        groups=groups,
-        rows=tuple(rows),
-    ), faults
 
 
 def _limits(
@@ -458,25 +496,30 @@ def _limits(
 def rows_of(
     rows: Sequence[Row],
     limits: Sequence[tuple[float, float]],
-    groups: Sequence[str],
+    groups: Sequence[Mapping[str, int]],
     joint: Joint,
     model: EnergyModel,
 ) -> Iterator[Rows]:
     """Put rows together that state the same inputs and were observed in the same way."""
+    some = set[str]().union(*(row.conditions for row in rows)) - {x.name for x in joint.nodes}
+    none = {name: _NONE[name] for name in sorted(some & _NONE.keys()) if model.outputs}
+    filled = [{**none, **row.conditions} for row in rows]
     kinds: dict[tuple[frozenset[str], bool], list[int]] = {}
-    places_of = {group: place for place, group in enumerate(groups)}
-    for place, row in enumerate(rows):
+    for place, conditions in enumerate(filled):
         censored = limits[place][0] != limits[place][1]
-        kinds.setdefault((frozenset(row.conditions), censored), []).append(place)
+        kinds.setdefault((frozenset(conditions), censored), []).append(place)
     for (names, censored), places in kinds.items():
         kind = [rows[place] for place in places]
         numbers = [limits[place] for place in places]
         open_names = joint.behind(model.used(node.name for node in joint.nodes), names)
         yield Rows(
-            known={n: np.array([row.conditions[n] for row in kind]) for n in sorted(names)},
+            known={n: np.array([filled[place][n] for place in places]) for n in sorted(names)},
             low=np.array([low for low, _ in numbers]),
             high=np.array([high for _, high in numbers]),
-            group=np.array([places_of.get(row.group, 0) for row in kind]),
+            groups=tuple(
+                np.array([names[row.groups[level]] for row in kind])
+                for level, names in enumerate(groups)
+            ),
             places=tuple(places),
             averaged=bool(open_names & joint.coordinates(varies=True).keys()),
             censored=censored,

@@ -450,8 +450,14 @@ def coverage_notices(
     for item, row, known in rows:
         away = math.hypot(*(math.log(asked[n] / known[n]) for n in measured if n in known))
         what = item.measurement.observes if item.measurement else ""
-        seen = ", ".join(f"{key} {value:.3g}" for key, value in row.observed.items())
-        beside.append((away, f"row {row.number + 1} of {item.name} ({row.group}, {what}: {seen})"))
+        # A number in a unit of its own is written as it stands.
+        values = {
+            k: f"{x:.3g}" if isinstance(x, float) else f"{x[0]:.3g} {x[1]}"
+            for k, x in row.observed.items()
+        }
+        seen = ", ".join(f"{key} {value}" for key, value in values.items())
+        who = "".join(f"{group}, " for group in row.groups)
+        beside.append((away, f"row {row.number + 1} of {item.name} ({who}{what}: {seen})"))
     text = f"{', '.join(beyond)}: there the answer rests on the formulas of the model alone"
     outside = [Fault(label, 0, 0, "outside of what was measured", text)] if beyond else []
     text = "; ".join(text for _, text in sorted(beside)[:_BESIDE])

@@ -221,9 +221,8 @@ def fit_sentences(tree: xr.DataTree, fit: xr.Dataset) -> Iterator[str]:
     # What was sampled: the scores of assumptions, and the effects of groups too.
     scores = tree["unconstrained_posterior"]
     sampled = [np.asarray(scores[name].values) for name in json.loads(str(facts["updated"]))]
-    for evidence in tree["log_likelihood"].data_vars:
-        if f"{evidence}_effect" in scores:
-            sampled += [*np.moveaxis(np.asarray(scores[f"{evidence}_effect"].values), -1, 0)]
+    effects = [x for x in scores.data_vars.values() if x.ndim > 2]
+    sampled += [z for x in effects for z in np.moveaxis(np.asarray(x.values), -1, 0)]
     importance = "importance sampling from the prior"
     if k >= RELIABLE:
         checked = f"{importance} cannot check them (Pareto k {k:.2f}, over {RELIABLE})"
