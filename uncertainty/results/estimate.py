@@ -519,7 +519,7 @@ def _with_shared(found: Estimate, own: Floats, pool: Pool) -> Estimate:
         shares = pool.shares(float(value))[1]
         by_chance = shares.mean() * (1 - shares.mean()) / pool.number
         if standard_error(shares) ** 2 > _DIFFER * by_chance:
-            moved = [found[1], standard_error(own), own.mean() - found[0]]
+            moved = [found[1], float(standard_error(own)), float(own.mean()) - found[0]]
             return found[0], float(np.linalg.norm(moved))
     return found
 
