@@ -54,7 +54,7 @@ class Input:
         Examples
         --------
         >>> INPUTS["carbon_intensity_g_per_kwh"].implausible(0.28)
-        '0.28 g/kWh lies outside 1 to 2000 g/kWh, all that is known; did you mean 0.28 kg/kWh?'
+        '0.28 g/kWh is unusual: known values are 1 to 2000 g/kWh; did you mean 0.28 kg/kWh?'
         """
         low, high = self.usual
         if value == 0 or low <= value <= high:

@@ -220,6 +220,7 @@ UNITS = {
     "speculative_tokens": 2.0,
     "acceptance": 0.7,
     "draft_parameters": 1e9,
+    "schedule_s": 1e-5,
     "power_exponent": 0.7,
     "queries_per_day": 1e9,
     "training_power_w": 2e7,

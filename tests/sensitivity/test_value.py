@@ -74,7 +74,10 @@ def test_a_posterior_is_ranked_with_the_effect_of_a_system_that_nobody_measured(
     assert table.attrs["group"] == "posterior"
     assert set(table["input"].values) == {"a", "b", "system_effect"}  # nothing needs the residual
     assert table["input"].values[0] == "system_effect"  # evidence has settled the product
-    for method, told in (("tornado", "only a prior allows"), ("pawn", "give the result of infer")):
+    for method, told in (
+        ("tornado", "because the method chooses its own points"),
+        ("pawn", "give the result of infer"),
+    ):
         table = un.rank_inputs(problem, method=method)
         assert table.attrs["group"] == "prior"
         assert told in table.attrs["note"]
@@ -91,7 +94,7 @@ def test_a_posterior_is_ranked_with_the_effect_of_a_system_that_nobody_measured(
         },
     )
     note = un.rank_inputs(fixed, method="tornado").attrs["note"]
-    assert "all that the measurements bear on is fixed" in note
+    assert "all assumptions that the evidence could inform are fixed" in note
     assert "left out" not in note
 
 

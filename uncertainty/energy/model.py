@@ -39,7 +39,7 @@ def checked_result(result: object) -> dict[str, object]:
     >>> checked_result({"a": None})
     Traceback (most recent call last):
     ...
-    uncertainty.energy.model.ModelError: gives None for a; a number is wanted
+    uncertainty.energy.model.ModelError: gives None for a; it must give a number
     """
     if inspect.iscoroutine(result):
         result.close()  # else Python warns that nobody has awaited it

@@ -369,6 +369,8 @@ def step_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
 def held_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLike]:
     """Bytes that the GPUs of one copy keep: all ``weights``, and the ``cache`` of the batch.
 
+    States of linear layers are in the cache.
+
     Examples
     --------
     >>> held = held_bytes(
@@ -379,7 +381,8 @@ def held_bytes(transformer: Transformer, serving: Serving) -> dict[str, ArrayLik
     '2.18e+11'
     """
     weights = serving.bytes_per_parameter * transformer.stored_parameters
-    return {"weights": weights, "cache": step_bytes(transformer, serving)["cache"]}
+    states = serving.batch * transformer.state_bytes
+    return {"weights": weights, "cache": step_bytes(transformer, serving)["cache"] + states}
 
 
 def step_seconds(

@@ -338,10 +338,12 @@ def _composed(text: str) -> tuple[Plain, Mapping[tuple[Key, ...], tuple[int, int
         column = place - (text.rfind("\n", 0, place) + 1)
         raise DocumentError(problem, (), text.count("\n", 0, place) + 1, column + 1)
     # The parser in C takes a fifteenth of the time, but says little of what it refuses: then, and
-    # where PyYAML was built without it, the one in Python decides.
+    # where PyYAML was built without it, the one in Python decides; and of tabs, which both allow in
+    # other places.
     with suppress(yaml.YAMLError, AttributeError):
-        composer = _Composer(yaml.parse(text, Loader=yaml.CSafeLoader))
-        return composer.document(), composer.places
+        if "\t" not in text:
+            composer = _Composer(yaml.parse(text, Loader=yaml.CSafeLoader))
+            return composer.document(), composer.places
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 

@@ -16,7 +16,7 @@ from jax import Array
 from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.distributions import Arguments, Values
 from uncertainty.energy import EFFECTS, EnergyModel
-from uncertainty.errors import Fault, InputError, nearest, require_known
+from uncertainty.errors import Fault, InputError, check_seed, nearest, require_known
 from uncertainty.files import KINDS, Row, conditions_of, group_of_row
 from uncertainty.inference.posterior import whole
 from uncertainty.inference.target import batches_at, whole_target
@@ -98,6 +98,7 @@ def predict(
     """
     import xarray as xr
 
+    check_seed(seed)
     require_known("statistic", statistic, ("typical", "mean", "query"))
     if isinstance(tree_or_problem, Problem):
         problem, posterior = tree_or_problem, None
