@@ -93,6 +93,22 @@ def test_prior_files_of_the_documents_are_good(text):
     assert un.simulate(problem, draws=64)
 
 
+def test_the_readme_counts_what_is_shipped():
+    from uncertainty.files import catalogue
+    from uncertainty.files.evidence import evidence_names, read_evidence
+    from uncertainty.files.library import Place
+
+    rows = sum(len(read_evidence(name, Place(ROOT, None)).rows) for name in evidence_names())
+    kinds = ("hardware", "precision", "llm")
+    accelerators, formats, models = (len(catalogue(kind)) for kind in kinds)
+    text = " ".join(README.split())
+    assert f"{rows} measured rows" in text
+    assert (
+        f"{accelerators} accelerators, {formats} number formats and {models} language models"
+        in text
+    )
+
+
 def test_the_page_on_the_format_names_every_distribution():
     assert {name for name in FAMILY_KEYS if f"| `{name}` |" not in FORMAT} == set()
 

@@ -30,6 +30,10 @@ CACHES = {
     "gemma-3-27b": (10 * 8192 + 52 * 1024) * 2 * 16 * 128 * 2,
     # Twelve of 48 layers keep anything of a token: 2 heads of 256.
     "qwen3-next-80b-a3b": 12 * 8192 * 2 * 2 * 256 * 2,
+    # Three of 60 layers see all, the others 2,048 tokens of their choice; 4 heads of 128.
+    "minimax-m3": (3 * 8192 + 57 * 2048) * 2 * 4 * 128 * 2,
+    # 78 layers of 576 numbers, of 2,048 tokens.
+    "glm-5": 78 * 576 * 2 * 2048,
 }
 FLOPS = {
     # Scores over 576 numbers, values over 512, for each of 128 heads.
@@ -37,6 +41,8 @@ FLOPS = {
     "gpt-oss-120b": 2 * 5.13e9 + (18 * 8192 + 18 * 128) * 4 * 64 * 64,
     "gemma-3-27b": 2 * 27e9 + (10 * 8192 + 52 * 1024) * 4 * 32 * 128,
     "qwen3-next-80b-a3b": 2 * 3e9 + 12 * 8192 * 4 * 16 * 256,
+    "minimax-m3": 2 * 23e9 + (3 * 8192 + 57 * 2048) * 4 * 64 * 128,
+    "glm-5": 2 * 40e9 + 78 * 2 * 64 * (576 + 512) * 2048,
 }
 
 
@@ -49,6 +55,28 @@ def test_cache_and_operations_of_a_token_are_those_of_the_published_model(name):
     assert float(moved["cache"]) == pytest.approx(CACHES[name], rel=1e-12)
     generated = float(flop["decode_weights"] + flop["decode_attention"])
     assert generated == pytest.approx(FLOPS[name], rel=1e-12)
+
+
+@in_float64
+def test_latent_attention_of_uneven_widths_reads_as_its_average():
+    """GLM-5 has keys of 192 numbers and 64 that tell places, and values of 256."""
+    reading = float(shape_of("glm-5").flop_per_pair(1, reading=True))
+    assert reading == pytest.approx(2 * 64 * (192 + 64 + 256), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "numbers"),
+    [
+        ("qwen3.5-27b", 48, 48 * 128 * 128),
+        ("qwen3.5-397b-a17b", 45, 64 * 128 * 128),
+        ("kimi-k3", 69, 96 * 128 * 128),
+        ("nemotron-3-nano-30b-a3b", 23, 64 * 64 * 128),
+    ],
+)
+def test_states_are_those_of_all_linear_layers(name, layers, numbers):
+    shape = shape_of(name)
+    assert shape.linear_layers == layers
+    assert shape.state_bytes == pytest.approx(4 * layers * numbers, rel=1e-2)
 
 
 @in_float64

@@ -32,6 +32,7 @@ def test_there_is_enough_to_choose_from():
     assert len(catalogue("llm")) >= 20
     needed = {"total_parameters", "active_parameters", "layers", "heads"}
     assert all(needed <= entry.assumptions.keys() for entry in catalogue("llm").values())
+    assert all("memory_bytes" in entry.assumptions for entry in catalogue("hardware").values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
