@@ -103,6 +103,8 @@ def test_the_readme_counts_what_is_shipped():
     accelerators, formats, models = (len(catalogue(kind)) for kind in kinds)
     text = " ".join(README.split())
     assert f"{rows} measured rows" in text
+    asked = len({*ASKED, *MORE} - {"fleet", "roofline-calibrated", "roofline-efficiency"}) - 3
+    assert f"{asked} kinds of query, three published estimates and a fleet" in text
     assert (
         f"{accelerators} accelerators, {formats} number formats and {models} language models"
         in text
@@ -139,12 +141,12 @@ def test_shipped_files_give_every_number_a_source_a_unit_and_a_basis(name, data)
 
 ASKED = [
     "agentic-coding", "frontier-moe", "gemini-like", "gpt-4o", "gpt-4o-mini", "long-document",
-    "open-llama-70b",
+    "multi-turn-chat", "open-llama-70b",
     "reasoning-model",
 ]  # fmt: skip
 MORE = [
     "bloom-low-traffic", "de-vries", "epoch", "fleet", "frontier-forms", "frontier-roofline", "gpt-4",
-    "laptop-30b", "roofline-calibrated", "roofline-efficiency",
+    "laptop-30b", "roofline-calibrated", "roofline-efficiency", "web-search",
 ]  # fmt: skip
 
 

@@ -212,6 +212,8 @@ _INPUTS = (
           usual=(0.05, 5)),
     Input("wall_power_w", "W", "power of the whole machine while it computes",
           default="gpu_power_w", usual=(1, 1e5)),
+    Input("published_wh", "Wh", "energy of one query as published, facility included",
+          usual=(1e-4, 1e4)),
     Input("model_form", "1", "which model of an ensemble holds: its number, from 0"),
     Input("queries_per_day", "query/day", "queries that the fleet answers", usual=(1, 1e12)),
     Input("boards_owned", "1", "GPUs that are on all day, busy or not", 1.0,

@@ -24,7 +24,7 @@ TYPICAL = {
     "queries_per_day": 1e9, "training_flop": 2e25, "lifetime_days": 300.0, "model_form": 1.0,
     "embodied_wh_per_gpu": 5e5, "embodied_g_per_gpu": 2e5, "gpu_lifetime_days": 1500.0,
     "carbon_intensity_g_per_kwh": 400.0, "water_intensity_l_per_kwh": 2.0,
-    "steps_per_session": 20.0,
+    "steps_per_session": 20.0, "published_wh": 0.3,
 }  # fmt: skip
 AT_FACILITY = {"fleet_power_mw", "training_wh", "training_wh_per_query"}
 BUILT = {

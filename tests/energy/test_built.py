@@ -229,6 +229,21 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     )
 
 
+def test_each_turn_of_a_chat_reads_what_was_said_before_it():
+    given = {"steps_per_session": 3, "message_tokens": 100, "output_tokens": 400}
+    turns = [{**given, "turn_share": place, "cache_hits": 0.5} for place in (0, 0.5, 1)]
+    last = {**turns[-1], "cache_hits": 0}
+    first, second, third, anew = (
+        un.build_problem("multi-turn-chat", given=values).central() for values in (*turns, last)
+    )
+    read = [turn["energy_wh_prefill_weights"] for turn in (first, second, third)]
+    # Of the history a cache has a share: each turn reads as much more as the one before did.
+    assert read[2] - read[1] == pytest.approx(read[1] - read[0], rel=1e-9)
+    assert read[1] > read[0]
+    assert anew["energy_wh"] > third["energy_wh"]
+    assert third["session_energy_wh"] == pytest.approx(3 * third["energy_wh"], rel=1e-12)
+
+
 def test_a_session_is_a_sum_of_steps_and_follows_the_mean_query():
     given = {"steps_per_session": 80}
     problem = un.build_problem("agentic-coding", given=given)

@@ -10,12 +10,13 @@ from uncertainty.arrays import Array, ArrayLike, jnp
 from uncertainty.energy.board import JOULES_PER_WH, Facility
 from uncertainty.energy.flops import FLOPS
 from uncertainty.energy.model import EnergyModel, ModelError, by_name, model_from_callable
+from uncertainty.energy.published import PUBLISHED
 from uncertainty.energy.roofline import LOCAL, ROOFLINE
 from uncertainty.energy.throughput import THROUGHPUT
 from uncertainty.inputs import Output
 
 ENERGY_MODELS = MappingProxyType(
-    {model.name: model for model in (FLOPS, ROOFLINE, THROUGHPUT, LOCAL)}
+    {model.name: model for model in (FLOPS, ROOFLINE, THROUGHPUT, LOCAL, PUBLISHED)}
 )
 """Every shipped model by the name that files use."""
 
