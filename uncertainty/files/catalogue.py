@@ -40,9 +40,8 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
 # What stands for having no such thing, where another model of a choice has it: a dense model has
 # one expert, and latent attention no key-value heads.
 _ABSENT = {
-    **dict.fromkeys(
-        ("kv_width", "linear_layers", "model_width", "state_bytes", "window_layers"), 0.0
-    ),
+    **dict.fromkeys(("kv_width", "linear_layers", "model_width", "state_bytes"), 0.0),
+    **dict.fromkeys(("acceptance", "draft_parameters", "window_layers"), 0.0),
     "memory_bytes": 0.0,  # not known
     **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
 }
