@@ -416,6 +416,22 @@ class Pool:
     shares: Callable[[float], tuple[Floats, Floats]]  # of each chain below, and at or below
     number: float  # independent draws in all; infinite where nothing is uncertain
     count: float  # draws in all, with those that share a point
+    step: Callable[[float], float] = lambda _: 0.0  # between the probabilities that are kept
+
+
+def chance_of_pool(pool: Pool, shares: Floats) -> Estimate:
+    """Chance of lying below a value, as in `chance_estimate`, from the share of each chain.
+
+    Where draws share points, even ones agree, far too well, at the ends of their strata, and next
+    to these lies no draw: the error is that a third of a stratum away, to both sides, if larger.
+    """
+    chance, error = chance_estimate(shares, pool.number, pool.count)
+    if pool.number < pool.count:
+        step = min(len(shares) / pool.number, chance, 1 - chance) / 3
+        near = pool.quantile(np.array([chance - step, chance + step]))
+        errors = [standard_error(pool.shares(float(value))[1]) for value in near]
+        error = max(error, float(np.linalg.norm(errors)) / np.sqrt(2))
+    return chance, error
 
 
 def pooled_quantile(pool: Pool, probability: float) -> Estimate:
@@ -438,15 +454,17 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
     if not pool.count * tail >= NONE:
         return value, np.inf if pool.number < np.inf else 0.0
     below, upto = pool.shares(value)
-    less, more = (chance_estimate(side, pool.number, pool.count)[1] for side in (below, upto))
+    less, more = (chance_of_pool(pool, side)[1] for side in (below, upto))
     resolved = probability + (errors := np.array([-less, more]))
     beyond = resolved[0] < 0.5 / pool.count or resolved[1] > 1 - 0.5 / pool.count
     if beyond and pool.count * tail >= FEW:  # many draws, but of hardly any points
         return value, np.inf
-    # Values that lie 1, 2, ... standard errors away, to both sides.
-    steps = np.arange(1, _FARTHEST + 1)
-    away = np.clip(probability + np.multiply.outer(steps, errors), 0, 1)
-    parts = np.maximum(steps - 1, 1)
+    # Values that lie 1, 2, ... standard errors away, to both sides, or as far as a gap may lie from
+    # where it seems: the error of what is anywhere in between is that of a uniform distribution.
+    steps, step = np.arange(1, _FARTHEST + 1), pool.step(probability)
+    away = np.vstack([np.multiply.outer(steps, errors), [-step, step]])
+    away = np.clip(probability + away, 0, 1)
+    parts = np.append(np.maximum(steps - 1, 1), np.sqrt(3))
     reach = tail * float(np.clip(_WITHIN / (pool.number * tail), _REACH, 0.9))
     ends = pool.quantile(probability + np.array([-reach, reach]))
     with np.errstate(invalid="ignore"):  # infinite draws have their own warning
@@ -456,11 +474,12 @@ def pooled_quantile(pool: Pool, probability: float) -> Estimate:
         if upto.mean() - below.mean() > 1.5 / pool.number:  # more than one draw: a value with mass
             return value, float((sides / parts).max())
         error = np.abs(errors).max()
+        distances = np.append(steps * error, step)
         smooth = error * float(ends[1] - ends[0]) / (2 * reach)
         # A few draws lie unevenly by chance, and a density may double; a gap is wider than that,
         # as seen from its other side.
-        gap = sides > slopes.min() * (2 * steps * error + _SPACINGS / pool.number)
-        gap &= (steps * error <= reach) | (steps == 1)
+        gap = sides > slopes.min() * (2 * distances + _SPACINGS / pool.number)
+        gap &= (distances <= reach) | np.append(steps == 1, True)
         return value, max(smooth, float(np.where(gap, sides / parts, 0.0).max()))
 
 
@@ -593,7 +612,10 @@ def pool_of_functions(functions: Floats, number: float, count: float) -> Pool:
         below, upto = (np.concatenate([_share(f, at, s) for f in functions]) for s in _SIDES)
         return below, upto
 
-    return Pool(lambda p: np.interp(p, levels, values), shares, number, count)
+    def step(probability: float) -> float:
+        return float(np.interp(probability, LEVELS[1:], np.diff(LEVELS)))
+
+    return Pool(lambda p: np.interp(p, levels, values), shares, number, count, step)
 
 
 def _share(function: Floats, values: Floats, side: Side) -> Floats:
@@ -614,9 +636,8 @@ def exceedance_of_functions(
 
     Next to a gap, or to a value with mass, the chance is known to the step between two levels only.
     """
-    at = np.array([threshold])
-    shares = np.concatenate([_share(function, at, "right") for function in functions])
-    chance, error = chance_estimate(1 - shares, number, count)
+    pool = pool_of_functions(functions, number, count)
+    below, error = chance_of_pool(pool, pool.shares(threshold)[1])
     coarse, last = np.zeros(len(functions)), len(LEVELS) - 1
     for chain, function in enumerate(functions):
         low = int(np.searchsorted(function, threshold, "right")) - 1
@@ -628,7 +649,7 @@ def exceedance_of_functions(
             # wider one the share lies anywhere: the error is that of a uniform distribution.
             if not step <= 2 * min(before, after):
                 coarse[chain] = (LEVELS[low + 1] - LEVELS[low]) / np.sqrt(3)
-    return chance, float(np.hypot(error, coarse.mean()))
+    return 1 - below, float(np.hypot(error, coarse.mean()))
 
 
 def r_hat(draws: Floats) -> float:

@@ -12,7 +12,15 @@ import xarray as xr
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError, check_probability, check_threshold, require_known
 from uncertainty.results import estimate
-from uncertainty.results.estimate import LEVELS, NONE, Control, Estimate, Kind, standard_error
+from uncertainty.results.estimate import (
+    LEVELS,
+    NONE,
+    Control,
+    Estimate,
+    Kind,
+    Pool,
+    standard_error,
+)
 from uncertainty.results.sketch import Ogive, unit_near
 from uncertainty.results.tree import (
     BATCHES,
@@ -596,14 +604,14 @@ def _chance(
     if is_streamed(tree):
         counted = tree.children.get("prior_exceedance", xr.DataTree()).dataset
         limits = counted.coords.get(f"{quantity}_threshold", xr.DataArray([])).values.tolist()
-        if threshold in limits:  # named beforehand, so counted
-            shares = _sketched(tree, "prior_exceedance", quantity, statistic)
-            shares = shares[:, limits.index(threshold)]
-            return estimate.chance_estimate(shares, *_numbers(tree, statistic))
         ogive = ogive_of(tree, quantity, statistic)
-        shares = 1 - ogive.shares(threshold)[1]
-        chance, error = estimate.chance_estimate(shares, *_numbers(tree, statistic))
-        return chance, float(np.hypot(error, ogive.hidden_share(threshold)))
+        pool = Pool(ogive.quantile, ogive.shares, *_numbers(tree, statistic))
+        if threshold in limits:  # named beforehand, so counted
+            above = _sketched(tree, "prior_exceedance", quantity, statistic)
+            below, error = estimate.chance_of_pool(pool, 1 - above[:, limits.index(threshold)])
+            return 1 - below, error
+        below, error = estimate.chance_of_pool(pool, ogive.shares(threshold)[1])
+        return 1 - below, float(np.hypot(error, ogive.hidden_share(threshold)))
     number = independent_draws(tree, quantity, statistic, which)
     if statistic == "query" and is_nested(tree):
         functions = np.asarray(tree[f"{which}_query_quantiles"][quantity].values)
