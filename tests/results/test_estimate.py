@@ -208,6 +208,22 @@ def test_infinite_quantiles_have_no_error_but_where_a_finite_one_is_near():
     assert quantile_estimate(draws, 0.158) == (1, np.inf)
 
 
+@pytest.mark.parametrize("beyond", [np.inf, 30])
+def test_quantiles_next_to_a_jump_are_known_to_a_step_between_levels(beyond):
+    """All chains of even points keep the jump between the same two levels."""
+    rng = np.random.default_rng(0)
+    x = ndtri((np.arange(4096) + rng.random((CHAINS, 4096))) / 4096)
+    for share in (0.5, 0.71, 0.82, 0.945):
+        y = np.where(x > ndtri(share), x + beyond, x)
+        functions = np.stack([quantile_function(own) for own in y])
+        for off in (-0.01, -0.002, -5e-4, -1e-4, 1e-4, 5e-4, 0.002, 0.01):
+            pool = pool_of_functions(functions, y.size, y.size)
+            value, error = pooled_quantile(pool, share + off)
+            exact = ndtri(share + off) + (beyond if off > 0 else 0)
+            assert value == exact or abs(value - exact) <= 5 * error
+    assert pooled_quantile(pool, 0.97) == (np.inf, 0) or beyond < np.inf
+
+
 @pytest.mark.parametrize("threshold", [6, 6.5, 7])
 def test_chances_between_levels_are_known_to_a_step(points, threshold):
     functions = np.stack([quantile_function(own) for own in two_dice(points[0])])
