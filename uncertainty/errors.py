@@ -17,7 +17,7 @@ _COMPARED = 100  # characters: comparing takes the square of the length
 _SEEDS = 2**32  # JAX and NumPy take 32 bits of a seed; a larger one would be cut off in silence
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Fault:
     """One thing wrong (or worth knowing) at one place of one input.
 
@@ -44,6 +44,18 @@ class Fault:
     field: str
     message: str
 
+    def __lt__(self, other: "Fault") -> bool:
+        """Come first by place, and by the numbers in a text: row 2 before row 10."""
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[str, int, int, str, str]:
+        field, message = (
+            re.sub(r"\d+", lambda digits: digits[0].zfill(9), text)
+            for text in (self.field, self.message)
+        )
+        return self.path, self.line, self.column, field, message
+
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
         return one_line(": ".join(part for part in (place, self.field, self.message) if part))
@@ -67,6 +79,9 @@ class InputError(UncertaintyError):
     >>> print(InputError(faults))
     a.yaml:1:1: first
     b.yaml:2:1: second
+    >>> print(InputError(Fault("<rows>", 0, 0, f"{row}.pue", "is below 1") for row in (10, 2)))
+    <rows>: 2.pue: is below 1
+    <rows>: 10.pue: is below 1
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:

@@ -12,15 +12,7 @@ import xarray as xr
 from uncertainty.arrays import Floats
 from uncertainty.errors import InputError, check_probability, check_threshold, require_known
 from uncertainty.results import estimate
-from uncertainty.results.estimate import (
-    LEVELS,
-    NONE,
-    Control,
-    Estimate,
-    Kind,
-    Pool,
-    standard_error,
-)
+from uncertainty.results.estimate import LEVELS, NONE, Control, Estimate, Kind, standard_error
 from uncertainty.results.sketch import Ogive, unit_near
 from uncertainty.results.tree import (
     BATCHES,
@@ -605,7 +597,7 @@ def _chance(
         counted = tree.children.get("prior_exceedance", xr.DataTree()).dataset
         limits = counted.coords.get(f"{quantity}_threshold", xr.DataArray([])).values.tolist()
         ogive = ogive_of(tree, quantity, statistic)
-        pool = Pool(ogive.quantile, ogive.shares, *_numbers(tree, statistic))
+        pool = estimate.Pool(ogive.quantile, ogive.shares, *_numbers(tree, statistic))
         if threshold in limits:  # named beforehand, so counted
             above = _sketched(tree, "prior_exceedance", quantity, statistic)
             below, error = estimate.chance_of_pool(pool, 1 - above[:, limits.index(threshold)])
