@@ -61,6 +61,32 @@ class Fault:
         return one_line(": ".join(part for part in (place, self.field, self.message) if part))
 
 
+_ALIKE = re.compile(r"(overrides|not given; \w+ takes) (.*)")
+
+
+def in_brief(notices: Iterable[Fault]) -> list[str]:
+    """Texts of notices, where what one file says of several names in the same words is one text.
+
+    Examples
+    --------
+    >>> in_brief(Fault("p.yaml", i, 1, f"assumptions.{x}", f"overrides {i} -> 5")
+    ...          for i, x in ((1, "pue"), (2, "host")))
+    ['p.yaml: overrides: pue 1 -> 5; host 2 -> 5']
+    """
+    alike: dict[tuple[str, str], list[tuple[Fault, str]]] = {}
+    for notice in notices:
+        match = _ALIKE.fullmatch(notice.message)
+        key = (notice.path, match[1]) if match else (str(notice), "")
+        name = notice.field.removeprefix("assumptions.")
+        alike.setdefault(key, []).append((notice, f"{name} {match[2]}" if match else ""))
+    return [
+        str(group[0][0])
+        if len(group) == 1 or not words
+        else one_line(f"{path}: {words}: {'; '.join(text for _, text in group)}")
+        for (path, words), group in alike.items()
+    ]
+
+
 class UncertaintyError(Exception):
     """Every error that this package raises on purpose."""
 

@@ -229,12 +229,18 @@ def test_totals_are_quoted_from_the_mean_query_and_a_low_load_is_told(tmp_path):
     )
 
 
+PLAIN = {"utilization": 0.05, "power_fraction": 0.7}  # for the plain arithmetic, exact in tokens
+
+
 def test_each_turn_of_a_chat_reads_what_was_said_before_it():
     given = {"steps_per_session": 3, "message_tokens": 100, "output_tokens": 400}
     turns = [{**given, "turn_share": place, "cache_hits": 0.5} for place in (0, 0.5, 1)]
     last = {**turns[-1], "cache_hits": 0}
     first, second, third, anew = (
-        un.build_problem("multi-turn-chat", given=values).central() for values in (*turns, last)
+        un.build_problem(
+            "multi-turn-chat", model="flops", given=PLAIN | laws, evidence=[]
+        ).central()
+        for laws in (*turns, last)
     )
     read = [turn["energy_wh_prefill_weights"] for turn in (first, second, third)]
     # Of the history a cache has a share: each turn reads as much more as the one before did.
@@ -254,8 +260,12 @@ def test_a_session_is_a_sum_of_steps_and_follows_the_mean_query():
     assert ratio == pytest.approx(80, rel=1e-9)
     assert table.attrs["group"] == "prior"
     # One query of the summed length would attend to all of it: 80 times as much.
-    steps, long = problem.central(), {"input_tokens": {"expression": "80 * input_tokens_median"}}
-    summed = un.build_problem("agentic-coding", given={**given, **long}).central()
+    plain = given | PLAIN
+    long = {"input_tokens": {"expression": "80 * input_tokens_median"}}
+    steps, summed = (
+        un.build_problem("agentic-coding", model="flops", given=laws, evidence=[]).central()
+        for laws in (plain, {**plain, **long})
+    )
     for part, times in (("prefill_weights", 80), ("prefill_attention", 80**2)):
         name = f"energy_wh_{part}"
         assert summed[name] == pytest.approx(times * steps[name], rel=1e-9)

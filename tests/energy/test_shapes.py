@@ -179,7 +179,7 @@ def test_a_token_within_the_window_is_kept_by_all_layers():
 @in_float64
 def test_models_of_different_kinds_may_be_chosen_among():
     """Where one has what another lacks, the other has none of it: no window, no latents, one expert."""
-    names = ["llama-3.1-70b", "gpt-oss-120b", "deepseek-v3", "qwen3.5-397b-a17b"]
+    names = list(catalogue("llm"))
     chosen = set_up("open-llama-70b", given={"llm": {"choice": {"options": names}}}).assumptions
     roofline, given = ENERGY_MODELS["roofline"], {"peak_flops": 1e15, "gpu_power_w": 700.0}
     given |= {"memory_bandwidth_bytes_per_s": 3e12, "bytes_per_parameter": 1.0, "overhead": 1.3}

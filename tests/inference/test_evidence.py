@@ -141,15 +141,15 @@ def test_no_such_evidence_is_told_with_a_hint_where_it_is_named(file):
 
 def test_evidence_brings_its_own_assumptions_and_the_file_goes_before_them():
     problem = un.build_problem("gpt-4o")
-    assert str(problem.assumptions["formula_sd"]).startswith("lognormal")
-    stated = un.build_problem("gpt-4o", given={"formula_sd": 0.5})
-    assert str(stated.assumptions["formula_sd"]) == "0.5"
+    assert str(problem.assumptions["model_sd"]).startswith("lognormal")
+    stated = un.build_problem("gpt-4o", given={"model_sd": 0.5})
+    assert str(stated.assumptions["model_sd"]) == "0.5"
 
 
 def test_what_only_evidence_uses_is_not_ranked():
     names = un.rank_inputs(un.build_problem("gpt-4o"), method="tornado")["input"].values
-    assert "formula_sd" not in names
-    assert "utilization" in names
+    assert "model_sd" not in names
+    assert "batch_size" in names
 
 
 def test_a_measurement_without_rows_gives_new_systems_an_effect():

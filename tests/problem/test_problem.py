@@ -121,13 +121,13 @@ def test_the_quantity_is_the_only_one_or_energy_or_asked_for():
 
 def test_defaults_of_the_model_are_noticed():
     notices = "\n".join(str(notice) for notice in un.build_problem("gpt-4o").notices)
-    assert "attention_factor: not given; flops takes 0.5, causal" in notices
+    assert "attention_factor: not given; roofline takes 0.5, causal" in notices
 
 
 def test_a_problem_shows_what_it_is():
     assert (
         repr(un.build_problem("gpt-4o"))
-        == "<Problem priors/gpt-4o.yaml: flops, 16 uncertain assumptions>"
+        == "<Problem priors/gpt-4o.yaml: roofline, 31 uncertain assumptions>"
     )
 
 
@@ -207,7 +207,7 @@ def test_an_output_may_have_the_name_of_an_assumption():
 def test_a_system_that_nobody_measured_is_the_same_problem_with_an_effect():
     built = un.build_problem("gpt-4o")
     system = built.new_system
-    assert {*system.assumptions} - {*built.assumptions} == {"system_effect"}
+    assert {*system.assumptions} - {*built.assumptions} == {"system_effect", "stack_effect"}
     laws = {node.name: node.law for node in system.joint.nodes}
     assert all(node.law is laws[node.name] for node in built.joint.nodes)
     assert system.new_system is system

@@ -11,7 +11,7 @@ import typer
 
 from uncertainty.cli.question import Above, Question, asking
 from uncertainty.cli.terminal import answer, busy, showing, steps, stream_steps
-from uncertainty.errors import InputError, counted
+from uncertainty.errors import InputError, counted, in_brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -311,7 +311,7 @@ def infer(
                 text = f"Exported to {target}. Its {quantity} (typical query, 90 % interval)"
                 page.append(report.Sentence(f"{text} against the posterior's: {lost}."))
                 written.append(target)
-    of_file = {str(notice) for notice in problem.notices}
+    of_file = {*in_brief(problem.notices)}
     notices, doubts = report.notices_of(tree), warnings_of(tree)
     # What the measurements show is not of the file, and may be why they are to be doubted.
     if others := [text for text in notices if text not in of_file]:

@@ -90,10 +90,10 @@ def explain(
     Examples
     --------
     >>> import uncertainty as un
-    >>> first, second = (un.build_problem("gpt-4o", given={"gpu_power_w": w}) for w in (350, 700))
+    >>> first, second = (un.build_problem("gpt-4o", given={"pue": pue}) for pue in (1.1, 2.2))
     >>> table = explain(first, second, draws=64)
     >>> table["input"].values.tolist(), round(float(table["factor"][0]), 2)
-    (['gpu_power_w'], 2.0)
+    (['pue'], 2.0)
     """
     name = common_quantity({"the first": first, "the second": second}, quantity)
     require_known("statistic", statistic, STATISTICS)

@@ -7,6 +7,7 @@ explicitly goes before it, and so does every later layer.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, Resolution
@@ -37,14 +38,16 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
     return document, entry
 
 
-# What stands for having no such thing, where another model of a choice has it: a dense model has
-# one expert, and latent attention no key-value heads.
-_ABSENT = {
-    **dict.fromkeys(("kv_width", "linear_layers", "model_width", "state_bytes"), 0.0),
-    **dict.fromkeys(("acceptance", "draft_parameters", "window_layers"), 0.0),
-    "memory_bytes": 0.0,  # not known
-    **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
-}
+NOT_IN_MODEL = MappingProxyType(
+    {
+        **dict.fromkeys(("kv_width", "linear_layers", "model_width", "state_bytes"), 0.0),
+        **dict.fromkeys(("acceptance", "draft_parameters", "window_layers"), 0.0),
+        **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
+    }
+)
+"""What says that a language model has no such thing, beside others that do: a dense one has one
+expert, and one with latent attention no key-value heads."""
+_ABSENT = {**NOT_IN_MODEL, "memory_bytes": 0.0}  # memory: not known
 
 
 def catalogue(kind: str) -> Mapping[str, Bundle]:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from uncertainty.errors import Fault, nearest
 from uncertainty.files.assumptions import Layer, convert
-from uncertainty.files.catalogue import KINDS, expand
+from uncertainty.files.catalogue import KINDS, NOT_IN_MODEL, expand
 from uncertainty.files.document import Document, Key, read_document, text_faults, wrap_mapping
 from uncertainty.files.entries import (
     AssumptionEntry,
@@ -123,7 +123,8 @@ def read_conditions(
         row_fault(document, at, fault.field.split(".")[0], fault.message)
         for fault in (*layer.faults, *expansion.faults)
     ]
-    numbers = dict[str, float]()
+    # A model has nothing that the catalogue does not say of it, whatever the question's has.
+    numbers = dict(NOT_IN_MODEL) if "llm" in cells else dict[str, float]()
     for part in layers:
         for name, entry in part.entries.items():
             assumption, complaints = convert(name, 0, entry, part)

@@ -368,8 +368,9 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
         for name in layer.names:
             entry = layer.entries.get(name)
             if entry is not None and name in seen:
-                text = f"overrides {_shown(seen[name])} -> {_shown(entry)}"
-                notices.append(layer.fault(name, (), text))
+                old, new = _shown(seen[name]), _shown(entry)
+                if old != new:  # else a source or a note
+                    notices.append(layer.fault(name, (), f"overrides {old} -> {new}"))
             # Names that say the same in another way: a later layer's replace, one layer has one.
             others = REPLACES.get(name, frozenset())
             if others & above:

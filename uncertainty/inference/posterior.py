@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.special import softmax
+from scipy.special import ndtri, softmax
 
 from uncertainty.arrays import Floats, in_float64, machine, program, source_digest, surroundings
 from uncertainty.energy import EnergyModel
@@ -247,7 +247,7 @@ def lay_out(
     shape = z.shape[:2]
     columns = np.moveaxis(z, -1, 0).reshape(target.size, -1)
     known = dict(zip(target.names, columns, strict=False))
-    scores = _every_score(problem, known, z[..., 0].size, seed)
+    scores = _every_score(problem, known, (shape[0] * BATCHES, shape[1] // BATCHES), seed)
     inputs, outputs = each_point(joint, problem.model, scores)
 
     def by_chain(
@@ -349,16 +349,23 @@ def scores_of(tree: "xr.DataTree", target: Target, seed: int = 0) -> Floats:
     return np.stack(parts, -1)
 
 
-def _every_score(problem: Problem, known: Columns, count: int, seed: int) -> Columns:
-    """Scores of every coordinate: those not known are drawn by name, alike in any problem."""
-    joint = problem.joint
+def _every_score(problem: Problem, known: Columns, shape: tuple[int, int], seed: int) -> Columns:
+    """Scores of every coordinate, of stretches with draws in each: shape (stretches * draws,).
+
+    Those not known are drawn by name, alike in any problem: one in each of as many strata as a
+    stretch has draws, in any order (a Latin hypercube: McKay et al. (1979), Technometrics 21, 239),
+    so that what each coordinate does on its own is the same in all stretches.
+    """
+    joint, (_, draws) = problem.joint, shape
+
+    def drawn(name: str) -> Floats:
+        rng = np.random.default_rng([seed, *name.encode()])
+        strata = rng.permuted(np.broadcast_to(np.arange(draws), shape), axis=1)
+        scores: Floats = ndtri((strata + rng.random(shape)) / draws)
+        return scores.ravel()
+
     names = (*joint.coordinates(varies=False), *joint.coordinates(varies=True))
-    return {
-        name: known[name]
-        if name in known
-        else np.random.default_rng([seed, *name.encode()]).standard_normal(count)
-        for name in names
-    }
+    return {name: known[name] if name in known else drawn(name) for name in names}
 
 
 def _stretches(
@@ -389,8 +396,8 @@ def paired_draws(
     (chains * BATCHES, draws / BATCHES).
     """
     # Where nothing is uncertain, one column without a name still says how many draws there are.
-    scores = _every_score(problem, known, chains * draws, seed) or {"": np.zeros(chains * draws)}
-    shape = (chains * BATCHES, -1)
+    shape = (chains * BATCHES, draws // BATCHES)
+    scores = _every_score(problem, known, shape, seed) or {"": np.zeros(chains * draws)}
     one = each_point(problem.joint, problem.model, scores)[1][quantity]
     query = np.broadcast_to(one, chains * draws).reshape(shape)
     if not problem.varies:

@@ -310,14 +310,14 @@ def _outputs(
         steps = product(range(0, len(part.places), size), range(0, count, _BATCH))
         for some, points in ((np.arange(size) + i, np.arange(_BATCH) + j) for i, j in steps):
             places, samples = np.take(part.places, some, mode="clip"), np.minimum(points, count - 1)
-            own = {"": np.zeros((size, _BATCH))}
+            drawn = {"": np.zeros((size, _BATCH))}
             for level, (name, scores) in enumerate(zip(EFFECTS, effects, strict=False)):
                 if name in columns:
-                    own[name] = np.array([scores[rows[i].groups[level]][samples] for i in places])
+                    drawn[name] = np.array([scores[rows[i].groups[level]][samples] for i in places])
             values = at(
                 {name: np.take(column, some, mode="clip") for name, column in part.known.items()},
                 np.array([bool(measured & {*rows[i].groups[:1]}) for i in places]),
-                own,
+                drawn,
                 {name: column[samples] for name, column in columns.items()},
             )
             # Medians are taken here, as XLA takes 25 times as long to sort.
@@ -352,7 +352,7 @@ def _each_query(
             # What a measured system shares with all others is learned; of a new one it is not.
             learned, other = shared.fields(inputs)["value"], inputs.get(EFFECTS[-1], 0.0)
             inputs[EFFECTS[-1]] = jnp.where(old, learned, other)
-        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known)}
+        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known, model)}
         return model(kept)[asked[0]]
 
     # What is the same for all rows, as what laws draw, is computed once for them.

@@ -11,7 +11,7 @@ from jax import Array
 from uncertainty.arrays import Floats, program
 from uncertainty.energy import EFFECTS
 from uncertainty.errors import InputError
-from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
+from uncertainty.problem import At, Joint, Node, Observation, Problem, Target, replaced_by
 from uncertainty.sampling import normal_scores
 
 _BATCH = 1024
@@ -115,8 +115,10 @@ def _movable(problem: Problem) -> list[Node]:
 def _behind(joint: Joint, item: Observation, conditions: Iterable[str]) -> frozenset[str]:
     """Names whose scores may move what rows measure that state these conditions."""
     # A measured system has a group's effect, not that of a system that nobody measured.
-    names = [node.name for node in joint.nodes if node.name not in EFFECTS]
-    return joint.behind(item.model.used(names), conditions)
+    known = {*conditions}
+    replaced = {*replaced_by(known, item.model), *EFFECTS}
+    names = [node.name for node in joint.nodes if node.name not in replaced]
+    return joint.behind(item.model.used(names), known)
 
 
 def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:

@@ -217,7 +217,7 @@ def build_problem(
     --------
     >>> problem = build_problem("gpt-4o", given={"output_tokens": 500, "gpu_power_w": "0.7 kW"})
     >>> problem.model.name
-    'flops'
+    'roofline'
     >>> build_problem("gpt-4o", given={"pue_excess": {"normal": {"mean": 0, "sd": -1}}})
     Traceback (most recent call last):
     ...

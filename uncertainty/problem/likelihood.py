@@ -1,7 +1,7 @@
 """Measured rows to their log likelihood, at a point of the road."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import TypeAlias
@@ -35,9 +35,6 @@ _CENTERED = {
 """Family of each error on its own scale, and the parameter of its center."""
 _FAR = 40.0
 """Score beyond which nothing lies in 64 bits."""
-_NONE = {"window_tokens": 1.0, "window_layers": 0.0, "linear_layers": 0.0, "kv_width": 0.0}
-_NONE |= {"state_bytes": 0.0, "model_width": 0.0, "prefill_gpu_count": 0.0}
-"""What says of a model that it lacks a feature: rows of all models are computed together then."""
 
 
 @jax.tree_util.register_dataclass
@@ -115,7 +112,7 @@ class Observation:
 
         def output(known: Values, query: Scores) -> Array:
             inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
-            replaced = {*replaced_by(known), *EFFECTS}
+            replaced = {*replaced_by(known, self.model), *EFFECTS}
             kept = {name: value for name, value in inputs.items() if name not in replaced}
             return self.model(kept)[self.observes]
 
@@ -254,9 +251,13 @@ def _log_between(low: Array, high: Array) -> Array:
     return jnp.where(some, upper + jnp.log1p(-jnp.exp(lower - upper)), -jnp.inf)
 
 
-def replaced_by(known: Mapping[str, object]) -> frozenset[str]:
-    """Names that say in another way what a row states."""
-    return frozenset[str]().union(*(REPLACES.get(name, ()) for name in known))
+def replaced_by(known: Iterable[str], model: EnergyModel) -> frozenset[str]:
+    """Names that say in another way what a row states: a model does not get them."""
+    known = {*known}
+    # What a shipped model takes a ratio for follows from the two sizes.
+    sizes = model.outputs and known >= {"active_parameters", "total_parameters"}
+    names = frozenset({"moe_ratio"}) if sizes else frozenset[str]()
+    return names.union(*(REPLACES.get(name, ()) for name in known))
 
 
 def _value(argument: Arguments | None, values: Values) -> Array:
@@ -501,19 +502,18 @@ def rows_of(
     model: EnergyModel,
 ) -> Iterator[Rows]:
     """Put rows together that state the same inputs and were observed in the same way."""
-    some = set[str]().union(*(row.conditions for row in rows)) - {x.name for x in joint.nodes}
-    none = {name: _NONE[name] for name in sorted(some & _NONE.keys()) if model.outputs}
-    filled = [{**none, **row.conditions} for row in rows]
     kinds: dict[tuple[frozenset[str], bool], list[int]] = {}
-    for place, conditions in enumerate(filled):
+    for place, row in enumerate(rows):
         censored = limits[place][0] != limits[place][1]
-        kinds.setdefault((frozenset(conditions), censored), []).append(place)
+        kinds.setdefault((frozenset(row.conditions), censored), []).append(place)
     for (names, censored), places in kinds.items():
         kind = [rows[place] for place in places]
         numbers = [limits[place] for place in places]
-        open_names = joint.behind(model.used(node.name for node in joint.nodes), names)
+        replaced = replaced_by(names, model)
+        taken = model.used(node.name for node in joint.nodes if node.name not in replaced)
+        open_names = joint.behind(taken, names)
         yield Rows(
-            known={n: np.array([filled[place][n] for place in places]) for n in sorted(names)},
+            known={n: np.array([row.conditions[n] for row in kind]) for n in sorted(names)},
             low=np.array([low for low, _ in numbers]),
             high=np.array([high for _, high in numbers]),
             groups=tuple(

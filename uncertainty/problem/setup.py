@@ -136,7 +136,7 @@ def set_up(
     Examples
     --------
     >>> set_up("gpt-4o").choice.model.name
-    'flops'
+    'roofline'
     """
     priors = priors if isinstance(priors, Priors) else load_priors(priors)
     model = declared_plain(model, vectorized)
@@ -257,7 +257,8 @@ def fit_faults(
             text = f"{model.name} needs {name!r}, which is not an assumption"
             if name in INPUTS:
                 text += f" ({INPUTS[name].meaning}; unit {INPUTS[name].unit})"
-            hint = nearest(name, known)  # a list of all that is known would be no hint
+            # Misspelt is what the model does not know; a list of all that it knows is no hint.
+            hint = nearest(name, known - {*model.required, *model.optional})
             text += hint if "did you mean" in hint else ""
             yield priors.document.fault(("assumptions",), text)
     if model.alternatives and not any(set(group) <= known for group in model.alternatives):
@@ -430,6 +431,7 @@ def coverage_notices(
 
     def compared(values: Mapping[str, float]) -> dict[str, float]:
         known = {name: value for name, value in values.items() if value > 0}
+        known.pop("steps_per_session", None)  # a sum of queries is no condition of one
         if {"total_parameters", "active_parameters"} <= known.keys():
             known["moe_ratio"] = known["total_parameters"] / known["active_parameters"]
         return known

@@ -645,15 +645,16 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     figure, axes = one_axes(9, 1.8 + 0.75 * len(scenarios))
     spread = table[["lower", "upper"]].to_array()
     same = (spread == spread.isel(statistic=0)).all(["variable", "statistic"]).values
-    for i, (statistic, color) in enumerate(zip(statistics, colors(), strict=False)):
-        rows = np.arange(len(scenarios)) + 0.24 * (i - (len(statistics) - 1) / 2)
-        part = table.sel(statistic=statistic)
-        low, middle, high = (np.asarray(part[key].values) for key in ("lower", "median", "upper"))
-        # Where no query differs from another there is one bar.
-        rows = np.where(same, np.nan if i else np.arange(len(scenarios)), rows)
-        axes.hlines(rows, low, high, color=color, linewidth=5, alpha=0.55)
-        label = "every query" if statistics == ["typical"] else STATISTIC_LABELS[statistic]
-        axes.plot(middle, rows, "o", color=color, markeredgecolor="white", label=label)
+    # Where no query differs from another there is one bar, in a color of its own.
+    shifts = 0.24 * (np.arange(len(statistics)) - (len(statistics) - 1) / 2)
+    bars = [(x, STATISTIC_LABELS[x], ~same, by) for x, by in zip(statistics, shifts, strict=True)]
+    bars.append((statistics[0], "every query", same, 0.0))
+    for (statistic, label, drawn, shift), color in zip(bars, colors(), strict=False):
+        part = table.sel(statistic=statistic).isel(scenario=drawn)
+        if drawn.any():
+            rows = np.flatnonzero(drawn) + shift
+            axes.hlines(rows, part["lower"], part["upper"], color=color, linewidth=5, alpha=0.55)
+            axes.plot(part["median"], rows, "o", color=color, markeredgecolor="white", label=label)
     if float(table["lower"].min()) > 0:
         axes.set_xscale("log")
         plain_numbers(axes)
@@ -665,7 +666,7 @@ def plot_scenarios(table: xr.Dataset) -> "Figure":
     axes.invert_yaxis()
     prob, kind = 100 * float(table.attrs["prob"]), str(table.attrs["kind"]).upper()
     axes.set_xlabel(f"{label}\nbars: {prob:g} % intervals ({kind}), dots: medians")
-    legend_above(axes, len(statistics))
+    legend_above(axes, len(bars))
     several = f"{len(scenarios)} answers side by side"  # names stand at the axis
     named = " and ".join(map(str, table["scenario"].values)) if len(scenarios) < 4 else several
     subject = table.attrs.get("subject") or named

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from uncertainty.energy import DAYS_PER_YEAR, HOURS_PER_DAY
 from uncertainty.errors import counted
 from uncertainty.report import figures
 from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
@@ -61,11 +62,11 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-12  # of a figure: what arithmetic leaves where nothing differs
 # Outputs of a fleet, the unit in which people count them, and how many of these are in a day.
 _TOTALS = {
-    "fleet_power_mw": ("kWh", 24e3),
-    "fleet_co2e_t_per_year": ("kg CO2e", 1e3 / 365),
-    "fleet_water_m3_per_year": ("liters of water", 1e3 / 365),
+    "fleet_power_mw": ("kWh", 1e3 * HOURS_PER_DAY),
+    "fleet_co2e_t_per_year": ("kg CO2e", 1e3 / DAYS_PER_YEAR),
+    "fleet_water_m3_per_year": ("liters of water", 1e3 / DAYS_PER_YEAR),
 }
-_PERIODS = {"day": 1.0, "month": 365 / 12, "year": 365.0}
+_PERIODS = {"day": 1.0, "month": DAYS_PER_YEAR / 12, "year": DAYS_PER_YEAR}
 _ENDS = ("lower", "median", "upper")
 _KINDS = {"eti": ("equal tails", "equal-tailed"), "hdi": ("shortest", "shortest")}
 _CITATION = "For a report"

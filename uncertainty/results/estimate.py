@@ -282,9 +282,8 @@ def mean_and_sd(draws: Floats) -> tuple[Estimate, Estimate]:
         few = int(np.flatnonzero(off[:-1] > _APART * off[1:]).max(initial=-1)) + 1
         part, square = (float((off[:few] ** power).sum()) / even.size for power in (1, 2))
         if few and off[few] > 0:
-            unsure = (1 + np.sqrt(few + 0.75)) / few  # of a count: Gehrels (1986), eq. (7)
-            mean = mean[0], max(mean[1], 2 * unsure * part)
-            sd = sd[0], max(sd[1], 4 * unsure * square / sd[0])
+            mean = mean[0], max(mean[1], 2 * _doubt(few) * part)
+            sd = sd[0], max(sd[1], 4 * _doubt(few) * square / sd[0])
         elif few and FEW * few < even.size and (few == 1 or np.ptp(off[:few])):
             # Beside a value that nearly all draws have they show nothing of it.
             mean, sd = _ruled(mean, part * (FEW if few == 1 else 1)), (sd[0], np.inf)
@@ -391,9 +390,8 @@ def chance_estimate(shares: Floats, number: float, count: float | None = None) -
     -----
     An event that never happens, or always does, has an error of 3 / number: it then holds with
     95 % that the chance is less than that (the rule of three). Of a rare event the chains may agree
-    by chance, so the error is at least that of a count: Gehrels (1986), Astrophys. J. 303, 336,
-    eq. (7). How many are counted is read from the spread of the chains, because draws that share a
-    point count as one.
+    by chance, so the error is at least that of a count. How many are counted is read from the
+    spread of the chains, because draws that share a point count as one.
     """
     chance = float(shares.mean())
     rare = min(chance, 1 - chance)
@@ -404,8 +402,13 @@ def chance_estimate(shares: Floats, number: float, count: float | None = None) -
     error = max(float(standard_error(shares)), hidden)
     counted = (rare / error) ** 2 if error > 0 else np.inf
     if counted < FEW:
-        error = max(error, rare * (1 + np.sqrt(counted + 0.75)) / counted)
+        error = max(error, rare * _doubt(counted))
     return chance, error
+
+
+def _doubt(count: float) -> float:
+    """Standard error of a count, as a share of it: Gehrels (1986), ApJ 303, 336, eq. (7)."""
+    return float(1 + np.sqrt(count + 0.75)) / count
 
 
 @dataclass(frozen=True)
@@ -522,25 +525,25 @@ def quantile_estimate(
         return (draws < value).mean(1) - centered, (draws <= value).mean(1) - centered
 
     pool = Pool(lambda p: quantile(flat, p), shares, independent, independent)
-    own = quantile(draws, np.clip(probability + excess, 0, 1))
-    return _with_shared(pooled_quantile(pool, moved), own, pool)
+    each = quantile(draws, np.clip(probability + excess, 0, 1))
+    return _with_shared(pooled_quantile(pool, moved), each, pool)
 
 
-def _with_shared(found: Estimate, own: Floats, pool: Pool) -> Estimate:
+def _with_shared(pooled: Estimate, each: Floats, pool: Pool) -> Estimate:
     """A quantile, with what the queries that all draws of a chain share move it by.
 
     They widen the distribution of all chains together, so that its quantiles have a bias, which
-    those of the chains apart (`own`) hardly have; and few of the chains may reach an end. It shows
+    those of the chains apart (`each`) hardly have; and few of the chains may reach an end. It shows
     where the shares of chains, there or at the quartiles, differ more than independent draws would.
     """
     # Infinite draws have their own warning.
-    for value in (found[0], *pool.quantile(_QUARTERS)) if np.isfinite(own).all() else ():
+    for value in (pooled[0], *pool.quantile(_QUARTERS)) if np.isfinite(each).all() else ():
         shares = pool.shares(float(value))[1]
         by_chance = shares.mean() * (1 - shares.mean()) / pool.number
         if standard_error(shares) ** 2 > _DIFFER * by_chance:
-            moved = [found[1], float(standard_error(own)), float(own.mean()) - found[0]]
-            return found[0], float(np.linalg.norm(moved))
-    return found
+            moved = [pooled[1], float(standard_error(each)), float(each.mean()) - pooled[0]]
+            return pooled[0], float(np.linalg.norm(moved))
+    return pooled
 
 
 def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None) -> Estimate:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 
 from uncertainty.arrays import Floats
-from uncertainty.errors import InputError
+from uncertainty.errors import InputError, in_brief
 from uncertainty.files import KINDS, file_of_function, load_priors, shipped_names
 from uncertainty.inputs import INPUTS
 from uncertainty.problem import Columns, Problem, build_problem, each_point
@@ -213,7 +213,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         for file in problem.files
         if file.label not in known
     ]
-    notices = [*(str(notice) for notice in problem.notices), *more]
+    notices = [*in_brief(problem.notices), *more]
     return {
         "title": problem.priors.title,
         "subject": subject(problem),
