@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "figures" / "calibrate_roofline"
 
 
-def main(folder=FOLDER, draws=2000, target=None):
+def main(folder=FOLDER, draws=4000, target=None):
     """Infer, export, draw; `draws` are those of each of four chains."""
     target = target or folder / "roofline-calibrated.yaml"
     tree = un.infer(un.build_problem("roofline-efficiency"), draws=draws)

@@ -5,7 +5,7 @@ from pathlib import Path
 import uncertainty as un
 
 FIGURES = Path(__file__).parents[1] / "figures"
-DESCRIBED = ("gpt-4o", "frontier-moe", "small-dense", "reasoning", "gemini-like")
+DESCRIBED = ("gpt-4o", "frontier-moe", "small-dense", "reasoning-model", "gemini-like")
 # Published figures in Wh at the facility, with the source's key in priors/sources.bib: never evidence.
 PUBLISHED = {
     "Google, median prompt": (0.24, "google2025"),
@@ -27,24 +27,14 @@ def at_facility(wh):
     return {"energy_wh": wh}
 
 
-def prior_of(name):
-    """The same query before any measurement: its own layers on the priors of efficiency."""
-    layers = un.load_priors(f"calibrated/{name}").layers
-    own = [
-        layer.document.data["assumptions"]
-        for layer in layers
-        if "calibrated/" in layer.document.label
-    ]
-    merged = {key: entry for stated in own for key, entry in stated.items()}
-    return un.build_problem({"schema": 1, "extends": "roofline-efficiency", "assumptions": merged})
-
-
 def main(folder=FIGURES / "calibrated_queries", draws=2**12):
     """Print and draw."""
     trees = {}
     for name in DESCRIBED:
-        trees[f"{name}, assumed"] = un.simulate(prior_of(name), draws)
-        trees[f"{name}, calibrated"] = un.simulate(un.build_problem(f"calibrated/{name}"), draws)
+        problem = un.build_problem(name)
+        trees[f"{name}, assumed"] = un.simulate(problem, draws)
+        # As many draws as `run` takes: their chains come with the package.
+        trees[f"{name}, calibrated"] = un.infer(problem, 4000, prior_draws=draws)
     trees |= {name: un.simulate(stated(wh), draws) for name, (wh, _) in PUBLISHED.items()}
     table = un.summarize_scenarios(trees, quantity="energy_wh")
     for name in trees:

@@ -11,11 +11,19 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "figures" / "model_comparison"
 RUNS = ROOT / "priors" / "evidence" / "mlenergy-chat.yaml"
 # What a model cannot be told of a run; errors of runs and of models are the same for all.
+# What says of no run that it has it, and what only the roofline knows.
+DRAFTS = {
+    "acceptance",
+    "draft_parameters",
+    "speculative_tokens",
+    "kv_bytes_per_value",
+    "prefill_gpu_count",
+}
 UNKNOWN = {
     "roofline": set(),
-    "flops": {"gpu_count", "batch_size", "total_parameters", "occupancy"},
-    "throughput": {"active_parameters", "total_parameters", "batch_size", "occupancy",
-                   "input_tokens", "cached_share"},
+    "flops": {"gpu_count", "batch_size", "total_parameters", "occupancy", *DRAFTS},
+    "throughput": {"active_parameters", "total_parameters", "batch_size", "occupancy", "input_tokens",
+                   "cached_share", "attention_factor", "cache_hit_cost", "steps_per_session", *DRAFTS},
 }  # fmt: skip
 # What it needs to be told instead: the same for all runs, to be learned.
 NEEDED = {

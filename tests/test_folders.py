@@ -49,22 +49,22 @@ def named(file, sets=(), scenario=None, model=None, evidence=None):
 def test_names_of_folders_tell_questions_apart(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert named("gpt-4o") == "gpt-4o"
-    assert named("calibrated/gpt-4o") == "calibrated-gpt-4o"
+    assert named("base/serving") == "base-serving"
     for path in (
         "gpt-4o.yaml",
         "a/x.yaml",
         "b/x.yaml",
-        "calibrated/gpt-4o.yaml",
+        "base/serving.yaml",
         "long" * 40 + ".yaml",
     ):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(PRIORS)
     other = tmp_path.parent / "elsewhere.yaml"
     questions = [
-        named("gpt-4o"), named("calibrated/gpt-4o"), named("gpt-4o.yaml"), named("calibrated/gpt-4o.yaml"),
+        named("gpt-4o"), named("base/serving"), named("gpt-4o.yaml"), named("base/serving.yaml"),
         named("a/x.yaml"), named("b/x.yaml"), named(str(other)), named(str(other.with_name("c") / other.name)),
         named("gpt-4o", ["pue=1.2"]), named("gpt-4o", ["pue=1.3"]), named("gpt-4o", ["pue=1.2", "batch_size=3"]),
-        named("gpt-4o", scenario="long_input"), named("gpt-4o", model="roofline"), named("gpt-4o", evidence=[]),
+        named("gpt-4o", scenario="long_input"), named("gpt-4o", model="flops"), named("gpt-4o", evidence=[]),
         named("gpt-4o", evidence=["none"]), named("gpt-4o", ["utilization={beta: {mean: 0.1, sd: 0.05}}"]),
         *(named("gpt-4o", ["x=" + "1" * 90 + last]) for last in "12"),
     ]  # fmt: skip

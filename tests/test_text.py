@@ -114,7 +114,7 @@ def test_no_word_of_a_table_breaks_where_the_terminal_has_room_for_one_column(
     monkeypatch.setattr(
         terminal, "console", lambda **_: Console(width=width, markup=False, emoji=False)
     )
-    names = ["gpt-4o:long_input_tokens", "calibrated/frontier-moe"]
+    names = ["gpt-4o:long_input_tokens", "base/frontier-moe"]
     columns = ["", "statistic", *(f"figure_{i}" for i in range(9))]
     cells = [f"{i}.123 ± 0.00{i}" for i in range(9)]
     table("Against the first", columns, [[name, "typical query", *cells] for name in names])

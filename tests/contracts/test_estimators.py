@@ -1,11 +1,15 @@
 """Every ranking method: one shape, honest errors, closed forms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import uncertainty as un
 from uncertainty.sensitivity.rank import METHODS
+
+ARITHMETIC = Path(__file__).parents[1] / "arithmetic.yaml"  # of utilization, which is correlated
 
 
 @pytest.fixture(scope="module")
@@ -130,15 +134,16 @@ class TestSobol:
         assert "query_share" not in table
 
     def test_correlated_inputs_are_refused_with_an_explanation_and_ranked_together(self):
-        problem = un.build_problem("gpt-4o")
+        problem = un.build_problem("gpt-4o-mini")
         with pytest.raises(
-            un.InputError, match=r"utilization and power_fraction are correlated.*by=\"block\""
+            un.InputError, match=r"moe_ratio and total_parameters are correlated.*by=\"block\""
         ):
             un.rank_inputs(problem)
         together = un.rank_inputs(problem, by="block")
-        assert "utilization + power_fraction" in together["input"].values
+        assert "total_parameters + moe_ratio" in together["input"].values
         groups = un.rank_inputs(problem, by="group")
-        assert set(groups["input"].values) == {"model", "hardware", "usage", "facility"}
+        found = {"model", "hardware", "serving", "usage", "facility"}
+        assert set(groups["input"].values) == found
         assert float(groups["total"].sum()) == pytest.approx(1, abs=0.1)
 
     def test_an_input_that_does_nothing_and_an_output_that_is_constant(self, lognormals):
@@ -174,7 +179,7 @@ class TestTornado:
         assert (tmp_path / "ranking.svg").is_file()
 
     def test_correlated_inputs_are_moved_one_at_a_time(self):
-        table = un.rank_inputs(un.build_problem("gpt-4o"), method="tornado")
+        table = un.rank_inputs(un.build_problem(ARITHMETIC), method="tornado")
         row = table.sel(input="utilization")
         assert float(row["swing"]) < 0
         assert float(row["swing_se"]) > 0
@@ -186,7 +191,7 @@ class TestTornado:
     )
     def test_what_a_tornado_cannot_do(self, options, message):
         with pytest.raises(un.InputError, match=message):
-            un.rank_inputs(un.build_problem("gpt-4o"), method="tornado", **options)
+            un.rank_inputs(un.build_problem(ARITHMETIC), method="tornado", **options)
 
 
 @pytest.mark.parametrize(

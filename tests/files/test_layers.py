@@ -154,15 +154,15 @@ def test_faults_of_given_have_no_line():
 
 
 def test_a_correlation_of_a_fixed_assumption_is_a_notice():
-    problem = un.build_problem("gpt-4o", given={"utilization": 0.1})
-    assert any("utilization is fixed" in str(notice) for notice in problem.notices)
+    problem = un.build_problem("gpt-4o-mini", given={"moe_ratio": 4})
+    assert any("moe_ratio is fixed" in str(notice) for notice in problem.notices)
     assert not problem.joint.blocks
 
 
 def test_a_later_correlation_replaces_an_earlier_one(tmp_path):
     (tmp_path / "x.yaml").write_text(
-        "schema: 1\nextends: gpt-4o\ncorrelations:\n"
-        "  - {between: [power_fraction, utilization], rank: 0.1}\n"
+        "schema: 1\nextends: gpt-4o-mini\ncorrelations:\n"
+        "  - {between: [moe_ratio, total_parameters], rank: 0.1}\n"
     )
     block = un.build_problem(tmp_path / "x.yaml").joint.blocks[0]
     assert block.factor[1][0] == pytest.approx(0.1, abs=0.01)
@@ -194,7 +194,7 @@ def test_named_parameters_are_in_the_unit_wanted_and_expressions_in_the_unit_sta
 
 def test_a_part_of_what_overhead_replaced_is_not_enough():
     priors = {"schema": 1, "extends": "gpt-4o", "assumptions": {"overhead": {"fixed": 1.5}}}
-    with pytest.raises(un.InputError, match="flops needs overhead, or host and idle and pue"):
+    with pytest.raises(un.InputError, match="roofline needs overhead, or host and idle and pue"):
         un.build_problem(priors, given={"pue": 1.2})
 
 

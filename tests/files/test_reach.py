@@ -48,14 +48,14 @@ def test_a_copy_of_the_library_is_read_like_the_library(monkeypatch, tmp_path):
     """As where the program is installed, and the files of a clone are named by their paths."""
     shutil.copytree(shipped_folder(), tmp_path / "clone" / "priors")
     monkeypatch.chdir(tmp_path / "clone")
-    found = un.load_priors("priors/calibrated/gpt-4o.yaml")
+    found = un.load_priors("priors/gpt-4o.yaml")
     assert found.faults == ()
     labels = [layer.document.label for layer in found.layers]
-    assert "./priors/roofline-calibrated.yaml" in labels
+    assert "./priors/base/facility.yaml" in labels
     monkeypatch.chdir(tmp_path)
-    assert un.load_priors("clone/priors/calibrated/gpt-4o.yaml").faults == ()
+    assert un.load_priors("clone/priors/gpt-4o.yaml").faults == ()
     monkeypatch.chdir("/")
-    assert un.load_priors(tmp_path / "clone" / "priors" / "calibrated" / "gpt-4o.yaml").faults == ()
+    assert un.load_priors(tmp_path / "clone" / "priors" / "gpt-4o.yaml").faults == ()
 
 
 @pytest.mark.parametrize("name", ["../base.yaml", "deep/../../base.yaml", "{root}/base.yaml"])
@@ -99,7 +99,7 @@ def test_a_link_stands_for_the_file_that_it_leads_to(tree_of_files, monkeypatch)
     (tree_of_files / "top.yaml").write_text(extending("base.yaml"))
     own = tree_of_files / "own"
     (own / "far.yaml").symlink_to(tree_of_files / "top.yaml")
-    (own / "shipped.yaml").symlink_to(shipped_folder() / "calibrated" / "gpt-4o.yaml")
+    (own / "shipped.yaml").symlink_to(shipped_folder() / "gpt-4o.yaml")
     (own / "on.yaml").write_text(extending("shipped.yaml"))
     monkeypatch.chdir(own)
     assert un.build_problem("far.yaml", **MODEL).central() == {"y": 2.0}
@@ -114,7 +114,7 @@ def test_inside_and_shipped_are_allowed(tree_of_files):
     (tree_of_files / "own" / "other.yaml").write_text(BASE)  # inside the folder of the first file
     assert un.build_problem(top, **MODEL).central() == {"y": 2.0}
     top.write_text("schema: 1\nextends: gpt-4o\nassumptions: {}\n")
-    assert un.build_problem(top).model.name == "flops"
+    assert un.build_problem(top).model.name == "roofline"
 
 
 def test_a_base_may_not_reach_elsewhere_either(tree_of_files):

@@ -12,6 +12,8 @@ import uncertainty as un
 from uncertainty.inference import whole
 from uncertainty.results import check_tree, in_short
 
+EVIDENCE = ("mlenergy-chat", "mlenergy-reasoning", "mlenergy-2024", "powerx")
+
 
 @pytest.fixture(scope="module")
 def tree():
@@ -23,7 +25,7 @@ def test_a_result_has_its_groups_dimensions_and_provenance_of_inputs(tree):
     assert tree["prior_predictive"]["energy_wh"].dims == ("chain", "draw")
     assert tree["prior_predictive"]["energy_wh"].attrs["boundary"] == "facility"
     assert tree["prior"]["pue_excess"].attrs["source"] == "google2025"
-    assert next(iter(tree["prior"].data_vars)) == "utilization"
+    assert next(iter(tree["prior"].data_vars)) == "memory_bandwidth_bytes_per_s"
 
 
 def test_a_result_says_which_files_seed_and_versions_made_it(tree):
@@ -32,10 +34,11 @@ def test_a_result_says_which_files_seed_and_versions_made_it(tree):
     assert "output_tokens_median" in facts["priors_text"]
     files = json.loads(facts["prior_files"])
     assert [file["path"] for file in files] == [
-        "priors/base/datacenter.yaml", "priors/gpt-4o.yaml", "priors/catalogue/hardware.yaml",
-        "priors/evidence/mlenergy-formula.yaml",
+        "priors/base/facility.yaml", "priors/base/roofline.yaml", "priors/roofline-efficiency.yaml",
+        "priors/base/serving.yaml", "priors/gpt-4o.yaml", "priors/catalogue/hardware.yaml",
+        *(f"priors/evidence/{name}.yaml" for name in EVIDENCE),
     ]  # fmt: skip
-    assert facts["priors_sha256"] == files[1]["sha256"]
+    assert facts["priors_sha256"] == files[4]["sha256"]
     assert "jax" in json.loads(facts["versions"])
 
 

@@ -1,5 +1,6 @@
 """Value of information, slopes and measures from draws, against closed forms."""
 
+from pathlib import Path
 from types import MappingProxyType
 
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ import uncertainty as un
 from uncertainty.sampling.points import unit_points
 from uncertainty.sensitivity.rank import BY_DRAWS
 from uncertainty.sensitivity.sample import Sample
+
+ARITHMETIC = Path(__file__).parents[1] / "arithmetic.yaml"  # of utilization, which is correlated
 
 REACH = 1.6448536269514722
 
@@ -104,7 +107,7 @@ def test_no_total_share_exceeds_the_bound(statistic):
 
 
 def test_slopes_of_a_group_add_up_and_correlated_inputs_are_refused():
-    problem = un.build_problem("gpt-4o")
+    problem = un.build_problem(ARITHMETIC)
     with pytest.raises(un.InputError, match="utilization and power_fraction are correlated"):
         un.rank_inputs(problem, method="derivative")
     table = un.rank_inputs(problem, method="derivative", by="block")
