@@ -61,9 +61,6 @@ class Fault:
         return one_line(": ".join(part for part in (place, self.field, self.message) if part))
 
 
-_ALIKE = re.compile(r"(overrides|not given; \w+ takes) (.*)")
-
-
 def in_brief(notices: Iterable[Fault]) -> list[str]:
     """Texts of notices, where what one file says of several names in the same words is one text.
 
@@ -73,17 +70,15 @@ def in_brief(notices: Iterable[Fault]) -> list[str]:
     ...          for i, x in ((1, "pue"), (2, "host")))
     ['p.yaml: overrides: pue 1 -> 5; host 2 -> 5']
     """
-    alike: dict[tuple[str, str], list[tuple[Fault, str]]] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
     for notice in notices:
-        match = _ALIKE.fullmatch(notice.message)
+        match = re.fullmatch(r"(overrides|not given; \w+ takes) (.*)", notice.message)
         key = (notice.path, match[1]) if match else (str(notice), "")
         name = notice.field.removeprefix("assumptions.")
-        alike.setdefault(key, []).append((notice, f"{name} {match[2]}" if match else ""))
+        alike.setdefault(key, []).append(f"{name} {match[2]}" if match else "")
     return [
-        str(group[0][0])
-        if len(group) == 1 or not words
-        else one_line(f"{path}: {words}: {'; '.join(text for _, text in group)}")
-        for (path, words), group in alike.items()
+        one_line(f"{path}: {words}: {'; '.join(texts)}") if words else path
+        for (path, words), texts in alike.items()
     ]
 
 

@@ -130,8 +130,7 @@ def run(
                 )
             tree.attrs["command"] = _command()
             if problem.has_evidence:
-                notices = json.loads(str(tree.attrs["notices"]))
-                tree.attrs["notices"] = json.dumps([_ALONE, *notices])
+                tree.attrs["notices"] = json.dumps([_ALONE, *json.loads(tree.attrs["notices"])])
             if problem.varies:
                 # A stream keeps no moments of logarithms: the share of what varies per query is
                 # that of a stored run, since on another scale it would be another figure.

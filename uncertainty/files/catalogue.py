@@ -39,11 +39,9 @@ def _shipped(file: str) -> tuple[Document, CatalogueFile]:
 
 
 NOT_IN_MODEL = MappingProxyType(
-    {
-        **dict.fromkeys(("kv_width", "linear_layers", "model_width", "state_bytes"), 0.0),
-        **dict.fromkeys(("acceptance", "draft_parameters", "window_layers"), 0.0),
-        **dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0),
-    }
+    dict.fromkeys(("acceptance", "draft_parameters", "kv_width", "linear_layers"), 0.0)
+    | dict.fromkeys(("model_width", "state_bytes", "window_layers"), 0.0)
+    | dict.fromkeys(("experts", "experts_per_token", "kv_heads", "window_tokens"), 1.0)
 )
 """What says that a language model has no such thing, beside others that do: a dense one has one
 expert, and one with latent attention no key-value heads."""

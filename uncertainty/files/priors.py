@@ -367,10 +367,9 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
         above = {name for later in layers[place + 1 :] for name in later.names}
         for name in layer.names:
             entry = layer.entries.get(name)
-            if entry is not None and name in seen:
-                old, new = _shown(seen[name]), _shown(entry)
-                if old != new:  # else a source or a note
-                    notices.append(layer.fault(name, (), f"overrides {old} -> {new}"))
+            # What is stated again with the same numbers changes a source or a note.
+            if entry and name in seen and (old := _shown(seen[name])) != (new := _shown(entry)):
+                notices.append(layer.fault(name, (), f"overrides {old} -> {new}"))
             # Names that say the same in another way: a later layer's replace, one layer has one.
             others = REPLACES.get(name, frozenset())
             if others & above:

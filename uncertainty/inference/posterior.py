@@ -361,8 +361,7 @@ def _every_score(problem: Problem, known: Columns, shape: tuple[int, int], seed:
     def drawn(name: str) -> Floats:
         rng = np.random.default_rng([seed, *name.encode()])
         strata = rng.permuted(np.broadcast_to(np.arange(draws), shape), axis=1)
-        scores: Floats = ndtri((strata + rng.random(shape)) / draws)
-        return scores.ravel()
+        return np.ravel(ndtri((strata + rng.random(shape)) / draws))
 
     names = (*joint.coordinates(varies=False), *joint.coordinates(varies=True))
     return {name: known[name] if name in known else drawn(name) for name in names}

@@ -352,7 +352,7 @@ def _each_query(
             # What a measured system shares with all others is learned; of a new one it is not.
             learned, other = shared.fields(inputs)["value"], inputs.get(EFFECTS[-1], 0.0)
             inputs[EFFECTS[-1]] = jnp.where(old, learned, other)
-        kept = {name: x for name, x in inputs.items() if name not in replaced_by(known, model)}
+        kept = {n: x for n, x in inputs.items() if n not in replaced_by(known.keys(), model)}
         return model(kept)[asked[0]]
 
     # What is the same for all rows, as what laws draw, is computed once for them.

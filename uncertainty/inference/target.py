@@ -1,6 +1,6 @@
 """The posterior of a problem as a density: over which unknowns, and what it is at many points."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import jax
@@ -9,9 +9,8 @@ import numpy as np
 from jax import Array
 
 from uncertainty.arrays import Floats, program
-from uncertainty.energy import EFFECTS
 from uncertainty.errors import InputError
-from uncertainty.problem import At, Joint, Node, Observation, Problem, Target, replaced_by
+from uncertainty.problem import At, Joint, Node, Observation, Problem, Target
 from uncertainty.sampling import normal_scores
 
 _BATCH = 1024
@@ -102,7 +101,7 @@ def _bears_on(problem: Problem) -> frozenset[str]:
         laws = (item.parameters, item.discrepancy, *(level.sd for level in item.levels))
         names |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
-            names |= _behind(joint, item, part.known)
+            names |= joint.left_open(item.model, part.known)
     return frozenset(names)
 
 
@@ -110,15 +109,6 @@ def _movable(problem: Problem) -> list[Node]:
     """Give the uncertain assumptions, the same for all queries, that evidence bears on."""
     names = _bears_on(problem)
     return [n for n in problem.joint.nodes if n.name in names and n.uncertain and not n.varies]
-
-
-def _behind(joint: Joint, item: Observation, conditions: Iterable[str]) -> frozenset[str]:
-    """Names whose scores may move what rows measure that state these conditions."""
-    # A measured system has a group's effect, not that of a system that nobody measured.
-    known = {*conditions}
-    replaced = {*replaced_by(known, item.model), *EFFECTS}
-    names = [node.name for node in joint.nodes if node.name not in replaced]
-    return joint.behind(item.model.used(names), known)
 
 
 def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
@@ -133,7 +123,7 @@ def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
     for item, observation in zip(problem.evidence, problem.observations, strict=True):
         numbers = dict[tuple[tuple[str, ...], ...], list[int]]()
         for part in observation.rows:
-            behind = _behind(joint, observation, part.known)
+            behind = joint.left_open(observation.model, part.known)
             key = tuple(tuple(name for name in kind if name in behind) for kind in kinds)
             numbers.setdefault(key, []).extend(place + 1 for place in part.places)
         if item.rows:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
         evaluate,
         evaluate_point,
         every_pair,
+        replaced_by,
     )
-    from uncertainty.problem.likelihood import At, Observation, Target, replaced_by, rows_of
+    from uncertainty.problem.likelihood import At, Observation, Target, rows_of
 
 __all__ = [
     "At", "Columns", "EvidenceLike", "Joint", "ModelLike", "Node", "Observation", "Problem",

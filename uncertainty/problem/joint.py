@@ -1,6 +1,6 @@
 """The road: independent standard normal scores to named inputs, and on to outputs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -13,8 +13,9 @@ from jax.typing import ArrayLike
 
 from uncertainty.arrays import Floats, program
 from uncertainty.distributions import CompiledLaw, Values, compile_law, stacked
-from uncertainty.energy import EnergyModel
+from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.files import Assumption, Correlation, Expression, correlation_matrix, names_in
+from uncertainty.inputs import REPLACES
 
 Scores: TypeAlias = Mapping[str, Array]
 Columns: TypeAlias = dict[str, Floats]
@@ -140,6 +141,14 @@ class Joint:
             needed = {need for name in reaching - known for need in nodes[name].needs} - known
             reaching = (tied | needed) - reached
         return frozenset(reached)
+
+    def left_open(self, model: EnergyModel, known: Iterable[str]) -> frozenset[str]:
+        """Names whose scores may move what rows measure that state what is `known`.
+
+        A measured system has a group's effect, not that of a system that nobody measured.
+        """
+        replaced = {*replaced_by(known := {*known}, model), *EFFECTS}
+        return self.behind(model.used(x.name for x in self.nodes if x.name not in replaced), known)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:
         """Independent scores to correlated ones; both standard normal."""
@@ -372,3 +381,11 @@ def _pairs(
 
     over_queries = jax.vmap(pair, (None, 0))
     return jax.vmap(over_queries, (0, None))(outer, inner)
+
+
+def replaced_by(known: Set[str], model: EnergyModel) -> frozenset[str]:
+    """Names that say in another way what a row states: a model does not get them."""
+    # What a shipped model takes a ratio for follows from the two sizes.
+    sizes = model.outputs and known >= {"active_parameters", "total_parameters"}
+    names = frozenset({"moe_ratio"}) if sizes else frozenset[str]()
+    return names.union(*(REPLACES.get(name, ()) for name in known))

@@ -1,7 +1,7 @@
 """Measured rows to their log likelihood, at a point of the road."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import TypeAlias
@@ -19,9 +19,9 @@ from uncertainty.distributions import FAMILIES, Arguments, Kernel, Params, Value
 from uncertainty.energy import EFFECTS, EnergyModel, failure_text
 from uncertainty.errors import Fault, nearest
 from uncertainty.files import MULTIPLYING, Evidence, Measurement, Reference, Row
-from uncertainty.inputs import REPLACES, Output
+from uncertainty.inputs import Output
 from uncertainty.problem.evidence import declared_output, in_unit, numbers_of
-from uncertainty.problem.joint import Joint, Scores
+from uncertainty.problem.joint import Joint, Scores, replaced_by
 from uncertainty.units import UnitError
 
 Effects: TypeAlias = dict[str, Array]
@@ -112,7 +112,7 @@ class Observation:
 
         def output(known: Values, query: Scores) -> Array:
             inputs = {**joint.inputs(joint.correlate({**scores, **query}), known), **known}
-            replaced = {*replaced_by(known, self.model), *EFFECTS}
+            replaced = {*replaced_by(known.keys(), self.model), *EFFECTS}
             kept = {name: value for name, value in inputs.items() if name not in replaced}
             return self.model(kept)[self.observes]
 
@@ -249,15 +249,6 @@ def _log_between(low: Array, high: Array) -> Array:
     some = above > below
     upper, lower = log_ndtr(jnp.where(some, above, 1.0)), log_ndtr(jnp.where(some, below, 0.0))
     return jnp.where(some, upper + jnp.log1p(-jnp.exp(lower - upper)), -jnp.inf)
-
-
-def replaced_by(known: Iterable[str], model: EnergyModel) -> frozenset[str]:
-    """Names that say in another way what a row states: a model does not get them."""
-    known = {*known}
-    # What a shipped model takes a ratio for follows from the two sizes.
-    sizes = model.outputs and known >= {"active_parameters", "total_parameters"}
-    names = frozenset({"moe_ratio"}) if sizes else frozenset[str]()
-    return names.union(*(REPLACES.get(name, ()) for name in known))
 
 
 def _value(argument: Arguments | None, values: Values) -> Array:
@@ -509,9 +500,6 @@ def rows_of(
     for (names, censored), places in kinds.items():
         kind = [rows[place] for place in places]
         numbers = [limits[place] for place in places]
-        replaced = replaced_by(names, model)
-        taken = model.used(node.name for node in joint.nodes if node.name not in replaced)
-        open_names = joint.behind(taken, names)
         yield Rows(
             known={n: np.array([row.conditions[n] for row in kind]) for n in sorted(names)},
             low=np.array([low for low, _ in numbers]),
@@ -521,6 +509,6 @@ def rows_of(
                 for level, names in enumerate(groups)
             ),
             places=tuple(places),
-            averaged=bool(open_names & joint.coordinates(varies=True).keys()),
+            averaged=bool(joint.left_open(model, names) & joint.coordinates(varies=True).keys()),
             censored=censored,
         )

@@ -430,8 +430,8 @@ def coverage_notices(
     """
 
     def compared(values: Mapping[str, float]) -> dict[str, float]:
-        known = {name: value for name, value in values.items() if value > 0}
-        known.pop("steps_per_session", None)  # a sum of queries is no condition of one
+        # How many queries a session sums is no condition of one.
+        known = {n: x for n, x in values.items() if x > 0 and n != "steps_per_session"}
         if {"total_parameters", "active_parameters"} <= known.keys():
             known["moe_ratio"] = known["total_parameters"] / known["active_parameters"]
         return known
