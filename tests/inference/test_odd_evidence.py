@@ -142,7 +142,7 @@ def test_spreads_with_a_unit_reach_the_system_that_nobody_measured():
 def test_named_spreads_are_in_the_unit_of_the_error():
     noise = {"lognormal": {"p5": 100, "p95": 400}, "unit": "J"}
     stated = added(error={"normal": {"sd": "noise"}})
-    with pytest.raises(un.InputError, match="'noise', which is in 'J', but must be in 'Wh'"):
+    with pytest.raises(un.InputError, match="names 'noise', which is in 'J'; 'Wh' is wanted"):
         un.build_problem("epoch", given={"noise": noise}, evidence=stated)
     noise["unit"] = "Wh"
     assert un.build_problem("epoch", given={"noise": noise}, evidence=stated)
