@@ -54,7 +54,7 @@ def test_every_claim_holds_with_its_words_and_its_source():
     assert {key for key, finding in findings.items() if finding.slip} == {"T4", "S1", "S7"}
     judged = {key: f.plausible for key, f in findings.items() if f.plausible is not None}
     assert judged == {"E1": True, "E10": False, "O1": True}
-    assert "the 90 % interval of calibrated/gpt-4o (typical query, prior)" in findings["E10"].today
+    assert "the 90 % interval of gpt-4o (typical query, posterior)" in findings["E10"].today
 
 
 @pytest.mark.parametrize(
