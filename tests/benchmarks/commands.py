@@ -96,7 +96,7 @@ def on_terminal(command, folder, cache):
 def with_files(folder):
     """Write a file without evidence, and one that is wrong."""
     text = (Path(__file__).parents[2] / "priors" / "gpt-4o.yaml").read_text()
-    text = "\n".join(line for line in text.splitlines() if not line.startswith("evidence:"))
+    text = text.replace("assumptions:\n", "evidence: []\nassumptions:\n", 1)
     (folder / "plain.yaml").write_text(text)
     (folder / "wrong.yaml").write_text(text.replace("p5: 1.0e11", "p5: -1.0e11"))
     return text
