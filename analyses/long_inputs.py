@@ -8,7 +8,9 @@ import uncertainty as un
 
 FIGURES = Path(__file__).parents[1] / "figures"
 LENGTHS = np.geomspace(1, 1e6, 19)
-PARTS = ("energy_wh", "energy_wh_prefill_weights", "energy_wh_prefill_attention")
+PARTS = ("energy_wh_prefill_weights", "energy_wh_prefill_attention")
+# Of the arithmetic, which tells the parts: what multiplies both cancels in their ratio.
+PLAIN = {"utilization": 0.1, "power_fraction": 0.7}
 
 
 def crossover(draws):
@@ -17,15 +19,16 @@ def crossover(draws):
     The parts grow with the length and with its square, so their ratio at one length tells it.
     """
     at = 1e5
-    fixed = {"input_tokens": {"fixed": at}}
-    tree = un.simulate(un.build_problem("gpt-4o", given=fixed), draws)
-    weights, attention = (tree["prior_predictive"][name].values.ravel() for name in PARTS[1:])
+    given = {"input_tokens": {"fixed": at}, **PLAIN}
+    problem = un.build_problem("gpt-4o", model="flops", given=given, evidence=[])
+    tree = un.simulate(problem, draws)
+    weights, attention = (tree["prior_predictive"][name].values.ravel() for name in PARTS)
     return np.quantile(at * weights / attention, (0.5, 0.05, 0.95))
 
 
 def main(folder=FIGURES / "long_inputs", draws=2**12):
     """Print the table, draw the curve, say where attention takes over."""
-    table = un.sweep("gpt-4o", "input_tokens", LENGTHS, quantities=PARTS, draws=draws)
+    table = un.sweep("gpt-4o", "input_tokens", LENGTHS, draws=draws)
     print(f"{'input tokens':>12} {'typical query (Wh), median':>28} {'90 % interval':>24}")
     for length in LENGTHS[::3]:
         row = table.sel(input_tokens=length, quantity="energy_wh")

@@ -10,15 +10,10 @@ import uncertainty as un
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "figures" / "model_comparison"
 RUNS = ROOT / "priors" / "evidence" / "mlenergy-chat.yaml"
+# What no run had, and only the roofline knows.
+DRAFTS = {"acceptance", "draft_parameters", "speculative_tokens", "kv_bytes_per_value",
+          "prefill_gpu_count"}  # fmt: skip
 # What a model cannot be told of a run; errors of runs and of models are the same for all.
-# What says of no run that it has it, and what only the roofline knows.
-DRAFTS = {
-    "acceptance",
-    "draft_parameters",
-    "speculative_tokens",
-    "kv_bytes_per_value",
-    "prefill_gpu_count",
-}
 UNKNOWN = {
     "roofline": set(),
     "flops": {"gpu_count", "batch_size", "total_parameters", "occupancy", *DRAFTS},

@@ -68,18 +68,18 @@ def in_brief(notices: Iterable[Fault]) -> list[str]:
     --------
     >>> in_brief(Fault("p.yaml", i, 1, f"assumptions.{x}", f"overrides {i} -> 5")
     ...          for i, x in ((1, "pue"), (2, "host")))
-    ['p.yaml: overrides: pue 1 -> 5; host 2 -> 5']
+    ['p.yaml:1:1: assumptions.pue: overrides 1 -> 5; host 2 -> 5']
     """
-    alike: dict[tuple[str, str], list[str]] = {}
+    texts: dict[tuple[str, str], str] = {}
     for notice in notices:
         match = re.fullmatch(r"(overrides|not given; \w+ takes) (.*)", notice.message)
         key = (notice.path, match[1]) if match else (str(notice), "")
         name = notice.field.removeprefix("assumptions.")
-        alike.setdefault(key, []).append(f"{name} {match[2]}" if match else "")
-    return [
-        one_line(f"{path}: {words}: {'; '.join(texts)}") if words else path
-        for (path, words), texts in alike.items()
-    ]
+        if match and key in texts:
+            texts[key] += one_line(f"; {name} {match[2]}")
+        else:
+            texts[key] = str(notice)
+    return [*texts.values()]
 
 
 class UncertaintyError(Exception):

@@ -198,8 +198,8 @@ def asking(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        _, *own = inspect.signature(command).parameters.values()
-        mine = {parameter.name: parameter for parameter in own}
+        _, *options = inspect.signature(command).parameters.values()
+        mine = {parameter.name: parameter for parameter in options}
         hints = get_type_hints(Question, include_extras=True)
         shared = {
             field.name: inspect.Parameter(
@@ -215,19 +215,19 @@ def asking(
         names = {field.name for field in fields(Question)}
 
         @functools.wraps(command)
-        def call(**options: object) -> None:
-            for key, value in options.items():
+        def call(**given: object) -> None:
+            for key, value in given.items():
                 name = {"file": "FILE", "files": "FILE", "sets": "--set"}.get(key, f"--{key}")
                 for text in value if isinstance(value, list) else [value]:
                     if isinstance(text, str):
                         _check_text(name.replace("_", "-"), text)
-            question = Question(**{k: v for k, v in options.items() if k in names})  # type: ignore[arg-type]  # typer has checked them
+            question = Question(**{k: v for k, v in given.items() if k in names})  # type: ignore[arg-type]  # typer has checked them
             if not 0 < question.prob < 1:
                 raise InputError.of("--prob", f"must lie between 0 and 1 (got {question.prob:g})")
-            command(question, **{k: v for k, v in options.items() if k in mine})
+            command(question, **{k: v for k, v in given.items() if k in mine})
 
         # What typer reads.
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in options]
         every = [*parameters, *shared.values()]
         call.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]  # of functions
         call.__annotations__ = {p.name: p.annotation for p in every}

@@ -240,8 +240,8 @@ def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
         }
         with busy("writing"):
             # A scenario may be called as_stated: no name of a scenario holds a dash.
-            stated = "as-stated" if "as_stated" in trees else "as_stated"
-            stems = {name: name.replace("as stated", stated) for name in trees}
+            stem = "as-stated" if "as_stated" in trees else "as_stated"
+            stems = {name: name.replace("as stated", stem) for name in trees}
             saved = [
                 un.save(
                     tree if full else in_short(tree, quantity),

@@ -101,7 +101,7 @@ def _bears_on(problem: Problem) -> frozenset[str]:
         laws = (item.parameters, item.discrepancy, *(level.sd for level in item.levels))
         names |= joint.behind(n for law in laws if law is not None for n in law.references)
         for part in item.rows:
-            names |= joint.left_open(item.model, part.known)
+            names |= joint.left_open(item.model, part.known.keys())
     return frozenset(names)
 
 
@@ -123,7 +123,7 @@ def describe_evidence(problem: Problem) -> Iterator[dict[str, object]]:
     for item, observation in zip(problem.evidence, problem.observations, strict=True):
         numbers = dict[tuple[tuple[str, ...], ...], list[int]]()
         for part in observation.rows:
-            behind = joint.left_open(observation.model, part.known)
+            behind = joint.left_open(observation.model, part.known.keys())
             key = tuple(tuple(name for name in kind if name in behind) for kind in kinds)
             numbers.setdefault(key, []).extend(place + 1 for place in part.places)
         if item.rows:

@@ -142,12 +142,12 @@ class Joint:
             reaching = (tied | needed) - reached
         return frozenset(reached)
 
-    def left_open(self, model: EnergyModel, known: Iterable[str]) -> frozenset[str]:
+    def left_open(self, model: EnergyModel, known: Set[str]) -> frozenset[str]:
         """Names whose scores may move what rows measure that state what is `known`.
 
         A measured system has a group's effect, not that of a system that nobody measured.
         """
-        replaced = {*replaced_by(known := {*known}, model), *EFFECTS}
+        replaced = {*replaced_by(known, model), *EFFECTS}
         return self.behind(model.used(x.name for x in self.nodes if x.name not in replaced), known)
 
     def correlate(self, scores: Scores) -> dict[str, Array]:

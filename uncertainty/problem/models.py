@@ -255,11 +255,11 @@ def probe_moments(
     wide = np.random.default_rng(0).normal(scale=_SCALES, size=(len(lasting), *_SCALES.shape))
     cloud = {name: np.zeros(_SCALES.size) for name in columns}
     cloud |= {name: each.ravel() for name, each in zip(lasting, wide, strict=True)}
-    found = each_point(joint, model, joint.decorrelate(cloud))[1]
+    results = each_point(joint, model, joint.decorrelate(cloud))[1]
     chances = np.exp(-(wide**2 * (1 - _SCALES**-2)).sum(0) / 2) * _SCALES ** len(lasting)
     for quantity in flat:
         middle = float(outputs[quantity][len(_GRID) // 2])
-        differ = np.abs(found[quantity].reshape(_SCALES.shape) - middle) > ROUNDING * abs(middle)
+        differ = np.abs(results[quantity].reshape(_SCALES.shape) - middle) > ROUNDING * abs(middle)
         for seen, chance in zip(differ.T, chances.T, strict=True):
             if seen.any():
                 spread[quantity] = float((seen * chance).mean())

@@ -115,9 +115,9 @@ def scenario_parts(
         texts, chosen = [], []
         for name, result in trees.items():
             rows = data.frame["scenario"] == name
-            found = add_chances(data.frame, rows, result, quantity, above)
+            chances = add_chances(data.frame, rows, result, quantity, above)
             total = quoted_statistic(result, quantity) == "mean"
-            chance = found.get("mean" if total else "query", found["query"])
+            chance = chances.get("mean" if total else "query", chances["query"])
             chosen.append({"scenario": name, **chance._asdict()})
             text = chance_text(chance.chance, chance.standard_error)
             texts.append(f"{name} {lost_text(result, quantity) or text}")

@@ -553,8 +553,8 @@ def ogive_quantile(ogive: Ogive, probability: float, number: float | None = None
     """
     count = ogive.number * len(ogive.below)
     pool = Pool(ogive.quantile, ogive.shares, number or count, count)
-    own = ogive.functions(np.array([probability]))[:, 0]
-    value, error = _with_shared(pooled_quantile(pool, probability), own, pool)
+    each = ogive.functions(np.array([probability]))[:, 0]
+    value, error = _with_shared(pooled_quantile(pool, probability), each, pool)
     return value, float(np.hypot(error, ogive.hidden(probability)))
 
 

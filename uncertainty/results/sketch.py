@@ -265,10 +265,10 @@ class Ogive:
         return self._share(value, "left"), self._share(value, "right")
 
     def _share(self, value: float, side: Literal["left", "right"]) -> Floats:
-        found = np.searchsorted(self.edges, value, side) - 1
-        if found < 0:  # nothing is below -inf, which may be the first edge
+        last = np.searchsorted(self.edges, value, side) - 1
+        if last < 0:  # nothing is below -inf, which may be the first edge
             return np.zeros(len(self.below))
-        place = self._cell(found)
+        place = self._cell(last)
         low, high = self.edges[place], self.edges[place + 1]
         with np.errstate(invalid="ignore", divide="ignore"):  # a bin without width, or without end
             share = np.clip((value - low) / (high - low), 0, 1)

@@ -126,8 +126,8 @@ def independent_draws(
     chains = _chains(tree, quantity, statistic, group)
     number = float(chains.size)
     if group == "posterior" and np.isfinite(chains).all():
-        own = effective or (lambda *_: (estimate.ess_bulk(chains), estimate.ess_tail(chains)))
-        number = min(number, *own(quantity, statistic))
+        counts = effective or (lambda *_: (estimate.ess_bulk(chains), estimate.ess_tail(chains)))
+        number = min(number, *counts(quantity, statistic))
     if statistic == "query" and is_nested(tree):
         number = min(number, float(tree.attrs["queries"]) * len(batched(chains, tree, group)))
     return number
