@@ -74,9 +74,8 @@ def in_brief(notices: Iterable[Fault]) -> list[str]:
     for notice in notices:
         match = re.fullmatch(r"(overrides|not given; \w+ takes) (.*)", notice.message)
         key = (notice.path, match[1]) if match else (str(notice), "")
-        name = notice.field.removeprefix("assumptions.")
         if match and key in texts:
-            texts[key] += one_line(f"; {name} {match[2]}")
+            texts[key] += one_line(f"; {notice.field.removeprefix('assumptions.')} {match[2]}")
         else:
             texts[key] = str(notice)
     return [*texts.values()]

@@ -189,8 +189,7 @@ def infer(
         posterior, system, prior, queries, seed, quantities, short=quantities is not None
     )
     notices = [*json.loads(tree.attrs["notices"]), *posterior.surprises]
-    tree.attrs |= remember(problem)
-    tree.attrs |= {"sampler": posterior.sampler, "notices": json.dumps(notices)}
+    tree.attrs |= remember(problem) | {"sampler": posterior.sampler, "notices": json.dumps(notices)}
     return tree
 
 

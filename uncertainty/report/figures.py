@@ -47,6 +47,32 @@ def rounded(value: float, digits: int = 3) -> str:
     return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
 
 
+def digits_apart(*values: float, digits: int = 2) -> int:
+    """Digits to write numbers to: more than these where they leave different numbers the same.
+
+    Examples
+    --------
+    >>> digits_apart(2025.1, 2025.9, digits=3), digits_apart(1.0, 1.0)
+    (4, 2)
+    """
+    for more in range(digits, 13):
+        if len({rounded(value, more) for value in values}) == len(set(values)):
+            return more
+    return digits  # numbers that agree in twelve digits differ by rounding alone
+
+
+def distinct(*values: float, digits: int = 2) -> list[str]:
+    """Write numbers to some digits, and to more where these leave different numbers the same.
+
+    Examples
+    --------
+    >>> distinct(0.4, 0.3991, 0.4009), distinct(1.0, 1.0)
+    (['0.4', '0.399', '0.401'], ['1', '1'])
+    """
+    digits = digits_apart(*values, digits=digits)
+    return [rounded(value, digits) for value in values]
+
+
 def ranked_quantity(facts: Mapping[Hashable, object]) -> str:
     """The quantity that is ranked, on its scale, and the statistic of it."""
     scale = "log " if facts["scale"] == "log" else ""
@@ -369,7 +395,7 @@ def plot_assumptions(
         unit = f" ({units})" if units not in ("", "1") else ""
         axes.set(ylabel="", yticks=[], xlabel=f"{name.replace('_', ' ')}{unit}")
         varies = ", varies per query" if per_query else ""
-        points = f"P5 {rounded(low)}, median {rounded(middle)}, P95 {rounded(high)}"
+        points = "P5 {}, median {}, P95 {}".format(*distinct(low, middle, high, digits=3))
         axes.set_title(f"{points}{varies}", fontsize="small")
     _draw_distribution(grid[_BOTTOM], outputs, intervals, central)
     name_figure(figure, next(iter(outputs.values())).attrs)
@@ -739,7 +765,7 @@ def plot_waterfall(table: xr.Dataset) -> "Figure":
     for row, value in ((0, first), (len(names) + 1, last)):
         axes.plot(value, row, "D", color=whole, markersize=8)
         axes.annotate(rounded(value), (value, row), (8, 0), textcoords="offset points", va="center")
-    sides = [one_line(str(side))[-_LONGEST:] for side in table["side"].values]
+    sides = [one_line(str(x)).replace(".yaml", "")[-_LONGEST:] for x in table["side"].values]
     axes.set_yticks(range(len(names) + 2), [sides[0], *names, sides[1]])
     axes.invert_yaxis()
     axes.set_xscale("log")

@@ -83,24 +83,8 @@ class Data:
 Part: TypeAlias = Heading | Sentence | Table | Notes | Doubts | Figure | Data
 
 
-def distinct(*values: float, digits: int = 2) -> list[str]:
-    """Write numbers to some digits, and to more where these leave different numbers the same.
-
-    Examples
-    --------
-    >>> distinct(0.4, 0.3991, 0.4009), distinct(1.0, 1.0)
-    (['0.4', '0.399', '0.401'], ['1', '1'])
-    """
-    for more in range(digits, 13):
-        texts = [rounded(value, more) for value in values]
-        if len(set(texts)) == len(set(values)):
-            return texts
-    # Numbers that agree in twelve digits differ by rounding alone.
-    return [rounded(value, digits) for value in values]
-
-
-def figure_with_error(value: float, error: float) -> str:
-    """Write a number to three digits, with its standard error to one or two, where it has one.
+def figure_with_error(value: float, error: float, digits: int = 3) -> str:
+    """Write a number to some digits, with its standard error to one or two, where it has one.
 
     Examples
     --------
@@ -117,15 +101,16 @@ def figure_with_error(value: float, error: float) -> str:
     if value != value:  # not a number
         return "unknown"
     if not abs(error) < float("inf"):
-        return f"{rounded(value)} ± unknown"
+        return f"{rounded(value, digits)} ± unknown"
     # Rounding is not an error: what is known has none.
-    return rounded(value) + (f" ± {rounded(error, 2)}" if error > 1e-12 * abs(value) else "")
+    text = rounded(value, digits)
+    return f"{text} ± {rounded(error, 2)}" if error > 1e-12 * abs(value) else text
 
 
-def figure_of(row: xr.Dataset | Mapping[str, float], key: str) -> str:
+def figure_of(row: xr.Dataset | Mapping[str, float], key: str, digits: int = 3) -> str:
     """Write one figure of a row with its standard error, Monte Carlo's or another."""
     error = f"mcse_{key}" if f"mcse_{key}" in row else f"{key}_se"
-    return figure_with_error(float(row[key]), float(row[error]))
+    return figure_with_error(float(row[key]), float(row[error]), digits)
 
 
 def labeled_draws(

@@ -12,7 +12,7 @@ import xarray as xr
 from uncertainty.errors import InputError, counted
 from uncertainty.inference import DISAGREE, RELIABLE, check_fit, score, stretches, whole
 from uncertainty.report import figures
-from uncertainty.report.figures import quantity_label, rounded
+from uncertainty.report.figures import distinct, quantity_label, rounded
 from uncertainty.report.parts import (
     Data,
     Figure,
@@ -20,7 +20,6 @@ from uncertainty.report.parts import (
     Part,
     Sentence,
     Table,
-    distinct,
     figure_of,
     labeled_draws,
     write,

@@ -14,7 +14,7 @@ import xarray as xr
 from uncertainty.energy import DAYS_PER_YEAR, HOURS_PER_DAY
 from uncertainty.errors import counted
 from uncertainty.report import figures
-from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, rounded
+from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, distinct, rounded
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -24,7 +24,6 @@ from uncertainty.report.parts import (
     Part,
     Sentence,
     Table,
-    distinct,
     figure_of,
     figure_with_error,
     items_of,
@@ -479,7 +478,8 @@ def check_parts(tree: xr.DataTree, expected: xr.Dataset | None = None) -> Iterat
     keys, rows = ("p5", "median", "p95"), []
     for name in percentiles["input"].values:
         row = percentiles.sel(input=name)
-        cells = [figure_of(row, key) for key in keys]
+        digits = figures.digits_apart(*(float(row[key]) for key in keys), digits=3)
+        cells = [figure_of(row, key, digits) for key in keys]
         rows.append([str(name), *cells, str(row["units"].item())])
     title = f"{tree.attrs['priors']}: what each assumption implies"
     yield Table(title, ["assumption", *keys, "unit"], rows)
