@@ -11,8 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "figures" / "model_comparison"
 RUNS = ROOT / "priors" / "evidence" / "mlenergy-chat.yaml"
 # What no run had, and only the roofline knows.
-DRAFTS = {"acceptance", "draft_parameters", "speculative_tokens", "kv_bytes_per_value",
-          "prefill_gpu_count"}  # fmt: skip
+DRAFTS = {"acceptance", "draft_parameters", "speculative_tokens", "kv_bytes_per_value", "prefill_gpu_count"}  # fmt: skip
 # What a model cannot be told of a run; errors of runs and of models are the same for all.
 UNKNOWN = {
     "roofline": set(),
@@ -33,7 +32,7 @@ INPUTS = {
 }
 
 
-def told(model):
+def runs_for(model):
     """The runs as this model takes them."""
     file = YAML(typ="safe", pure=True).load(RUNS)
     kept = [i for i, column in enumerate(file["columns"]) if column not in UNKNOWN[model]]
@@ -47,25 +46,25 @@ def told(model):
 
 def fitted(model, draws):
     """Posterior of one model."""
-    stated = {"schema": 1, "extends": "roofline-efficiency", "model": model,
+    priors = {"schema": 1, "extends": "roofline-efficiency", "model": model,
               "assumptions": {name: NEEDED[name] for name in INPUTS[model]}}  # fmt: skip
     with warnings.catch_warnings():
         # That one number for all runs does not expect them is what is shown here.
         warnings.filterwarnings("ignore", "rows .* lie together")
-        return un.infer(un.build_problem(stated, evidence=told(model)), draws=draws)
+        return un.infer(un.build_problem(priors, evidence=runs_for(model)), draws=draws)
 
 
 def main(folder=FOLDER, draws=1000):
     """Infer, compare, draw; `draws` are those of each of four chains."""
     fits = {model: fitted(model, draws) for model in UNKNOWN}
-    found = un.compare_fits(fits)
-    un.write_fits(found, folder, png=True)
-    for model in found["fit"].values:
-        row, own = found.sel(fit=model), un.check_fit(fits[model]).isel(evidence=0)
-        print(f"{model:10} log-RMSE {float(own['log_rmse']):.2f}, log density of rows left out {float(row['elpd_loo']):.1f}, "
+    comparison = un.compare_fits(fits)
+    un.write_fits(comparison, folder, png=True)
+    for model in comparison["fit"].values:
+        row, check = comparison.sel(fit=model), un.check_fit(fits[model]).isel(evidence=0)
+        print(f"{model:10} log-RMSE {float(check['log_rmse']):.2f}, log density of rows left out {float(row['elpd_loo']):.1f}, "
               f"{float(row['elpd_difference']):.1f} ± {float(row['elpd_difference_se']):.1f} from the best, "
               f"largest Pareto k {float(row['worst_k']):.2f}")  # fmt: skip
-    best = str(found["fit"].values[0])
+    best = str(comparison["fit"].values[0])
     un.write_provenance(fits[best], folder, Path(__file__).name)
     row = un.summarize(fits[best]).sel(quantity="energy_wh", statistic="typical")
     print(f"The {best} expects {float(row['median']):.2g} Wh at its file's conditions "

@@ -381,7 +381,7 @@ def _merged(stack: Sequence[Layer], priors: Priors) -> Resolution:
                 text = f"give either {name} or {', '.join(both)}, not both"
                 faults.append(layer.fault(name, (), text))
             if entry is not None:
-                below = merged.get(name)
+                below = None if layer.bundle else merged.get(name)  # a bundle says all of it
                 merged[name], complaints = convert(name, order[name], entry, layer, below)
                 faults += complaints
         seen.update(layer.entries)
