@@ -1,0 +1,1 @@
+"""People's own logs: measured energy and tokens to the files that the rest of the house reads."""
