@@ -1,6 +1,7 @@
 """Strict numerics for every test, and the oracle that most of them share."""
 
 import gc
+import os
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,6 +13,15 @@ from uncertainty.arrays import forget_programs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(200_000, 30, 30)  # tracing makes many objects, hardly any of them garbage
+
+
+def pytest_configure(config):
+    """Compile without LLVM's optimizations, as most programs run here once: a third of the time.
+
+    What runs on demand is compiled as users' programs are: it draws much, and compares bits.
+    """
+    if config.getoption("markexpr") == "not slow":
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -281,8 +281,9 @@ def lay_out(
             spread = level.sd.fields({name: jnp.asarray(v) for name, v in inputs.items()})["value"]
             sd = np.full(shape[0] * shape[1], spread, np.float64).reshape(*shape, 1)
             density = -0.5 * effects**2 - 0.5 * np.log(2 * np.pi) - np.log(sd)
-            named = {"posterior": effects * sd, "unconstrained_posterior": effects}
-            named |= {} if short else {"log_prior": density}
+            named = {"posterior": effects * sd} | ({} if short else {"log_prior": density})
+            if target.levels[level.key].name == level.name:  # once for all evidence that shares it
+                named["unconstrained_posterior"] = effects
             for kind, values in named.items():
                 groups[kind][f"{level.name}_effect"] = (*_CHAINS, group), values
     warnings = [*json.loads(prior.attrs["warnings"]), *posterior.doubts]
