@@ -312,6 +312,13 @@ def test_limits_are_not_power_and_the_usual_draw_is_taken():
     assert read_table(Path("x"), text).between(START, START + 10).run.energy_j == 3000
 
 
+def test_units_in_the_name_of_a_column():
+    for header, cell in (("socket_power_w", 300), ("power.draw [mW]", 3e5), ("power (kW)", 0.3)):
+        rows = "".join(f"{START + s},0,{cell}\n" for s in range(20))
+        log = read_table(Path("x"), f"timestamp,gpu,{header}\n{rows}")
+        assert log.between(START, START + 10).run.energy_j == pytest.approx(3000)
+
+
 def test_every_damaged_cell_is_a_fault_at_its_place():
     text = (
         "timestamp, index, power.draw [W]\n"
@@ -392,7 +399,7 @@ def test_lines_of_a_meter_that_are_damaged():
 def test_damaged_windows_of_zeus():
     header = "start_time,window_name,elapsed_time,gpu0_energy\n"
     assert messages(lambda: read_zeus(Path("z.csv"), header + "1789120800,a,0,5\nx,b,1,-2\n")) == [
-        "z.csv:2:14: line 2.elapsed_time: must be more than 0",
+        "z.csv:2:14: line 2.elapsed_time: is 0, or there is no column of energy, gpu0_energy",
         "z.csv:3:1: line 3.start_time: must be a number (got 'x')",
         "z.csv:3:7: line 3.gpu0_energy: must be a finite number, 0 or more (got -2)",
     ]
@@ -409,3 +416,31 @@ def test_damaged_windows_of_zeus():
 )
 def test_times_of_all_tools(cell):
     assert time_of(cell) == (START + 0.5, "1789" in cell or "+" in cell)
+
+
+def damaged(text, random, count):
+    """The text with some of its parts replaced by what breaks readers."""
+    bad = ["", "x", ",", "\n", '"', "-", "1e999", "NaN", "[N/A]", "{", "]", "٥", "9" * 400, " kWh"]
+    for _ in range(count):
+        at = random.randrange(len(text))
+        text = text[:at] + random.choice(bad) + text[at + random.randrange(30) :]
+    return text + "x"
+
+
+@given(
+    st.randoms(use_true_random=False), st.integers(1, 4), st.sampled_from(sorted(DATA.iterdir()))
+)
+def test_a_damaged_file_is_read_or_refused_in_sentences(random, count, path):
+    text = damaged(path.read_text(), random, count)
+    kinds = [form for form in POWER_FORMATS.values() if form.looks_like(text)]
+    for read in [form.read for form in kinds] or [read_table, read_optimum, read_zeus]:
+        try:
+            log = read(Path("x"), text)
+            if read is not read_optimum:
+                log.between(START + random.uniform(-5, 20), START + random.uniform(5, 40))
+        except InputError as error:
+            sentences = [fault.message for fault in error.faults]
+        else:
+            sentences = ["read"]
+        assert all(sentences)
+        assert sentences

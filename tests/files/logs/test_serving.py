@@ -67,6 +67,13 @@ def test_times_in_utc_are_preferred():
     assert (timed.utc, timed.late) == (True, False)
 
 
+def test_a_benchmark_that_ends_before_it_starts_is_refused():
+    wrong = bench(benchmark_start_time_unix=START + 26, benchmark_end_time_unix=START + 6)
+    for name in ("dcgm.txt", "zeus.csv"):
+        (message,) = messages(lambda name=name: joined(log_of(name), wrong))
+        assert "ends (2026-09-11 10:00:06) before it starts (2026-09-11 10:00:26)" in message
+
+
 def test_aiperf_gives_tokens_and_times():
     (timed,) = bench("aiperf_tokens.json")
     assert (timed.start_s, timed.end_s) == (START + 5, START + 25)

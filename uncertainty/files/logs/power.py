@@ -192,6 +192,9 @@ class PowerLog:
         InputError
             Where it does not say it: with every reason.
         """
+        if not start_s < end_s:
+            message = f"the benchmark ends ({clock(end_s)}) before it starts ({clock(start_s)})"
+            raise InputError([self.fault(message)])
         if self.windows:
             return self._best(start_s, end_s)
         if faults := _unknown(self, start_s, end_s):
@@ -212,16 +215,14 @@ class PowerLog:
 
     def _best(self, start_s: float, end_s: float) -> Timed:
         """Choose the window that covers a time best."""
+
+        def covered(window: Timed) -> float:
+            return max(min(end_s, window.end_s) - max(start_s, window.start_s), 0.0)
+
         # Of windows that cover it alike, the shortest has the least of anything else.
-        covered, _, window = max(
-            (
-                (round(min(end_s, w.end_s) - max(start_s, w.start_s), 1), w.start_s - w.end_s, w)
-                for w in self.windows
-            ),
-            key=lambda item: item[:2],
-        )
+        window = max(self.windows, key=lambda w: (round(covered(w), 1), w.start_s - w.end_s))
         length, lasts = end_s - start_s, window.end_s - window.start_s
-        missing, longer = length - max(covered, 0.0), lasts / length - 1
+        missing, longer = length - covered(window), lasts / length - 1
         problem = ""
         if missing > max(_LACKING * length, ROUNDED_S):
             problem = (
@@ -249,7 +250,8 @@ def clock(time_s: float) -> str:
     >>> clock(1789100381.98)
     '2026-09-11 04:19:41'
     """
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S}"
+    # A damaged time may lie beyond all years that can be written.
+    return f"{datetime.fromtimestamp(min(max(time_s, 0), 2.5e11), UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _unknown(log: PowerLog, start_s: float, end_s: float) -> list[Fault]:
@@ -431,6 +433,7 @@ def refuse(path: Path, faults: Sequence[Fault]) -> None:
 @lru_cache(maxsize=64)
 def _scale(unit: str) -> tuple[float, bool]:
     """Factor to W or J, and whether it is J."""
+    unit = unit.replace("w", "W").replace("j", "J")  # socket_power_w
     try:
         return factor(unit, "W"), False
     except UnitError:
@@ -602,6 +605,13 @@ def read_spl(path: Path, text: str) -> PowerLog:
     return log.finish("node")
 
 
+def _of_windows(path: Path, utc: bool, windows: list[Timed], faults: list[Fault]) -> PowerLog:
+    if not windows:
+        faults.append(Fault(shown_path(path), 1, 1, "", "has no row below its header"))
+    refuse(path, faults)
+    return PowerLog(path, utc, windows=tuple(windows))
+
+
 def read_zeus(path: Path, text: str) -> PowerLog:
     """Read the log of a ZeusMonitor: windows with J of each GPU.
 
@@ -611,16 +621,15 @@ def read_zeus(path: Path, text: str) -> PowerLog:
     """
     windows, faults = [], list[Fault]()
     for record in csv_records(path, text):
+        boards = [name for name in record.values if re.fullmatch(r"gpu\d+_energy", name)]
         start, length, *joules = (
             record.number(name, needed=True) or 0.0
-            for name in record.values
-            if name != "window_name"
+            for name in ("start_time", "elapsed_time", *boards)
         )
-        if not length:
-            record.fault("elapsed_time", "must be more than 0")
+        if not record.faults and not (length and boards):
+            record.fault("elapsed_time", "is 0, or there is no column of energy, gpu0_energy")
         faults += record.faults
-        boards = [name[3:].removesuffix("_energy") for name in record.values if name[:3] == "gpu"]
-        energy = dict(zip(boards, joules, strict=False))
+        energy = {name[3:-7]: value for name, value in zip(boards, joules, strict=True)}
         run = Run(
             energy_j=sum(joules),
             boundary="gpu_board",
@@ -637,8 +646,7 @@ def read_zeus(path: Path, text: str) -> PowerLog:
             ),
         )
         windows.append(Timed(start, start + length, run, energy, True))
-    refuse(path, faults)
-    return PowerLog(path, True, windows=tuple(windows))
+    return _of_windows(path, True, windows, faults)
 
 
 def read_codecarbon(path: Path, text: str) -> PowerLog:
@@ -691,8 +699,7 @@ def read_codecarbon(path: Path, text: str) -> PowerLog:
         # A tracker that is flushed writes its run again, from the start.
         key = record.values.get("run_id"), record.values.get("task_name")
         rows[key] = Timed(end - duration, end, run, {"all": energy})
-    refuse(path, faults)
-    return PowerLog(path, False, windows=tuple(rows.values()))
+    return _of_windows(path, False, [*rows.values()], faults)
 
 
 def read_optimum(path: Path, text: str) -> list[Run]:
@@ -775,28 +782,18 @@ def _begins(pattern: str) -> Callable[[str], bool]:
     return lambda text: re.search(pattern, text[:5000], re.IGNORECASE | re.MULTILINE) is not None
 
 
+_NVIDIA = r"^\s*\"?timestamp\"?,.*power\.draw|\A\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}, "
+_DCGM = r"^.*\btime.*,DCGM_FI_DEV_(POWER_USAGE|TOTAL_ENERGY_CONSUMPTION)"
 POWER_FORMATS = {
-    "zeus": PowerFormat(
-        "log of a ZeusMonitor", _begins(r"\Astart_time,window_name,elapsed_time,gpu"), read_zeus
-    ),
-    "codecarbon": PowerFormat(
-        "emissions.csv of CodeCarbon", _begins(r"\A(?=.*\bduration\b).*\benergy_consumed\b"),
-        read_codecarbon,
-    ),
-    "dcgm": PowerFormat(
-        "DCGM exporter", _begins(r"^DCGM_FI_DEV_\w+\{"), read_prometheus
-    ),
-    "mlperf-power": PowerFormat("spl.txt of MLPerf power", _begins(r"\ATime,.*,Watts,"), read_spl),
-    "nvidia-smi": PowerFormat(
-        "CSV of nvidia-smi",
-        _begins(r"^\s*\"?timestamp\"?,.*power\.draw|\A\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}, "),
-        read_table,
-    ),
-    "amd-smi": PowerFormat("CSV of amd-smi", _begins(r"^timestamp,.*socket_power"), read_table),
-    "dcgm-csv": PowerFormat(
-        "CSV of DCGM fields",
-        _begins(r"^.*\btime.*,DCGM_FI_DEV_(POWER_USAGE|TOTAL_ENERGY_CONSUMPTION)"),
-        read_table,
-    ),
-}  # fmt: skip
-"""Logs without tokens by their names, in the order in which they are recognized."""
+    name: PowerFormat(title, _begins(pattern), read)
+    for name, title, pattern, read in (
+        ("zeus", "ZeusMonitor log", r"\Astart_time,window_name,elapsed_time,gpu", read_zeus),
+        ("codecarbon", "CodeCarbon emissions.csv", r"\A.*\benergy_consumed\b", read_codecarbon),
+        ("dcgm", "DCGM exporter samples", r"^DCGM_FI_DEV_\w+\{", read_prometheus),
+        ("mlperf-power", "MLPerf power spl.txt", r"\ATime,.*,Watts,", read_spl),
+        ("nvidia-smi", "nvidia-smi CSV", _NVIDIA, read_table),
+        ("amd-smi", "amd-smi CSV", r"^timestamp,.*socket_power", read_table),
+        ("dcgm-csv", "CSV of DCGM fields", _DCGM, read_table),
+    )
+}
+"""Logs without tokens by their names."""

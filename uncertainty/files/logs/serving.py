@@ -17,6 +17,8 @@ LATE_S = 5.0
 """vLLM writes its date after it has counted tokens and read metrics: up to some seconds late."""
 
 _SHIFT = 0.02  # of the energy: what such a delay may change before it is worth a sentence
+# What a joined run has from the log; the rest is the benchmark's.
+_MEASURED = ["energy_j", "boundary", "path", "line", "column", "window_s", "gpu_count", "gpu_name"]
 _HOURS = range(-12 * 4, 14 * 4 + 1)  # of local time before UTC, in quarters
 
 
@@ -44,7 +46,7 @@ def read_benchmark(path: Path, text: str) -> list[Timed]:
                 )
                 raise InputError.of(shown_path(path), message)
             aiperf = "aiperf_version" in record.values
-            benchmarks.append(_aiperf(path, part, record) if aiperf else _vllm(path, record))
+            benchmarks.append(_aiperf(path, part, record) if aiperf else _vllm(record))
         except InputError as error:
             faults += error.faults
     if faults:
@@ -52,7 +54,7 @@ def read_benchmark(path: Path, text: str) -> list[Timed]:
     return benchmarks
 
 
-def _vllm(path: Path, record: Record) -> Timed:
+def _vllm(record: Record) -> Timed:
     """Read what vLLM writes, and SGLang, whose client began as vLLM's."""
     needed = ("duration", "completed", "total_input_tokens", "total_output_tokens")
     duration, done, read, written = (record.number(name, needed=True) or 0.0 for name in needed)
@@ -79,23 +81,35 @@ def _vllm(path: Path, record: Record) -> Timed:
     if latency is None and first is not None and each is not None:
         latency = first + each * (written / done - 1)
     backend = record.text("backend")
-    run = Run(
-        energy_j=math.nan,
-        boundary="",
-        path=path,
-        place=f"line {record.place_of('duration')[0]}",
-        line=record.place_of("duration")[0],
-        requests=done,
+    run = _served(record, (done, read, written), done / duration * (latency or 0.0))
+    run = replace(
+        run,
         failed=max((prompts or done) - done, 0.0) if failed is None else failed,
-        input_tokens=read,
-        output_tokens=written,
-        # Little's law: how many are there is how many come times how long they stay.
-        concurrency=done / duration * latency if latency else None,
         model_name=_model_name(record.text("model_id")),
         precision=record.text("precision") or record.text("dtype"),
         stack=next((name for name in ("vllm", "sglang") if backend.startswith(name)), ""),
     )
     return Timed(start, end, run, {}, utc, late=not utc)
+
+
+def _served(record: Record, counts: tuple[float, float, float], concurrency: float) -> Run:
+    """Make a run of requests, their input and their output tokens; its energy is not known yet.
+
+    Requests at once are by Little's law: those that come in a second times the time they stay.
+    """
+    line, _ = record.place_of("duration" if "duration" in record.values else "request_count")
+    done, read, written = counts
+    return Run(
+        energy_j=math.nan,
+        boundary="",
+        path=record.path,
+        place=f"line {line}",
+        line=line,
+        requests=done,
+        input_tokens=read,
+        output_tokens=written,
+        concurrency=concurrency or None,
+    )
 
 
 def _aiperf(path: Path, text: str, record: Record) -> Timed:
@@ -129,17 +143,10 @@ def _aiperf(path: Path, text: str, record: Record) -> Timed:
     end = min(end, start + length) if length else end
     models = json_record(path, text, "input_config", "endpoint").values.get("model_names")
     stopped = "the run was stopped before its end: tokens of some requests are missing"
-    run = Run(
-        energy_j=math.nan,
-        boundary="",
-        path=path,
-        place="line 1",
-        line=1,
-        requests=done,
+    rate = done / (end - start) if end > start else 0.0
+    run = replace(
+        _served(record, (done, read, written), rate * (latency or 0.0) / 1e3),
         failed=failed,
-        input_tokens=read,
-        output_tokens=written,
-        concurrency=done / (end - start) * latency / 1e3 if latency and end > start else None,
         model_name=_model_name(str(models[0])) if isinstance(models, list) and models else "",
         cautions=(stopped,) if record.values.get("was_cancelled") is True else (),
     )
@@ -222,20 +229,9 @@ def joined(
                         f"vLLM dates a result up to some seconds after its end: had it ended "
                         f"{LATE_S:g} s earlier, the energy would be {100 * more:+.0f} %"
                     )
-        with_tokens = replace(
-            run,
-            energy_j=window.run.energy_j,
-            boundary=window.run.boundary,
-            path=log.path,
-            place=f"{window.run.place}, with {shown_path(run.path)} {run.place}",
-            line=window.run.line,
-            column=window.run.column,
-            window_s=window.run.window_s,
-            gpu_count=window.run.gpu_count,
-            gpu_name=window.run.gpu_name,
-            cautions=tuple(cautions),
-        )
-        runs.append(with_tokens)
+        measured = {name: getattr(window.run, name) for name in _MEASURED}
+        place = f"{window.run.place}, with {shown_path(run.path)} {run.place}"
+        runs.append(replace(run, **measured, place=place, cautions=tuple(cautions)))
     if faults:
         raise InputError(faults)
     return runs
