@@ -8,8 +8,8 @@ import pytest
 from uncertainty.errors import InputError
 from uncertainty.files.logs.power import POWER_FORMATS, read_codecarbon, read_zeus
 from uncertainty.files.logs.serving import (
-    BENCHMARKS,
     joined,
+    looks_like_benchmark,
     read_benchmark,
     runs_of_windows,
 )
@@ -89,13 +89,26 @@ def test_aiperf_gives_tokens_and_times():
     )
 
 
-def test_each_benchmark_is_recognized_and_no_power_log_is():
-    for name, kind in (("vllm.json", "vllm"), ("aiperf_tokens.json", "aiperf")):
-        text = (DATA / name).read_text()
-        assert [key for key, looks_like in BENCHMARKS.items() if looks_like(text)] == [kind]
-        assert not [key for key, form in POWER_FORMATS.items() if form.looks_like(text)]
-    for path in DATA.glob("*.[ct][sx][vt]"):
-        assert not [key for key, looks_like in BENCHMARKS.items() if looks_like(path.read_text())]
+def test_a_benchmark_is_no_log_and_a_log_no_benchmark():
+    benchmark = (DATA / "vllm.json").read_text()
+    assert looks_like_benchmark(benchmark)
+    assert not [key for key, form in POWER_FORMATS.items() if form.looks_like(benchmark)]
+    for path in DATA.iterdir():
+        assert path.name == "vllm.json" or not looks_like_benchmark(path.read_text())
+
+
+def test_sglang_is_read_where_its_end_was_written_in():
+    line = {
+        "backend": "sglang", "dataset_name": "random", "duration": 20.0, "completed": 40,
+        "total_input_tokens": 8000, "total_output_tokens": 12000, "mean_e2e_latency_ms": 6000.0,
+    }  # fmt: skip
+    (message,) = messages(lambda: read_benchmark(Path("s.jsonl"), json.dumps(line)))
+    assert message.endswith(
+        "date: must be when the run ended, YYYYMMDD-hhmmss; SGLang leaves it out: write it in"
+    )
+    dated = json.dumps(line | {"date": "20260911-100025"})
+    (timed,) = read_benchmark(Path("s.jsonl"), dated)
+    assert (timed.start_s, timed.run.stack, timed.run.concurrency) == (START + 5, "sglang", 12)
 
 
 def test_energy_and_tokens_of_the_same_time_are_joined():
@@ -122,9 +135,18 @@ def test_a_steady_log_has_no_such_caution():
     assert run.cautions == ("the last line is cut off and left out",)
 
 
-def test_only_some_boards_can_be_counted():
-    (run,) = joined(log_of("amd_smi.csv"), bench(), clock_offset_h=0, boards=["1"])
+@pytest.mark.parametrize("boards", ["1", 1, 1.0, ["1"], (1,)])
+def test_only_some_boards_can_be_counted(boards):
+    (run,) = joined(log_of("amd_smi.csv"), bench(), clock_offset_h="0", boards=boards)
     assert (run.energy_j, run.gpu_count) == (pytest.approx(20 * 710), 1)
+    (both,) = joined(log_of("amd_smi.csv"), bench(), clock_offset_h=0, boards="0, 1")
+    assert both.gpu_count == 2
+
+
+def test_an_offset_that_is_not_a_number_is_refused():
+    assert messages(lambda: joined(log_of("dcgm.txt"), bench(), clock_offset_h="CEST")) == [
+        "<given>: clock_offset_h: must be a number of hours (got 'CEST')"
+    ]
 
 
 def test_clocks_that_cannot_be_compared_are_asked_for():
@@ -176,8 +198,8 @@ def test_every_fault_of_every_line_at_its_place():
     text = "\n".join(lines)
     column = lines[1].index('"completed"') + 1
     assert messages(lambda: read_benchmark(Path("many.json"), text)) == [
-        f"many.json:2:{lines[1].index('date')}: date: the end of the run, YYYYMMDD-hhmmss, must be "
-        "there to join energy with it (got 'today')",
+        f"many.json:2:{lines[1].index('date')}: date: must be when the run ended, "
+        "YYYYMMDD-hhmmss (got 'today')",
         f"many.json:2:{column}: completed: must be a finite number, 0 or more (got -1)",
         "many.json:3:7: is not JSON: expecting value",
     ]
@@ -188,7 +210,7 @@ def test_every_fault_of_every_line_at_its_place():
     [
         ({"duration": "out"}, "duration: is missing"),
         ({"total_output_tokens": 0}, "nothing was served: no request, time or output token"),
-        ({"date": "out"}, "YYYYMMDD-hhmmss, must be there to join energy with it (got '')"),
+        ({"date": "out"}, "YYYYMMDD-hhmmss; SGLang leaves it out"),
         ({"date": "20261399-100025"}, "(got '20261399-100025')"),
         ({"duration": float("nan")}, "must be a finite number"),
         ({"total_input_tokens": "many"}, "total_input_tokens: must be a number"),

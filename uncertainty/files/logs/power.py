@@ -769,12 +769,12 @@ class PowerFormat:
     looks_like : callable
         Says of a text whether it is of this format, by its content.
     read : callable
-        Gives the log of a file.
+        Gives the log of a file; its runs, where the file does say tokens.
     """
 
     title: str
     looks_like: Callable[[str], bool]
-    read: Callable[[Path, str], PowerLog]
+    read: Callable[[Path, str], PowerLog | list[Run]]
 
 
 def _begins(pattern: str) -> Callable[[str], bool]:
@@ -787,6 +787,7 @@ _DCGM = r"^.*\btime.*,DCGM_FI_DEV_(POWER_USAGE|TOTAL_ENERGY_CONSUMPTION)"
 POWER_FORMATS = {
     name: PowerFormat(title, _begins(pattern), read)
     for name, title, pattern, read in (
+        ("optimum-benchmark", "optimum-benchmark report", r"\A\{(.|\n)*\bkWh\b", read_optimum),
         ("zeus", "ZeusMonitor log", r"\Astart_time,window_name,elapsed_time,gpu", read_zeus),
         ("codecarbon", "CodeCarbon emissions.csv", r"\A.*\benergy_consumed\b", read_codecarbon),
         ("dcgm", "DCGM exporter samples", r"^DCGM_FI_DEV_\w+\{", read_prometheus),

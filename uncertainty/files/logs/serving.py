@@ -1,7 +1,7 @@
 """Benchmarks of a server: tokens in a window of time, and the energy that a log has for it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -73,8 +73,9 @@ def _vllm(record: Record) -> Timed:
             day = datetime.strptime(date, "%Y%m%d-%H%M%S")
             end, _ = time_of(f"{day:%Y-%m-%d %H:%M:%S}")
         except ValueError:
-            message = "the end of the run, YYYYMMDD-hhmmss, must be there to join energy with it"
-            record.fault("date", f"{message} (got {date[:24]!r})")
+            message = "must be when the run ended, YYYYMMDD-hhmmss"
+            hint = f" (got {date[:24]!r})" if date else "; SGLang leaves it out: write it in"
+            record.fault("date", f"{message}{hint}")
         start = end - duration
     if record.faults:
         raise InputError(record.faults)
@@ -162,8 +163,8 @@ def joined(
     log: PowerLog,
     benchmarks: Sequence[Timed],
     *,
-    clock_offset_h: float | None = None,
-    boards: Sequence[str] = (),
+    clock_offset_h: object = None,
+    boards: object = None,
 ) -> list[Run]:
     """Join the energy of a log with the tokens of benchmarks, by their times.
 
@@ -171,11 +172,11 @@ def joined(
     ----------
     log : PowerLog
     benchmarks : sequence of Timed
-    clock_offset_h : float, optional
+    clock_offset_h : number, optional
         Hours by which the clock of the benchmark is ahead of that of the log. Needed where one of
         them is in UTC and the other is not.
-    boards : sequence of str, optional
-        Those that served; all where none is given.
+    boards : str, number or list of them, optional
+        Those that served (``"0,1"``); all where none is given.
 
     Returns
     -------
@@ -187,7 +188,14 @@ def joined(
     InputError
         Where clocks cannot be compared, and where the log does not hold a time as a whole.
     """
-    log = log.of_boards(boards) if boards else log
+    if boards is not None:
+        several = boards if isinstance(boards, list | tuple) else str(boards).split(",")
+        log = log.of_boards([str(name).strip().removesuffix(".0") for name in several])
+    try:
+        shift_s = 3600 * float(str(clock_offset_h or 0))
+    except ValueError as error:
+        message = f"must be a number of hours (got {clock_offset_h!r:.24})"
+        raise InputError([Fault("<given>", 0, 0, "clock_offset_h", message)]) from error
     first, last = log.span_s
     runs, faults = list[Run](), list[Fault]()
     for benchmark in benchmarks:
@@ -208,7 +216,6 @@ def joined(
             )
             faults.append(log.fault(message))
             continue
-        shift_s = 3600 * (clock_offset_h or 0.0)
         start, end = benchmark.start_s - shift_s, benchmark.end_s - shift_s
         try:
             window = log.between(start, end)
@@ -258,8 +265,6 @@ def runs_of_windows(log: PowerLog) -> list[Run]:
     ]
 
 
-BENCHMARKS: Mapping[str, Callable[[str], bool]] = {
-    "vllm": lambda text: '"total_output_tokens"' in text[:5000] and '"duration"' in text[:5000],
-    "aiperf": lambda text: '"aiperf_version"' in text[:5000],
-}
-"""Benchmarks without energy by their names, with a check of a text for each."""
+def looks_like_benchmark(text: str) -> bool:
+    """Say whether a text is the result of a benchmark that holds tokens and no energy."""
+    return '"total_output_tokens"' in text[:5000] and '"duration"' in text[:5000]
