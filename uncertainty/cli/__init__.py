@@ -10,6 +10,7 @@ import typer
 
 from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
+from uncertainty.cli.logs import import_
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.run import infer, run
 from uncertainty.cli.terminal import complain, standard_streams
@@ -40,6 +41,7 @@ app = typer.Typer(
 for command in (run, check, infer, rank, compare, ledger, init, cache):
     app.command()(command)
 app.command("list")(list_)
+app.command("import")(import_)
 
 
 @app.callback()

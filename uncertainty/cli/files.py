@@ -192,13 +192,9 @@ def _tables(what: What) -> Iterator[tuple[str, list[Row]]]:
         case What.priors:
             loaded = {name: files.load_priors(name) for name in files.shipped_names()}
             rows = [
-                {
-                    "name": k,
-                    "title": x.title,
-                    "model": str(x.model),
-                    "scenarios": ", ".join(x.scenarios),
-                }
-                for k, x in loaded.items()
+                {"name": name, "title": priors.title, "model": str(priors.model)}
+                | {"scenarios": ", ".join(priors.scenarios)}
+                for name, priors in loaded.items()
             ]
             yield "Prior files", rows
         case What.hardware:

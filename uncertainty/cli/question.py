@@ -47,10 +47,7 @@ def finite(text: str) -> float:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Print tracebacks.")]
 Force = Annotated[
-    bool,
-    typer.Option(
-        "--force", help="Replace another question's result, or files not written by uncertainty."
-    ),
+    bool, typer.Option("--force", help="Replace what is there: another result, or foreign files.")
 ]
 Above = Annotated[
     float | None,
@@ -127,7 +124,7 @@ class Question:
 
         priors = priors or load_priors(self.file, allow_outside=self.allow_outside)
         model = model_of_text(self.model) if self.model else None
-        given = dict(_settings(self.sets or []))
+        given = dict(settings(self.sets or []))
         names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
         return set_up(priors, model, given, self.scenario, names)
 
@@ -269,7 +266,7 @@ def _path(file: str) -> Path:
     return (find_file(file, Place(Path.cwd(), None)) or Path(file)).resolve()
 
 
-def _settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
+def settings(items: Sequence[str]) -> Iterator[tuple[str, object]]:
     """Read NAME=VALUE, each name once."""
     from uncertainty.files import hint_for_number, parse_yaml
 

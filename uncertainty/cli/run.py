@@ -33,10 +33,7 @@ Dask = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler: tcp://host:8786.")
 ]
 Full = Annotated[
-    bool,
-    typer.Option(
-        "--full", help="Keep statistics of every output, and the densities of a posterior."
-    ),
+    bool, typer.Option("--full", help="Keep statistics of every output, and posterior densities.")
 ]
 Checkpoint = Annotated[
     str | None,

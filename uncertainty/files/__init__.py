@@ -44,6 +44,7 @@ from uncertainty.files.library import (
     source_keys,
     sources,
 )
+from uncertainty.files.logs import import_measurements
 from uncertainty.files.priors import (
     EFFECT,
     GIVEN,
@@ -61,8 +62,9 @@ __all__ = [
     "AssumptionEntry", "Correlation", "Evidence", "Expression", "InputFile", "Key", "Law", "Layer",
     "Measurement", "Number", "Place", "Priors", "Reference", "Resolution", "Row", "Scalar", "Term",
     "catalogue", "conditions_of", "correlation_matrix", "evidence_in", "file_of_function",
-    "find_file", "given_layer", "group_of_row", "hint_for_number", "json_schemas", "load_priors",
-    "measurement_in", "model_of_text", "names_in", "parse_expression", "parse_yaml",
-    "read_evidence", "read_ledger", "resolve", "shipped_folder", "shipped_names", "shown_path",
-    "source_keys", "sources", "starting_file", "yaml_text",
+    "find_file", "given_layer", "group_of_row", "hint_for_number", "import_measurements",
+    "json_schemas", "load_priors", "measurement_in", "model_of_text", "names_in",
+    "parse_expression", "parse_yaml", "read_evidence", "read_ledger", "resolve",
+    "shipped_folder", "shipped_names", "shown_path", "source_keys", "sources", "starting_file",
+    "yaml_text",
 ]  # fmt: skip

@@ -430,7 +430,8 @@ def yaml_text(
 ) -> str:
     """Write a mapping as YAML that reads back the same, by ruamel's round trip.
 
-    A list or mapping of a few short values stands on one line, any other one on several.
+    A list or mapping of a few short values, or within a list, stands on one line, any other one
+    on several.
 
     Parameters
     ----------
@@ -476,7 +477,8 @@ def yaml_text(
         else:
             result = CommentedSeq(commented(item, (*keys, i)) for i, item in enumerate(node))
         items = [*(node.values() if isinstance(node, dict) else node)]
-        short = all(not isinstance(x, dict | list) and len(str(x)) <= _SHORT for x in items)
+        longest = math.inf if isinstance(keys[-1:] and keys[-1], int) else _SHORT
+        short = all(not isinstance(x, dict | list) and len(str(x)) <= longest for x in items)
         if keys and short:
             result.fa.set_flow_style()
         for key in node if isinstance(node, dict) else ():

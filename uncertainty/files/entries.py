@@ -264,6 +264,15 @@ class Measurement(Strict):
         return ("random_effect",) if len(self.random_effect) == 1 else ("random_effect", number)
 
 
+class Origin(Strict):
+    """Where a row comes from."""
+
+    file: str = Field(description="the file that it was read from")
+    sha256: str = Field("", description="hash of that file", pattern="^[0-9a-f]*$")
+    window_s: Positive | None = Field(None, description="seconds over which it was measured")
+    boards: Positive | None = Field(None, description="GPU boards whose energy it is")
+
+
 EvidenceNames: TypeAlias = Annotated[
     tuple[str | dict[str, object], ...],
     WithJsonSchema({"type": "array", "items": {"type": ["string", "object"]}}),

@@ -19,6 +19,7 @@ from uncertainty.files.entries import (
     Measurement,
     ModelEntry,
     Name,
+    Origin,
     validate,
     wrong_kind,
 )
@@ -161,6 +162,7 @@ class EvidenceFile(Measurement):
     )
     columns: tuple[str, ...] = Field(min_length=1, description="names of the cells of a row")
     rows: tuple[tuple[CellEntry, ...], ...] = Field(min_length=1)
+    origins: tuple[Origin, ...] = Field((), description="where each row comes from")
     source: str | None = Field(None, description="a key of sources.bib")
     note: str | None = Field(None, description="how it was measured")
 
@@ -263,10 +265,8 @@ def read_evidence(
 
 def find_evidence(name: str, place: Place) -> Path | None:
     """Find an evidence file: a path from `place`, or the name of one in a folder `evidence/`."""
-    for candidate in (name, f"{name}.yaml", f"evidence/{name}.yaml"):
-        if path := find_file(candidate, place):
-            return path
-    return None
+    names = (name, f"{name}.yaml", f"evidence/{name}.yaml")
+    return next(filter(None, (find_file(each, place) for each in names)), None)
 
 
 # A fleet's problem asks for the same file many times.
@@ -316,6 +316,9 @@ def _from_document(document: Document, name: str) -> Evidence:
         faults += complaints
         names = tuple(map(group_of_row, labels.values()))
         rows.append(Row(number, conditions, observed, names, str(boundary or "")))
+    if file.origins and len(file.origins) != len(file.rows):
+        text = f"must be one for each of the {len(file.rows)} rows (got {len(file.origins)})"
+        faults.append(document.fault(("origins",), text))
     again = [(i, column) for i, column in enumerate(file.columns) if column in file.columns[:i]]
     faults += [document.fault(("columns", i), f"{column!r} stands twice") for i, column in again]
     named = list[tuple[tuple[Key, ...], str]]()

@@ -81,12 +81,8 @@ def starting_file(
             meaning = f"a name of the catalogue: uncertainty list {kind}"
         # Above a name that nobody declared stands an empty line.
         comments["assumptions", name] = f"\n{name}: {meaning}{per_query}" if meaning else ""
-    comments["correlations",] = (
-        "\nSpearman's rank correlation of two assumptions that depend on no other."
-    )
-    comments["scenarios",] = (
-        "\nNamed changes: uncertainty run FILE --scenario NAME (all: side by side)."
-    )
+    comments["correlations",] = "\nSpearman's rank correlations; such names depend on no other."
+    comments["scenarios",] = "\nNamed changes: uncertainty run FILE --scenario NAME (or all)."
     title = " ".join(priors.title.split())
     head = _HEAD.format(title=title, label=priors.label, model=priors.model or "flops")
     return yaml_text({"schema": 1, "title": priors.title, **data}, head, comments), files.copies

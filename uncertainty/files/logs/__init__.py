@@ -2,19 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from uncertainty.errors import InputError, check_all, listed, require_known
+from uncertainty.errors import Fault, InputError, check_all, listed, require_known
 from uncertainty.files.library import shown_path
 from uncertainty.files.logs.columns import looks_like_table, read_csv, read_table
 from uncertainty.files.logs.measured import MEASURED
+from uncertainty.files.logs.power import POWER_FORMATS, PowerFormat
 from uncertainty.files.logs.reading import read_text
 from uncertainty.files.logs.runs import Format, Run, check_given, evidence_of
+from uncertainty.files.logs.serving import joined, read_benchmark, runs_of_windows
 
 __all__ = ["FORMATS", "Format", "Run", "import_measurements"]
 
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, Format | PowerFormat] = {
     **MEASURED,
+    **POWER_FORMATS,
     "columns": Format("a table of named columns", looks_like_table, read_csv),
 }
 """Formats of measurements by name."""
@@ -24,7 +28,7 @@ def import_measurements(
     source: object,
     format: str | None = None,
     *,
-    serving: str | Path | None = None,  # noqa: ARG001  # joins with power logs
+    serving: str | Path | None = None,
     given: Mapping[str, object] | None = None,
 ) -> dict[str, object] | list[dict[str, object]]:
     """Turn people's own measurements into evidence.
@@ -39,7 +43,9 @@ def import_measurements(
         Results of a serving benchmark over the same window, for energy that comes without tokens.
     given : mapping, optional
         What holds in every row, in place of what the logs say: inputs of the model ``roofline``,
-        names of catalogues (``llm``, ``hardware``, ``precision``), ``model_id`` and ``stack``.
+        names of catalogues (``llm``, ``hardware``, ``precision``), ``model_id`` and ``stack``. Of a
+        log that is joined with `serving` also ``boards``, the names of those that served, and
+        ``clock_offset_h``, the hours by which the clock of `serving` is ahead.
 
     Returns
     -------
@@ -63,28 +69,40 @@ def import_measurements(
     given = dict(given or {})
     if format is not None:
         require_known("format", format, FORMATS)
+    joins = {name: given.pop(name) for name in ("boards", "clock_offset_h") if name in given}
     if wrong := [*check_given(given)]:
         raise InputError(wrong)
     paths = [source] if isinstance(source, str | Path) else source
     runs = list[Run]()
     if isinstance(paths, Sequence) and paths and all(isinstance(x, str | Path) for x in paths):
-        check_all(*(lambda path=path: runs.extend(_read(Path(path), format)) for path in paths))
+        benchmarks = read_benchmark(Path(serving), read_text(Path(serving))[0]) if serving else ()
+
+        def read(path: Path) -> None:
+            text, sha256 = read_text(path)
+            name = format or _recognized(path, text)
+            log = FORMATS[name].read(path, text)
+            if isinstance(log, list):
+                added = log
+            elif benchmarks:
+                added = joined(log, benchmarks, **joins)  # type: ignore[arg-type]  # it checks them
+            else:
+                added = runs_of_windows(log)
+            if not added:
+                raise InputError.of(shown_path(path), f"holds no measured run ({name})")
+            runs.extend(replace(run, sha256=sha256, stack=run.stack or name) for run in added)
+
+        check_all(*(partial(read, Path(path)) for path in paths))
     else:
         runs = read_table(source)
     evidence = evidence_of(runs, given)
     return evidence[0] if len(evidence) == 1 else evidence
 
 
-def _read(path: Path, format: str | None) -> list[Run]:
-    """Read one file in the format that it shows, or the one that was asked for."""
-    text, sha256 = read_text(path)
-    names = [format] if format else [key for key, x in FORMATS.items() if x.looks_like(text)]
-    if len(names) != 1:
-        known = f"choose one with --as: {', '.join(FORMATS)}"
-        several = f"may be {listed(names)}; {known}" if names else ""
-        raise InputError.of(shown_path(path), several or f"is in no known format; {known}")
-    runs = FORMATS[names[0]].read(path, text)
-    if not runs:
-        text = f"holds no measured run ({FORMATS[names[0]].title})"
-        raise InputError.of(shown_path(path), text)
-    return [replace(run, sha256=sha256, stack=run.stack or names[0]) for run in runs]
+def _recognized(path: Path, text: str) -> str:
+    """Name the format that a text shows."""
+    names = [name for name, each in FORMATS.items() if each.looks_like(text)]
+    if len(names) == 1:
+        return names[0]
+    why = f"may be {' or '.join(names)}" if names else "is in no format that is known"
+    text = f"{why}; choose one with --as: {listed([*FORMATS])}"
+    raise InputError([Fault(shown_path(path), 0, 0, "", text)])

@@ -149,7 +149,7 @@ def read_table(source: object) -> list[Run]:
     if not source:
         raise InputError.of(str(TABLE), "has no rows")
     # Missing numbers of pandas are not equal to themselves.
-    rows = [{str(k): None if v != v else v for k, v in row.items()} for row in source]  # noqa: PLR0124  # as said
+    rows = [{str(k): None if v != v else v for k, v in row.items()} for row in source]  # as said
     mark = hashlib.sha256(repr(rows).encode()).hexdigest()
     records = [
         Record(TABLE, row, lambda _: (0, 0), f"row {number}") for number, row in enumerate(rows, 1)

@@ -233,6 +233,12 @@ def _rounded(value: object) -> object:
     return float(f"{value:.6g}") if isinstance(value, int | float) else value
 
 
+def boards_of(cells: Mapping[str, object]) -> float | None:
+    """All boards of a run, those that only read inputs among them."""
+    counts = [cells["gpu_count"], cells["prefill_gpu_count"]]
+    return sum(x for x in counts if isinstance(x, float)) if counts[0] is not None else None
+
+
 def value_of(run: Run) -> float:
     """J per output token at the boards, Wh per query beyond."""
     if run.boundary == "gpu_board":
@@ -261,8 +267,8 @@ def check(
     entry = catalogue("hardware").get(str(cells["hardware"]))
     rated = entry.assumptions["gpu_power_w"].fixed if entry else given.get("gpu_power_w")
     power = run.power_w
-    if power is None and run.window_s and run.gpu_count:
-        power = run.energy_j / run.window_s / run.gpu_count
+    if power is None and run.window_s and (boards := boards_of(cells)):
+        power = run.energy_j / run.window_s / boards
     if run.boundary == "gpu_board" and power is not None and isinstance(rated, int | float):
         text = f"a board takes {power:.4g} W on average, {power / rated:.2g} times the {rated:g} W"
         text += f" that {cells['hardware'] or 'it'} is rated at"
@@ -356,9 +362,9 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
                         "file": shown_path(run.path),
                         "sha256": run.sha256,
                         "window_s": _rounded(run.window_s),
-                        "boards": _rounded(run.gpu_count),
+                        "boards": boards_of(cells),
                     }
-                    for run, _ in pairs
+                    for run, cells in pairs
                 ],
             }
         )

@@ -1,0 +1,87 @@
+"""`uncertainty import`: people's own logs to the files that the other commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uncertainty.cli.question import AsJson, Debug, Force, settings
+from uncertainty.cli.terminal import print_json, say, show_written, table
+from uncertainty.errors import Fault, InputError, counted
+from uncertainty.writing import refuse_inputs, write_text
+
+_SHOWN = 20  # rows of the table: the file has all
+_UNITS = {"gpu_energy_per_output_token_j": "J per output token"}  # else Wh per query
+_COLUMNS = ("llm", "hardware", "precision", "gpu_count", "batch_size", "output_tokens")
+
+Logs = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Logs with measured energy.")]
+As = Annotated[
+    str | None,
+    typer.Option("--as", metavar="FORMAT", help="The format, where its content does not show it."),
+]
+With = Annotated[
+    Path | None,
+    typer.Option("--with", metavar="FILE", help="Results of the benchmark that ran meanwhile."),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="What holds in every row, such as llm=NAME."),
+]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="The evidence file to write.")]
+
+
+def import_(
+    paths: Logs,
+    format: As = None,
+    serving: With = None,
+    sets: Sets = None,
+    out: Out = Path("my-evidence.yaml"),
+    force: Force = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Turn logs of measured energy and tokens into an evidence file."""
+    del debug  # `main` reads it
+    from uncertainty.files import import_measurements, yaml_text
+
+    files = [*paths]
+    given = dict(settings(sets or []))
+    result = import_measurements(files, format, serving=serving, given=given)
+    each = result if isinstance(result, list) else [result]
+    outs = [out] + [out.with_stem(f"{out.stem}-{item['boundary']}") for item in each[1:]]
+    refuse_inputs(outs, [*paths, *([serving] if serving else [])])
+    if there := [path for path in outs if path.exists() and not force]:
+        text = "exists already; choose another name with --out, or replace it with --force"
+        raise InputError(Fault(str(path), 0, 0, "", text) for path in there)
+    for path, item in zip(outs, each, strict=True):
+        write_text(path, yaml_text(item, "Written by uncertainty import."))
+    if as_json:
+        print_json({"evidence": each, "written": [str(path) for path in outs]})
+        return
+    for item in each:
+        rows, columns, conditions = item["rows"], item["columns"], item["conditions"]
+        assert isinstance(rows, list)
+        assert isinstance(columns, list)
+        assert isinstance(conditions, dict)
+        unit = _UNITS.get(str(item["observes"]), "Wh per query")
+        values = [row[-1] for row in rows]
+        low, high = f"{min(values):.3g}", f"{max(values):.3g}"
+        text = f"{counted(len(rows), 'measured row')} of {counted(len(files), 'file')}: "
+        text += low if low == high else f"{low} to {high}"
+        say(f"{text} {unit}, within {str(item['boundary']).replace('_', ' ')}.")
+        cells = [{**conditions, **dict(zip(columns, row, strict=True))} for row in rows]
+        lines = [
+            [*(_shown(cell.get(key)) for key in _COLUMNS), _shown(cell["value"])]
+            for cell in cells[:_SHOWN]
+        ]
+        titles = [key.replace("_", " ") for key in _COLUMNS]
+        more = f"; {len(rows) - _SHOWN} more in the file" if len(rows) > _SHOWN else ""
+        table(f"Rows{more}", [*titles, unit], lines)
+        say(str(item["note"]))
+    show_written(outs)
+    names = " ".join(f"--evidence {path}" for path in outs)
+    say(f"Learn from it: uncertainty infer roofline-efficiency {names}")
+
+
+def _shown(value: object) -> str:
+    return "open" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
