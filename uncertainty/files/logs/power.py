@@ -738,10 +738,10 @@ def read_optimum(path: Path, text: str) -> list[Run]:
     backend = json_record(path, text, "config", "backend")
     boards = [str(name)[:200] for name in gpus] if isinstance(gpus, list) else []
     read = served.get(("prefill", "tokens")) or (samples or 0.0) * (length or 0.0)
-    joules = sum((gpu if all(gpu[x] for x in phases) else total)[phase] for phase in phases)
+    of_boards, of_all = (sum(kind[phase] for phase in phases) for kind in (gpu, total))
     run = Run(
-        energy_j=joules * KWH_J,
-        boundary="gpu_board" if all(gpu[phase] for phase in phases) else "node",
+        energy_j=(of_boards or of_all) * KWH_J,
+        boundary="gpu_board" if of_boards else "node",
         path=path,
         place=" and ".join(phases),
         gpu_count=float(len(boards)) or None,
@@ -779,7 +779,7 @@ class PowerFormat:
 
 def _begins(pattern: str) -> Callable[[str], bool]:
     """Make a check of the first lines of a text."""
-    return lambda text: re.search(pattern, text[:5000], re.IGNORECASE | re.MULTILINE) is not None
+    return lambda text: re.search(pattern, text[:20_000], re.IGNORECASE | re.MULTILINE) is not None
 
 
 _NVIDIA = r"^\s*\"?timestamp\"?,.*power\.draw|\A\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3}, "
@@ -787,7 +787,7 @@ _DCGM = r"^.*\btime.*,DCGM_FI_DEV_(POWER_USAGE|TOTAL_ENERGY_CONSUMPTION)"
 POWER_FORMATS = {
     name: PowerFormat(title, _begins(pattern), read)
     for name, title, pattern, read in (
-        ("optimum-benchmark", "optimum-benchmark report", r"\A\{(.|\n)*\bkWh\b", read_optimum),
+        ("optimum-benchmark", "optimum-benchmark report", r"\A\{[\s\S]*tokens/kWh", read_optimum),
         ("zeus", "ZeusMonitor log", r"\Astart_time,window_name,elapsed_time,gpu", read_zeus),
         ("codecarbon", "CodeCarbon emissions.csv", r"\A.*\benergy_consumed\b", read_codecarbon),
         ("dcgm", "DCGM exporter samples", r"^DCGM_FI_DEV_\w+\{", read_prometheus),
