@@ -9,17 +9,16 @@ from hypothesis import strategies as st
 
 from uncertainty.errors import InputError
 from uncertainty.files.logs.power import (
-    KWH_J,
     POWER_FORMATS,
     Board,
     read_codecarbon,
-    read_optimum,
     read_prometheus,
     read_spl,
     read_table,
     read_zeus,
     time_of,
 )
+from uncertainty.files.logs.runs import JOULES
 
 DATA = Path(__file__).parent / "data"
 START = 1789120800.0  # 2026-09-11 10:00:00
@@ -75,7 +74,7 @@ def test_a_counter_and_its_power_agree():
     seconds = range(0, 60, 2)
     mw = "timestamp,gpu,power.draw [mW]\n" + "".join(f"{START + s},0,{250e3}\n" for s in seconds)
     kwh = "timestamp,gpu,total_energy_consumption (kWh)\n" + "".join(
-        f"{START + s},0,{5 + 250 * s / KWH_J:.12f}\n" for s in seconds
+        f"{START + s},0,{5 + 250 * s / JOULES['kWh']:.12f}\n" for s in seconds
     )
     for text in (mw, kwh):
         log = read_table(Path("x"), text)
@@ -122,7 +121,7 @@ def test_windows_of_zeus_are_joules_of_each_board():
 def test_codecarbon_takes_its_pue_out():
     (window,) = log_of("codecarbon_gpu.csv").windows
     run = window.run
-    assert run.energy_j == pytest.approx(5e-3 * KWH_J)
+    assert run.energy_j == pytest.approx(5e-3 * JOULES["kWh"])
     assert (run.boundary, run.gpu_count) == ("gpu_board", 2)
     assert (run.gpu_name, run.cautions) == ("NVIDIA H100 80GB HBM3", ())
     assert (window.start_s, window.end_s) == (START + 5, START + 25)
@@ -131,7 +130,7 @@ def test_codecarbon_takes_its_pue_out():
 def test_codecarbon_without_a_gpu_is_the_machine():
     log = log_of("codecarbon_cpu.csv")  # written by CodeCarbon 3.3 with pue=1.2
     first, second = (window.run for window in log.windows)
-    assert first.energy_j == pytest.approx(6.532591236592092e-05 * KWH_J / 1.2)
+    assert first.energy_j == pytest.approx(6.532591236592092e-05 * JOULES["kWh"] / 1.2)
     assert first.boundary == second.boundary == "node"
     assert "models the RAM" in first.cautions[0]
     assert "SECRET" not in repr(log)
@@ -159,25 +158,6 @@ def test_a_run_that_codecarbon_wrote_twice_counts_once():
     header, row = (DATA / "codecarbon_gpu.csv").read_text().splitlines()
     log = read_codecarbon(Path("e.csv"), "\n".join([header, row.replace(",20.0,", ",10.0,"), row]))
     assert [window.run.window_s for window in log.windows] == [20]
-
-
-def test_optimum_benchmark_gives_one_call_with_its_tokens():
-    (run,) = read_optimum(DATA / "optimum.json", (DATA / "optimum.json").read_text())
-    assert run.energy_j == pytest.approx(1e-4 * KWH_J)
-    assert (run.requests, run.input_tokens, run.output_tokens) == (4, 512, 400)
-    assert (run.boundary, run.gpu_count, run.gpu_name) == ("gpu_board", 1, "NVIDIA A10G")
-    assert (run.precision, run.stack, run.concurrency) == ("bfloat16", "pytorch 2.5.1", 4)
-    assert run.window_s is None
-    assert "SECRET" not in repr(run)
-
-
-def test_optimum_benchmark_without_energy_is_refused():
-    text = '{"prefill": {"energy": {"unit": "kWh", "total": "x"}}, "decode": {}}'
-    assert messages(lambda: read_optimum(Path("o.json"), text)) == [
-        "o.json:1:40: prefill.energy.total: must be a number (got 'x')"
-    ]
-    (message,) = messages(lambda: read_optimum(Path("o.json"), '{"decode": {}}'))
-    assert "run optimum-benchmark with scenario.energy=true" in message
 
 
 def test_a_gap_is_refused_where_it_matters():
@@ -433,11 +413,10 @@ def damaged(text, random, count):
 def test_a_damaged_file_is_read_or_refused_in_sentences(random, count, path):
     text = damaged(path.read_text(), random, count)
     kinds = [form for form in POWER_FORMATS.values() if form.looks_like(text)]
-    for read in [form.read for form in kinds] or [read_table, read_optimum, read_zeus]:
+    for read in [form.read for form in kinds] or [read_table, read_zeus]:
         try:
             log = read(Path("x"), text)
-            if read is not read_optimum:
-                log.between(START + random.uniform(-5, 20), START + random.uniform(5, 40))
+            log.between(START + random.uniform(-5, 20), START + random.uniform(5, 40))
         except InputError as error:
             sentences = [fault.message for fault in error.faults]
         else:

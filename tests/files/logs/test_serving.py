@@ -1,11 +1,13 @@
 """Tokens of a benchmark and energy of a log meet in the same window of time, or not at all."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from uncertainty.errors import InputError
+from uncertainty.files.logs import import_measurements
 from uncertainty.files.logs.power import POWER_FORMATS, read_codecarbon, read_zeus
 from uncertainty.files.logs.serving import (
     joined,
@@ -93,8 +95,10 @@ def test_a_benchmark_is_no_log_and_a_log_no_benchmark():
     benchmark = (DATA / "vllm.json").read_text()
     assert looks_like_benchmark(benchmark)
     assert not [key for key, form in POWER_FORMATS.items() if form.looks_like(benchmark)]
-    for path in DATA.iterdir():
-        assert path.name == "vllm.json" or not looks_like_benchmark(path.read_text())
+    for text in (path.read_text() for path in DATA.iterdir()):
+        kinds = [key for key, form in POWER_FORMATS.items() if form.looks_like(text)]
+        assert len(kinds) < 2
+        assert not (kinds and looks_like_benchmark(text))
 
 
 def test_sglang_is_read_where_its_end_was_written_in():
@@ -118,9 +122,7 @@ def test_energy_and_tokens_of_the_same_time_are_joined():
     assert (run.window_s, run.gpu_count, run.boundary) == (20, 2, "gpu_board")
     assert (run.gpu_name, run.output_tokens) == ("NVIDIA H100 80GB HBM3", 12000)
     assert run.path.name == "nvidia_smi.csv"
-    assert run.place == (
-        "2026-09-11 10:00:05 to 2026-09-11 10:00:25, 2 boards, with vllm.json line 1"
-    )
+    assert run.place == ("2026-09-11 10:00:05 to 2026-09-11 10:00:25, with vllm.json line 1")
     # Five seconds earlier, five seconds at 140 W are in the window for five at 900 W.
     assert run.cautions == (
         "vLLM dates a result up to some seconds after its end: had it ended 5 s earlier, the energy "
@@ -139,6 +141,7 @@ def test_a_steady_log_has_no_such_caution():
 def test_only_some_boards_can_be_counted(boards):
     (run,) = joined(log_of("amd_smi.csv"), bench(), clock_offset_h="0", boards=boards)
     assert (run.energy_j, run.gpu_count) == (pytest.approx(20 * 710), 1)
+    assert run.cautions[-1] == "of the log's boards, only 1 are counted"
     (both,) = joined(log_of("amd_smi.csv"), bench(), clock_offset_h=0, boards="0, 1")
     assert both.gpu_count == 2
 
@@ -160,6 +163,7 @@ def test_clocks_that_cannot_be_compared_are_asked_for():
     ]
     (run,) = joined(log, paris, clock_offset_h=2)
     assert run.energy_j == pytest.approx(20 * 900)
+    assert run.cautions[0] == "the benchmark's clock is taken to be +2 h from that of the log"
     other = bench(date="20260911-123725")
     assert "(no number of hours would put" in messages(lambda: joined(log, other))[0]
 
@@ -243,6 +247,48 @@ def test_the_twin_for_dashboards_is_refused():
 
 def test_a_path_of_a_model_is_not_kept():
     assert bench(model_id="/home/SECRET/models/Llama-3.1-8B/")[0].run.model_name == "Llama-3.1-8B"
+
+
+CONDITIONS = {"llm": "llama-3.1-70b", "hardware": "h100-sxm", "precision": "bfloat16"}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [
+        ("nvidia_smi.csv", {}, 1.5),
+        ("dcgm.txt", {"clock_offset_h": 0}, 1.5),
+        ("dcgm.csv", {"clock_offset_h": 0, "boards": "1"}, 500 * 20 / 12000),
+        ("amd_smi.csv", {"clock_offset_h": 0, "hardware": "mi300x"}, 1410 * 20 / 12000),
+        ("codecarbon_gpu.csv", {}, 5e-3 * 3.6e6 / 12000),
+        ("spl.txt", {"gpu_count": 8}, 20 * 1150 / 3600 / 40),
+    ],
+)
+def test_evidence_of_a_log_and_a_benchmark(name, given, value):
+    given = CONDITIONS | given
+    evidence = import_measurements(DATA / name, serving=DATA / "vllm.json", given=given)
+    assert evidence["rows"] == [[pytest.approx(value, rel=1e-3)]]
+    (origin,) = evidence["origins"]
+    assert origin["sha256"] == sha256((DATA / name).read_bytes()).hexdigest()
+    assert origin["window_s"] == 20
+    assert evidence["conditions"]["input_tokens"] == 200
+    assert "SECRET" not in repr(evidence)
+
+
+@pytest.mark.parametrize(
+    ("paths", "serving", "sentence"),
+    [
+        (["vllm.json"], None, "has tokens and no energy: give a log of power, and this file after"),
+        (["zeus.csv", "dcgm.txt"], "vllm.json", "vllm.json: goes with one log"),
+        (["optimum.json"], "vllm.json", "optimum.json: says its tokens itself: omit --with"),
+        (["zeus.csv"], None, "does not say how many tokens were generated; join it with a bench"),
+    ],
+)
+def test_files_that_do_not_go_together(paths, serving, sentence):
+    with pytest.raises(InputError) as error:
+        import_measurements(
+            [DATA / path for path in paths], serving=serving and DATA / serving, given=CONDITIONS
+        )
+    assert sentence in str(error.value)
 
 
 def windows(*spans):

@@ -12,7 +12,12 @@ from uncertainty.files.logs.measured import MEASURED
 from uncertainty.files.logs.power import POWER_FORMATS, PowerFormat
 from uncertainty.files.logs.reading import read_text
 from uncertainty.files.logs.runs import Format, Run, check_given, evidence_of
-from uncertainty.files.logs.serving import joined, read_benchmark, runs_of_windows
+from uncertainty.files.logs.serving import (
+    joined,
+    looks_like_benchmark,
+    read_benchmark,
+    runs_of_windows,
+)
 
 __all__ = ["FORMATS", "Format", "Run", "import_measurements"]
 
@@ -75,6 +80,10 @@ def import_measurements(
     paths = [source] if isinstance(source, str | Path) else source
     runs = list[Run]()
     if isinstance(paths, Sequence) and paths and all(isinstance(x, str | Path) for x in paths):
+        if serving and len(paths) > 1:
+            # Two logs of one benchmark would each get all of its tokens.
+            text = "goes with one log: join logs one by one, and those of several nodes as one file"
+            raise InputError.of(shown_path(Path(serving)), text)
         benchmarks = read_benchmark(Path(serving), read_text(Path(serving))[0]) if serving else ()
 
         def read(path: Path) -> None:
@@ -83,6 +92,8 @@ def import_measurements(
             log = FORMATS[name].read(path, text)
             if isinstance(log, list):
                 added = log
+                if benchmarks:
+                    raise InputError.of(shown_path(path), "says its tokens itself: omit --with")
             elif benchmarks:
                 added = joined(log, benchmarks, **joins)  # type: ignore[arg-type]  # it checks them
             else:
@@ -103,6 +114,9 @@ def _recognized(path: Path, text: str) -> str:
     names = [name for name, each in FORMATS.items() if each.looks_like(text)]
     if len(names) == 1:
         return names[0]
+    if not names and looks_like_benchmark(text):
+        text = "has tokens and no energy: give a log of power, and this file after --with"
+        raise InputError.of(shown_path(path), text)
     why = f"may be {' or '.join(names)}" if names else "is in no format that is known"
     text = f"{why}; choose one with --as: {listed([*FORMATS])}"
     raise InputError([Fault(shown_path(path), 0, 0, "", text)])

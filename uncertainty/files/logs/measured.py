@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from uncertainty.errors import InputError
+from uncertainty.errors import Fault, InputError, listed
+from uncertainty.files.library import shown_path
 from uncertainty.files.logs.reading import Record, csv_records, json_record, parse_json
 from uncertainty.files.logs.runs import JOULES, Format, Run
 
@@ -342,6 +343,63 @@ def _energy_score(record: Record) -> Run:
     )
 
 
+def read_optimum(path: Path, text: str) -> list[Run]:
+    """Read benchmark_report.json or benchmark.json of optimum-benchmark: kWh of one call.
+
+    Raises
+    ------
+    InputError
+        Where neither `generate` nor `prefill` with `decode` has energy and tokens.
+    """
+    keys = ("report",) if "report" in json_record(path, text).values else ()
+    faults, gpu, total = list[Fault](), dict[str, float](), dict[str, float]()
+    served: dict[tuple[str, str], float] = {}
+    for phase in ("prefill", "decode", "generate"):
+        energy, efficiency = (
+            json_record(path, text, *keys, phase, part) for part in ("energy", "efficiency")
+        )
+        gpu[phase], total[phase] = (energy.number(name) or 0.0 for name in ("gpu", "total"))
+        # Efficiency is what was served over its energy.
+        per_kwh = efficiency.number("value") or 0.0
+        served[phase, efficiency.text("unit")[:6]] = round(per_kwh * total[phase])
+        faults += energy.faults + efficiency.faults
+    phases = ("generate",) if total["generate"] else ("prefill", "decode")
+    tokens = served.get(("decode", "tokens"), 0)
+    if not faults and not (tokens and all(total[phase] for phase in phases)):
+        message = (
+            "has no energy of a generation with its tokens: run optimum-benchmark with "
+            "scenario.energy=true on a text-generation task"
+        )
+        faults.append(Fault(shown_path(path), 1, 1, "decode.efficiency", message))
+    if faults:
+        raise InputError(faults)
+    shapes = json_record(path, text, "config", "scenario", "input_shapes")
+    samples = served.get((phases[0], "sample")) or shapes.number("batch_size")
+    length = shapes.number("sequence_length")
+    gpus = json_record(path, text, "config", "environment").values.get("gpu")
+    backend = json_record(path, text, "config", "backend")
+    boards = [str(name)[:200] for name in gpus] if isinstance(gpus, list) else []
+    read = served.get(("prefill", "tokens")) or (samples or 0.0) * (length or 0.0)
+    of_boards, of_all = (sum(kind[phase] for phase in phases) for kind in (gpu, total))
+    run = Run(
+        energy_j=(of_boards or of_all) * JOULES["kWh"],
+        boundary="gpu_board" if of_boards else "node",
+        path=path,
+        place=" and ".join(phases),
+        gpu_count=float(len(boards)) or None,
+        gpu_name=listed(sorted({*boards})),
+        model_name=backend.text("model"),
+        precision=backend.text("torch_dtype") or backend.text("dtype"),
+        stack=f"{backend.text('name')} {backend.text('version')}".strip(),
+        requests=samples,
+        input_tokens=read or None,
+        # The first token of each sample comes out of the prefill.
+        output_tokens=tokens + (samples or 0.0),
+        concurrency=samples,
+    )
+    return [run]
+
+
 MEASURED: Mapping[str, Format] = {
     "inferencex": Format(
         "InferenceX results", _is_json("joules_per_successful_query"), read_inferencex
@@ -381,6 +439,9 @@ MEASURED: Mapping[str, Format] = {
         "AI Energy Score results",
         _is_csv("gpu_energy_wh", "total_completion_tokens"),
         lambda path, text: _runs(csv_records(path, text), _energy_score),
+    ),
+    "optimum-benchmark": Format(
+        "optimum-benchmark reports", lambda text: '"tokens/kWh"' in text, read_optimum
     ),
 }
 """Formats of energy beside tokens by name."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from uncertainty.errors import Fault, InputError, counted, listed
 from uncertainty.files.library import shown_path
-from uncertainty.files.logs.reading import csv_records, json_record
-from uncertainty.files.logs.runs import Run
+from uncertainty.files.logs.reading import csv_records
+from uncertainty.files.logs.runs import JOULES, Run
 from uncertainty.units import UnitError, factor
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 GAP_S = 3.0
 """Longest time between two readings of power; InferenceX refuses more, because load changes."""
-KWH_J = 3.6e6
-"""Joules of one kWh."""
 
 _UNSURE = 0.1  # of the energy of a window: what readings far apart may leave open at its ends
 _SHOWN = 20  # faults of one file: a damaged log has one in each of its lines
@@ -205,7 +203,7 @@ class PowerLog:
             energy_j=sum(energy.values()),
             boundary=self.boundary,
             path=self.path,
-            place=f"{clock(start_s)} to {clock(end_s)}, {counted(len(energy), 'board')}",
+            place=f"{clock(start_s)} to {clock(end_s)}",
             window_s=end_s - start_s,
             gpu_count=float(len(energy)) if self.boundary == "gpu_board" else None,
             gpu_name=listed(models),
@@ -661,9 +659,10 @@ def read_codecarbon(path: Path, text: str) -> PowerLog:
     rows, faults = dict[tuple[object, object], Timed](), list[Fault]()
     for record in csv_records(path, text):
         gpu, *others = (
-            record.number(f"{name}_energy", scale=KWH_J) or 0.0 for name in ("gpu", "cpu", "ram")
+            record.number(f"{name}_energy", scale=JOULES["kWh"]) or 0.0
+            for name in ("gpu", "cpu", "ram")
         )
-        total = record.number("energy_consumed", needed=True, scale=KWH_J) or 0.0
+        total = record.number("energy_consumed", needed=True, scale=JOULES["kWh"]) or 0.0
         duration = record.number("duration", needed=True) or 0.0
         gpus, pue = record.number("gpu_count"), record.number("pue")
         end, when = 0.0, record.text("timestamp")
@@ -702,62 +701,6 @@ def read_codecarbon(path: Path, text: str) -> PowerLog:
     return _of_windows(path, False, [*rows.values()], faults)
 
 
-def read_optimum(path: Path, text: str) -> list[Run]:
-    """Read benchmark_report.json or benchmark.json of optimum-benchmark: kWh of one call.
-
-    Raises
-    ------
-    InputError
-        Where neither `generate` nor `prefill` with `decode` has energy and tokens.
-    """
-    keys = ("report",) if "report" in json_record(path, text).values else ()
-    faults, gpu, total = list[Fault](), dict[str, float](), dict[str, float]()
-    served: dict[tuple[str, str], float] = {}
-    for phase in ("prefill", "decode", "generate"):
-        energy, efficiency = (
-            json_record(path, text, *keys, phase, part) for part in ("energy", "efficiency")
-        )
-        gpu[phase], total[phase] = (energy.number(name) or 0.0 for name in ("gpu", "total"))
-        # Efficiency is what was served over its energy.
-        per_kwh = efficiency.number("value") or 0.0
-        served[phase, efficiency.text("unit")[:6]] = round(per_kwh * total[phase])
-        faults += energy.faults + efficiency.faults
-    phases = ("generate",) if total["generate"] else ("prefill", "decode")
-    tokens = served.get(("decode", "tokens"), 0)
-    if not faults and not (tokens and all(total[phase] for phase in phases)):
-        message = (
-            "has no energy of a generation with its tokens: run optimum-benchmark with "
-            "scenario.energy=true on a text-generation task"
-        )
-        faults.append(Fault(shown_path(path), 1, 1, "decode.efficiency", message))
-    refuse(path, faults)
-    shapes = json_record(path, text, "config", "scenario", "input_shapes")
-    samples = served.get((phases[0], "sample")) or shapes.number("batch_size")
-    length = shapes.number("sequence_length")
-    gpus = json_record(path, text, "config", "environment").values.get("gpu")
-    backend = json_record(path, text, "config", "backend")
-    boards = [str(name)[:200] for name in gpus] if isinstance(gpus, list) else []
-    read = served.get(("prefill", "tokens")) or (samples or 0.0) * (length or 0.0)
-    of_boards, of_all = (sum(kind[phase] for phase in phases) for kind in (gpu, total))
-    run = Run(
-        energy_j=(of_boards or of_all) * KWH_J,
-        boundary="gpu_board" if of_boards else "node",
-        path=path,
-        place=" and ".join(phases),
-        gpu_count=float(len(boards)) or None,
-        gpu_name=listed(sorted({*boards})),
-        model_name=backend.text("model"),
-        precision=backend.text("torch_dtype") or backend.text("dtype"),
-        stack=f"{backend.text('name')} {backend.text('version')}".strip(),
-        requests=samples,
-        input_tokens=read or None,
-        # The first token of each sample comes out of the prefill.
-        output_tokens=tokens + (samples or 0.0),
-        concurrency=samples,
-    )
-    return [run]
-
-
 @dataclass(frozen=True)
 class PowerFormat:
     """One format of logs without tokens.
@@ -769,12 +712,12 @@ class PowerFormat:
     looks_like : callable
         Says of a text whether it is of this format, by its content.
     read : callable
-        Gives the log of a file; its runs, where the file does say tokens.
+        Gives the log of a file.
     """
 
     title: str
     looks_like: Callable[[str], bool]
-    read: Callable[[Path, str], PowerLog | list[Run]]
+    read: Callable[[Path, str], PowerLog]
 
 
 def _begins(pattern: str) -> Callable[[str], bool]:
@@ -787,7 +730,6 @@ _DCGM = r"^.*\btime.*,DCGM_FI_DEV_(POWER_USAGE|TOTAL_ENERGY_CONSUMPTION)"
 POWER_FORMATS = {
     name: PowerFormat(title, _begins(pattern), read)
     for name, title, pattern, read in (
-        ("optimum-benchmark", "optimum-benchmark report", r"\A\{[\s\S]*tokens/kWh", read_optimum),
         ("zeus", "ZeusMonitor log", r"\Astart_time,window_name,elapsed_time,gpu", read_zeus),
         ("codecarbon", "CodeCarbon emissions.csv", r"\A.*\benergy_consumed\b", read_codecarbon),
         ("dcgm", "DCGM exporter samples", r"^DCGM_FI_DEV_\w+\{", read_prometheus),

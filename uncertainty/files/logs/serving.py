@@ -227,6 +227,11 @@ def joined(
             ]
             continue
         cautions = [*window.run.cautions, *run.cautions]
+        if boards is not None:
+            cautions.append(f"of the log's boards, only {listed([*window.energy_j])} are counted")
+        if shift_s:
+            hours = f"{shift_s / 3600:+g} h"
+            cautions.append(f"the benchmark's clock is taken to be {hours} from that of the log")
         if benchmark.late and not log.windows:
             with suppress(InputError):
                 earlier = log.between(start - LATE_S, end - LATE_S)
