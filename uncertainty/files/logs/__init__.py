@@ -51,6 +51,8 @@ def import_measurements(
         names of catalogues (``llm``, ``hardware``, ``precision``), ``model_id`` and ``stack``. Of a
         log that is joined with `serving` also ``boards``, the names of those that served, and
         ``clock_offset_h``, the hours by which the clock of `serving` is ahead.
+        For a join also ``boards``, those that served (``"0,1"``), and ``clock_offset_h``, the hours
+        by which the clock of the benchmark is ahead of that of the log.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def import_measurements(
                 if benchmarks:
                     raise InputError.of(shown_path(path), "says its tokens itself: omit --with")
             elif benchmarks:
-                added = joined(log, benchmarks, **joins)  # type: ignore[arg-type]  # it checks them
+                added = joined(log, benchmarks, **joins)
             else:
                 added = runs_of_windows(log)
             if not added:
