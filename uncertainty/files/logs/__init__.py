@@ -51,8 +51,6 @@ def import_measurements(
         names of catalogues (``llm``, ``hardware``, ``precision``), ``model_id`` and ``stack``. Of a
         log that is joined with `serving` also ``boards``, the names of those that served, and
         ``clock_offset_h``, the hours by which the clock of `serving` is ahead.
-        For a join also ``boards``, those that served (``"0,1"``), and ``clock_offset_h``, the hours
-        by which the clock of the benchmark is ahead of that of the log.
 
     Returns
     -------
