@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from uncertainty.sampling import simulate as simulate
     from uncertainty.sampling import stream as stream
     from uncertainty.sampling import summarize_inputs as summarize_inputs
+    from uncertainty.sensitivity import plan_measurements as plan_measurements
     from uncertainty.sensitivity import rank_inputs as rank_inputs
 
 _ROOMS = {
@@ -67,7 +68,7 @@ _ROOMS = {
     ),
     "results": ("exceedance", "load", "save", "share_per_query", "summarize"),
     "sampling": ("simulate", "stream", "summarize_inputs"),
-    "sensitivity": ("rank_inputs",),
+    "sensitivity": ("plan_measurements", "rank_inputs"),
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

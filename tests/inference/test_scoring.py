@@ -54,3 +54,10 @@ def test_shapes_must_fit():
 def test_what_cannot_be_scored_is_refused_in_a_sentence(draws, observed, message):
     with pytest.raises(un.InputError, match=message):
         un.score(draws, observed)
+
+
+def test_a_coverage_of_all_rows_is_not_known_exactly():
+    draws = np.random.default_rng(0).normal(size=(1000, 10))
+    scores = un.score(xr.DataArray(draws, dims=("sample", "row")), np.zeros(10))
+    assert float(scores["coverage"].sel(prob=0.9)) == 1
+    assert float(scores["coverage_se"].sel(prob=0.9)) == pytest.approx(0.3)  # three in ten, 95 %

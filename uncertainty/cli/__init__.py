@@ -11,6 +11,7 @@ import typer
 from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
 from uncertainty.cli.logs import import_
+from uncertainty.cli.plan import plan, predict
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.run import infer, run
 from uncertainty.cli.terminal import complain, standard_streams
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, infer, rank, compare, ledger, init, cache):
+for command in (run, check, infer, rank, compare, predict, plan, ledger, init, cache):
     app.command()(command)
 app.command("list")(list_)
 app.command("import")(import_)

@@ -213,13 +213,9 @@ def rank(
             quoted = "mean" if problem.outputs[quantity].total else "typical"
         folder, read = question.folder("-ranking"), [file.path for file in problem.files]
     else:
-        for option, value in (
-            ("--set", question.sets),
-            ("--scenario", question.scenario),
-            ("--model", question.model),
-            ("--evidence", question.evidence),
-        ):
-            if value:
+        for name in ("sets", "scenario", "model", "evidence"):
+            if getattr(question, name):
+                option = "--set" if name == "sets" else f"--{name}"
                 raise InputError.of(option, "cannot change a saved run: give its prior file")
         tree = un.load(file)
         quoted = quoted_statistic(tree, main_quantity(tree, quantity))

@@ -10,6 +10,6 @@ from uncertainty.inference.target import learns
 
 __all__ = [
     "DISAGREE", "RELIABLE", "answer", "check_fit", "check_prior", "compare_fits", "export_priors",
-    "infer", "learns", "may_be_written", "paired_draws", "predict", "score",
-    "ship_posterior", "stretches", "update", "whole",
+    "infer", "learns", "may_be_written", "paired_draws", "predict", "score", "ship_posterior",
+    "stretches", "update", "whole",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from uncertainty.inference.predict import DRAWS, PLAIN_DRAWS
 from uncertainty.inference.samplers import RELIABLE
 from uncertainty.inference.target import batches_at, coordinates_of, whole_target
 from uncertainty.problem import Observation, Problem
-from uncertainty.results import NONE, leave_one_out
+from uncertainty.results import NONE, chance_estimate, leave_one_out
 from uncertainty.sampling import QUERIES, normal_scores
 
 _NUMBERS, _FEWEST = 2**23, 2**10  # expected measurements drawn at most, of each row at least
@@ -515,6 +515,8 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
     crps = np.abs(draws - values).mean(0) - spread / 2
     ends = [np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0) for prob in PROBS]
     inside = np.array([(low <= values) & (values <= high) for low, high in ends], np.float64)
+    # Were all rows inside, that would be known no better than a count of them says.
+    held = np.array([chance_estimate(row, len(values)) for row in inside])
     root, squared = np.sqrt(len(values)), errors**2
     rmse = float(np.sqrt(squared.mean()))
     scores = {
@@ -524,8 +526,8 @@ def score(predictions: xr.Dataset | xr.DataArray, observed: Sequence[float] | Fl
         "bias_se": float(errors.std() / root),
         "crps": float(crps.mean()),
         "crps_se": float(crps.std() / root),
-        "coverage": ("prob", inside.mean(1)),
-        "coverage_se": ("prob", inside.std(1) / root),
+        "coverage": ("prob", held[:, 0]),
+        "coverage_se": ("prob", held[:, 1]),
         "pit": ("row", (draws < values).mean(0)),
     }
     return xr.Dataset(scores, {"prob": list(PROBS)})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from uncertainty.arrays import Floats, in_float64, program
 from uncertainty.distributions import Arguments, Values
 from uncertainty.energy import EFFECTS, EnergyModel
 from uncertainty.errors import Fault, InputError, check_seed, nearest, require_known
-from uncertainty.files import KINDS, Row, conditions_of, group_of_row
+from uncertainty.files import KINDS, Row, RowsLike, conditions_of, group_of_row, read_rows
 from uncertainty.inference.posterior import whole
 from uncertainty.inference.target import batches_at, whole_target
 from uncertainty.inputs import INPUTS
@@ -25,15 +25,9 @@ from uncertainty.problem import Joint, Observation, Problem, replaced_by, rows_o
 from uncertainty.sampling import QUERIES, normal_scores, problem_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 
-RowsLike: TypeAlias = (
-    "Sequence[Mapping[str, object] | pd.Series] | Mapping[str, object] | pd.DataFrame | pd.Series"
-    " | xr.Dataset"
-)
-"""Conditions: a list of rows, one row, a mapping of columns, or a table; a row is a mapping."""
 DRAWS = 2**12
 PLAIN_DRAWS = 2**10  # of a model in plain Python, which each calls for each row
 # Samples and rows that are computed together: their values over queries take 16 MB.
@@ -115,12 +109,11 @@ def predict(
         text = "nothing says how measurements differ from the model: give evidence or 'measurement'"
         text = f"{observes} is not observed; observed: {', '.join(known)}" if known else text
         raise InputError.of("<observes>", text)
-    first = next(iter(problem.observations), None)
-    observation = first if observes is None else known[observes]
+    observation = known[observes] if observes else next(iter(problem.observations), None)
     pairs = zip(problem.observations, problem.evidence, strict=True)
     # Under the names of these columns rows name their groups.
-    columns = [x.measurement.grouping for one, x in pairs if one is observation and x.measurement]
-    grouping = columns[0] if columns else ()
+    columns = (x.measurement.grouping for one, x in pairs if one is observation and x.measurement)
+    grouping = next(columns, ())
     cells = read_rows(rows)
     model = problem.model if quantity or observation is None else observation.model
     conditions = _conditions(problem, cells, grouping, model)
@@ -133,9 +126,12 @@ def predict(
         rng = np.random.default_rng([seed, 1])
         drawn, effects, count = _drawn(problem, observation, posterior, conditions, rng, seed)
         places = [{group: place for place, group in enumerate(groups)} for groups in effects]
-        limits = [(0.0, 0.0)] * len(conditions)
-        parts = rows_of(conditions, limits, places, problem.joint, observation.model)
-        levels = map(lambda x, y: replace(x, groups=tuple(y)), observation.levels, effects)
+        parts = rows_of(
+            conditions, [(0.0, 0.0)] * len(conditions), places, problem.joint, observation.model
+        )
+        levels = (
+            replace(x, groups=(*y,)) for x, y in zip(observation.levels, effects, strict=True)
+        )
         new = replace(observation, levels=tuple(levels), rows=tuple(parts))
         target = replace(whole_target(problem.joint, (new,), QUERIES, seed), predicts=True)
         both = [*drawn.values(), *(scores for groups in effects for scores in groups.values())]
@@ -151,53 +147,6 @@ def predict(
     ]
     variables = {name: (("sample", "row"), draws, facts)}
     return xr.Dataset(variables, attrs={"notices": json.dumps(notices)})
-
-
-def read_rows(rows: RowsLike) -> list[dict[str, object]]:
-    """Read rows from a list, a table, a mapping of columns or one mapping.
-
-    Examples
-    --------
-    >>> read_rows({"a": [1, 2], "b": 3})
-    [{'a': 1, 'b': 3}, {'a': 2, 'b': 3}]
-    """
-    if hasattr(rows, "to_dataframe"):  # of xarray
-        dataset = cast("xr.Dataset", rows)
-        rows = (dataset if dataset.sizes else dataset.expand_dims("row")).to_dataframe()
-    if hasattr(rows, "to_dict"):  # of pandas, which writes NaN for an empty cell
-        table = cast("pd.DataFrame", rows).astype(object)
-        table = table.where(table.notna(), None)
-        return list(table.to_dict("records")) if hasattr(rows, "columns") else [table.to_dict()]
-    if isinstance(rows, Mapping):
-        columns = {
-            name: np.asarray(v, object).tolist()
-            for name, v in rows.items()
-            if isinstance(v, list | tuple | range) or getattr(v, "ndim", 0) == 1
-        }
-        lengths = {len(column) for column in columns.values()}
-        if len(lengths) > 1:
-            text = ", ".join(f"{name}: {len(column)}" for name, column in columns.items())
-            raise InputError.of("<rows>", f"columns must be of one length ({text})")
-        count = lengths.pop() if lengths else 1
-        return [
-            {str(n): columns[n][i] if n in columns else v for n, v in rows.items()}
-            for i in range(count)
-        ]
-    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
-        text = "must be a list of mappings, a mapping of columns or a table"
-        raise InputError.of("<rows>", f"{text} (got {type(rows).__name__})")
-    faults, mappings = list[Fault](), list[dict[str, object]]()
-    for number, row in enumerate(rows):
-        if isinstance(row, Mapping):
-            mappings.append(dict(row))
-        elif hasattr(row, "to_dict") and not hasattr(row, "columns"):
-            mappings += read_rows(row)
-        else:
-            text = f"must be a mapping of names to values (got {type(row).__name__})"
-            faults.append(Fault("<rows>", 0, 0, str(number), text))
-    if faults:
-        raise InputError(faults)
-    return mappings
 
 
 def _conditions(
@@ -270,6 +219,10 @@ def _drawn(
     effects = list[dict[str, Floats]]()
     for number, level in enumerate(observation.levels if observation else ()):
         effects.append({})
+        # The system that the result is about; the last of the effects is not one of a group.
+        effect = "".join(EFFECTS[:-1][number : number + 1])
+        if posterior is not None and effect in posterior:
+            effects[-1]["asked"] = np.ravel(posterior[effect])
         if posterior is not None and (same := measured.get(level.key)):
             known = np.asarray(posterior[f"{same.name}_effect"].values).reshape(count, -1)
             effects[-1] |= dict(zip(same.groups, known.T, strict=True))

@@ -206,7 +206,7 @@ def rank_inputs(
         names, estimates, more = _of_problem(target, method, by, draws, seed)
     if method == "value":
         more |= {"prob": prob, **({} if threshold is None else {"threshold": threshold})}
-    return _table(names, estimates, facts | more, seed)
+    return table_of(names, estimates, facts | more, seed)
 
 
 def _of_problem(
@@ -304,7 +304,7 @@ def _of_constant(sample: Sample, quantity: str, scale: Scale) -> Facts:
     return {"constant": constant, "note": f"{text}: no input that is ranked changes it."}
 
 
-def _table(names: Sequence[str], estimates: Estimates, facts: Facts, seed: int) -> xr.Dataset:
+def table_of(names: Sequence[str], estimates: Estimates, facts: Facts, seed: int) -> xr.Dataset:
     """Label the estimates, largest first, with the chance of each position.
 
     Chances are those of resampled randomizations. One that is not established to be below the

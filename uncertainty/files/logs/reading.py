@@ -77,7 +77,7 @@ def json_place(text: str, keys: Sequence[str | int]) -> Place:
     Examples
     --------
     >>> json_place('{"a": 1,\n "b": [5, 6]}', ["b", 1])
-    (2, 10)
+    (2, 11)
     """
     decode, blank = json.JSONDecoder().raw_decode, re.compile(r"[\s:,]*")
 
