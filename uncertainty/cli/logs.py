@@ -12,7 +12,12 @@ from uncertainty.writing import refuse_inputs, write_text
 
 _SHOWN = 20  # rows of the table: the file has all
 _UNITS = {"gpu_energy_per_output_token_j": "J per output token"}  # else Wh per query
-_COLUMNS = ("llm", "hardware", "precision", "gpu_count", "batch_size", "output_tokens")
+_BOUNDARIES = {
+    "gpu_board": "of the GPU boards",
+    "node": "of the node",
+    "facility": "of the facility",
+}
+_COLUMNS = ("model_id", "hardware", "precision", "gpu_count", "batch_size", "output_tokens")
 
 Logs = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Logs with measured energy.")]
 As = Annotated[
@@ -68,7 +73,7 @@ def import_(
         low, high = f"{min(values):.3g}", f"{max(values):.3g}"
         text = f"{counted(len(rows), 'measured row')} of {counted(len(files), 'file')}: "
         text += low if low == high else f"{low} to {high}"
-        say(f"{text} {unit}, within {str(item['boundary']).replace('_', ' ')}.")
+        say(f"{text} {unit}, {_BOUNDARIES[str(item['boundary'])]}.")
         cells = [{**conditions, **dict(zip(columns, row, strict=True))} for row in rows]
         lines = [
             [*(_shown(cell.get(key)) for key in _COLUMNS), _shown(cell["value"])]

@@ -77,6 +77,9 @@ def import_measurements(
     joins = {name: given.pop(name) for name in ("boards", "clock_offset_h") if name in given}
     if wrong := [*check_given(given)]:
         raise InputError(wrong)
+    if joins and serving is None:
+        text = "chooses what is joined with a benchmark: give that too (--with FILE)"
+        raise InputError(Fault("<given>", 0, 0, name, text) for name in joins)
     paths = [source] if isinstance(source, str | Path) else source
     runs = list[Run]()
     if isinstance(paths, Sequence) and paths and all(isinstance(x, str | Path) for x in paths):
@@ -118,5 +121,4 @@ def _recognized(path: Path, text: str) -> str:
         text = "has tokens and no energy: give a log of power, and this file after --with"
         raise InputError.of(shown_path(path), text)
     why = f"may be {' or '.join(names)}" if names else "is in no format that is known"
-    text = f"{why}; choose one with --as: {listed([*FORMATS])}"
-    raise InputError([Fault(shown_path(path), 0, 0, "", text)])
+    raise InputError.of(shown_path(path), f"{why}; choose a format with --as: {listed([*FORMATS])}")

@@ -1,13 +1,11 @@
 """Formats that hold energy beside tokens: benchmarks that measured both."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from uncertainty.errors import Fault, InputError, listed
+from uncertainty.errors import Fault, InputError, counted, listed
 from uncertainty.files.library import shown_path
 from uncertainty.files.logs.reading import Record, csv_records, json_record, parse_json
 from uncertainty.files.logs.runs import JOULES, Format, Run
@@ -116,8 +114,12 @@ def _inferencex(record: Record) -> Run | None:
 
 def read_inferencex(path: Path, text: str) -> list[Run]:
     """Read results of InferenceX, JSON or PowerX's CSV; rows without power are left out."""
-    rows = _objects(path, text) if text.lstrip()[:1] in "{[" else csv_records(path, text)
-    return _runs(rows, _inferencex)
+    rows = [*_objects(path, text)] if text.lstrip()[:1] in "{[" else csv_records(path, text)
+    runs = _runs(rows, _inferencex)
+    if 0 < (without := len(rows) - len(runs)) < len(rows):
+        text = f"{counted(without, 'other row')} without valid power left out"
+        runs[0] = replace(runs[0], cautions=(text,))
+    return runs
 
 
 def _aiperf(
@@ -216,13 +218,13 @@ def read_aiperf_json(path: Path, text: str) -> list[Run]:
 def read_aiperf_csv(path: Path, text: str) -> list[Run]:
     """Read ``profile_export_aiperf.csv``: sections between empty lines, each with a header."""
     metrics, lines = dict[str, object](), dict[str, int]()
-    boards, start = dict[str, tuple[str, float | None]](), 1
-    faults = []
-    for section in re.split(r"(?<=\n)\s*\n", text):
-        header = next(csv.reader(io.StringIO(section)), [])
-        for row in csv_records(path, section.rstrip("\n"), start) if header else []:
-            if header[0] == "Metric":
+    boards, faults = dict[str, tuple[str, float | None]](), list[Fault]()
+    for section in re.finditer(r"(?:[^\n]*\S[^\n]*\n?)+", text):
+        first = text.count("\n", 0, section.start()) + 1
+        for row in csv_records(path, section[0], first):
+            if "Endpoint" not in row.values:
                 name, _, unit = row.text("Metric").partition(" (")
+                unit = unit or row.text("Unit")
                 key = re.sub(r"\W+", "_", name.lower())
                 value = row.values.get("avg", row.values.get("Value"))
                 metrics[key] = {"unit": unit.rstrip(")"), "avg": value}
@@ -231,7 +233,6 @@ def read_aiperf_csv(path: Path, text: str) -> list[Run]:
                 board = f"{row.text('Endpoint')} {row.text('GPU_Index')}"
                 boards[board] = row.text("GPU_Name"), row.number("avg")
                 faults += row.faults
-        start += section.count("\n") + 1
     record = Record(path, metrics, lambda key: (lines.get(key, 1), 1), faults=faults)
     return _runs([record], lambda each: _aiperf(each, boards, ""))
 
@@ -413,7 +414,9 @@ MEASURED: Mapping[str, Format] = {
         read_aiperf_json,
     ),
     "aiperf-csv": Format(
-        "AIPerf or GenAI-Perf CSV", lambda text: text.startswith("Metric,avg"), read_aiperf_csv
+        "AIPerf or GenAI-Perf CSV",
+        lambda text: bool(re.match(r"Metric,(Unit,)?(avg|Value)\b", text)),
+        read_aiperf_csv,
     ),
     "mlenergy": Format(
         "ML.ENERGY results",
@@ -432,7 +435,7 @@ MEASURED: Mapping[str, Format] = {
     ),
     "tokenpowerbench": Format(
         "TokenPowerBench results",
-        _is_json("gpu_energy", "total_output_tokens"),
+        _is_json("gpu_energy", "energy_per_token"),
         lambda path, text: _runs(_objects(path, text), _tokenpowerbench),
     ),
     "ai-energy-score": Format(

@@ -176,7 +176,7 @@ def fits(kind: str, name: str) -> list[str]:
         memory_bytes = memory.fixed if memory and isinstance(memory.fixed, float) else 0.0
         alike = all(abs(size - memory_bytes) < 0.1 * size for size in sizes)
         form = words & _FORMS <= named and not ("sxm" in words and "pcie" in named)
-        if named - {"sxm"} <= words and form and alike:
+        if named - _FORMS - {"sxm"} <= words and form and alike:
             result.append(key)
     return result
 
@@ -384,30 +384,27 @@ def _missing(
     runs: Sequence[Run], rows: Sequence[Mapping[str, object]], given: Mapping[str, object]
 ) -> Iterator[Fault]:
     """One fault that names all that the logs do not say, and how to say it."""
-    asks, files = list[str](), dict[str, None]()
+    asks, files = dict[str, str](), dict[str, None]()
     for key, instead in _NEEDED.items():
         lacking = [
             run
             for run, cells in zip(runs, rows, strict=True)
             if cells[key] is None and given.get(instead) is None and cells.get(instead) is None
         ]
-        if not lacking:
-            continue
         files |= dict.fromkeys(shown_path(run.path) for run in lacking)
-        if key == "gpu_count":
-            asks.append("--set gpu_count=N (all boards whose energy was measured)")
-            continue
-        texts = list[str]()
-        for said, found in {
-            _name(key, r, given)[1]: _name(key, r, given)[2] for r in lacking
-        }.items():
-            several = f"{said!r} may be {' or '.join(found)}"
-            unknown = f"{said!r} is not in the catalogue{nearest(said, catalogue(key))}"
-            silent = f"not said; known: {listed(sorted(catalogue(key)), 8)}"
-            texts.append((several if found else unknown if said else silent).rstrip("?"))
-        asks.append(f"--set {key}=NAME ({listed(texts, 3)})")
+        if lacking and key == "gpu_count":
+            asks[key] = "--set gpu_count=N (all boards whose energy was measured)"
+        elif lacking:
+            known, texts = catalogue(key), dict[str, None]()
+            for _, name, names in (_name(key, run, given) for run in lacking):
+                unknown = f"{name!r} is not in the catalogue{nearest(name, known)}".rstrip("?")
+                several = f"{name!r} may be {' or '.join(names)}"
+                texts[
+                    several if names else unknown if name else f"known: {listed([*known], 8)}"
+                ] = None
+            asks[key] = f"--set {key}=NAME ({listed([*texts], 3)})"
     if asks:
-        text = f"what was measured is not known: add {'; '.join(asks)}"
+        text = f"does not say {', '.join(asks)}: add {' '.join(asks.values())}"
         yield Fault(listed([*files], 3), 0, 0, "", text)
 
 
@@ -420,11 +417,15 @@ def _sources(
     named = list[str]()
     for kind in KINDS:
         for run, cells in pairs:
-            _, said, found = _name(kind, run, given)
-            if len(found) == 1 and cells[kind] == found[0]:
-                named.append(f"{kind} {found[0]} ({said!r})")
+            _, name, names = _name(kind, run, given)
+            if len(names) == 1 and cells[kind] == names[0]:
+                named.append(
+                    f"{kind} {names[0]} ({name!r})" if name != names[0] else f"{kind} {name}"
+                )
     taken = [key for key in _COLUMNS if key not in (*KINDS, *_GROUPS, *given)]
-    read = [key for key in taken if all(cells[key] is not None for _, cells in pairs)]
+    # No log says that the same boards read inputs: it is so where none are apart.
+    absent = (None, 0.0)
+    read = [key for key in taken if any(cells[key] not in absent for _, cells in pairs)]
     yield f"Read from the log: {', '.join(read)}."
     if named:
         yield f"Taken from the catalogue: {listed([*dict.fromkeys(named)], 6)}."

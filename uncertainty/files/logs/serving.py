@@ -272,4 +272,7 @@ def runs_of_windows(log: PowerLog) -> list[Run]:
 
 def looks_like_benchmark(text: str) -> bool:
     """Say whether a text is the result of a benchmark that holds tokens and no energy."""
-    return '"total_output_tokens"' in text[:5000] and '"duration"' in text[:5000]
+    head = text[:5000]
+    return all(f'"{key}"' in head for key in ("total_output_tokens", "duration")) and (
+        "energy" not in head
+    )
