@@ -91,6 +91,19 @@ def test_aiperf_gives_tokens_and_times():
     )
 
 
+def test_what_aiperf_writes():
+    path = DATA / "aiperf_0_13.json"  # by version 0.13, of a server on a CPU; percentiles left out
+    (timed,) = read_benchmark(path, path.read_text())
+    assert timed.end_s - timed.start_s == pytest.approx(6.385232640000001)
+    run = timed.run
+    assert (run.requests, run.failed, run.cautions) == (60, 0, ())
+    assert (run.input_tokens, run.output_tokens, run.model_name) == (3000, 1200, "llama-3.1-8b")
+    # AIPerf's mean over the same time, of requests that it counts one by one.
+    concurrency = json.loads(path.read_text())["effective_concurrency"]["avg"]
+    assert run.concurrency == pytest.approx(concurrency, rel=0.01)
+    assert "SECRET" not in repr(timed)
+
+
 def test_a_benchmark_is_no_log_and_a_log_no_benchmark():
     benchmark = (DATA / "vllm.json").read_text()
     assert looks_like_benchmark(benchmark)

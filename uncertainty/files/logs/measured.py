@@ -210,9 +210,16 @@ def read_aiperf_json(path: Path, text: str) -> list[Run]:
                 power.number("avg"),
             )
             record.faults += power.faults
-    models = json_record(path, text, "input_config", "endpoint").values.get("model_names")
-    model = str(models[0])[:200] if isinstance(models, list) and models else ""
+    model = aiperf_model(path, text)
     return _runs([record], lambda each: _aiperf(each, boards, model))
+
+
+def aiperf_model(path: Path, text: str) -> str:
+    """Name the model of a result of AIPerf; empty where it says none."""
+    name = json_record(path, text, "input_config", "models", "items", 0).text("name")
+    names = json_record(path, text, "input_config", "endpoint").values.get("model_names")
+    older = str(names[0])[:200] if isinstance(names, list) and names else ""
+    return name or older
 
 
 def read_aiperf_csv(path: Path, text: str) -> list[Run]:

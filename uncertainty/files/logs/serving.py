@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uncertainty.errors import Fault, InputError, listed
 from uncertainty.files.library import shown_path
+from uncertainty.files.logs.measured import aiperf_model
 from uncertainty.files.logs.power import ROUNDED_S, PowerLog, Timed, clock, time_of
 from uncertainty.files.logs.reading import Record, json_record
 from uncertainty.files.logs.runs import Run
@@ -142,14 +143,14 @@ def _aiperf(path: Path, text: str, record: Record) -> Timed:
         raise InputError(record.faults)
     # Results are put together before the end is noted; the duration is until the last answer.
     end = min(end, start + length) if length else end
-    models = json_record(path, text, "input_config", "endpoint").values.get("model_names")
+    whole = not record.values.get("was_cancelled") and record.values.get("is_complete", True)
     stopped = "the run was stopped before its end: tokens of some requests are missing"
     rate = done / (end - start) if end > start else 0.0
     run = replace(
         _served(record, (done, read, written), rate * (latency or 0.0) / 1e3),
         failed=failed,
-        model_name=_model_name(str(models[0])) if isinstance(models, list) and models else "",
-        cautions=(stopped,) if record.values.get("was_cancelled") is True else (),
+        model_name=_model_name(aiperf_model(path, text)),
+        cautions=() if whole else (stopped,),
     )
     return Timed(start, end, run, {}, utc)
 
