@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uncertainty.errors import InputError
@@ -48,6 +48,7 @@ def messages(call):
 times = st.floats(0, 100, allow_nan=False)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 500), st.floats(0, 20), times, times)
 def test_a_ramp_has_its_exact_energy(low, slope, a, b):
     start, end = sorted((a, b))
@@ -58,6 +59,7 @@ def test_a_ramp_has_its_exact_energy(low, slope, a, b):
     assert ramp.energy_j(START + start, START + end) == pytest.approx(exact, rel=1e-6, abs=1e-2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1000), min_size=12, max_size=12), times, times, times, st.booleans())
 def test_parts_of_a_window_add_up_to_the_whole(readings, a, b, c, counts):
     start, middle, end = sorted((a, b, c))
@@ -407,6 +409,7 @@ def damaged(text, random, count):
     return text + "x"
 
 
+@settings(deadline=None)
 @given(
     st.randoms(use_true_random=False), st.integers(1, 4), st.sampled_from(sorted(DATA.iterdir()))
 )
