@@ -48,7 +48,7 @@ def test_tables_of_every_kind_say_the_same():
     ("source", "sentence"),
     [
         ([], "<table>: has no rows"),
-        (7, "<source>: must be paths, or a table"),
+        (7, "<rows>: must be a list of mappings, a mapping of columns or a table (got int)"),
         (
             [{"energy": 1, "output_tokens": 5}],
             "row 1.energy: has no unit; write the unit in brackets",
@@ -60,7 +60,7 @@ def test_tables_of_every_kind_say_the_same():
         ([{"output_tokens": 5}], "row 1: has no column of energy"),
         ([{"energy [J]": float("nan")}], "row 1.energy [J]: is missing"),
         ([{"energy [J]": "much"}], "row 1.energy [J]: must be a number (got 'much')"),
-        ({"energy [J]": [1, 2], "requests": [1]}, "columns have different lengths"),
+        ({"energy [J]": [1, 2], "requests": [1]}, "<rows>: columns must be of one length"),
     ],
 )
 def test_tables_that_say_too_little_are_refused(source, sentence):
@@ -150,3 +150,35 @@ def test_a_format_that_is_asked_for_is_taken(monkeypatch, capsys, tmp_path):
     status, _, error = command(monkeypatch, capsys, *words, "collumns")
     assert status == 2
     assert "did you mean 'columns'?" in error
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"llm": "llama-3.1-9b"},
+            "<given>: llm: 'llama-3.1-9b' is not in the llm catalogue; did you",
+        ),
+        (
+            {"hardware": {"H100": "h100"}},
+            "<given>: hardware: 'h100' is not in the hardware catalogue",
+        ),
+        ({"gpu_count": "four"}, "<given>: gpu_count: "),
+        ({"cached_share": 40}, "<given>: cached_share: must lie between 0 and 1 (got 40)"),
+        (
+            {"gpu_cuont": 2},
+            "gpu_cuont: is neither an input nor a column; did you mean 'gpu_count'?",
+        ),
+    ],
+)
+def test_what_is_given_is_checked_before_anything_is_read(given, sentence):
+    with pytest.raises(un.InputError) as error:
+        un.import_measurements(DATA / "columns.csv", given=given)
+    assert sentence in str(error.value)
+
+
+def test_a_file_that_is_given_twice_counts_once(tmp_path):
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes((DATA / "powerx.csv").read_bytes())
+    with pytest.raises(un.InputError, match="powerx.csv: a measurement counts once"):
+        un.import_measurements([DATA / "powerx.csv", copy])

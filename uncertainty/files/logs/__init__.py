@@ -75,13 +75,12 @@ def import_measurements(
     if format is not None:
         require_known("format", format, FORMATS)
     joins = {name: given.pop(name) for name in ("boards", "clock_offset_h") if name in given}
-    if wrong := [*check_given(given)]:
-        raise InputError(wrong)
+    check_given(given)
     if joins and serving is None:
         text = "chooses what is joined with a benchmark: give that too (--with FILE)"
         raise InputError(Fault("<given>", 0, 0, name, text) for name in joins)
     paths = [source] if isinstance(source, str | Path) else source
-    runs = list[Run]()
+    runs, seen = list[Run](), dict[str, Path]()
     if isinstance(paths, Sequence) and paths and all(isinstance(x, str | Path) for x in paths):
         if serving and len(paths) > 1:
             # Two logs of one benchmark would each get all of its tokens.
@@ -91,6 +90,9 @@ def import_measurements(
 
         def read(path: Path) -> None:
             text, sha256 = read_text(path)
+            if (first := seen.setdefault(sha256, path)) is not path:
+                same = f"is the same as {shown_path(first)}: a measurement counts once"
+                raise InputError.of(shown_path(path), same)
             name = format or _recognized(path, text)
             log = FORMATS[name].read(path, text)
             if isinstance(log, list):

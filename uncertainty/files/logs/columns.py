@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from uncertainty.errors import InputError, listed
+from uncertainty.errors import InputError
+from uncertainty.files.logs.conditions import read_rows
 from uncertainty.files.logs.reading import Record, csv_records
 from uncertainty.files.logs.runs import Run
 from uncertainty.units import UnitError, factor
@@ -125,31 +126,11 @@ def read_table(source: object) -> list[Run]:
     ------
     InputError
     """
-    if hasattr(source, "to_dataframe"):  # a Dataset
-        source = source.to_dataframe().reset_index()
-    if hasattr(source, "to_dict") and not isinstance(source, Mapping):
-        source = source.to_dict("list")
-    if isinstance(source, Mapping):
-        columns = {
-            str(key): list(values)
-            if hasattr(values, "__len__") and not isinstance(values, str)
-            else [values]
-            for key, values in source.items()
-        }
-        lengths = {name: len(values) for name, values in columns.items()}
-        if len({*lengths.values()}) > 1:
-            text = listed([f"{name}: {length}" for name, length in lengths.items()])
-            raise InputError.of(str(TABLE), f"columns have different lengths ({text})")
-        source = [
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        ]
-    if not isinstance(source, list | tuple) or not all(isinstance(row, Mapping) for row in source):
-        text = "must be paths, or a table: a DataFrame, a Dataset, a mapping of columns or a list"
-        raise InputError.of("<source>", f"{text} of rows (got a {type(source).__name__})")
-    if not source:
+    table = read_rows(source)
+    if not table:
         raise InputError.of(str(TABLE), "has no rows")
-    # Missing numbers of pandas are not equal to themselves.
-    rows = [{str(k): None if v != v else v for k, v in row.items()} for row in source]  # as said
+    # A number that is missing is not equal to itself, where pandas wrote it.
+    rows = [{str(key): None if x != x else x for key, x in row.items()} for row in table]
     mark = hashlib.sha256(repr(rows).encode()).hexdigest()
     records = [
         Record(TABLE, row, lambda _: (0, 0), f"row {number}") for number, row in enumerate(rows, 1)

@@ -1,14 +1,17 @@
 """The common table of all measurements: one measured window a run; its checks, and its evidence."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from uncertainty.errors import Fault, InputError, listed, nearest
 from uncertainty.files.catalogue import KINDS, catalogue
-from uncertainty.files.document import read_document
+from uncertainty.files.document import read_document, wrap_mapping
+from uncertainty.files.evidence import read_conditions
 from uncertainty.files.library import Place, shipped_folder, shown_path
+from uncertainty.files.priors import GIVEN
 from uncertainty.inputs import INPUTS
 
 
@@ -145,6 +148,8 @@ _PRECISIONS = {
 }  # fmt: skip
 
 
+# Each row of a file asks for the same names.
+@lru_cache(maxsize=256)
 def fits(kind: str, name: str) -> list[str]:
     """Names of a catalogue that a log's own name may mean; one where there is no doubt.
 
@@ -264,19 +269,9 @@ def check(
         yield False, f"{text} their tokens"
     if run.requests == 0:
         yield True, "no request succeeded"
-    entry = catalogue("hardware").get(str(cells["hardware"]))
-    rated = entry.assumptions["gpu_power_w"].fixed if entry else given.get("gpu_power_w")
-    power = run.power_w
-    if power is None and run.window_s and (boards := boards_of(cells)):
-        power = run.energy_j / run.window_s / boards
-    if run.boundary == "gpu_board" and power is not None and isinstance(rated, int | float):
-        text = f"a board takes {power:.4g} W on average, {power / rated:.2g} times the {rated:g} W"
-        text += f" that {cells['hardware'] or 'it'} is rated at"
-        if power > _MOST_POWER * rated:
-            text += "; check the unit of the energy, the window, and that every board is counted"
-            yield True, f"{text} (--set gpu_count=N)"
-        elif power > rated:
-            yield False, text
+    yield from _power(run, cells, given)
+    if run.cached_tokens and run.input_tokens is not None and run.cached_tokens > run.input_tokens:
+        yield True, "more tokens were cached than read: cached ones are part of the input"
     if run.output_tokens is None or run.output_tokens == 0:
         lacks = "does not say how many tokens were generated; join it with a benchmark of the same"
         none = "0 tokens were generated: was it stopped too early?"
@@ -293,6 +288,25 @@ def check(
         slip = f"; were {' or '.join(fit)} read as J?" if fit else ""
         text = f"{token_j:.3g} J per output token is outside {_LEAST_J:g} to {_MOST_J:g}, which"
         yield True, f"{text} nobody has measured{slip}"
+
+
+def _power(
+    run: Run, cells: Mapping[str, object], given: Mapping[str, object]
+) -> Iterator[tuple[bool, str]]:
+    """Compare the mean power of a board with what it is rated at."""
+    entry = catalogue("hardware").get(str(cells["hardware"]))
+    rated = entry.assumptions["gpu_power_w"].fixed if entry else given.get("gpu_power_w")
+    power = run.power_w
+    if power is None and run.window_s and (boards := boards_of(cells)):
+        power = run.energy_j / run.window_s / boards
+    if run.boundary == "gpu_board" and power is not None and isinstance(rated, int | float):
+        text = f"a board takes {power:.4g} W on average, {power / rated:.2g} times the {rated:g} W"
+        text += f" that {cells['hardware'] or 'it'} is rated at"
+        if power > _MOST_POWER * rated:
+            text += "; check the unit of the energy, the window, and that every board is counted"
+            yield True, f"{text} (--set gpu_count=N)"
+        elif power > rated:
+            yield False, text
 
 
 def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[str, object]]:
@@ -359,7 +373,7 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
                 ],
                 "origins": [
                     {
-                        "file": shown_path(run.path),
+                        "file": run.path.name,
                         "sha256": run.sha256,
                         "window_s": _rounded(run.window_s),
                         "boards": boards_of(cells),
@@ -440,10 +454,30 @@ def _warnings(cautions: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"{listed(places, 3)}: {text}."
 
 
-def check_given(given: Mapping[str, object]) -> Iterable[Fault]:
-    """Find names that no row can have."""
-    known = {*INPUTS, *KINDS, *_GROUPS}
-    for name in given:
-        if name not in known:
-            text = f"is neither an input nor a column{nearest(str(name), known)}"
-            yield Fault("<given>", 0, 0, str(name), text)
+def check_given(given: Mapping[str, object]) -> None:
+    """Refuse names that no row can have, and values that are no number or name of a catalogue.
+
+    Raises
+    ------
+    InputError
+    """
+    known, faults = {*INPUTS, *KINDS, *_GROUPS}, list[Fault]()
+    for name in {*given} - known:
+        text = f"is neither an input nor a column{nearest(name, known)}"
+        faults.append(Fault(GIVEN, 0, 0, name, text))
+    rest = {key: value for key, value in given.items() if key in known - {*_GROUPS}}
+    # A mapping from names of the log holds a value for each of them.
+    several = {key: rest.pop(key) for key in KINDS if isinstance(rest.get(key), Mapping)}
+    each = [{key: value} for key, names in several.items() for value in _values(names)]
+    for values in [rest, *each]:
+        document = wrap_mapping(values, GIVEN, Place(Path.cwd(), None))
+        assert isinstance(document.data, dict)
+        numbers, wrong = read_conditions(document, (), document.data)  # type: ignore[arg-type]  # it refuses others
+        impossible = ((name, INPUTS[name].impossible(x)) for name, x in numbers.items())
+        faults += [*wrong, *(document.fault((name,), text) for name, text in impossible if text)]
+    if faults:
+        raise InputError(faults)
+
+
+def _values(names: object) -> list[object]:
+    return [*names.values()] if isinstance(names, Mapping) else []
