@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from uncertainty.errors import InputError
+from uncertainty.files.logs import reading
 from uncertainty.files.logs.reading import csv_records, json_place, json_record, read_text
 
 HERE = Path("my-log")
@@ -27,6 +28,14 @@ def test_what_is_not_text_is_refused_in_a_sentence(tmp_path, content, sentence):
     with pytest.raises(InputError) as error:
         read_text(path)
     assert sentence in str(error.value)
+
+
+def test_a_file_without_end_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    path.write_text("a,b\n" * 10)
+    monkeypatch.setattr(reading, "_LARGEST", 20)
+    with pytest.raises(InputError, match="is larger than 20 bytes; leave single requests out"):
+        read_text(path)
 
 
 def test_a_file_that_is_not_there(tmp_path):
