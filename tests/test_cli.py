@@ -60,7 +60,7 @@ def test_run_prints_and_writes(run, tmp_path):
 
 
 def test_json_holds_the_same(run):
-    status, out, _ = run("run", "gpt-4o", *PRIOR, "--json", "--draws", "256", "--prob", "0.8", "--set", "gpu_power_w=1 kW",
+    status, out, _ = run("run", "laptop-30b", "--json", "--draws", "256", "--prob", "0.8", "--set", "gpu_power_w=1 kW",
                          "--set", "bandwidth_cap={uniform: {low: 0.5, high: 0.8}}", "--seed", "4", "--above", "2")  # fmt: skip
     assert status == 0
     found = json.loads(out)
@@ -200,11 +200,11 @@ def test_a_mean_that_does_not_exist_has_its_own_status(run):
 
 def test_what_is_given_is_named_and_does_not_replace_the_plain_result(run, tmp_path):
     fixed = "output_tokens_median=500"
-    status, out, _ = run("run", "gpt-4o", *PRIOR, "--draws", "1024", "--set", fixed)
+    status, out, _ = run("run", "laptop-30b", "--draws", "1024", "--set", fixed)
     assert status == 0
     told = " ".join(out.split())
-    assert "One GPT-4o text query, with output_tokens_median = 500 tokens: 0." in told
-    folder = tmp_path / "results" / "gpt-4o-output_tokens_median=500-evidence-none"
+    assert "with output_tokens_median = 500 tokens: 0." in told
+    folder = tmp_path / "results" / "laptop-30b-output_tokens_median=500"
     assert (folder / "run.nc").is_file()
 
 
