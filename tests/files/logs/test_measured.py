@@ -8,6 +8,7 @@ import pytest
 
 import uncertainty as un
 from uncertainty.files.logs import FORMATS
+from uncertainty.files.logs.runs import evidence_of
 
 DATA = Path(__file__).parent / "data"
 
@@ -148,6 +149,42 @@ def test_boards_that_idle_are_said_and_requests_at_once_follow_from_their_time()
         "boards alone that serve",
     )
     assert run.concurrency == pytest.approx(400 * 4.8 / 60)
+
+
+def test_genai_perf_says_rates_alone_and_names_models_by_their_folder():
+    path = DATA / "genai_perf.json"
+    assert [key for key, each in FORMATS.items() if each.looks_like(path.read_text())] == ["aiperf"]
+    (run,) = FORMATS["aiperf"].read(path, path.read_text())
+    assert (run.energy_j, run.output_tokens, run.window_s) == (320, 800, None)
+    assert (run.gpu_count, run.concurrency) == (2, 16)
+    evidence = un.import_measurements(path, given={"hardware": "h100-sxm", "precision": "fp8"})
+    assert (evidence["conditions"]["llm"], evidence["rows"]) == ("llama-3.1-8b", [[0.4]])
+    assert "SECRET" not in json.dumps(evidence)
+
+
+def test_energy_of_aiperf_that_has_no_total_is_that_of_its_requests_or_of_its_boards():
+    text = (DATA / "aiperf.json").read_text()
+    without = text.replace("nvidia_total_gpu_energy", "x")
+    assert read("aiperf", without)[0].energy_j == 40 * 400
+    without = without.replace("energy_per_request", "y")
+    assert read("aiperf", without)[0].energy_j == pytest.approx(0.2 * 80_000)
+    without = without.replace("energy_per_output_token", "z")
+    assert read("aiperf", without)[0].energy_j == pytest.approx((220 + 46) * 60)
+    (fault,) = messages(lambda: read("aiperf", without.replace("telemetry_data", "x")))
+    assert "holds no energy: run it with telemetry of the GPUs (--gpu-telemetry)" in fault
+    (fault,) = messages(lambda: read("aiperf", text.replace('"mJ/token"', '"BTU/token"')))
+    line = text[: text.index("nvidia_energy_per_output_token")].count("\n") + 1
+    assert (
+        f":{line}:2: nvidia_energy_per_output_token: unit 'BTU/token' is not one of J, kWh" in fault
+    )
+
+
+def test_boards_of_two_kinds_are_asked_for():
+    text = (DATA / "aiperf.json").read_text()
+    (run,) = read("aiperf", text.replace("NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", 1))
+    assert run.gpu_name == "NVIDIA A100-SXM4-80GB, NVIDIA H100 80GB HBM3"
+    with pytest.raises(un.InputError, match="does not say hardware, precision: add --set hardware"):
+        evidence_of([run], {})
 
 
 @pytest.mark.parametrize(

@@ -122,94 +122,97 @@ def read_inferencex(path: Path, text: str) -> list[Run]:
     return runs
 
 
-def _aiperf(
-    record: Record, boards: Mapping[str, tuple[str, float | None]], model: str
-) -> Run | None:
+_SECONDS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3}
+_Boards = dict[str, tuple[str, float | None]]
+"""Name and mean power of each board that the telemetry has."""
+
+
+def _aiperf(record: Record, boards: _Boards, model: str) -> Run | None:
     """Read the metrics of AIPerf, each `{unit, avg}`, under the names of its JSON."""
-    metrics = record.values
+    # Those of energy begin with the maker of the boards.
+    keys = {re.sub("^(nvidia|amd)_", "", key): key for key in record.values}
 
     def metric(name: str, units: Mapping[str, float] | None = None) -> float | None:
-        # Energy has a prefix: nvidia_ or amd_.
-        key = next((x for x in (name, f"nvidia_{name}", f"amd_{name}") if x in metrics), name)
-        entry = metrics.get(key)
+        key = keys.get(name, name)
+        entry = record.values.get(key)
         if not isinstance(entry, Mapping):
             return None
         unit = str(entry.get("unit", "")).strip()
         scale = units.get(unit.split("/")[0]) if units else 1.0
-        if units and scale is None:
-            record.fault(key, f"unit {unit[:20]!r} is not one of {', '.join(units)}")
+        if scale is None:
+            record.fault(key, f"unit {unit[:20]!r} is not one of {', '.join(units or ())}")
             return None
-        inner = Record(record.path, {key: entry.get("avg")}, record.place_of, record.prefix)
-        value = inner.number(key, needed=True, scale=scale or 1.0)
-        record.faults += inner.faults
-        return value
+        inner = replace(record, values={key: entry.get("avg")}, faults=record.faults)
+        return inner.number(key, needed=True, scale=scale)
 
-    seconds = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3}
-    count, window = metric("request_count"), metric("benchmark_duration", seconds)
-    lengths = [metric("output_sequence_length"), metric("input_sequence_length")]
-    totals = [metric("total_osl") or metric("total_output_tokens"), metric("total_isl")]
-    for i, length in enumerate(lengths):
-        if totals[i] is None and length is not None and count is not None:
-            totals[i] = length * count
-    output, inputs = totals
-    energy = metric("total_gpu_energy", JOULES)
-    per_request, per_token = (
-        metric("energy_per_request", JOULES),
-        metric("energy_per_output_token", JOULES),
+    rate, window = metric("request_throughput"), metric("benchmark_duration", _SECONDS)
+    count = metric("request_count")
+    if window is None and rate:
+        # GenAI-Perf says rates alone: then all is of one second, whose length says nothing.
+        span, count = (count / rate, count) if count else (1.0, rate)
+    else:
+        span = window or 0.0
+    lengths = metric("output_sequence_length"), metric("input_sequence_length")
+    output, inputs = metric("total_osl"), metric("total_isl")
+    if count is not None:
+        output, inputs = (
+            total if total is not None or length is None else length * count
+            for total, length in zip((output, inputs), lengths, strict=True)
+        )
+    energy, token_j = (
+        metric(name, JOULES) for name in ("total_gpu_energy", "energy_per_output_token")
     )
-    if energy is None and per_request is not None and count:
-        energy = per_request * count
-    if energy is None and per_token is not None and output:
-        energy = per_token * output
+    request_j, latency = metric("energy_per_request", JOULES), metric("request_latency", _SECONDS)
     powers = [power for _, power in boards.values() if power is not None]
-    if energy is None and powers and window:
-        energy = sum(powers) * window
+    if energy is None and request_j is not None and count:
+        energy = request_j * count
+    elif energy is None and token_j is not None and output:
+        energy = token_j * output
+    elif energy is None and powers and span:
+        energy = sum(powers) * span
     if energy is None:
-        record.fault("", "holds no energy: run AIPerf with --gpu-telemetry")
+        record.fault("", "holds no energy: run it with telemetry of the GPUs (--gpu-telemetry)")
         return None
     if output:
-        _agree(record, "energy_per_output_token", per_token, energy / output)
-    latency = metric("request_latency", seconds)
+        _agree(record, keys.get("energy_per_output_token", ""), token_j, energy / output)
     idle = sum(power < _IDLE * max(powers) for power in powers)
-    text = (
-        f"{idle} of {len(boards)} boards took under a third of the busiest one's power, and count"
-    )
+    text = f"{idle} of {len(boards)} boards took under a third of the busiest one's power"
     return replace(
-        _begun(record, "total_gpu_energy"),
+        _begun(record, keys.get("total_gpu_energy", "")),
         energy_j=energy,
-        window_s=window,
+        window_s=None if window is None and span == 1 else span or None,
         gpu_count=len(boards) or None,
-        gpu_name=next((name for name, _ in boards.values()), ""),
+        gpu_name=listed(sorted({name for name, _ in boards.values()})),
         model_name=model,
         requests=count,
         failed=metric("error_request_count") or 0.0,
         input_tokens=inputs,
         output_tokens=output,
         # Little's law: the mean number at once is the rate times the time each takes.
-        concurrency=count * latency / window if count and latency and window else None,
-        cautions=(f"{text}: measure the boards alone that serve",) if idle else (),
+        concurrency=count * latency / span if count and latency and span else None,
+        cautions=(f"{text}, and count: measure the boards alone that serve",) if idle else (),
     )
 
 
 def read_aiperf_json(path: Path, text: str) -> list[Run]:
-    """Read ``profile_export_aiperf.json``: its metrics, its boards, its model."""
+    """Read ``profile_export_aiperf.json`` or GenAI-Perf's: metrics, boards and the model."""
     record = json_record(path, text)
-    boards = dict[str, tuple[str, float | None]]()
-    endpoints = json_record(path, text, "telemetry_data", "endpoints").values
-    for url in endpoints:
-        gpus = json_record(path, text, "telemetry_data", "endpoints", url, "gpus").values
-        for gpu in gpus:
-            at = ("telemetry_data", "endpoints", url, "gpus", gpu)
-            metrics = json_record(path, text, *at, "metrics").values
-            key = next((k for k in metrics if k.endswith("power_usage")), "")
-            power = json_record(path, text, *at, "metrics", key)
-            # The address of an endpoint may hold a password: messages leave it out.
-            power.prefix = f"telemetry_data.{gpu}.{key}"
-            boards[f"{url} {gpu}"] = (
-                json_record(path, text, *at).text("gpu_name"),
-                power.number("avg"),
-            )
-            record.faults += power.faults
+    places = list[tuple[str, tuple[str, ...], tuple[str, ...]]]()
+    for url in json_record(path, text, at := "telemetry_data", "endpoints").values:
+        for gpu in json_record(path, text, at, "endpoints", url, "gpus").values:
+            of_gpu = (at, "endpoints", url, "gpus", gpu)
+            metrics = json_record(path, text, *of_gpu, "metrics").values
+            key = next((key for key in metrics if key.endswith("power_usage")), "")
+            places.append((f"{at}.{gpu}.{key}", of_gpu, (*of_gpu, "metrics", key)))
+    old = ("telemetry_stats", "gpu_power_usage")  # of GenAI-Perf
+    gpus = (key for key in json_record(path, text, *old).values if key != "unit")
+    places += [(".".join((*old, gpu)), (), (*old, gpu)) for gpu in gpus]
+    boards: _Boards = {}
+    for prefix, of_board, of_power in places:
+        # The address of an endpoint may hold a password: messages leave it out.
+        power = replace(json_record(path, text, *of_power), prefix=prefix, faults=record.faults)
+        name = json_record(path, text, *of_board).text("gpu_name")
+        boards[".".join(of_power)] = name, power.number("avg")
     model = aiperf_model(path, text)
     return _runs([record], lambda each: _aiperf(each, boards, model))
 
@@ -217,7 +220,9 @@ def read_aiperf_json(path: Path, text: str) -> list[Run]:
 def aiperf_model(path: Path, text: str) -> str:
     """Name the model of a result of AIPerf; empty where it says none."""
     name = json_record(path, text, "input_config", "models", "items", 0).text("name")
-    names = json_record(path, text, "input_config", "endpoint").values.get("model_names")
+    config = json_record(path, text, "input_config").values
+    within = json_record(path, text, "input_config", "endpoint").values
+    names = within.get("model_names", config.get("model_names"))  # of GenAI-Perf the latter
     older = str(names[0])[:200] if isinstance(names, list) and names else ""
     return name or older
 
@@ -225,7 +230,7 @@ def aiperf_model(path: Path, text: str) -> str:
 def read_aiperf_csv(path: Path, text: str) -> list[Run]:
     """Read ``profile_export_aiperf.csv``: sections between empty lines, each with a header."""
     metrics, lines = dict[str, object](), dict[str, int]()
-    boards, faults = dict[str, tuple[str, float | None]](), list[Fault]()
+    boards, faults = _Boards(), list[Fault]()
     for section in re.finditer(r"(?:[^\n]*\S[^\n]*\n?)+", text):
         first = text.count("\n", 0, section.start()) + 1
         for row in csv_records(path, section[0], first):
@@ -417,7 +422,7 @@ MEASURED: Mapping[str, Format] = {
     ),
     "aiperf": Format(
         "AIPerf or GenAI-Perf JSON",
-        lambda text: _is_json("request_count")(text) and '"input_sequence_length"' in text,
+        lambda text: _is_json("output_sequence_length", "unit", "avg")(text),
         read_aiperf_json,
     ),
     "aiperf-csv": Format(

@@ -188,9 +188,10 @@ def fits(kind: str, name: str) -> list[str]:
 
 def _name(kind: str, run: Run, given: Mapping[str, object]) -> tuple[object, str, list[str]]:
     """What is set or fits one name only, with the log's own name and all that fit."""
-    name = {"llm": run.model_name, "hardware": run.gpu_name, "precision": run.precision}[kind]
-    if kind == "precision" and not name and _PRECISION.search(run.model_name.lower()):
-        name = run.model_name
+    model = re.sub(r"^[/~.].*/(?=.)", "", run.model_name)  # of a path on a disk, the last part
+    name = {"llm": model, "hardware": run.gpu_name, "precision": run.precision}[kind]
+    if kind == "precision" and not name and _PRECISION.search(model.lower()):
+        name = model
     chosen = given.get(kind)
     # A mapping gives each name of the log its own.
     if isinstance(chosen, Mapping):
@@ -212,7 +213,7 @@ def cells_of(run: Run, given: Mapping[str, object]) -> dict[str, object]:
     cached = run.cached_tokens
     boards = None if run.gpu_count is None else run.gpu_count - run.prefill_gpu_count
     cells = {
-        "model_id": run.model_name.rsplit("/", 1)[-1].lower() or None,
+        "model_id": run.model_name.rstrip("/").rsplit("/", 1)[-1].lower() or None,
         "stack": run.stack or None,
         **{kind: _name(kind, run, given)[0] for kind in KINDS},
         "active_parameters": run.active_parameters,
