@@ -170,7 +170,7 @@ def test_energy_of_aiperf_that_has_no_total_is_that_of_its_requests_or_of_its_bo
     assert read("aiperf", without)[0].energy_j == pytest.approx(0.2 * 80_000)
     without = without.replace("energy_per_output_token", "z")
     assert read("aiperf", without)[0].energy_j == pytest.approx((220 + 46) * 60)
-    (fault,) = messages(lambda: read("aiperf", without.replace("telemetry_data", "x")))
+    (fault,) = messages(lambda: read("aiperf", without.replace("telemetry_data", "w")))
     assert "holds no energy: run it with telemetry of the GPUs (--gpu-telemetry)" in fault
     (fault,) = messages(lambda: read("aiperf", text.replace('"mJ/token"', '"BTU/token"')))
     line = text[: text.index("nvidia_energy_per_output_token")].count("\n") + 1
