@@ -1,6 +1,7 @@
 """Every format of energy beside tokens keeps one contract: energy, tokens, boards and boundary."""
 
 import json
+import random
 import re
 from pathlib import Path
 
@@ -203,3 +204,22 @@ def test_energy_of_the_whole_run_over_tokens_of_a_part_is_refused(name, old, new
         text = (before + sep + after).replace(old, new)
     got = messages(lambda: read(name, text))
     assert "one of them is of another part of the run" in got[0]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_whatever_the_damage_a_file_is_read_or_refused_in_sentences(name):
+    path, rng = DATA / CONTRACT[name][0], random.Random(name)
+    text = path.read_text()
+    pieces = ["null", "[]", "{}", "1e308", "0", "-1", ",", '"', "\n", "true", '"a": 1', "\x00", "é"]
+    refused = 0
+    for _ in range(150):
+        at = rng.randrange(len(text))
+        cut = text[:at] + rng.choice(pieces) + text[at + rng.randrange(12) :]
+        if rng.random() < 0.1:
+            cut = text[:at]
+        try:
+            evidence_of(FORMATS[name].read(path, cut), GIVEN.get(name, {}))
+        except un.InputError as error:
+            refused += 1
+            assert all(len(str(fault)) < 800 for fault in error.faults)
+    assert refused > 10

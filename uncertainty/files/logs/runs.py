@@ -211,14 +211,14 @@ def cells_of(run: Run, given: Mapping[str, object]) -> dict[str, object]:
         )
     }
     cached = run.cached_tokens
-    boards = None if run.gpu_count is None else run.gpu_count - run.prefill_gpu_count
+    boards = (run.gpu_count or 0.0) - run.prefill_gpu_count
     cells = {
         "model_id": run.model_name.rstrip("/").rsplit("/", 1)[-1].lower() or None,
         "stack": run.stack or None,
         **{kind: _name(kind, run, given)[0] for kind in KINDS},
         "active_parameters": run.active_parameters,
         "total_parameters": run.total_parameters,
-        "gpu_count": boards,
+        "gpu_count": boards if boards >= 1 else None,
         "prefill_gpu_count": run.prefill_gpu_count,
         "batch_size": None if run.concurrency is None else max(run.concurrency, 1.0),
         "cached_share": cached / run.input_tokens
