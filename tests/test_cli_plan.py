@@ -63,7 +63,7 @@ def test_faults_of_runs_have_their_place_and_nothing_is_sampled(folder, monkeypa
     assert "runs.csv:3:1: has 1 cells, and the header 2" in capsys.readouterr().err
     (folder / "runs.csv").write_text("output_tokens,value\n100,much\n")
     assert status(monkeypatch, "predict", "mine.yaml", "--rows", "runs.csv") == 2
-    assert "runs.csv:2:5: line 2.value: must be a number" in capsys.readouterr().err
+    assert "runs.csv:2:5: value: must be a number" in capsys.readouterr().err
     (folder / "runs.csv").write_text("output_tokens\n")
     assert status(monkeypatch, "plan", "mine.yaml", "runs.csv") == 2
     assert "holds no runs" in capsys.readouterr().err

@@ -211,7 +211,7 @@ def test_whatever_the_damage_a_file_is_read_or_refused_in_sentences(name):
     path, rng = DATA / CONTRACT[name][0], random.Random(name)
     text = path.read_text()
     pieces = ["null", "[]", "{}", "1e308", "0", "-1", ",", '"', "\n", "true", '"a": 1', "\x00", "é"]
-    refused = 0
+    refused = longest = 0
     for _ in range(150):
         at = rng.randrange(len(text))
         cut = text[:at] + rng.choice(pieces) + text[at + rng.randrange(12) :]
@@ -221,5 +221,6 @@ def test_whatever_the_damage_a_file_is_read_or_refused_in_sentences(name):
             evidence_of(FORMATS[name].read(path, cut), GIVEN.get(name, {}))
         except un.InputError as error:
             refused += 1
-            assert all(len(str(fault)) < 800 for fault in error.faults)
+            longest = max(longest, *(len(str(fault)) for fault in error.faults))
     assert refused > 10
+    assert longest < 800

@@ -151,8 +151,8 @@ def test_rows_of_codecarbon_that_shifted_are_refused():
     bad = messages(lambda: read_codecarbon(Path("e.csv"), "\n".join([header, moved, stamp])))
     assert "cpu_energy, gpu_energy and ram_energy: a shifted row?" in bad[0]
     assert [line.partition(" ")[2] for line in bad[1:]] == [
-        "line 3.timestamp: must be a date with a time",
-        "line 3.pue: must be 1 or more (got 0.5)",
+        "timestamp: must be a date with a time",
+        "pue: must be 1 or more (got 0.5)",
     ]
 
 
@@ -381,9 +381,9 @@ def test_lines_of_a_meter_that_are_damaged():
 def test_damaged_windows_of_zeus():
     header = "start_time,window_name,elapsed_time,gpu0_energy\n"
     assert messages(lambda: read_zeus(Path("z.csv"), header + "1789120800,a,0,5\nx,b,1,-2\n")) == [
-        "z.csv:2:14: line 2.elapsed_time: is 0, or there is no column of energy, gpu0_energy",
-        "z.csv:3:1: line 3.start_time: must be a number (got 'x')",
-        "z.csv:3:7: line 3.gpu0_energy: must be a finite number, 0 or more (got -2)",
+        "z.csv:2:14: elapsed_time: is 0, or there is no column of energy, gpu0_energy",
+        "z.csv:3:1: start_time: must be a number (got 'x')",
+        "z.csv:3:7: gpu0_energy: must be a finite number, 0 or more (got -2)",
     ]
     none = read_zeus(Path("z.csv"), header + "1789120800,a,0.01,0\n").windows[0].run.cautions
     assert none == ("GPU 0 took 0 J: a shorter window than the step of its counter",)

@@ -95,4 +95,4 @@ def test_cells_know_their_line_and_column():
     first, second = csv_records(HERE, "a, b\n1,2\n\n3,x\n")
     assert first.number("b") == 2
     assert second.number("b") is None
-    assert str(second.faults[0]).endswith("my-log:4:3: line 4.b: must be a number (got 'x')")
+    assert str(second.faults[0]).endswith("my-log:4:3: b: must be a number (got 'x')")

@@ -10,7 +10,7 @@ from uncertainty.files import catalogue, parse_yaml, yaml_text
 from uncertainty.files.logs.runs import Run, evidence_of, fits
 
 RUN = Run(
-    energy_j=180_000, boundary="gpu_board", path=Path("log.csv"), place="line 2", line=2, column=1,
+    energy_j=180_000, boundary="gpu_board", path=Path("log.csv"), place="runs.0", line=2, column=1,
     window_s=600, gpu_count=1, gpu_name="NVIDIA H100 80GB HBM3",
     model_name="meta-llama/Llama-3.1-8B-Instruct", precision="bf16", requests=3000,
     input_tokens=600_000, cached_tokens=150_000, output_tokens=900_000, concurrency=24.5,
@@ -172,16 +172,16 @@ def test_a_size_stands_for_a_model_that_the_catalogue_does_not_have():
 )  # fmt: skip
 def test_what_no_run_can_be_is_refused_in_a_sentence(changes, sentence):
     got = faults(replace(RUN, **changes))
-    assert any(text.startswith("log.csv:2:1: line 2: ") and sentence in text for text in got), got
+    assert any(text.startswith("log.csv:2:1: runs.0: ") and sentence in text for text in got), got
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"window_s": 4, "energy_j": 2600}, "log.csv line 2: the window is 4 s"),
+        ({"window_s": 4, "energy_j": 2600}, "log.csv:2: the window is 4 s"),
         ({"window_s": 250}, "a board takes 720 W on average"),
         ({"failed": 30}, "30 of 3030 requests failed: their energy is counted, and none of their"),
-        ({"cautions": ("two boards idled",)}, "log.csv line 2: two boards idled."),
+        ({"cautions": ("two boards idled",)}, "log.csv:2: two boards idled."),
     ],
 )
 def test_what_is_only_unusual_stands_in_the_note(changes, sentence):

@@ -241,7 +241,7 @@ def csv_records(path: Path, text: str, first_line: int = 1) -> list[Record]:
         starts = [sum(len(cell) + 1 for cell in row[:i]) + 1 for i in range(len(row))]
         places = {name: (number, start) for name, start in zip(names, starts, strict=True)}
         cells = dict(zip(names, row, strict=True))
-        records.append(Record(path, cells, _finder(places, number), f"line {number}"))
+        records.append(Record(path, cells, _finder(places, number)))
     if faults:
         raise InputError(faults)
     return records

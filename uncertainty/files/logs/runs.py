@@ -333,9 +333,10 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
             if refused:
                 faults.append(Fault(label, run.line, run.column, run.place, text))
             else:
-                cautions.setdefault(text, []).append(" ".join(filter(None, (label, run.place))))
+                place = f"{label}:{run.line}" if run.line else f"{label} {run.place}".strip()
+                cautions.setdefault(text, []).append(place)
     faults += _missing(runs, rows, given)
-    if faults or not runs:
+    if faults:
         raise InputError(faults)
     shipped = _shipped()
     result = []
