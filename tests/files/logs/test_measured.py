@@ -136,6 +136,14 @@ def test_powerx_counts_gpus_as_its_rows_mean_and_leaves_out_rows_without_power()
     assert evidence["conditions"]["software_year"] == pytest.approx(2026.71)
 
 
+def test_drafted_tokens_are_said():
+    text = (DATA / "inferencex.json").read_text().replace('"tp"', '"spec_decoding": "mtp", "tp"')
+    (run,) = read("inferencex", text)
+    assert run.cautions == (
+        "tokens were drafted (mtp): set speculative_tokens, acceptance, draft_parameters",
+    )
+
+
 def test_ml_energy_takes_the_tokens_of_the_steady_state_alone():
     (run,) = read("mlenergy")
     assert run.output_tokens == 400_000  # of 500,000 of the whole run

@@ -133,7 +133,7 @@ def test_what_is_set_goes_before_what_the_log_says_and_the_note_tells_all_four()
     conditions = evidence["conditions"]
     assert (conditions["hardware"], conditions["gpu_count"]) == ("h200", 2)
     assert conditions["software_year"] == 2026.5
-    assert evidence["origins"][0]["boards"] == 2
+    assert evidence["origins"][0]["boards"] == 1  # whose energy it is, as the log says
     # Of an open number of requests at once nothing is said of the share in use.
     assert "occupancy" not in conditions
     for part in (
@@ -141,6 +141,7 @@ def test_what_is_set_goes_before_what_the_log_says_and_the_note_tells_all_four()
         "Taken from the catalogue: precision bfloat16 ('bf16'), llm llama-3.1-8b",
         "gpu_count=2, software_year=2026.5.",
         "Left open, as the prior file has them: batch_size.",
+        "As in the shipped evidence: overhead 1, link_bandwidth_bytes_per_s 4.5e+11",
     ):
         assert part in evidence["note"]
 
@@ -166,7 +167,7 @@ def test_a_size_stands_for_a_model_that_the_catalogue_does_not_have():
         ({"energy_j": 180_000 / 3.6e6}, "outside 0.0001 to 1000, which nobody has measured; were kWh"),
         ({"energy_j": 1.8e9, "window_s": None}, "; were mJ read as J?"),
         ({"window_s": 200}, "a board takes 900 W on average, 1.3 times the 700 W that h100-sxm"),
-        ({"power_w": 900}, "and that every board is counted (--set gpu_count=N)"),
+        ({"power_w": 900}, "check the unit of the energy, the window, and that every board is counted"),
         ({"boundary": "node", "requests": None}, "does not say how many requests its energy (node)"),
     ],
 )  # fmt: skip

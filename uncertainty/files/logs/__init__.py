@@ -105,7 +105,8 @@ def import_measurements(
                 added = runs_of_windows(log)
             if not added:
                 raise InputError.of(shown_path(path), f"holds no measured run ({name})")
-            runs.extend(replace(run, sha256=sha256, stack=run.stack or name) for run in added)
+            stack = "" if name == "columns" else name  # a plain table says nothing of it
+            runs.extend(replace(run, sha256=sha256, stack=run.stack or stack) for run in added)
 
         check_all(*(partial(read, Path(path)) for path in paths))
     else:

@@ -91,6 +91,8 @@ def _inferencex(record: Record) -> Run | None:
         count = float(round(every / board))
     else:
         count = record.number("decode_tp") or record.number("tp")
+    drafts = record.text("spec_method") or record.text("spec_decoding")
+    text = f"tokens were drafted ({drafts}): set speculative_tokens, acceptance, draft_parameters"
     date = record.text("date")
     stack = "-".join(filter(None, (record.text("framework"), date[:7])))
     return replace(
@@ -109,6 +111,7 @@ def _inferencex(record: Record) -> Run | None:
         output_tokens=energy / per_output if per_output else 0.0,
         concurrency=record.number("conc"),
         software_year=_year(date),
+        cautions=(text,) if drafts.lower() not in ("", "none", "false") else (),
     )
 
 
@@ -118,7 +121,7 @@ def read_inferencex(path: Path, text: str) -> list[Run]:
     runs = _runs(rows, _inferencex)
     if 0 < (without := len(rows) - len(runs)) < len(rows):
         text = f"{counted(without, 'other row')} without valid power left out"
-        runs[0] = replace(runs[0], cautions=(text,))
+        runs[0] = replace(runs[0], cautions=(*runs[0].cautions, text))
     return runs
 
 

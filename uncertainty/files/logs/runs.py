@@ -202,15 +202,10 @@ def _name(kind: str, run: Run, given: Mapping[str, object]) -> tuple[object, str
 
 def cells_of(run: Run, given: Mapping[str, object]) -> dict[str, object]:
     """Conditions of a run, under the names of inputs and catalogues; None where they are open."""
-    count = run.requests or None
-    means = {
-        name: None if total is None or count is None else total / count
-        for name, total in (
-            ("input_tokens", run.input_tokens),
-            ("output_tokens", run.output_tokens),
-        )
-    }
-    cached = run.cached_tokens
+
+    def mean(total: float | None) -> float | None:
+        return total / run.requests if total is not None and run.requests else None
+
     boards = (run.gpu_count or 0.0) - run.prefill_gpu_count
     cells = {
         "model_id": run.model_name.rstrip("/").rsplit("/", 1)[-1].lower() or None,
@@ -221,12 +216,13 @@ def cells_of(run: Run, given: Mapping[str, object]) -> dict[str, object]:
         "gpu_count": boards if boards >= 1 else None,
         "prefill_gpu_count": run.prefill_gpu_count,
         "batch_size": None if run.concurrency is None else max(run.concurrency, 1.0),
-        "cached_share": cached / run.input_tokens
-        if cached is not None and run.input_tokens
-        else None,
+        "input_tokens": mean(run.input_tokens),
+        "cached_share": None,
+        "output_tokens": mean(run.output_tokens),
         "software_year": run.software_year,
-        **means,
     }
+    if run.cached_tokens is not None and run.input_tokens:
+        cells["cached_share"] = run.cached_tokens / run.input_tokens
     cells |= {key: value for key, value in given.items() if key not in KINDS}
     if cells["llm"] is not None:  # it says its size
         cells |= {"active_parameters": None, "total_parameters": None}
@@ -239,10 +235,13 @@ def _rounded(value: object) -> object:
     return float(f"{value:.6g}") if isinstance(value, int | float) else value
 
 
-def boards_of(cells: Mapping[str, object]) -> float | None:
-    """All boards of a run, those that only read inputs among them."""
-    counts = [cells["gpu_count"], cells["prefill_gpu_count"]]
-    return sum(x for x in counts if isinstance(x, float)) if counts[0] is not None else None
+def boards_of(run: Run, cells: Mapping[str, object]) -> float | None:
+    """Boards whose energy was measured: those of the log, or what was set where it has none.
+
+    Several copies of a model may run on them, each on `gpu_count`.
+    """
+    count = cells["gpu_count"] if run.gpu_count is None else run.gpu_count
+    return count if isinstance(count, float | int) else None
 
 
 def value_of(run: Run) -> float:
@@ -298,14 +297,14 @@ def _power(
     entry = catalogue("hardware").get(str(cells["hardware"]))
     rated = entry.assumptions["gpu_power_w"].fixed if entry else given.get("gpu_power_w")
     power = run.power_w
-    if power is None and run.window_s and (boards := boards_of(cells)):
+    if power is None and run.window_s and (boards := boards_of(run, cells)):
         power = run.energy_j / run.window_s / boards
     if run.boundary == "gpu_board" and power is not None and isinstance(rated, int | float):
         text = f"a board takes {power:.4g} W on average, {power / rated:.2g} times the {rated:g} W"
         text += f" that {cells['hardware'] or 'it'} is rated at"
         if power > _MOST_POWER * rated:
             text += "; check the unit of the energy, the window, and that every board is counted"
-            yield True, f"{text} (--set gpu_count=N)"
+            yield True, text
         elif power > rated:
             yield False, text
 
@@ -354,7 +353,11 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
         common |= {k: v for k, v in given.items() if k not in (*_COLUMNS, *KINDS)}
         files = listed([*dict.fromkeys(run.path.name for run, _ in pairs)], 3)
         open_ = [key for key in _OPEN if any(cells[key] is None for cells in every)]
-        notes = [*_sources(pairs, given, open_), *_warnings(cautions)]
+        alike = ", ".join(
+            f"{key} {float(str(common[key])):g}" for key in common if key not in given
+        )
+        notes = [*_sources(pairs, given, open_), f"As in the shipped evidence: {alike}."]
+        notes += [f"{listed(places, 3)}: {text}." for text, places in cautions.items()]
         result.append(
             {
                 "schema": 1,
@@ -378,7 +381,7 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
                         "file": run.path.name,
                         "sha256": run.sha256,
                         "window_s": _rounded(run.window_s),
-                        "boards": boards_of(cells),
+                        "boards": boards_of(run, cells),
                     }
                     for run, cells in pairs
                 ],
@@ -409,15 +412,16 @@ def _missing(
         ]
         files |= dict.fromkeys(shown_path(run.path) for run in lacking)
         if lacking and key == "gpu_count":
-            asks[key] = "--set gpu_count=N (all boards whose energy was measured)"
+            asks[key] = "--set gpu_count=N (boards that serve the model)"
         elif lacking:
             known, texts = catalogue(key), dict[str, None]()
             for _, name, names in (_name(key, run, given) for run in lacking):
-                unknown = f"{name!r} is not in the catalogue{nearest(name, known)}".rstrip("?")
-                several = f"{name!r} may be {' or '.join(names)}"
-                texts[
-                    several if names else unknown if name else f"known: {listed([*known], 8)}"
-                ] = None
+                text = f"known: {listed([*known], 8)}"
+                if names:
+                    text = f"{name!r} may be {' or '.join(names)}"
+                elif name:
+                    text = f"{name!r} is not in the catalogue{nearest(name, known)}".rstrip("?")
+                texts[text] = None
             asks[key] = f"--set {key}=NAME ({listed([*texts], 3)})"
     if asks:
         text = f"does not say {', '.join(asks)}: add {' '.join(asks.values())}"
@@ -435,9 +439,7 @@ def _sources(
         for run, cells in pairs:
             _, name, names = _name(kind, run, given)
             if len(names) == 1 and cells[kind] == names[0]:
-                named.append(
-                    f"{kind} {names[0]} ({name!r})" if name != names[0] else f"{kind} {name}"
-                )
+                named.append(f"{kind} {names[0]}" + f" ({name!r})" * (name != names[0]))
     taken = [key for key in _COLUMNS if key not in (*KINDS, *_GROUPS, *given)]
     # No log says that the same boards read inputs: it is so where none are apart.
     absent = (None, 0.0)
@@ -449,11 +451,6 @@ def _sources(
         yield f"Set: {', '.join(f'{key}={value}' for key, value in given.items())}."
     if open_:
         yield f"Left open, as the prior file has them: {', '.join(open_)}."
-
-
-def _warnings(cautions: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for text, places in cautions.items():
-        yield f"{listed(places, 3)}: {text}."
 
 
 def check_given(given: Mapping[str, object]) -> None:
