@@ -82,7 +82,8 @@ def import_(
         titles = [key.replace("_", " ") for key in _COLUMNS]
         more = f"; {len(rows) - _SHOWN} more in the file" if len(rows) > _SHOWN else ""
         table(f"Rows{more}", [*titles, unit], lines)
-        say(str(item["note"]))
+        for paragraph in str(item["note"]).split("\n"):
+            say(paragraph)
     show_written(outs)
     names = " ".join(f"--evidence {path}" for path in outs)
     say(f"Learn from it: uncertainty infer roofline-efficiency {names}")

@@ -181,7 +181,10 @@ def test_what_no_run_can_be_is_refused_in_a_sentence(changes, sentence):
     [
         ({"window_s": 4, "energy_j": 2600}, "log.csv:2: the window is 4 s"),
         ({"window_s": 250}, "a board takes 720 W on average"),
-        ({"failed": 30}, "30 of 3030 requests failed: their energy is counted, and none of their"),
+        (
+            {"failed": 30},
+            "30 requests failed: their energy is counted, none of their tokens is.\nRead",
+        ),
         ({"cautions": ("two boards idled",)}, "log.csv:2: two boards idled."),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from uncertainty.errors import Fault, InputError, listed, nearest
+from uncertainty.errors import Fault, InputError, counted, listed, nearest
 from uncertainty.files.catalogue import KINDS, catalogue
 from uncertainty.files.document import read_document, wrap_mapping
 from uncertainty.files.evidence import read_conditions
@@ -264,9 +264,8 @@ def check(
         text = f"the window is {run.window_s:.3g} s: start and noise are much of its energy"
         yield refused, f"{text}; measure {_SHORT_S:g} s or more" if refused else text
     if run.failed:
-        total = run.failed + (run.requests or 0)
-        text = f"{run.failed:g} of {total:g} requests failed: their energy is counted, and none of"
-        yield False, f"{text} their tokens"
+        text = f"{counted(round(run.failed), 'request')} failed: their energy is counted, none of"
+        yield False, f"{text} their tokens is"
     if run.requests == 0:
         yield True, "no request succeeded"
     yield from _power(run, cells, given)
@@ -356,8 +355,9 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
         alike = ", ".join(
             f"{key} {float(str(common[key])):g}" for key in common if key not in given
         )
-        notes = [*_sources(pairs, given, open_), f"As in the shipped evidence: {alike}."]
-        notes += [f"{listed(places, 3)}: {text}." for text, places in cautions.items()]
+        # A line each for what is to be known first, and one for where conditions come from.
+        notes = [f"{listed(places, 3)}: {text}." for text, places in cautions.items()]
+        sources = [*_sources(pairs, given, open_), f"As in the shipped evidence: {alike}."]
         result.append(
             {
                 "schema": 1,
@@ -368,7 +368,7 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
                 "statistic": "mean",
                 "error": shipped["error"],
                 "random_effect": shipped["random_effect"],
-                "note": " ".join(notes),
+                "note": "\n".join([*notes, " ".join(sources)]),
                 "assumptions": shipped["assumptions"],
                 "conditions": {k: v for k, v in {**same, **common}.items() if v is not None},
                 "columns": [*columns, "value"],
