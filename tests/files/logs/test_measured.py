@@ -160,6 +160,23 @@ def test_boards_that_idle_are_said_and_requests_at_once_follow_from_their_time()
     assert run.concurrency == pytest.approx(400 * 4.8 / 60)
 
 
+def test_every_layout_of_tokenpowerbench_says_the_same():
+    (by_model,) = read("tokenpowerbench")
+    assert (by_model.requests, by_model.concurrency, by_model.stack) == (100, 32, "transformers")
+    data = json.loads((DATA / "tokenpowerbench.json").read_text())
+    run = data[by_model.model_name][0]
+    answers = {**run, "responses": ["SECRET"] * 100, "gpu0_power_watts": [450], "capabilities": 0}
+    energy = {"gpu_energy_j": 9000, "system_energy_j": None}
+    counts = {"batch_size": 32, "total_output_tokens": 50_000, "num_responses": 100}
+    batch = {"batch_32": {**counts, "start_s": 5.5, "end_s": 25.5, "energy": energy}}
+    for layout in (answers, batch):
+        assert FORMATS["tokenpowerbench"].looks_like(json.dumps(layout))
+        (other,) = read("tokenpowerbench", json.dumps(layout))
+        for name in ("energy_j", "window_s", "requests", "output_tokens", "concurrency"):
+            assert getattr(other, name) == getattr(by_model, name)
+        assert "SECRET" not in repr(other)
+
+
 def test_genai_perf_says_rates_alone_and_names_models_by_their_folder():
     path = DATA / "genai_perf.json"
     assert [key for key, each in FORMATS.items() if each.looks_like(path.read_text())] == ["aiperf"]

@@ -322,26 +322,51 @@ def _mlenergy_v2(record: Record) -> Run:
     )
 
 
+def read_tokenpowerbench(path: Path, text: str) -> list[Run]:
+    """Read results of TokenPowerBench: one run, runs by model, or by batch (results.json)."""
+    top = json_record(path, text).values
+    places = list[tuple[str | int, ...]]()
+    for key, value in {} if "gpu_energy" in top else top.items():
+        if isinstance(value, list):
+            places += [(key, number) for number in range(len(value))]
+        elif isinstance(value, Mapping):
+            places.append((key,))
+    return _runs([json_record(path, text, *at) for at in places or [()]], _tokenpowerbench)
+
+
 def _tokenpowerbench(record: Record) -> Run:
-    """Read one run of TokenPowerBench; of its responses nothing but their number."""
+    """Read one run of it; of its responses nothing but their number."""
+    values = dict(record.values)
+    if isinstance(inner := values.get("energy"), Mapping):  # of results.json
+        length = [record.number(name) for name in ("end_s", "start_s")]
+        values |= {
+            "gpu_energy": inner.get("gpu_energy_j"),
+            "responses": values.get("num_responses"),
+        }
+        values["duration"] = length[0] - (length[1] or 0.0) if length[0] is not None else None
+        record.values = values
     energy = record.number("gpu_energy", needed=True) or 0.0
     output = record.number("total_output_tokens", needed=True)
-    answers = record.values.get("responses")
+    answers = values.get("responses")
     requests = float(len(answers)) if isinstance(answers, list) else record.number("responses")
-    whole = record.number("total_energy") or energy
-    if output:  # of the machine's energy, boards included
+    whole = record.number("total_energy")
+    if output and whole:  # of the node, boards included
         _agree(record, "energy_per_token", record.number("energy_per_token"), whole / output)
+    sensors = values.get("capabilities")
+    gpu = sensors.get("gpu") if isinstance(sensors, Mapping) else None
+    devices = gpu.get("devices") if isinstance(gpu, Mapping) else None
+    boards = [key for key in values if re.fullmatch(r"gpu\d+_power_watts", key)]
     return replace(
-        _begun(record, "gpu_energy"),
+        _begun(record, "gpu_energy" if "gpu_energy" in values else "energy"),
         energy_j=energy,
         window_s=record.number("duration"),
-        gpu_count=sum(bool(re.fullmatch(r"gpu\d+_power_watts", key)) for key in record.values)
-        or None,
+        gpu_count=len(devices if isinstance(devices, list) else boards) or None,
         gpu_name=record.text("gpu_name"),
         model_name=record.text("model") or record.text("model_name"),
         requests=requests,
         output_tokens=output,
         concurrency=record.number("batch_size"),
+        stack=record.text("engine"),
     )
 
 
@@ -450,8 +475,11 @@ MEASURED: Mapping[str, Format] = {
     ),
     "tokenpowerbench": Format(
         "TokenPowerBench results",
-        _is_json("gpu_energy", "energy_per_token"),
-        lambda path, text: _runs(_objects(path, text), _tokenpowerbench),
+        lambda text: (
+            _is_json("gpu_energy", "energy_per_token")(text)
+            or _is_json("gpu_energy_j", "num_responses")(text)
+        ),
+        read_tokenpowerbench,
     ),
     "ai-energy-score": Format(
         "AI Energy Score results",
