@@ -59,6 +59,10 @@ def test_tables_of_every_kind_say_the_same():
         ),
         ([{"output_tokens": 5}], "row 1: has no column of energy"),
         ([{"energy [J]": float("nan")}], "row 1.energy [J]: is missing"),
+        (
+            [{"energy [J]": 1, "requests": 2, "queries": 2}],
+            "queries: says requests as another column",
+        ),
         ([{"energy [J]": "much"}], "row 1.energy [J]: must be a number (got 'much')"),
         ({"energy [J]": [1, 2], "requests": [1]}, "<rows>: columns must be of one length"),
     ],
@@ -182,3 +186,25 @@ def test_a_file_that_is_given_twice_counts_once(tmp_path):
     copy.write_bytes((DATA / "powerx.csv").read_bytes())
     with pytest.raises(un.InputError, match="powerx.csv: a measurement counts once"):
         un.import_measurements([DATA / "powerx.csv", copy])
+
+
+def test_a_table_of_other_separators_is_named(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text((DATA / "columns.csv").read_text().replace(",", ";"))
+    with pytest.raises(
+        un.InputError, match="separates its cells by semicolons: save it with commas"
+    ):
+        un.import_measurements(path)
+
+
+def test_the_schema_takes_what_is_imported():
+    from jsonschema import Draft202012Validator
+
+    from uncertainty.files import json_schemas
+
+    validator = Draft202012Validator(json_schemas()["evidence"])
+    evidence = un.import_measurements(DATA / "powerx.csv")
+    assert not [*validator.iter_errors(evidence)]
+    evidence["origins"][0]["boards"] = 0
+    (error,) = validator.iter_errors(evidence)
+    assert list(error.path) == ["origins", 0, "boards"]

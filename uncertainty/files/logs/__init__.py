@@ -123,5 +123,10 @@ def _recognized(path: Path, text: str) -> str:
     if not names and looks_like_benchmark(text):
         text = "has tokens and no energy: give a log of power, and this file after --with"
         raise InputError.of(shown_path(path), text)
+    head = text.lstrip().split("\n", 1)[0]
+    for mark, word in {";": "semicolons", "\t": "tabs"}.items():
+        if not names and looks_like_table(head.replace(mark, ",")):
+            text = f"separates its cells by {word}: save it with commas, and points in numbers"
+            raise InputError.of(shown_path(path), text)
     why = f"may be {' or '.join(names)}" if names else "is in no format that is known"
     raise InputError.of(shown_path(path), f"{why}; choose a format with --as: {listed([*FORMATS])}")

@@ -20,7 +20,7 @@ _BOUNDARIES = {
     "node_energy": "node", "server_energy": "node", "machine_energy": "node",
     "facility_energy": "facility",
 }  # fmt: skip
-_TIMES = ("duration", "window", "elapsed_time", "time")
+_TIMES = ("duration", "window", "elapsed_time")
 # By field of a run, what people call its column; an amount is that of the whole window.
 _NAMES = {
     "requests": ("requests", "queries", "successful_requests", "completed"),
@@ -80,9 +80,10 @@ def _run_of(record: Record) -> list[Run]:
             fields["window_s"] = amount(title, "s")
         elif field:
             value = record.text(title) if field in _TEXTS else record.number(title)
-            fields[field] = value if value is not None else fields.get(field)
-    if fields.get("failed") is None:
-        fields["failed"] = 0.0
+            if field in fields:
+                record.fault(title, f"says {field} as another column does: keep one of them")
+            fields[field] = value
+    fields["failed"] = fields.get("failed") or 0.0
     for title in energies:
         energy = amount(title, "J") if titles[title][1] else None
         name = titles[title][0]

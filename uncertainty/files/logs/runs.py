@@ -376,18 +376,17 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
                     [*(cells[key] for key in columns), _rounded(value_of(run))]
                     for run, cells in pairs
                 ],
-                "origins": [
-                    {
-                        "file": run.path.name,
-                        "sha256": run.sha256,
-                        "window_s": _rounded(run.window_s),
-                        "boards": boards_of(run, cells),
-                    }
-                    for run, cells in pairs
-                ],
+                "origins": [_origin(run, cells) for run, cells in pairs],
             }
         )
     return result
+
+
+def _origin(run: Run, cells: Mapping[str, object]) -> dict[str, object]:
+    """Say where a row comes from, as far as it is known."""
+    facts = {"window_s": _rounded(run.window_s), "boards": boards_of(run, cells)}
+    known = {key: value for key, value in facts.items() if value is not None}
+    return {"file": run.path.name, "sha256": run.sha256, **known}
 
 
 def _shipped() -> dict[str, dict[str, object]]:
