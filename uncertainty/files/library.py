@@ -196,7 +196,7 @@ _NUMERAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # What other programs put between cells.
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 # First bytes of what people keep tables in.
-_FORMATS = {
+OTHER_FORMATS = {
     b"PK\x03\x04": "an Excel workbook (.xlsx) or another zip archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
     b"PAR1": "a Parquet file",
@@ -298,7 +298,7 @@ def _read(path: Path, file: str, column: str, _changed: int) -> Column:
 
 def _rows(raw: bytes) -> list[tuple[int, list[str]]]:
     """Split a text into rows, each with its last line; empty lines are none."""
-    for start, name in _FORMATS.items():
+    for start, name in OTHER_FORMATS.items():
         if raw.startswith(start):
             raise _TableError(f"is {name}, not CSV; save the table as CSV (UTF-8, commas)")
     try:

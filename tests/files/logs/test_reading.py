@@ -17,8 +17,8 @@ HERE = Path("my-log")
         (b"", "is empty"),
         (b" \n", "is empty"),
         (b"a,b\n1,\xff2\n", ":2:1: is not UTF-8 text (byte 6); save it as UTF-8"),
-        ("a,b".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
-        (b"PK\x03\x04rest", "is a zip archive or an Excel workbook"),
+        ("a,b".encode("utf-16"), "is UTF-16 text: save it as text in UTF-8, JSON or CSV"),
+        (b"PK\x03\x04rest", "is an Excel workbook (.xlsx) or another zip archive: save it as text"),
         (b"a\0b", "is not text: it holds zero bytes"),
     ],
 )

@@ -6,13 +6,14 @@ import io
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from uncertainty.errors import Fault, InputError
-from uncertainty.files.library import shown_path
+from uncertainty.files.library import OTHER_FORMATS, shown_path
 
 Place = tuple[int, int]
 """Line and column, from 1."""
@@ -21,17 +22,6 @@ _LARGEST = 200_000_000  # bytes: detailed results of a benchmark take tens of me
 _ABSENT = frozenset({"", "-", "n/a", "na", "none", "null", "[n/a]", "[not supported]"})
 # Characters of a value that a message repeats; a key or a prompt that stands there is longer.
 _REPEATED = 12
-# What opens a file that is neither JSON nor CSV.
-_OTHERS = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PAR1": "a Parquet file: read it with pandas, and give the DataFrame to import_measurements",
-    b"\x1f\x8b": "compressed with gzip: unpack it first",
-    b"\x28\xb5\x2f\xfd": "compressed with zstandard: unpack it first",
-    b"\x89HDF": "an HDF5 or NetCDF file",
-    b"SQLite format 3": "an SQLite database",
-    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
-}
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -51,9 +41,9 @@ def read_text(path: Path) -> tuple[str, str]:
         raise InputError.of(label, f"cannot be read: {why}") from error
     if len(raw) > _LARGEST:
         raise InputError.of(label, f"is larger than {_LARGEST:,} bytes; leave single requests out")
-    for start, what in _OTHERS.items():
+    for start, what in OTHER_FORMATS.items():
         if raw.startswith(start):
-            raise InputError.of(label, f"is {what}")
+            raise InputError.of(label, f"is {what}: save it as text in UTF-8, JSON or CSV")
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -67,39 +57,54 @@ def read_text(path: Path) -> tuple[str, str]:
     return text, hashlib.sha256(raw).hexdigest()
 
 
+# Each run of a file asks for its place.
+@lru_cache(maxsize=2)
+def _line_starts(text: str) -> list[int]:
+    return [0, *(end.end() for end in re.finditer("\n", text))]
+
+
 def _place_of(text: str, at: int) -> Place:
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    starts = _line_starts(text)
+    line = bisect_right(starts, at)
+    return line, at - starts[line - 1] + 1
+
+
+@lru_cache(maxsize=64)
+def _members(text: str, keys: tuple[str | int, ...]) -> dict[str | int, tuple[int, int]]:
+    """Say where each key or item, and its value, begin in what `keys` lead to."""
+    decode, blank = json.JSONDecoder().raw_decode, re.compile(r"[\s:,]*")
+
+    def skip(at: int) -> int:
+        match = blank.match(text, at)
+        return match.end() if match else at
+
+    members = dict[str | int, tuple[int, int]]()
+    end = len(text)
+    at = skip(_members(text, keys[:-1]).get(keys[-1], (end, end))[1] if keys else 0)
+    inside, at = text[at : at + 1], skip(at + 1)
+    while inside in ("{", "[") and at < end and text[at] not in "}]":
+        start, name = at, len(members)
+        if inside == "{":
+            name, at = decode(text, at)
+            at = skip(at)
+        members[name] = start, at
+        at = skip(decode(text, at)[1])
+    return members
 
 
 def json_place(text: str, keys: Sequence[str | int]) -> Place:
-    r"""Find where a key or an item stands in a text that is JSON.
+    r"""Find where a key or an item stands in a text that is JSON; else what should have it.
 
     Examples
     --------
     >>> json_place('{"a": 1,\n "b": [5, 6]}', ["b", 1])
     (2, 11)
     """
-    decode, blank = json.JSONDecoder().raw_decode, re.compile(r"[\s:,]*")
-
-    def skip(at: int) -> int:
-        found = blank.match(text, at)
-        return found.end() if found else at
-
-    at = here = skip(0)
-    for wanted in keys:
-        inside, at, number = text[at], skip(at + 1), 0
-        while inside in "{[" and at < len(text) and text[at] not in "}]":
-            start, name = at, number
-            if inside == "{":
-                name, at = decode(text, at)
-                at = skip(at)
-            if name == wanted:
-                here = start
-                break
-            at, number = skip(decode(text, at)[1]), number + 1
-        else:
-            break  # what is not there stands where it is missing
-    return _place_of(text, here)
+    for length in range(len(keys), 0, -1):
+        members = _members(text, tuple(keys[: length - 1]))
+        if keys[length - 1] in members:
+            return _place_of(text, members[keys[length - 1]][0])
+    return 1, 1
 
 
 class _TwiceError(ValueError):
