@@ -63,6 +63,10 @@ def faults(run, **given):
         ("precision", "fp8_e4m3", ["fp8"]),
         ("precision", "fp4", ["mxfp4", "nvfp4"]),
         ("precision", "auto", []),
+        ("precision", "Behalf-7B", []),
+        ("hardware", "NVIDIA H20-3e", []),
+        ("hardware", "NVIDIA RTX PRO 6000 Blackwell Server Edition", ["rtx-pro-6000"]),
+        ("hardware", "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", []),
     ],
 )
 def test_names_of_logs_are_matched_and_never_guessed(kind, name, names):

@@ -138,9 +138,10 @@ _DRESS = re.compile(
     r"meta|nvidia|amd|instruct|it|chat|thinking|hf|kv|dynamic|awq|gptq|w\d+a\d+|fp8|(nv|mx)?fp4"
     r"|bf16|int[48]|\d+k|2[0-9]\d\d|0[1-9]\d\d|1[0-2]\d\d|v\d+\.\d+|17b|\d+e"
 )
-_FORMS = {"pcie", "nvl", "laptop", "mobile", "mig"}  # of a board that is sold in several
+# Of boards that are sold in several: H20-3e, Max-Q, RTX 4090 D take other power or memory.
+_FORMS = {"pcie", "nvl", "laptop", "mobile", "mig", "3e", "q", "d"}
 _PRECISION = re.compile(
-    r"bf16|bfloat16|float16|fp16|half|float8|fp8|int8|int4|awq|gptq|nvfp4|mxfp4|fp4"
+    r"(?<![a-z])(?:bf16|bfloat16|float16|fp16|half|float8|fp8|int8|int4|awq|gptq|(?:nv|mx)?fp4)(?![a-z])"
 )
 _PRECISIONS = {
     "bf16": ("bfloat16",), "half": ("float16",), "fp16": ("float16",), "float8": ("fp8",),
