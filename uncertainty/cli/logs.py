@@ -85,8 +85,8 @@ def import_(
         for paragraph in str(item["note"]).split("\n"):
             say(paragraph)
     show_written(outs)
-    names = " ".join(f"--evidence {path}" for path in outs)
-    say(f"Learn from it: uncertainty infer roofline-efficiency {names}")
+    for path in outs:
+        say(f"Learn from it: uncertainty infer roofline-efficiency --evidence {path}")
 
 
 def _shown(value: object) -> str:

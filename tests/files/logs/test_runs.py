@@ -114,6 +114,9 @@ def test_beyond_the_boards_a_row_is_the_energy_of_a_query():
     assert (boards["boundary"], node["boundary"]) == ("gpu_board", "node")
     assert (node["observes"], node["rows"]) == ("energy_wh_node", [[0.03]])
     assert "overhead" not in node["conditions"]
+    assert "log.csv:2: its energy stands at several boundaries: learn from one" in node["note"]
+    apart = evidence_of([RUN, replace(runs[1], line=3)], {})
+    assert not any("several boundaries" in evidence["note"] for evidence in apart)
 
 
 def test_all_that_is_missing_is_one_message_with_what_gives_it():

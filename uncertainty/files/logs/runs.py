@@ -1,6 +1,7 @@
 """The common table of all measurements: one measured window a run; its checks, and its evidence."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -325,15 +326,19 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
         With every fault of every run, and one that names all that is missing.
     """
     rows = [cells_of(run, given) for run in runs]
-    faults, cautions = list[Fault](), dict[str, list[str]]()
+    faults, cautions = list[Fault](), dict[str, dict[str, None]]()
+    at = {(run.path, run.line, run.place, run.boundary) for run in runs}
+    windows = Counter(where[:-1] for where in at)
+    twice = "its energy stands at several boundaries: learn from one, or it counts more than once"
     for run, cells in zip(runs, rows, strict=True):
         label = shown_path(run.path)
-        for refused, text in check(run, cells, given):
+        several = [(False, twice)] * (windows[run.path, run.line, run.place] > 1)
+        for refused, text in (*several, *check(run, cells, given)):
             if refused:
                 faults.append(Fault(label, run.line, run.column, run.place, text))
             else:
                 place = f"{label}:{run.line}" if run.line else f"{label} {run.place}".strip()
-                cautions.setdefault(text, []).append(place)
+                cautions.setdefault(text, {})[place] = None
     faults += _missing(runs, rows, given)
     if faults:
         raise InputError(faults)
@@ -357,7 +362,7 @@ def evidence_of(runs: Sequence[Run], given: Mapping[str, object]) -> list[dict[s
             f"{key} {float(str(common[key])):g}" for key in common if key not in given
         )
         # A line each for what is to be known first, and one for where conditions come from.
-        notes = [f"{listed(places, 3)}: {text}." for text, places in cautions.items()]
+        notes = [f"{listed([*places], 3)}: {text}." for text, places in cautions.items()]
         sources = [*_sources(pairs, given, open_), f"As in the shipped evidence: {alike}."]
         result.append(
             {
