@@ -19,7 +19,7 @@ _BOUNDARIES = {
 }
 _COLUMNS = ("model_id", "hardware", "precision", "gpu_count", "batch_size", "output_tokens")
 
-Logs = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Logs with measured energy.")]
+Logs = Annotated[list[Path], typer.Argument(metavar="PATH", help="Logs with measured energy.")]
 As = Annotated[
     str | None,
     typer.Option("--as", metavar="FORMAT", help="The format, where its content does not show it."),

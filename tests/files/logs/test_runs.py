@@ -173,7 +173,7 @@ def test_a_size_stands_for_a_model_that_the_catalogue_does_not_have():
         ({"output_tokens": 2000}, "2000 output tokens are fewer than the 3000 requests: give totals"),
         ({"energy_j": 180_000 / 3.6e6}, "outside 0.0001 to 1000, which nobody has measured; were kWh"),
         ({"energy_j": 1.8e9, "window_s": None}, "; were mJ read as J?"),
-        ({"window_s": 200}, "a board takes 900 W on average, 1.3 times the 700 W that h100-sxm"),
+        ({"window_s": 200}, "a board takes 900 W on average, 1.29 times the 700 W that h100-sxm"),
         ({"power_w": 900}, "check the unit of the energy, the window, and that every board is counted"),
         ({"boundary": "node", "requests": None}, "does not say how many requests its energy (node)"),
     ],

@@ -301,7 +301,9 @@ def _power(
     if power is None and run.window_s and (boards := boards_of(run, cells)):
         power = run.energy_j / run.window_s / boards
     if run.boundary == "gpu_board" and power is not None and isinstance(rated, int | float):
-        text = f"a board takes {power:.4g} W on average, {power / rated:.2g} times the {rated:g} W"
+        text = (
+            f"a board takes {power:,.0f} W on average, {power / rated:,.2f} times the {rated:g} W"
+        )
         text += f" that {cells['hardware'] or 'it'} is rated at"
         if power > _MOST_POWER * rated:
             text += "; check the unit of the energy, the window, and that every board is counted"
