@@ -33,7 +33,7 @@ DOORS = {
 PUBLIC = [
     "ENERGY_MODELS", "Fault", "InputError", "Priors", "Problem", "UncertaintyError",
     "build_problem", "check_fit", "check_ledger", "check_prior", "compare", "compare_fits",
-    "exceedance", "explain", "export_priors", "import_measurements", "infer", "load", "load_priors",
+    "exceedance", "explain", "export_priors", "import_measurements", "import_usage", "infer", "load", "load_priors",
     "plan_measurements", "predict",
     "rank_inputs", "save", "score", "share_per_query", "simulate", "stream", "summarize", "summarize_inputs",
     "summarize_scenarios", "sweep", "update", "write_assumptions", "write_comparison",

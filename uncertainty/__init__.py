@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uncertainty.errors import UncertaintyError as UncertaintyError
     from uncertainty.files import Priors as Priors
     from uncertainty.files import import_measurements as import_measurements
+    from uncertainty.files import import_usage as import_usage
     from uncertainty.files import load_priors as load_priors
     from uncertainty.inference import check_fit as check_fit
     from uncertainty.inference import check_prior as check_prior
@@ -55,7 +56,7 @@ _ROOMS = {
     "comparison": ("check_ledger", "compare", "explain", "summarize_scenarios", "sweep"),
     "energy": ("ENERGY_MODELS",),
     "errors": ("Fault", "InputError", "UncertaintyError"),
-    "files": ("Priors", "import_measurements", "load_priors"),
+    "files": ("Priors", "import_measurements", "import_usage", "load_priors"),
     "inference": (
         "check_fit", "check_prior", "compare_fits", "export_priors", "infer", "predict", "score",
         "update",

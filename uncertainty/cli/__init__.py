@@ -10,7 +10,7 @@ import typer
 
 from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
-from uncertainty.cli.logs import import_
+from uncertainty.cli.logs import import_, import_usage
 from uncertainty.cli.plan import plan, predict
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.run import infer, run
@@ -43,6 +43,7 @@ for command in (run, check, infer, rank, compare, predict, plan, ledger, init, c
     app.command()(command)
 app.command("list")(list_)
 app.command("import")(import_)
+app.command("import-usage")(import_usage)
 
 
 @app.callback()

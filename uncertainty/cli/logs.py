@@ -1,5 +1,6 @@
-"""`uncertainty import`: people's own logs to the files that the other commands take."""
+"""`uncertainty import` and `import-usage`: people's own logs to files that other commands take."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ _BOUNDARIES = {
     "node": "of the node",
     "facility": "of the facility",
 }
+TOKENS = ("requests", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 _COLUMNS = ("model_id", "hardware", "precision", "gpu_count", "batch_size", "output_tokens")
 
 Logs = Annotated[list[Path], typer.Argument(metavar="PATH", help="Logs with measured energy.")]
@@ -91,3 +93,58 @@ def import_(
 
 def _shown(value: object) -> str:
     return "open" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+Fit = StrEnum("Fit", ["empirical", "lognormal"])
+By = StrEnum("By", ["request", "session"])
+TokenLogs = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Logs with tokens, and folders of them.")
+]
+UsageOut = Annotated[Path, typer.Option(metavar="FILE", help="The usage file to write.")]
+
+
+def import_usage(
+    paths: TokenLogs,
+    format: As = None,
+    fit: Annotated[Fit, typer.Option(help="Rows as they are, or fitted.")] = Fit.empirical,
+    by: Annotated[By, typer.Option(help="What one query is.")] = By.request,
+    out: UsageOut = Path("my-usage.yaml"),
+    force: Force = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Turn token logs into a usage file, for --usage.
+
+    Formats: claude-code, codex, otel, openai-usage, litellm, azure, burstgpt, mooncake, openai,
+    anthropic and csv. Nothing is read but counts of tokens, times and names of models.
+    """
+    del debug  # `main` reads it
+    import uncertainty as un
+
+    if out.exists() and not force:
+        text = "exists already; choose another name with --out, or replace it with --force"
+        raise InputError.of(str(out), text)
+    data = un.import_usage([*paths], out, format=format, fit=fit.value, by=by.value)
+    totals, entries = data["usage"], data["assumptions"]
+    assert isinstance(totals, list)
+    assert isinstance(entries, dict)
+    drawn = any("empirical" in entry for entry in entries.values())
+    written = [out, *([out.with_suffix(".csv")] if drawn else [])]
+    if as_json:
+        print_json({"usage": data, "written": [str(path) for path in written]})
+        return
+    sums = {name: sum(row[name] for row in totals) for name in TOKENS}
+    per = {name: sums[name] / sums["requests"] for name in TOKENS}
+    share = sums["cached_tokens"] / max(sums["input_tokens"], 1)
+    say(
+        f"{counted(sums['requests'], 'request')}: on average {per['input_tokens']:,.4g} input "
+        f"tokens ({100 * share:.3g} % cached) and {per['output_tokens']:,.4g} output tokens."
+    )
+    titles = ["model", "month", *(name.replace("_", " ") for name in TOKENS)]
+    lines = [[row["model"], row["month"], *(f"{row[n]:,}" for n in TOKENS)] for row in totals]
+    more = f"; {len(lines) - _SHOWN} more in the file" if len(lines) > _SHOWN else ""
+    table(f"Tokens by model and month{more}", titles, lines[:_SHOWN])
+    for note in dict.fromkeys(entry["note"] for entry in entries.values()):
+        say(note)
+    show_written(written)
+    say(f"Ask with it: uncertainty run gpt-4o --usage {out}")

@@ -87,6 +87,9 @@ class Question:
     ] = 0
     prob: Annotated[float, typer.Option(help="Probability of the wider interval.")] = 0.9
     quantity: Annotated[str | None, typer.Option(help="The output to report and rank.")] = None
+    usage: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Your tokens, as import-usage writes them.")
+    ] = None
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Let the file read files outside its folder.")
     ] = False
@@ -122,7 +125,9 @@ class Question:
         from uncertainty.files import load_priors, model_of_text
         from uncertainty.problem import set_up
 
-        priors = priors or load_priors(self.file, allow_outside=self.allow_outside)
+        priors = priors or load_priors(
+            self.file, usage=self.usage or "", allow_outside=self.allow_outside
+        )
         model = model_of_text(self.model) if self.model else None
         given = dict(settings(self.sets or []))
         names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
@@ -147,7 +152,8 @@ class Question:
     def changes(self) -> list[str]:
         """What differs from the file, in short."""
         evidence = [] if self.evidence is None else ["evidence", *sorted(self.evidence)]
-        return [*filter(None, [self.scenario, self.model]), *sorted(self.sets or []), *evidence]
+        one = filter(None, [self.scenario, self.model, self.usage])
+        return [*one, *sorted(self.sets or []), *evidence]
 
     def folder(self, suffix: str = "") -> Path:
         """Where the answer goes."""
@@ -180,6 +186,7 @@ class Question:
             "file": file,
             "scenario": self.scenario,
             "model": self.model,
+            "usage": self.usage,
             "set": sorted(self.sets or []),
             "evidence": None if self.evidence is None else sorted(self.evidence),
         }

@@ -270,8 +270,8 @@ def infer(
     from uncertainty.results import warnings_of
 
     model, target = question.model or "", Path(export) if export else None
-    if target and (question.sets or question.scenario or ".py:" in model):
-        text = "only a file as it stands can be exported: leave --set, --scenario and functions out"
+    if target and (question.sets or question.scenario or question.usage or ".py:" in model):
+        text = "only a file as it stands is exported: no --set, --scenario, --usage or functions"
         raise InputError.of("--export", text)
     with busy("checking"):
         problem = question.problem()

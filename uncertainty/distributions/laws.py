@@ -389,7 +389,7 @@ def _single(law: Law) -> CompiledLaw:
         return CompiledLaw("pick", params=(np.asarray(law.data),))
     kernel, arguments = FAMILIES[law.family], Arguments.of(**dict(law.fields))
     if law.family == "choice" and law.data:
-        arguments = Arguments.of(options=law.data, weights=[1.0] * len(law.data))
+        arguments = Arguments.of(options=law.data, weights=law.weights or [1.0] * len(law.data))
     elif law.family == "choice":
         options = [dict(part.fields)["value"] for part in law.parts]
         arguments = Arguments.of(options=options, weights=law.weights)

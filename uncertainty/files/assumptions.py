@@ -3,7 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,7 +23,7 @@ from uncertainty.files.families import (
     complaints,
     hint_for_unit,
 )
-from uncertainty.files.library import InputFile, read_column
+from uncertainty.files.library import Column, InputFile, read_column
 from uncertainty.inputs import INPUTS
 from uncertainty.units import UnitError, base_unit, factor
 
@@ -509,15 +510,21 @@ class _Conversion:
             parts = tuple(Law("fixed", (("value", option),)) for option in options)
             return Law("choice", weights=tuple(weights), parts=parts)
         if family == "empirical":
-            column = read_column(distribution.file, distribution.column, self.layer.document.place)
-            for key, message in column.faults:
+            read = partial(read_column, distribution.file, place=self.layer.document.place)
+            column, often = read(distribution.column), distribution.weights
+            counts = read(often) if often else Column()
+            for key, message in (*column.faults, *(("weights", text) for _, text in counts.faults)):
                 self.fault(message, *at, key)
+            if often and (not distribution.rows or min(counts.values, default=0) < 0):
+                text = "says how often whole rows count, 0 or more: rows: file goes with it"
+                self.fault(text, *at, "weights")
             if distribution.rows and len(at) > 1:
                 text = "a part of a mixture cannot be drawn row by row; take rows out"
                 self.fault(text, *at, "rows")
             values = tuple(value * self.scale for value in column.values)
             kind = "pick" if distribution.rows else "empirical"
-            return Law(kind, data=values, origin=column.origin, read=column.read)
+            law = Law(kind, data=values, origin=column.origin, read=column.read)
+            return replace(law, weights=counts.values)
         row = FAMILIES[family]
         fields = {
             key: self.number(value, *at, key, plain=key in row.plain)

@@ -279,6 +279,18 @@ EvidenceNames: TypeAlias = Annotated[
 ]
 
 
+class UsageEntry(Strict):
+    """Sums over the requests of one model in one month."""
+
+    model: str
+    month: str = Field(description="as 2026-11, in UTC; unknown where the log does not say")
+    requests: float = Field(gt=0)
+    input_tokens: float = Field(ge=0, description="cached ones included")
+    cached_tokens: float = Field(0, ge=0)
+    output_tokens: float = Field(gt=0, description="reasoning included")
+    reasoning_tokens: float = Field(0, ge=0)
+
+
 class FileEntry(Strict):
     """A prior file."""
 
@@ -296,6 +308,7 @@ class FileEntry(Strict):
         None, description="how measurements differ from the model, where no evidence says it"
     )
     scenarios: dict[ScenarioName, dict[Name, AssumptionEntry]] = Field(default_factory=dict)
+    usage: tuple[UsageEntry, ...] = Field((), description="sums of a log, as import-usage has them")
     warnings: tuple[str, ...] = Field(
         (), description="why the numbers are not to be trusted; results repeat them"
     )

@@ -499,9 +499,10 @@ FAMILIES: dict[str, Family] = {
                 Literal["file"] | None,
                 "one row for all columns of the file; drawn one by one unless given",
             ),
+            "weights": (str | None, "with rows: file, the column of how often each row counts"),
         },
         forms=(("file", "column"),),
-        optional=("rows",),
+        optional=("rows", "weights"),
     ),
     "choice": Family(
         "One of several listed values.",
@@ -541,7 +542,7 @@ class Distribution(Strict):
     def complaint(self) -> str:
         """Say what is wrong with the keys together, if anything."""
         options, weights = getattr(self, "options", ()), getattr(self, "weights", None)
-        if weights is not None and len(weights) != len(options):
+        if isinstance(weights, tuple) and len(weights) != len(options):
             return f"give one weight for each of the {len(options)} options"
         return FAMILIES[self.family].wrong_form(set(self.model_fields_set))
 

@@ -93,6 +93,8 @@ class Priors:
         What is wrong; `build_problem` raises them with its own.
     place : Place
         Where the names of files in a call are looked up.
+    usage : str
+        The usage file whose assumptions are in `layers` too; empty for none.
     readable : bool
         False where a whole file is missing or no prior file, so that checks of what the
         assumptions mean together would only repeat it.
@@ -110,6 +112,7 @@ class Priors:
     faults: tuple[Fault, ...] = ()
     place: Place = field(default_factory=lambda: Place(Path.cwd(), Path.cwd()))
     readable: bool = True
+    usage: str = ""
 
     @property
     def document(self) -> Document | None:
@@ -123,7 +126,7 @@ class Priors:
 
 
 def load_priors(
-    source: str | Path | Mapping[str, object], *, allow_outside: bool = False
+    source: str | Path | Mapping[str, object], *, usage: str = "", allow_outside: bool = False
 ) -> Priors:
     """Read a prior file with the files that it extends.
 
@@ -131,6 +134,8 @@ def load_priors(
     ----------
     source : str, Path or mapping
         A path, the name of a shipped file, or a mapping of the same shape as a file.
+    usage : str
+        A usage file, as `import_usage` writes it, whose assumptions go on top of the others.
     allow_outside : bool
         Let the file name other files (bases, data) outside its own folder and the working
         folder; not for files that you have not read.
@@ -161,7 +166,18 @@ def load_priors(
         hint = nearest(str(source), shipped_names())
         fault = Fault(str(source)[:60], 0, 0, "", "no such file, nor a shipped one" + hint)
         priors = Priors(str(source), faults=(fault,), readable=False)
+    if usage and priors.layers:
+        priors = with_usage(priors, load_priors(usage, allow_outside=allow_outside))
     return replace(priors, place=here)
+
+
+def with_usage(priors: Priors, above: Priors) -> Priors:
+    """Put the assumptions of a usage file on top of those of another."""
+    # The file's own layer stays the last one, and is empty: what a usage replaces in it, and what
+    # the model does not use of a usage, is no slip of whoever wrote them.
+    last = replace(priors.layers[-1], entries={}, names=(), correlations=(), bundles={}, written=())
+    layers, faults = (*priors.layers, *above.layers, last), priors.faults + above.faults
+    return replace(priors, layers=layers, faults=faults, usage=above.label)
 
 
 def _from_path(path: Path, place: Place, above: tuple[Path, ...]) -> Priors:
@@ -461,8 +477,8 @@ def _rows_of_files(assumptions: Sequence[Assumption]) -> tuple[list[Assumption],
                 text = f"shares rows with {first.name!r}: write varies: query in both or in neither"
                 faults.append(other.fault(text, "empirical", "rows"))
         if name not in names and law is not None:
-            row = Law("choice", data=tuple(map(float, range(len(law.data)))), origin="a row")
-            groups = {item.group for item in items}
+            places, groups = range(len(law.data)), {item.group for item in items}
+            row = Law("choice", (), law.weights, data=tuple(map(float, places)), origin="a row")
             group = groups.pop() if len(groups) == 1 else ""
             item = replace(first, name=name, law=row, expression=None, unit="", group=group)
             rows.append(replace(item, written_unit=None))

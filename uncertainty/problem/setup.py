@@ -107,7 +107,8 @@ class Setup:
         priors, model, given, scenario, evidence = self.arguments
         outside = priors.place.root is None or None
         parts: tuple[object, ...] = (priors.label, model, given, scenario, evidence, outside)
-        names = ("priors", "model", "given", "scenario", "evidence", "allow_outside")
+        parts += (priors.usage or None,)
+        names = ("priors", "model", "given", "scenario", "evidence", "allow_outside", "usage")
         recipe = {k: x for k, x in zip(names, parts, strict=True) if x is not None}
         if callable(model) or priors.document is None or not priors.document.text:
             return None

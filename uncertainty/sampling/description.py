@@ -165,6 +165,7 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     if recipe is None:
         raise _gone("it was made from Python objects that a file does not keep")
     outside, label = bool(recipe.pop("allow_outside", False)), recipe.pop("priors")
+    usage = recipe.pop("usage", "")
     try:
         signature(build_problem).bind(label, **recipe)
     except TypeError as error:
@@ -172,7 +173,7 @@ def problem_of(tree: "xr.DataTree") -> Problem:
     # Shipped files are shown under priors/, and found from anywhere by their name.
     shipped = label.removeprefix("priors/").removesuffix(".yaml")
     by_name = label.startswith("priors/") and shipped in shipped_names()
-    priors = load_priors(shipped if by_name else label, allow_outside=outside)
+    priors = load_priors(shipped if by_name else label, usage=usage, allow_outside=outside)
     try:
         problem = build_problem(priors, **recipe)
     except InputError as error:
