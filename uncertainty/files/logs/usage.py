@@ -286,17 +286,17 @@ def from_codex(values: Values, state: State) -> Iterator[Request]:
 _OTEL = "gen_ai.usage."
 
 
-def _spans(values: Values) -> Iterator[tuple[dict[str, object], dict[str, object]]]:
+def _spans(values: Values) -> Iterator[tuple[Values, Values]]:
     """Spans of a line, each with its attributes: one span, or a batch as collectors write it."""
-    alone = [{"scopeSpans": [{"spans": [dict(values)]}]}]
     groups = values.get("resourceSpans")
-    for group in groups if isinstance(groups, list) else alone:
-        for scope in group.get("scopeSpans", ()):
-            for span in scope.get("spans", ()):
-                attributes = span.get("attributes") or {}
-                if isinstance(attributes, list):
-                    attributes = {x["key"]: next(iter(x["value"].values()), 0) for x in attributes}
-                yield dict(span), dict(attributes)
+    batch = groups if isinstance(groups, list) else []
+    scopes = [scope for group in batch for scope in group["scopeSpans"]]
+    spans = [span for scope in scopes for span in scope["spans"]] if scopes else [values]
+    for span in spans:
+        said: object = span.get("attributes") or {}
+        if isinstance(said, list):
+            said = {x["key"]: next(iter(x["value"].values()), 0) for x in said}
+        yield span, _inside({"attributes": said}, "attributes")
 
 
 def from_otel(values: Values, state: State) -> Iterator[Request]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -50,8 +50,8 @@ def import_usage(
     out: str | Path = "my-usage.yaml",
     *,
     format: str | None = None,
-    fit: Literal["empirical", "lognormal"] = "empirical",
-    by: Literal["request", "session"] = "request",
+    fit: str = "empirical",
+    by: str = "request",
 ) -> dict[str, object]:
     r"""Turn token logs into a usage file: how many tokens requests take, with all sums.
 
