@@ -155,3 +155,21 @@ def test_a_mistaken_unit_is_found_before_any_chain(folder):
         assert done.stderr.startswith("measured.yaml:5:")
         assert "as if J were entered as kWh (3.6e6 times)" in done.stderr
         assert "chains" not in done.stderr
+
+
+def test_evidence_is_learned_beside_that_of_the_file(folder, monkeypatch):
+    (folder / "more.yaml").write_text(MEASURED.replace("[[0.4], [0.5]]", "[[0.3]]"))
+    done = uncertainty(
+        folder, "infer", "mine.yaml", "--evidence", "+more.yaml", "--json", "--out", "o"
+    )
+    assert done.returncode == 0, done.stderr
+    fit = json.loads(done.stdout)["fit"]
+    assert {(row["evidence"], row["rows"]) for row in fit} == {("measured", 2), ("more", 1)}
+    monkeypatch.chdir(folder)
+    tree = un.load(folder / "o" / "run.nc")
+    assert tree.attrs["updated_by"] == "weights"
+    mixed = uncertainty(
+        folder, "check", "mine.yaml", "--evidence", "+more.yaml", "--evidence", "epoch"
+    )
+    assert mixed.returncode == 2
+    assert "write + before every name" in mixed.stderr

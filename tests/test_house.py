@@ -131,14 +131,15 @@ def test_the_house_stays_small():
     """Few rooms, little code: what grows beyond this asks which idea it adds.
 
     Docstrings and comments are not counted: a cap on them would be met by saying less. Formats of
-    others, of their logs and of documents, have bounds of their own: they grow without new ideas.
+    others, of their logs and of documents, have bounds of their own: they grow without new ideas;
+    the options and keys by which they enter are among the rest.
     """
     bounds = {"logs": (14, 3_000), "pages": (6, 800)}
     parts: dict[str, list[str]] = {"logs": [], "pages": [], "rest": []}
     for path in [*MODULES, PACKAGE / "__init__.py"]:
         names = {path.parent.name, "logs" if path.stem == "plan" else path.stem}
         parts[next((part for part in bounds if part in names), "rest")].append(path.read_text())
-    for part, (modules, lines) in {**bounds, "rest": (90, 17_800)}.items():
+    for part, (modules, lines) in {**bounds, "rest": (90, 17_900)}.items():
         assert len(parts[part]) <= modules, part
         assert sum(map(code_lines, parts[part])) <= lines, part
 

@@ -486,3 +486,24 @@ def test_many_rows_are_learned_from_in_few_steps(monkeypatch, groups):
         agrees(logs(tree, name), mean[place], np.sqrt(covariance[place, place]))
     total = sum(logs(tree, name) for name in SIGMAS)
     agrees(total, mean.sum(), np.sqrt(covariance.sum()))
+
+
+def test_effects_that_are_known_stay_where_more_evidence_shares_them():
+    """Of the same groups whatever the evidence is called; a group that is new is drawn."""
+    from uncertainty.inference.posterior import scores_of
+    from uncertainty.inference.target import target_of
+
+    effect = {"random_effect": {"column": "group", "sd": 0.5}}
+    first = evidence([["x", 2.0], ["y", 3.0]], ["group", "value"], **effect)
+    tree = un.infer(un.build_problem(priors(), model=product, evidence=first), 200, warmup=200)
+    second = evidence([["y", 2.5], ["z", 2.5]], ["group", "value"], **effect)
+    both = un.build_problem(priors(), model=product, evidence=[first, second])
+    target = target_of(both.new_system, 64, 0)
+    [level] = target.levels.values()
+    assert level.groups == ("x", "y", "z")
+    scores = scores_of(tree, target)[..., target.places[level.key]]
+    known = tree["unconstrained_posterior"]["evidence_effect"]
+    for place, group in enumerate("xy"):
+        kept = known.sel(evidence_group=group).values
+        np.testing.assert_array_equal(scores[..., place], kept)
+    assert abs(np.corrcoef(scores[..., 2].ravel(), scores[..., 1].ravel())[0, 1]) < 0.2

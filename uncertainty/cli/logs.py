@@ -88,7 +88,7 @@ def import_(
             say(paragraph)
     show_written(outs)
     for path in outs:
-        say(f"Learn from it: uncertainty infer roofline-efficiency --evidence {path}")
+        say(f"Learn from it: uncertainty infer roofline-efficiency --evidence +{path}")
 
 
 def _shown(value: object) -> str:

@@ -22,7 +22,7 @@ from uncertainty.errors import InputError
 from uncertainty.writing import json_text, reason, refuse_inputs, write_text
 
 if TYPE_CHECKING:
-    from uncertainty.files import Priors
+    from uncertainty.files import Evidence, Priors
     from uncertainty.problem import Problem, Setup
 
 DONE, DEFECT, INPUT_AT_FAULT, NOT_TRUSTED = 0, 1, 2, 3
@@ -77,7 +77,9 @@ class Question:
     ] = None
     evidence: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Evidence in place of the file's; or none."),
+        typer.Option(
+            metavar="NAME", help="Evidence in place of the file's, or none; +NAME: beside it."
+        ),
     ] = None
     draws: Annotated[
         int | None, typer.Option(min=32, max=2**36, help="Epistemic draws over all randomizations.")
@@ -122,7 +124,7 @@ class Question:
 
     def set_up(self, priors: "Priors | None" = None) -> "Setup":
         """Check all that can be checked before anything is computed."""
-        from uncertainty.files import load_priors, model_of_text
+        from uncertainty.files import evidence_in, load_priors, model_of_text
         from uncertainty.problem import set_up
 
         priors = priors or load_priors(
@@ -130,8 +132,21 @@ class Question:
         )
         model = model_of_text(self.model) if self.model else None
         given = dict(settings(self.sets or []))
-        names = None if self.evidence is None else [n for n in self.evidence if n != "none"]
-        return set_up(priors, model, given, self.scenario, names)
+        evidence: list[Evidence | str] | None = None
+        if self.added:
+            evidence = [*evidence_in(priors), *self.added]
+        elif self.evidence is not None:
+            evidence = [name for name in self.evidence if name != "none"]
+        return set_up(priors, model, given, self.scenario, evidence)
+
+    @property
+    def added(self) -> list[str]:
+        """Evidence beside the file's; it is all of it that is named, or none."""
+        added = [name[1:] for name in self.evidence or () if name.startswith("+")]
+        if added and len(added) < len(self.evidence or ()):
+            text = "write + before every name (beside the file's evidence) or before none"
+            raise InputError.of("--evidence", text)
+        return added
 
     @property
     def folder_name(self) -> str:

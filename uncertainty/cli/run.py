@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -267,6 +268,7 @@ def infer(
     import uncertainty as un
     from uncertainty import report
     from uncertainty.inference import may_be_written
+    from uncertainty.problem import compiled
     from uncertainty.results import warnings_of
 
     model, target = question.model or "", Path(export) if export else None
@@ -281,17 +283,24 @@ def infer(
     folder, read = question.folder("-posterior"), [file.path for file in problem.files]
     asked = question.asked("posterior", folder)
     with question.place(folder, asked, "infer", read) as place:
-        with steps("chains") as progress:
-            tree = un.infer(
-                problem,
-                draws,
-                chains,
-                question.seed,
-                warmup=warmup,
-                target_accept=target_accept,
-                resample=question.resample,
-                progress=progress,
-            )
+        if question.added:
+            # What the file teaches is known, of shipped files: what comes with it weighs its draws.
+            first = compiled(replace(question, evidence=None).set_up())
+            known = drawn(first, question, quantity, full=False)
+            with busy("learning from more evidence"):
+                tree = un.update(known, question.added, seed=question.seed)
+        else:
+            with steps("chains") as progress:
+                tree = un.infer(
+                    problem,
+                    draws,
+                    chains,
+                    question.seed,
+                    warmup=warmup,
+                    target_accept=target_accept,
+                    resample=question.resample,
+                    progress=progress,
+                )
         with busy("writing"):
             page: list[report.Part] = [report.Heading(str(tree.attrs["subject"]), 1)]
             page += report.posterior_parts(tree, quantity, question.prob)

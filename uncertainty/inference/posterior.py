@@ -342,11 +342,14 @@ def scores_of(tree: "xr.DataTree", target: Target, seed: int = 0) -> Floats:
         np.asarray(known[name].values) if name in known else rng.standard_normal(shape)
         for name in target.names
     ]
+    # The same level may be of other evidence too, with groups that the posterior has not seen.
+    kept = {x.key: x.name for item in problem_of(tree).observations for x in item.levels}
     for level in target.levels.values():
-        if (name := f"{level.name}_effect") in known:
-            parts += [*np.moveaxis(np.asarray(known[name].values), -1, 0)]
-        else:
-            parts += [*rng.standard_normal((len(level.groups), *shape))]
+        seen, name = dict[str, Floats](), kept.get(level.key)
+        if f"{name}_effect" in known:
+            columns = np.moveaxis(np.asarray(known[f"{name}_effect"].values), -1, 0)
+            seen = dict(zip(map(str, known[f"{name}_group"].values), columns, strict=True))
+        parts += [seen[x] if x in seen else rng.standard_normal(shape) for x in level.groups]
     return np.stack(parts, -1)
 
 
