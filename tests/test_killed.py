@@ -46,6 +46,8 @@ FILES = {
     "assumptions: {utilization: {lognormal: {p5: 0.03, p95: 0.2}}}\n",
     "e.yaml": "schema: 1\nobserves: energy_wh\nerror: {lognormal: {sigma: 0.1}}\ncolumns: [value]\nrows: [[0.4], [0.5]]\n",
 }
+LOG = "energy [J],output_tokens,requests,duration [s],gpus,gpu,model,precision\n{},900000,3000,600,1,h100-sxm,llama-3.1-8b,bf16\n"
+FILES |= {f"{number}.csv": LOG.format(180000 + 9000 * number) for number in (0, 1)}
 COMMANDS = {
     "run": "run p.yaml --model m.py:f --draws 64",
     "rank": "rank p.yaml --model m.py:f --method tornado --draws 64",
@@ -135,3 +137,30 @@ def test_every_file_is_the_old_one_or_the_new_one(server, name, moments):
     assert ends(status())
     assert contents(folder, name) == known[0]
     assert not list(folder.rglob(".un*"))
+
+
+@pytest.mark.slow
+def test_an_import_leaves_the_old_file_or_the_new_one(server):
+    folder, start, status = server
+    target, known, took = folder / "imported.yaml", [], 0.0
+    for number in (0, 1):
+        began = time.monotonic()
+        start(f"import {number}.csv --out imported.yaml --force")
+        assert status() == 0
+        known.append(target.read_bytes())
+        took = time.monotonic() - began
+    assert known[0] != known[1]
+    randomly, killed = random.Random(0), 0
+    for moment in range(100):
+        pid = start(f"import {moment % 2}.csv --out imported.yaml --force")
+        time.sleep(randomly.uniform(0, took))
+        with suppress(ProcessLookupError):  # it came to its end before
+            os.kill(pid, signal.SIGKILL)
+        killed += status() == -signal.SIGKILL
+        assert target.read_bytes() in known, moment
+        if killed == 8:
+            break
+    assert killed == 8
+    start("import 0.csv --out imported.yaml --force")
+    assert status() == 0
+    assert target.read_bytes() == known[0]
