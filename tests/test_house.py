@@ -23,6 +23,8 @@ DOORS = {
     "hatchling": {"files"},
     "pint": {"units"},
     "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
     "seaborn": {"report"},
     "typer": {"cli"},
     "rich": {"cli"},

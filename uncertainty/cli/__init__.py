@@ -11,6 +11,7 @@ import typer
 from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
 from uncertainty.cli.logs import import_, import_usage
+from uncertainty.cli.pages import report_
 from uncertainty.cli.plan import plan, predict
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
 from uncertainty.cli.run import infer, run
@@ -44,6 +45,7 @@ for command in (run, check, infer, rank, compare, predict, plan, ledger, init, c
 app.command("list")(list_)
 app.command("import")(import_)
 app.command("import-usage")(import_usage)
+app.command("report")(report_)
 
 
 @app.callback()

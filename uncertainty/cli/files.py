@@ -269,7 +269,7 @@ def init(
 
     if not file.name:
         raise InputError.of(str(file), "cannot be written: it is not a file")
-    if not _is_free(file) and not force:
+    if not is_free(file) and not force:
         text = "exists already; choose another name, or replace it with --force"
         raise InputError.of(str(file), text)
     priors = load_priors(origin)
@@ -277,7 +277,7 @@ def init(
     refuse_inputs([file], [read.path for setup in setups for read in setup.files])
     used = {name for setup in setups for name in setup.used}
     text, copies = starting_file(priors, used, file)
-    taken = [copy for copy in copies.values() if not _is_free(copy)]
+    taken = [copy for copy in copies.values() if not is_free(copy)]
     if taken:
         text = "exists already, and the new file needs a copy of that name; choose another folder"
         raise InputError(Fault(str(copy), 0, 0, "", text) for copy in taken)
@@ -298,7 +298,7 @@ def init(
     say(f"Written: {', '.join(written)}. Change it, then: uncertainty check {file}")
 
 
-def _is_free(path: Path) -> bool:
+def is_free(path: Path) -> bool:
     """Whether nothing of that name is there, whatever the name."""
     try:
         return not os.path.lexists(path)

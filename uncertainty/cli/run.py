@@ -151,7 +151,7 @@ def run(
         # The answer is printed first, and figures are drawn while the ranking is made.
         parts = report.parts(tree, quantity=quantity, probs=probs, above=above, drivers=drivers())
         parts = showing(parts, page, quiet=question.as_json)
-        files = report.write(parts, place.unfinished, page=True, png=question.png)
+        files = report.write(parts, place.unfinished, formats=("md",), png=question.png)
         with busy("writing"):
             kept = tree if full or streamed else in_short(tree, quantity)
             saved = un.save(kept, place.unfinished / "run.nc")
@@ -249,7 +249,7 @@ def _run_scenarios(question: Question, above: float | None, full: bool) -> None:
             ]
             table = relate(problems, trees, quantity, question.prob, question.draws, question.seed)
             page = [*report.scenario_parts(trees, table, above)]
-            files = report.write(page, place.unfinished, page=True, png=question.png)
+            files = report.write(page, place.unfinished, formats=("md",), png=question.png)
             written = place.keep([*saved, *files])
     record = report.scenario_record(table, page) if question.as_json else None
     answer(page, written, record)

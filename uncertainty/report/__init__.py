@@ -10,6 +10,7 @@ from uncertainty.report.comparison import (
     write_scenarios,
     write_sweep,
 )
+from uncertainty.report.pages import write_document
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -42,6 +43,7 @@ __all__ = [
     "posterior_parts", "ranking_parts",
     "ranking_record", "rankings_parts", "record", "rows_of", "scenario_parts",
     "scenario_record", "sentences_of", "write", "write_assumptions", "write_comparison",
-    "write_explanation", "write_fits", "write_posterior", "write_provenance", "write_ranking",
+    "write_document", "write_explanation", "write_fits", "write_posterior", "write_provenance",
+    "write_ranking",
     "write_report", "write_scenarios", "write_scores", "write_sweep",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from uncertainty.comparison import EVIDENCE, summarize_scenarios
 from uncertainty.errors import require_known
 from uncertainty.report import figures
 from uncertainty.report.figures import STATISTIC_LABELS, rounded
+from uncertainty.report.pages import provenance_lines
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -28,7 +29,7 @@ from uncertainty.report.parts import (
     sentences_of,
     write,
 )
-from uncertainty.report.result import add_chances, chance_text, notices_of, provenance_lines
+from uncertainty.report.result import add_chances, chance_text, notices_of
 from uncertainty.results import (
     check_tree,
     inputs_of,
@@ -298,7 +299,7 @@ def write_scenarios(
     if table is None:
         table = summarize_scenarios(trees, prob, quantity=quantity)
     read = [path for tree in trees.values() for path in inputs_of(tree)]
-    return write(scenario_parts(trees, table, above), folder, page=True, png=png, read=read)
+    return write(scenario_parts(trees, table, above), folder, formats=("md",), png=png, read=read)
 
 
 def write_comparison(table: xr.Dataset, folder: str | Path, *, png: bool = False) -> list[Path]:

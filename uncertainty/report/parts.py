@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import xarray as xr
 
 from uncertainty.errors import one_line
@@ -21,29 +22,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Heading:
-    """The title of a page (level 1) or of a section; a terminal has the titles of tables."""
+    """The title of a page (level 1) or of a section; a terminal has the titles of tables.
+
+    A section that is `detail` stands in the appendix of a document.
+    """
 
     text: str
     level: int = 2
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A paragraph; what is `detail` stands in files only."""
-
-    text: str
-    label: str = ""
     detail: bool = False
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A paragraph; what is `detail` stands in files only, and `code` is to be typed."""
+
+    text: str
+    label: str = ""
+    detail: bool = False
+    code: bool = False
+
+
+@dataclass(frozen=True)
 class Table:
-    """Text in columns."""
+    """Text in columns.
+
+    Documents link the cells whose text has an address in `links`, and draw for each row how the
+    draws in `drawn` spread, each under its name.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     detail: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
+    drawn: Sequence[Mapping[str, np.ndarray]] = ()
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,15 @@ class Doubts:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure beside the page; drawn when it is written."""
+    """A figure beside the page; drawn when it is written.
+
+    The caption says what it shows, and `text` what is seen there, to those who cannot see it.
+    """
 
     name: str
     draw: "Callable[[], Drawing]"
+    caption: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,18 +169,19 @@ def write(
     parts: Iterable[Part],
     folder: str | Path,
     *,
-    page: bool = False,
+    formats: Sequence[str] = (),
     png: bool = False,
     read: Collection[Path] = (),
 ) -> list[Path]:
-    """Write data as CSV, figures as SVG, and with `page` all of it as ``report.md``.
+    """Write data as CSV, figures as SVG, and all of it in some formats as ``report.md`` and so on.
 
     None of the inputs in `read` is written over. Parts are written as they come: a figure is drawn
     while those that follow it are composed.
     """
     kept, folder, drawn = list[Part](), Path(folder), list[Future[list[Path]]]()
     written = list[Path]()
-    refuse_inputs([folder / "report.md"] if page else (), read)
+    pages = {kind: folder / f"report.{kind}" for kind in formats}
+    refuse_inputs(pages.values(), read)
     with ThreadPoolExecutor(1) as thread:  # one: the settings of matplotlib are of the process
         try:
             for part in parts:
@@ -181,8 +199,11 @@ def write(
         except BaseException:
             thread.shutdown(cancel_futures=True)
             raise
-    if page:
-        written.append(write_text(folder / "report.md", markdown(kept)))
+    for kind, path in pages.items():
+        from uncertainty.report.pages import document
+
+        text = markdown(kept) if kind == "md" else document(kept, kind, folder)
+        written.append(write_text(path, text))
     return written
 
 
@@ -263,6 +284,8 @@ def _blocks(part: Part) -> Iterator[str]:
     match part:
         case Heading(text, level):
             yield f"{'#' * level} {escape(text)}"
+        case Sentence(text, code=True):
+            yield f"    {one_line(text).strip()}"
         case Sentence(text, label):
             yield f"**{escape(label)}:** {escape(text)}" if label else escape(text)
         case Table(title, columns, rows):

@@ -76,7 +76,7 @@ def posterior_parts(
     yield Sentence(_update_sentence(tree, quantity, prob, intervals))
     before, after = (labeled_draws(tree, quantity, statistic, g) for g in _GROUPS)
     yield Figure("updated", partial(figures.plot_updated, before, after, intervals))
-    yield Heading("What evidence says of the assumptions")
+    yield Heading("What evidence says of the assumptions", detail=True)
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
     rows = []
     for row in table.to_dict("records"):
@@ -101,7 +101,7 @@ def posterior_parts(
     ]
     yield Table("What the rows do not state", columns, left)
     yield Data("open", pd.DataFrame(left, columns=columns), file=False)
-    yield Heading("How the measurements are fitted")
+    yield Heading("How the measurements are fitted", detail=True)
     try:
         tree = whole(tree)
     except InputError as error:  # what a result kept in short follows from may be gone

@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 
 from uncertainty.energy import DAYS_PER_YEAR, HOURS_PER_DAY
-from uncertainty.errors import counted
+from uncertainty.errors import counted, require_known
 from uncertainty.report import figures
 from uncertainty.report.figures import STATISTIC_LABELS, boundary_words, distinct, rounded
+from uncertainty.report.pages import FORMATS, appendix_parts
 from uncertainty.report.parts import (
     Data,
     Doubts,
@@ -300,19 +301,6 @@ def citation_sentence(tree: xr.DataTree, summary: Headline) -> str:
     )
 
 
-def provenance_lines(tree: xr.DataTree) -> Iterator[str]:
-    """Say what a result was computed from, and with which versions."""
-    facts = tree.attrs
-    keys = ("model", "scenario", "given", "seed", "draws", "randomizations", "queries")
-    for key in (*keys, "executor", "command", "created_at"):
-        if facts.get(key, "") != "":  # a seed of 0 is one
-            yield f"{key}: {facts[key]}"
-    for file in json.loads(str(facts["prior_files"])):
-        if file["text"]:
-            yield f"{file['path']}: sha256 {file['sha256']}"
-    yield ", ".join(f"{k} {v}" for k, v in json.loads(str(facts["versions"])).items())
-
-
 def notices_of(tree: xr.DataTree) -> list[str]:
     """Sentences worth reading before believing a result."""
     wide = width_notices(summarize_inputs(tree)) if "prior" in tree.children else []
@@ -387,18 +375,10 @@ def parts(
     yield from drivers
     if ranking is not None:
         yield from ranking_parts(ranking)
-    if "prior" in tree.children:
-        keys = ("law", "units", "varies", "basis", "source", "note")
-        rows = [
-            [str(name), *(str(values.attrs.get(key, "")) for key in keys)]
-            for name, values in tree["prior"].data_vars.items()
-        ]
-        yield Heading("Assumptions")
-        yield Table("", ["assumption", *keys], rows, detail=True)
     notices = notices_of(tree)
     if notices:
-        yield Notes("Notices", notices, "note")
-    yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
+        yield Notes("What to know before trusting it", notices, "note")
+    yield from appendix_parts(tree)
 
 
 def _frame(tables: Sequence[xr.Dataset]) -> "pd.DataFrame":
@@ -501,6 +481,7 @@ def write_report(
     probs: Sequence[float] = (0.5, 0.9),
     above: float | None = None,
     png: bool = False,
+    formats: Sequence[str] = ("md",),
 ) -> list[Path]:
     """Write tables, figures and a text about one result.
 
@@ -520,11 +501,14 @@ def write_report(
         A threshold: the report gives the chance of exceeding it.
     png : bool
         Write figures as PNG too.
+    formats : sequence of str
+        Of the text: ``md``, whose figures are those beside it; ``html``, one file that holds all of
+        them; ``tex``, without figures.
 
     Returns
     -------
     list of Path
-        ``summary.csv``, ``ranking.csv``, figures as SVG, and ``report.md``; of a
+        ``summary.csv``, ``ranking.csv``, figures as SVG, and ``report.md`` and so on; of a
         posterior also what `write_posterior` writes.
 
     Examples
@@ -537,8 +521,10 @@ def write_report(
     True
     """
     check_tree(tree)
+    for kind in formats:
+        require_known("formats", kind, FORMATS)
     page = parts(tree, quantity=quantity, ranking=ranking, probs=probs, above=above)
-    return write(page, folder, page=True, png=png, read=inputs_of(tree))
+    return write(page, folder, formats=formats, png=png, read=inputs_of(tree))
 
 
 def write_assumptions(

@@ -227,6 +227,7 @@ def description(problem: Problem, more: Sequence[str]) -> dict[str, str]:
         "prior_files": json.dumps(files),
         "notices": json.dumps(notices),
         "lost_means": json.dumps(sorted(problem.lost_means)),
+        "recipe": json.dumps(problem.recipe),
         # Of a prior alone: with a posterior beside it this becomes empty.
         **{kind: json.dumps(chances) for kind, chances in problem.rarest.items()},
     }
