@@ -10,7 +10,7 @@ import typer
 
 from uncertainty.cli.compare import compare, ledger, rank
 from uncertainty.cli.files import cache, check, init, list_
-from uncertainty.cli.logs import import_, import_usage
+from uncertainty.cli.logs import import_, import_usage, total
 from uncertainty.cli.pages import report_
 from uncertainty.cli.plan import plan, predict
 from uncertainty.cli.question import DEFECT, DONE, INPUT_AT_FAULT
@@ -40,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, check, infer, rank, compare, predict, plan, ledger, init, cache):
+for command in (run, check, infer, rank, compare, predict, plan, total, ledger, init, cache):
     app.command()(command)
 app.command("list")(list_)
 app.command("import")(import_)

@@ -1,13 +1,24 @@
 """`uncertainty import` and `import-usage`: people's own logs to files that other commands take."""
 
+import math
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uncertainty.cli.question import AsJson, Debug, Force, settings
-from uncertainty.cli.terminal import print_json, say, show_written, table
+from uncertainty.cli.question import (
+    DONE,
+    NOT_TRUSTED,
+    AsJson,
+    Debug,
+    Force,
+    Question,
+    asking,
+    settings,
+)
+from uncertainty.cli.terminal import busy, complain, print_json, say, show_written, table
 from uncertainty.errors import Fault, InputError, counted
 from uncertainty.writing import refuse_inputs, write_text
 
@@ -148,3 +159,93 @@ def import_usage(
         say(note)
     show_written(written)
     say(f"Ask with it: uncertainty run gpt-4o --usage {out}")
+
+
+def grid_of(text: str) -> tuple[float, float, str]:
+    """Read g CO2e/kWh: 280; 280±50, a normal cut at 0; or 200-400, P5 and P95 of a uniform."""
+    number = r"(\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"{number}(?:\s*(±|\+-|\+/-|-)\s*{number})?", text.strip())
+    if match is None or (match[2] == "-" and not float(match[1]) < float(match[3])):
+        raise InputError.of("--grid", f"write 280, 280±50 or 200-400 (got {text!r:.40})")
+    first, second = float(match[1]), float(match[3] or 0)
+    if match[2] == "-" and first < (second - first) / 18:
+        raise InputError.of("--grid", "its uniform reaches below 0: write a narrower range")
+    return first, second, match[2] or ""
+
+
+Grid = Annotated[
+    str | None, typer.Option(metavar="TEXT", help=str(grid_of.__doc__).removeprefix("Read "))
+]
+
+
+@asking(without=("out", "png", "force"))
+def total(question: Question, grid: Grid = None) -> None:
+    """Give the energy of a whole log, by model and month, as FILE answers each of its requests.
+
+    What is unknown is the same for all requests, so that the interval does not shrink with their
+    number; what differs between them is averaged.
+    """
+    from scipy.stats import truncnorm, uniform
+
+    import uncertainty as un
+    from uncertainty.cli.run import drawn
+    from uncertainty.inference import total_energy
+    from uncertainty.results import warnings_of
+
+    if not question.usage:
+        raise InputError.of("--usage", "is missing: uncertainty import-usage makes one of a log")
+    with busy("checking"):
+        problem = question.problem()
+        quantity = problem.quantity(question.quantity)
+    tree, law = drawn(problem, question, quantity, full=False), None
+    if grid:
+        first, second, kind = grid_of(grid)
+        width = (second - first) / 0.9  # from P5 to P95 there are nine tenths of it
+        law = uniform(first, 0.0).ppf
+        if kind == "-":
+            law = uniform(first - width / 20, width).ppf
+        elif kind:
+            law = truncnorm(-first / second, math.inf, first, second).ppf
+    result = total_energy(problem, tree, quantity, prob=question.prob, grid=law)
+    rows = result.to_dataframe().reset_index().to_dict("records")
+    with busy("ranking"):
+        of = tree if "posterior" in tree.children else problem
+        ranking = un.rank_inputs(
+            of,
+            method="value",
+            quantity=quantity,
+            statistic="mean",
+            seed=question.seed,
+            prob=question.prob,
+        )
+    narrowing = ranking["narrowing"].to_series()
+    doubts = warnings_of(tree)
+    if question.as_json:
+        record = {"total": rows, "narrowing": narrowing.to_dict(), "warnings": doubts}
+        print_json({"file": question.file, "usage": question.usage, **record})
+    else:
+        whole, wide = rows[0], f"{100 * question.prob:g} % interval"
+
+        def interval(row: dict[str, float], size: float, tail: str = "") -> str:
+            middle, low, high = (row[f"{k}{tail}"] / size for k in ("median", "lower", "upper"))
+            return f"{middle:,.3g} ({low:,.3g} to {high:,.3g})"
+
+        text = f"{whole['requests']:,.0f} requests: {interval(whole, 1e3)} kWh, {wide}"
+        text += f", and {interval(whole, 1, '_kg')} kg CO2e" if grid else ""
+        say(f"{text}, all of them answered as {question.file} says.")
+        titles = ["part", "requests", f"kWh ({wide})", *([f"kg CO2e ({wide})"] if grid else [])]
+        lines = [
+            [row["part"], f"{row['requests']:,.0f}", interval(row, 1e3)]
+            + ([interval(row, 1, "_kg")] if grid else [])
+            for row in rows
+        ]
+        table("Energy of the log", titles, lines)
+        drivers = [[name, f"{100 * value:.0f} %"] for name, value in narrowing.head(6).items()]
+        table("What drives it: how much narrower if known", ["input", "narrower"], drivers)
+        unmeasured = [n for n in ("system_effect", "stack_effect") if n in narrowing]
+        if unmeasured:
+            parts = " and ".join(f"{100 * narrowing[n]:.0f} % ({n})" for n in unmeasured)
+            say(f"To measure the deployment itself would narrow the interval by up to {parts}.")
+    for doubt in doubts:
+        complain(f"not to be trusted: {doubt}")
+    raise typer.Exit(NOT_TRUSTED if doubts else DONE)

@@ -44,7 +44,7 @@ from uncertainty.files.library import (
     source_keys,
     sources,
 )
-from uncertainty.files.logs import import_measurements, import_usage
+from uncertainty.files.logs import import_measurements, import_usage, rows_of_usage
 from uncertainty.files.logs.conditions import RowsLike, read_rows, read_runs
 from uncertainty.files.priors import (
     EFFECT,
@@ -64,9 +64,8 @@ __all__ = [
     "Measurement", "Number", "Place", "Priors", "Reference", "Resolution", "Row", "RowsLike",
     "Scalar", "Term", "catalogue", "conditions_of", "correlation_matrix", "evidence_in",
     "file_of_function", "find_file", "given_layer", "group_of_row", "hint_for_number",
-    "import_measurements", "import_usage", "json_schemas", "load_priors",
-    "measurement_in", "model_of_text",
-    "names_in", "parse_expression", "parse_yaml", "read_evidence", "read_ledger", "read_rows",
-    "read_runs", "resolve", "shipped_folder", "shipped_names", "shown_path", "source_keys",
-    "sources", "starting_file", "yaml_text",
+    "import_measurements", "import_usage", "json_schemas", "load_priors", "measurement_in",
+    "model_of_text", "names_in", "parse_expression", "parse_yaml", "read_evidence", "read_ledger",
+    "read_rows", "read_runs", "resolve", "rows_of_usage", "shipped_folder", "shipped_names",
+    "shown_path", "source_keys", "sources", "starting_file", "yaml_text",
 ]  # fmt: skip

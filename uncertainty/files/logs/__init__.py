@@ -18,9 +18,9 @@ from uncertainty.files.logs.serving import (
     read_benchmark,
     runs_of_windows,
 )
-from uncertainty.files.logs.usage_prior import import_usage
+from uncertainty.files.logs.usage_prior import import_usage, rows_of_usage
 
-__all__ = ["FORMATS", "Format", "Run", "import_measurements", "import_usage"]
+__all__ = ["FORMATS", "Format", "Run", "import_measurements", "import_usage", "rows_of_usage"]
 
 FORMATS: Mapping[str, Format | PowerFormat] = {
     **MEASURED,
