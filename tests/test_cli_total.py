@@ -58,10 +58,12 @@ def test_the_sum_is_that_of_the_closed_form_and_its_width_does_not_shrink(
 
 
 def test_a_grid_is_a_number_a_normal_or_a_range():
-    assert grid_of("280") == (280, 0, "")
-    assert grid_of("280±50") == grid_of("280 ± 50") == (280, 50, "±")
-    assert grid_of("280+-50")[:2] == (280, 50)
-    assert grid_of("200-400") == (200, 400, "-")
+    assert grid_of("280")(0.3) == 280
+    for text in ("280±50", "280 ± 50", "280+-50"):
+        ends = grid_of(text)(np.array([0.05, 0.5, 0.95]))
+        np.testing.assert_allclose(ends, 280 + 50 * np.array([-1.645, 0, 1.645]), rtol=1e-4)
+    assert grid_of("10±50")(0.001) > 0
+    np.testing.assert_allclose(grid_of("200-400")(np.array([0.05, 0.95])), [200, 400])
     for text in ("400-200", "low", "-5", "1-400"):
         with pytest.raises(un.InputError, match="--grid"):
             grid_of(text)
@@ -87,4 +89,9 @@ def test_the_first_line_is_the_answer(capsys, monkeypatch, tmp_path):
     assert "active_parameters" in out
     code, out, _ = command(capsys, monkeypatch, *words, "--json")
     assert json.loads(out)["total"][0]["requests"] == 20
+    row = json.loads(out)["total"][0]
+    assert 0 < row["mcse_median"] < 0.01 * row["median"]
+    named = ("total", "--usage", "my-usage.yaml", "--model", "q.yaml")
+    assert command(capsys, monkeypatch, *named)[1].startswith("20 requests: ")
     assert command(capsys, monkeypatch, "total", "q.yaml")[0] == 2
+    assert command(capsys, monkeypatch, "total", "--usage", "my-usage.yaml")[0] == 2

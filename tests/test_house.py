@@ -136,7 +136,7 @@ def test_the_house_stays_small():
     others, of their logs and of documents, have bounds of their own: they grow without new ideas;
     the options and keys by which they enter are among the rest.
     """
-    bounds = {"logs": (14, 3_000), "pages": (6, 800)}
+    bounds = {"logs": (15, 3_200), "pages": (6, 800)}
     parts: dict[str, list[str]] = {"logs": [], "pages": [], "rest": []}
     for path in [*MODULES, PACKAGE / "__init__.py"]:
         names = {path.parent.name, "logs" if path.stem == "plan" else path.stem}

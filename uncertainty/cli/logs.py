@@ -2,9 +2,10 @@
 
 import math
 import re
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,11 @@ from uncertainty.cli.question import (
 from uncertainty.cli.terminal import busy, complain, print_json, say, show_written, table
 from uncertainty.errors import Fault, InputError, counted
 from uncertainty.writing import refuse_inputs, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uncertainty.arrays import Floats
 
 _SHOWN = 20  # rows of the table: the file has all
 _UNITS = {"gpu_energy_per_output_token_j": "J per output token"}  # else Wh per query
@@ -161,16 +167,22 @@ def import_usage(
     say(f"Ask with it: uncertainty run gpt-4o --usage {out}")
 
 
-def grid_of(text: str) -> tuple[float, float, str]:
+def grid_of(text: str) -> "Callable[[Floats], Floats]":
     """Read g CO2e/kWh: 280; 280±50, a normal cut at 0; or 200-400, P5 and P95 of a uniform."""
+    from scipy.stats import truncnorm, uniform
+
     number = r"(\d+(?:\.\d+)?)"
     match = re.fullmatch(rf"{number}(?:\s*(±|\+-|\+/-|-)\s*{number})?", text.strip())
     if match is None or (match[2] == "-" and not float(match[1]) < float(match[3])):
         raise InputError.of("--grid", f"write 280, 280±50 or 200-400 (got {text!r:.40})")
     first, second = float(match[1]), float(match[3] or 0)
-    if match[2] == "-" and first < (second - first) / 18:
+    if match[2] != "-":
+        law = truncnorm(-first / second, math.inf, first, second) if second else uniform(first, 0.0)
+        return law.ppf
+    width = (second - first) / 0.9  # from P5 to P95 there are nine tenths of it
+    if first < width / 20:
         raise InputError.of("--grid", "its uniform reaches below 0: write a narrower range")
-    return first, second, match[2] or ""
+    return uniform(first - width / 20, width).ppf
 
 
 Grid = Annotated[
@@ -178,15 +190,18 @@ Grid = Annotated[
 ]
 
 
+Answers = Annotated[
+    str | None, typer.Argument(metavar="FILE", help="What answers the requests; or --model FILE.")
+]
+
+
 @asking(without=("out", "png", "force"))
-def total(question: Question, grid: Grid = None) -> None:
+def total(question: Question, file: Answers = None, grid: Grid = None) -> None:
     """Give the energy of a whole log, by model and month, as FILE answers each of its requests.
 
     What is unknown is the same for all requests, so that the interval does not shrink with their
     number; what differs between them is averaged.
     """
-    from scipy.stats import truncnorm, uniform
-
     import uncertainty as un
     from uncertainty.cli.run import drawn
     from uncertainty.inference import total_energy
@@ -194,18 +209,15 @@ def total(question: Question, grid: Grid = None) -> None:
 
     if not question.usage:
         raise InputError.of("--usage", "is missing: uncertainty import-usage makes one of a log")
+    if file is None:  # of a log, the model is what answered
+        question = replace(question, file=question.model or "", model=None)
+    if not question.file:
+        raise InputError.of("FILE", "is missing: name what answers the requests, such as gpt-4o")
     with busy("checking"):
         problem = question.problem()
         quantity = problem.quantity(question.quantity)
-    tree, law = drawn(problem, question, quantity, full=False), None
-    if grid:
-        first, second, kind = grid_of(grid)
-        width = (second - first) / 0.9  # from P5 to P95 there are nine tenths of it
-        law = uniform(first, 0.0).ppf
-        if kind == "-":
-            law = uniform(first - width / 20, width).ppf
-        elif kind:
-            law = truncnorm(-first / second, math.inf, first, second).ppf
+    law = grid_of(grid) if grid else None
+    tree = drawn(problem, question, quantity, full=False)
     result = total_energy(problem, tree, quantity, prob=question.prob, grid=law)
     rows = result.to_dataframe().reset_index().to_dict("records")
     with busy("ranking"):
@@ -232,7 +244,12 @@ def total(question: Question, grid: Grid = None) -> None:
 
         text = f"{whole['requests']:,.0f} requests: {interval(whole, 1e3)} kWh, {wide}"
         text += f", and {interval(whole, 1, '_kg')} kg CO2e" if grid else ""
-        say(f"{text}, all of them answered as {question.file} says.")
+        say(f"{text}, equal tails, all of them answered as {question.file} says.")
+        most = max(
+            row[f"mcse_{key}"] / row[key] for row in rows for key in ("median", "lower", "upper")
+        )
+        group = str(result.attrs["group"])
+        say(f"Drawn from the {group}; Monte Carlo standard errors are at most {100 * most:.2g} %.")
         titles = ["part", "requests", f"kWh ({wide})", *([f"kg CO2e ({wide})"] if grid else [])]
         lines = [
             [row["part"], f"{row['requests']:,.0f}", interval(row, 1e3)]

@@ -10,7 +10,7 @@ from uncertainty.arrays import Floats, in_float64
 from uncertainty.errors import InputError
 from uncertainty.files import load_priors, rows_of_usage
 from uncertainty.problem import Problem, each_point
-from uncertainty.results import draws_of, group_of
+from uncertainty.results import draws_of, group_of, quantile_estimate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,8 +42,9 @@ def total_energy(
     Returns
     -------
     xarray.Dataset
-        ``requests``, ``median``, ``lower``, ``upper``, Wh, over ``part``: the whole log, each
-        model and each month; ``median_kg`` and so on with a grid.
+        ``requests``, ``median``, ``lower``, ``upper``, Wh, with the Monte Carlo standard errors
+        ``mcse_median`` and so on, over ``part``: the whole log, each model and each month;
+        ``median_kg``, ``mcse_median_kg`` and so on with a grid.
 
     Notes
     -----
@@ -69,7 +70,7 @@ def total_energy(
     assert isinstance(document.data, dict)
     assert document.path is not None
     cells = rows_of_usage(document.data, document.path.parent)
-    each = draws_of(tree, quantity, "mean").ravel() * cells.units.sum()
+    each = draws_of(tree, quantity, "mean") * cells.units.sum()
     row = next((n for n in problem.joint.coordinates(varies=True) if n.endswith("_row")), None)
     energy = cells.sums[:, 3]  # of a fit and of one row: by their output tokens
     if row is not None:
@@ -78,23 +79,26 @@ def total_energy(
         # The middle of each row's part of the unit interval leads to that row.
         scores[row] = ndtri((cells.units.cumsum() - cells.units / 2) / cells.units.sum())
         energy = each_point(problem.joint, problem.model, scores)[1][quantity] * cells.units
-    levels = [0.5, (1 - prob) / 2, (1 + prob) / 2]
-    # Independent of the draws, and as even as they are many.
-    points = (np.random.default_rng(0).permutation(len(each)) + 0.5) / len(each)
-    kilograms = each * grid(points) / 1e6 if grid else each
+    levels = {"median": 0.5, "lower": 0.5 - prob / 2, "upper": 0.5 + prob / 2}
+    sums = {"": each}
+    if grid:
+        # Independent of the draws, and as even as they are many.
+        points = (np.random.default_rng(0).permutation(each.size) + 0.5) / each.size
+        sums["_kg"] = each * grid(points).reshape(each.shape) / 1e6
+    figures: dict[str, float] = {}
+    for suffix, draws in sums.items():
+        for name, level in levels.items():
+            estimate = quantile_estimate(draws, level)
+            figures |= {f"{name}{suffix}": estimate[0], f"mcse_{name}{suffix}": estimate[1]}
     keys = {"all": np.ones(len(energy), bool)}
     for label in dict.fromkeys([*cells.model, *cells.month]):
         keys[label] = np.array(
             [label in pair for pair in zip(cells.model, cells.month, strict=True)]
         )
-    columns: dict[str, list[float]] = {}
+    columns: dict[str, list[float]] = {name: [] for name in ("requests", *figures)}
     for mine in keys.values():
-        share = energy[mine].sum() / energy.sum()
-        columns.setdefault("requests", []).append(cells.sums[mine, 0].sum())
-        for suffix, draws in (("", each), ("_kg", kilograms))[: 2 if grid else 1]:
-            for name, value in zip(
-                ("median", "lower", "upper"), np.quantile(draws, levels), strict=True
-            ):
-                columns.setdefault(f"{name}{suffix}", []).append(float(value) * share)
+        columns["requests"].append(cells.sums[mine, 0].sum())
+        for name, figure in figures.items():
+            columns[name].append(float(figure * energy[mine].sum() / energy.sum()))
     data = {name: ("part", values) for name, values in columns.items()}
     return xr.Dataset(data, {"part": list(keys)}, {"quantity": quantity, "group": group_of(tree)})
