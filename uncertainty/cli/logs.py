@@ -169,6 +169,7 @@ def import_usage(
 
 def grid_of(text: str) -> "Callable[[Floats], Floats]":
     """Read g CO2e/kWh: 280; 280±50, a normal cut at 0; or 200-400, P5 and P95 of a uniform."""
+    import numpy as np
     from scipy.stats import truncnorm, uniform
 
     number = r"(\d+(?:\.\d+)?)"
@@ -176,13 +177,16 @@ def grid_of(text: str) -> "Callable[[Floats], Floats]":
     if match is None or (match[2] == "-" and not float(match[1]) < float(match[3])):
         raise InputError.of("--grid", f"write 280, 280±50 or 200-400 (got {text!r:.40})")
     first, second = float(match[1]), float(match[3] or 0)
-    if match[2] != "-":
-        law = truncnorm(-first / second, math.inf, first, second) if second else uniform(first, 0.0)
-        return law.ppf
-    width = (second - first) / 0.9  # from P5 to P95 there are nine tenths of it
-    if first < width / 20:
-        raise InputError.of("--grid", "its uniform reaches below 0: write a narrower range")
-    return uniform(first - width / 20, width).ppf
+    if match[2] == "-":
+        width = (second - first) / 0.9  # from P5 to P95 there are nine tenths of it
+        if first < width / 20:
+            raise InputError.of("--grid", "its uniform reaches below 0: write a narrower range")
+        law = uniform(first - width / 20, width)
+    elif second:
+        law = truncnorm(-first / second, math.inf, first, second)
+    else:
+        return lambda p: np.full(np.shape(p), first)
+    return lambda p: np.asarray(law.ppf(p), np.float64)
 
 
 Grid = Annotated[
