@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -89,7 +90,7 @@ def test_every_writer_keeps_hostile_text_as_text(folder, monkeypatch):
     trees = {name: un.simulate(side, draws=256) for name, side in sides.items()}
     table = un.compare(sides, draws=256)
     sweep = un.sweep(priors, "output_tokens", [100, 1000], draws=64)
-    un.write_report(tree, "w/report", png=True)
+    un.write_report(tree, "w/report", png=True, formats=("md", "html", "tex"))
     un.write_posterior(tree, "w/posterior", png=True)
     un.write_assumptions(trees[TEXT], "w/assumptions", png=True)
     un.write_scenarios(trees, "w/scenarios", above=1, png=True)
@@ -105,7 +106,8 @@ def test_every_writer_keeps_hostile_text_as_text(folder, monkeypatch):
         path = un.write_provenance(result, f"w/{len(script)} [/x] {{", script)
         assert json.loads(path.read_text("utf-8"))["script"] == script
     files = check_files(folder / "w")
-    assert {path.suffix for path in files} == {".csv", ".svg", ".png", ".md", ".json"}
+    kinds = {".csv", ".svg", ".png", ".md", ".json", ".html", ".tex"}
+    assert {path.suffix for path in files} == kinds
     assert len([path for path in files if path.name == "provenance.json"]) == 3
 
 
@@ -131,6 +133,13 @@ def check_files(folder):
             assert tags <= {"svg", "g", "defs", "style", "path", "use", "clipPath", "rect", "image",
                             "metadata", "RDF", "Work", "type", "format", "creator", "Agent", "title",
                             "linearGradient", "stop", "date"}, path  # fmt: skip
+        elif path.suffix == ".html":
+            text = path.read_text("utf-8")
+            assert re.findall("<script.*?>", text) == ["<script>"]  # the page's own
+            assert "alert(1)" in text
+            assert not re.search(r"<[^>]+\s(on\w+|src)=", text)
+        elif path.suffix == ".tex":
+            assert not re.search(r"\\(input|frac|x1b)", path.read_text("utf-8"))
         elif path.suffix == ".png":
             assert path.read_bytes().startswith(b"\x89PNG")
         elif path.suffix == ".json":

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import warnings
+from html import unescape
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,7 +28,9 @@ from uncertainty.report.figures import (
     plot_shares,
     plot_sweep,
 )
+from uncertainty.report.pages.html import html
 from uncertainty.report.parts import (
+    Doubts,
     Heading,
     Notes,
     Sentence,
@@ -78,6 +82,30 @@ def test_markdown_shows_any_text_as_it_is(text):
     kinds, seen = shown(markdown([Table("", ["a", "b"], [[text, "x"]])]))
     assert seen == f"ab{line}x"
     assert "table" in kinds
+
+
+@given(TEXTS)
+@example(NASTY)
+@example(ACTING)
+@example("</p><script>")
+def test_html_shows_any_text_as_it_is(text):
+    def shown(text):
+        table = Table(text, ["a", text], [[text, text]], links={text: f"javascript:{text}"})
+        parts = [
+            Sentence(text),
+            Sentence(text, code=True),
+            Notes("", [text]),
+            Doubts([text]),
+            table,
+        ]
+        page = html([Heading(text, 1), *parts], {}).replace("<wbr>", "")
+        body = page[page.index("<body>") : page.index("<script>")]
+        return re.findall(r"</?[a-z0-9]+", body), unescape(re.sub(r"<[^>]*>", "", body))
+
+    tags, seen = shown(text)
+    if text:  # a table without a title has no caption
+        assert tags == shown("x")[0]
+        assert seen.count(one_line(text)) >= 9
 
 
 @given(TEXTS)

@@ -49,7 +49,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.ids, self.seen, self.texts = [], [], [], []
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))  # where a long name may break
         self.close()
         assert not self.open
 

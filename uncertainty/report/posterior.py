@@ -73,9 +73,10 @@ def posterior_parts(
         for item in evidence
     ]
     yield Sentence(f"Evidence: {', '.join(names)}.")
-    yield Sentence(_update_sentence(tree, quantity, prob, intervals))
+    yield Sentence(text := _update_sentence(tree, quantity, prob, intervals))
     before, after = (labeled_draws(tree, quantity, statistic, g) for g in _GROUPS)
-    yield Figure("updated", partial(figures.plot_updated, before, after, intervals))
+    draw = partial(figures.plot_updated, before, after, intervals)
+    yield Figure("updated", draw, "The answer before and after the measurements", text)
     yield Heading("What evidence says of the assumptions", detail=True)
     columns = ["assumption", "prior P5 to P95", "posterior median", "P5", "P95", "ESS", "unit"]
     rows = []
@@ -88,7 +89,9 @@ def posterior_parts(
         name: np.asarray(tree["unconstrained_posterior"].dataset[name].values).ravel()
         for name in map(str, table["assumption"])
     }
-    yield Figure("movement", partial(figures.plot_movement, scores, prob, subject))
+    draw = partial(figures.plot_movement, scores, prob, subject)
+    caption = "How far each assumption moved, in standard deviations of its prior"
+    yield Figure("movement", draw, caption, f"{caption}: the table above has the numbers.")
     columns = ["evidence", "rows", "left open, the same for all", "left open, averaged per row"]
     left = [
         [
@@ -129,7 +132,9 @@ def posterior_parts(
             ]
             for name in measured
         }
-        yield Figure("fit", partial(figures.plot_fit, seen, draws, prob, label, subject))
+        draw = partial(figures.plot_fit, seen, draws, prob, label, subject)
+        caption = "What was measured, and what is predicted for it"
+        yield Figure("fit", draw, caption, f"{caption}: the table above has the errors.")
 
 
 def posterior_table(tree: xr.DataTree) -> "pd.DataFrame":

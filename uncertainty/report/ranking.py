@@ -44,7 +44,8 @@ def ranking_parts(ranking: xr.Dataset) -> Iterator[Part]:
     yield Table(title, *ranking_rows(ranking))
     constant = "constant" in ranking.attrs
     yield Sentence(str(ranking.attrs["note"]), detail=not constant)
-    yield Figure("ranking", partial(figures.plot_ranking, ranking))
+    draw = partial(figures.plot_ranking, ranking)
+    yield Figure("ranking", draw, title, ranking_sentence(ranking))
     plain = [key for key, values in ranking.data_vars.items() if values.dims in ((), ("input",))]
     flat = ranking[plain].to_dataframe().reset_index()
     for position in ranking["position"].values:

@@ -401,7 +401,10 @@ def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterato
         return
     tables = [table.sel(statistic=list(draws)) for table in summary.tables]
     central = float(tree["central"][summary.quantity])
-    yield Figure("distribution", partial(figures.plot_distribution, draws, tables, central))
+    rows = summary.table().rows
+    text = "; ".join(f"{row[0]}: median {row[1]}, widest interval {row[-2]}" for row in rows)
+    draw = partial(figures.plot_distribution, draws, tables, central)
+    yield Figure("distribution", draw, "How the answer is spread", text)
     components = {
         str(name): str(values.attrs["long_name"])
         for name, values in tree["central"].data_vars.items()
@@ -412,7 +415,8 @@ def _figures(tree: xr.DataTree, summary: Headline, whole: xr.Dataset) -> Iterato
         table = whole.sel(quantity=list(components), statistic="mean")
         table.attrs |= {"subject": tree.attrs["subject"], "group": group_of(tree)}
         labels = list(components.values())
-        yield Figure("components", partial(figures.plot_components, table, labels, summary.units))
+        draw = partial(figures.plot_components, table, labels, summary.units)
+        yield Figure("components", draw, f"What the answer is made of: {', '.join(labels)}")
 
 
 def _draws_by_statistic(tree: xr.DataTree, quantity: str) -> dict[str, xr.DataArray]:

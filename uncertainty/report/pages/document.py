@@ -26,7 +26,8 @@ from uncertainty.writing import refuse_inputs, write_text
 FORMATS = ("html", "md", "tex")
 """What a document can be written as."""
 
-_FACTS = ("varies", "law", "basis", "source", "note")
+_FACTS = ("basis", "source", "law", "varies", "note")
+_PLACES = ("journal", "booktitle", "howpublished", "publisher")  # of a citation, the first it has
 _ARXIV = re.compile(r"\barXiv:(\d{4}\.\d{4,5})")
 _GITHUB = re.compile(r"\bgithub\.com/[\w./-]*\w")
 # A section of a docstring ends where another title is underlined, or with the text.
@@ -47,6 +48,8 @@ def appendix_parts(tree: xr.DataTree) -> Iterator[Part]:
     links = {key: link for key in used if (link := address(cited.get(key, {})))}
     if inputs:
         yield Heading("Assumptions", detail=True)
+        text = "Each as it is before any measurement; in a drawing, a line over the area is"
+        yield Sentence(f"{text} what measurements make of it.", detail=True)
         yield _assumptions(tree, inputs, links)
     yield Heading("Method", detail=True)
     yield from map(Sentence, method_sentences(tree))
@@ -59,9 +62,12 @@ def appendix_parts(tree: xr.DataTree) -> Iterator[Part]:
         yield Table("Evidence", columns, rows, detail=True, links=links)
     if used:
         fields = ("author", "title", "year")
-        rows = [[key, *(cited.get(key, {}).get(name, "") for name in fields)] for key in used]
+        rows = []
+        for key, entry in ((key, cited.get(key, {})) for key in used):
+            where = next((entry[name] for name in _PLACES if name in entry), "")
+            rows.append([key, *(entry.get(name, "") for name in fields), where])
         yield Heading("Sources", detail=True)
-        yield Table("", ["source", *fields], rows, detail=True, links=links)
+        yield Table("", ["source", *fields, "where"], rows, detail=True, links=links)
     yield Notes("Provenance", [*provenance_lines(tree)], detail=True)
     yield Heading("How to run this again", detail=True)
     command = again(facts)
@@ -164,7 +170,7 @@ def again(facts: Mapping[Hashable, object]) -> str:
     file = str(recipe["priors"])
     shipped = file.removeprefix("priors/").removesuffix(".yaml")
     words = [shipped if file.startswith("priors/") and shipped in shipped_names() else file]
-    for key in ("model", "scenario"):
+    for key in ("model", "scenario", "usage"):
         if value := recipe.get(key):
             words += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
     for name, value in (recipe.get("given") or {}).items():

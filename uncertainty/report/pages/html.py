@@ -79,6 +79,9 @@ def html(page: Sequence[Part], drawings: Mapping[str, str]) -> str:
 @cache
 def _template() -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup, escape
+
+    after = Markup("_<wbr>")
 
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -89,6 +92,8 @@ def _template() -> "Template":
         # Characters that act, such as those that turn the direction of text, are shown as such.
         finalize=lambda value: one_line(value) if type(value) is str else value,
     )
+    # A long name of an assumption may go on in the next line after an underscore.
+    environment.filters["breakable"] = lambda name: escape(one_line(name)).replace("_", after)
     return environment.get_template("page.html")
 
 
