@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -201,13 +203,14 @@ LETTERS = st.text(max_size=30) | st.text("\\{}$&#%_^~<>|\"`'-?!, abc±×→", ma
 
 @given(LETTERS)
 @example(HOSTILE)
+@example("0a" * 32)
 def test_latex_prints_any_text_as_it_is(text):
     from unicodedata import normalize
 
     from uncertainty.errors import one_line
 
-    written = escape_latex(text)
-    back = {value: key for key, value in _SPECIAL.items() if key != "μ"}
+    written = escape_latex(text).replace(r"\allowbreak{}", "")
+    back = {v.replace(r"\allowbreak{}", ""): key for key, v in _SPECIAL.items() if key != "μ"}
     tokens = "|".join(map(re.escape, sorted(back, key=len, reverse=True)))
     pieces = re.split(rf"({tokens}|\[U\+[0-9A-F]{{4,6}}\])", written)
     assert not {*"\\{}$&#%_^~<>|\"`'"} & {*"".join(pieces[::2])}
@@ -283,3 +286,18 @@ def test_an_unknown_format_is_a_fault_with_a_hint(tree, tmp_path):
     with pytest.raises(un.InputError, match="htm"):
         un.write_report(tree, tmp_path / "new", formats=("htm",))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_hash_may_go_on_in_the_next_line_and_a_word_may_not():
+    parts = escape_latex("0a" * 32).split(r"\allowbreak{}")
+    assert [len(part) for part in parts] == [10] * 6 + [4]
+    assert escape_latex("mlenergylongitudinal") == "mlenergylongitudinal"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_plain_latex_takes_it(folder, tmp_path):
+    command = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error"]
+    done = subprocess.run(
+        [*command, folder / "report.tex"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout

@@ -12,6 +12,7 @@ _PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage{textcomp}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage{array,booktabs,longtable}
 \usepackage[hidelinks]{hyperref}
 \setlength{\parindent}{0pt}
@@ -34,11 +35,14 @@ _SPECIAL = {
     "→": r"\ensuremath{\to}", "–": "--", "—": "---", "‘": "`{}", "’": "'{}",
     "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}", "…": r"\dots{}", "€": r"\texteuro{}",
 }  # fmt: skip
+# Of a word of 25 characters or more, such as a hash, each ten that others follow: there it
+# may go on in the next line. No command is as long.
+_HASH = re.compile(r"(?:(?<=[a-z0-9]{15})|(?=[a-z0-9]{25}))[a-z0-9]{10}(?=[a-z0-9])")
 _OUTSIDE = "ªºĸŉſ"  # letters of Latin-1 and Latin Extended-A that T1 fonts lack
 _NUMBER = re.compile(r"[-−]?\d")
-_SHORT = 14  # letters of a column that is as wide as its text
-_MOST = 40  # letters that count towards the width of a column: longer texts have several lines
-_COLUMNS = 5  # that leave their columns wide enough to read in letters of the usual size
+# Letters of a line of this width, in both sizes of tables.
+_LETTERS, _SMALL_LETTERS = 85, 125
+_MOST = 60  # letters that count towards the width of a column: longer texts have several lines
 
 
 def escape_latex(text: str) -> str:
@@ -55,7 +59,7 @@ def escape_latex(text: str) -> str:
     for letter in unicodedata.normalize("NFC", one_line(text).strip()):
         known = letter <= "~" or (letter <= "ſ" and letter.isalpha() and letter not in _OUTSIDE)
         letters.append(_SPECIAL.get(letter, letter if known else f"[U+{ord(letter):04X}]"))
-    return "".join(letters)
+    return _HASH.sub(r"\g<0>\\allowbreak{}", "".join(letters))
 
 
 def latex(page: Sequence[Part]) -> str:
@@ -102,18 +106,26 @@ def _table(part: Table) -> Iterator[str]:
     """A table over any number of pages, whose long texts have several lines."""
     columns = [*zip(part.columns, *part.rows, strict=True)]
     lengths = [max(map(len, column)) for column in columns]
-    wide = [length > _SHORT for length in lengths]
-    room = 1 - sum(0.012 * n for n, w in zip(lengths, wide, strict=True) if not w)
-    room -= 0.03 * len(columns)  # between them
-    total = sum(min(n, _MOST) for n, w in zip(lengths, wide, strict=True) if w)
-    share = max(room, 0.4) / max(total, 1)
-    kinds = [
-        rf">{{\raggedright\arraybackslash}}p{{{share * min(n, _MOST):.3f}\linewidth}}"
-        if w
-        else "r" if i and all(_NUMBER.match(cell) for cell in cells if cell) else "l"
-        for i, (n, w, (_, *cells)) in enumerate(zip(lengths, wide, columns, strict=True))
-    ]  # fmt: skip
-    yield "\\begingroup" + ("\\scriptsize" if len(columns) > _COLUMNS else "\\small")
+    size = "\\small" if sum(lengths) <= _LETTERS else "\\scriptsize"
+    letters = _LETTERS if size == "\\small" else _SMALL_LETTERS
+    room, every = letters - 2 * len(columns), range(len(columns))
+    # No narrower than the longest part of a word, which cannot break.
+    least = [max(len(w) for c in column for w in re.split(r"[\s_-]", c)) for column in columns]
+    whole = set[int]()
+    # Short columns are as wide as their text, where the others keep room for their words.
+    for i in sorted(every, key=lambda i: lengths[i]):
+        if sum(lengths[k] if k in {*whole, i} else least[k] for k in every) <= room:
+            whole.add(i)
+    left = max(room - sum(lengths[k] if k in whole else least[k] for k in every), 0)
+    weights = {k: min(lengths[k], _MOST) for k in every if k not in whole}
+    kinds = []
+    for i, (_, *cells) in enumerate(columns):
+        more = left * weights.get(i, 0) / max(sum(weights.values()), 1)
+        width = (least[i] + more) / letters
+        number = i and all(_NUMBER.match(cell) for cell in cells if cell)
+        paragraph = rf">{{\raggedright\arraybackslash}}p{{{width:.3f}\linewidth}}"
+        kinds.append(paragraph if i in weights else "r" if number else "l")
+    yield f"\\begingroup{size}"
     yield "\\setlength{\\tabcolsep}{3pt}"
     yield f"\\begin{{longtable}}{{@{{}}{''.join(kinds)}@{{}}}}"
     if part.title:
