@@ -301,3 +301,15 @@ def test_plain_latex_takes_it(folder, tmp_path):
         [*command, folder / "report.tex"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("law", [{"fixed": 2}, {"normal": {"mean": 0, "sd": 1}}, None], ids=str)
+def test_what_has_no_spread_no_logarithm_or_no_inputs_has_a_page_too(law, tmp_path):
+    laws = {"a": law or {"lognormal": {"median": 1, "sigma": 0.5}}}
+    problem = un.build_problem({"schema": 1, "assumptions": laws}, model=lambda a: 2 * a)
+    tree = un.simulate(problem, draws=64) if law else un.stream(problem, draws=2**12)
+    un.write_report(tree, tmp_path, formats=("html", "tex"))
+    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    assert ("Assumptions" in page.text("h3")) == (law is not None)
+    assert "Energy model: <lambda>." in page.text("p")
+    assert page.text("p")[-1].startswith("It was made from Python objects")

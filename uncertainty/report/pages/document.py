@@ -48,8 +48,9 @@ def appendix_parts(tree: xr.DataTree) -> Iterator[Part]:
     links = {key: link for key in used if (link := address(cited.get(key, {})))}
     if inputs:
         yield Heading("Assumptions", detail=True)
-        text = "Each as it is before any measurement; in a drawing, a line over the area is"
-        yield Sentence(f"{text} what measurements make of it.", detail=True)
+        if len(groups) > 1:
+            text = "Each as it is before any measurement; in a drawing, a line over the area is"
+            yield Sentence(f"{text} what measurements make of it.", detail=True)
         yield _assumptions(tree, inputs, links)
     yield Heading("Method", detail=True)
     yield from map(Sentence, method_sentences(tree))
