@@ -34,6 +34,15 @@ def usage_of(count, folder):
     return sum(r[0] - r[1] + r[2] for r in rows)
 
 
+def test_a_log_without_cached_tokens_has_a_total_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.csv").write_text("input_tokens,output_tokens\n100,10\n200,30\n")
+    un.import_usage(tmp_path / "log.csv", tmp_path / "my-usage.yaml")
+    problem = un.build_problem(un.load_priors(PRIOR, usage="my-usage.yaml"))
+    result = total_energy(problem, un.simulate(problem, draws=512))
+    assert float(result["requests"].sel(part="all")) == 2
+
+
 @pytest.mark.parametrize("count", [20, 3000])
 def test_the_sum_is_that_of_the_closed_form_and_its_width_does_not_shrink(
     count, tmp_path, monkeypatch

@@ -245,6 +245,8 @@ def subject(problem: Problem) -> str:
 
 
 def _given_texts(problem: Problem) -> Iterator[str]:
+    if problem.priors.usage:
+        yield f"usage = {problem.priors.usage}"
     for name, value in problem.given.items():
         item = problem.assumptions.get(name)
         named = item is None and isinstance(value, str)  # a name of a catalogue

@@ -41,7 +41,8 @@ def appendix_parts(tree: xr.DataTree) -> Iterator[Part]:
     # Of a posterior also the effects that it draws anew.
     groups = [tree[name].data_vars for name in ("prior", "posterior") if name in tree.children]
     inputs = {str(name): group[name] for group in reversed(groups) for name in group}
-    inputs = {str(name): inputs[str(name)] for group in groups for name in group}
+    # Effects of the groups that were measured are not of the system in question.
+    inputs = {n: inputs[n] for group in groups for n in map(str, group) if inputs[n].ndim == 2}
     keys = [str(values.attrs.get("source", "")) for values in inputs.values()]
     keys += [str(item["source"]) for item in evidence]
     used = sorted({key for key in keys if key})
