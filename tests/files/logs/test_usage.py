@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -312,3 +315,17 @@ def test_sums_of_a_usage_file_are_checked():
     row = {"model": "m", "month": "2026-11", "requests": 0, "output_tokens": 5}
     faults = un.load_priors({"schema": 1, "usage": [row]}).faults
     assert {fault.field for fault in faults} == {"usage.0.requests", "usage.0.input_tokens"}
+
+
+def test_files_are_the_same_in_every_process(tmp_path):
+    """Names are numbered alike, which Python's own `hash` does not."""
+    lines = [f"s{i % 37},{100 + i % 91},{i % 13},{5 + i % 17}" for i in range(5000)]
+    head = "session,input_tokens,cached_tokens,output_tokens"
+    (tmp_path / "log.csv").write_text("\n".join([head, *lines]) + "\n")
+    code = "import uncertainty as un; un.import_usage('log.csv', 'u.yaml', by='session')"
+    written = []
+    for seed in ("1", "2"):
+        words = [sys.executable, "-c", code]
+        subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
+        written.append((tmp_path / "u.csv").read_bytes())
+    assert written[0] == written[1]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -615,8 +616,7 @@ class _Log:
                         raise _larger_than_the_whole(row)
                     code = models.setdefault(model, len(models))
                     numbers.extend((*row[:5], count))
-                    session, key = hash(session) if session else 0, hash(key) if key else 0
-                    codes.extend((code, session, key))
+                    codes.extend((code, _number_of(session), _number_of(key)))
             except _WrongError as error:
                 faults.append(Fault(label, number, 1, error.name, str(error)))
             except (AttributeError, TypeError, KeyError):
@@ -624,6 +624,14 @@ class _Log:
                 faults.append(Fault(label, number, 1, "", text))
             if len(faults) > _MOST_FAULTS:
                 raise InputError(faults[:_MOST_FAULTS])
+
+
+def _number_of(name: object) -> int:
+    """Number a name, the same in every process (`hash` is not); 0 for none."""
+    if not name:
+        return 0
+    digest = blake2b(repr(name).encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def model_name(model: object) -> str:
