@@ -18,9 +18,9 @@ from markdown_it import MarkdownIt
 import uncertainty as un
 from uncertainty import cli
 from uncertainty.report.figures import rounded
-from uncertainty.report.pages.document import again, arranged
+from uncertainty.report.pages.document import again, appendix_parts, arranged
 from uncertainty.report.pages.latex import _SPECIAL, escape_latex
-from uncertainty.report.parts import Heading, Notes, Sentence
+from uncertainty.report.parts import Heading, Notes, Sentence, Table
 
 HOSTILE = (
     "=1+1 <script>alert(1)</script> <img src=http://evil.example/x onerror=a> {{ 7*7 }} {% x %} [/x] "
@@ -313,3 +313,24 @@ def test_what_has_no_spread_no_logarithm_or_no_inputs_has_a_page_too(law, tmp_pa
     assert ("Assumptions" in page.text("h3")) == (law is not None)
     assert "Energy model: <lambda>." in page.text("p")
     assert page.text("p")[-1].startswith("It was made from Python objects")
+
+
+def test_a_terminal_has_no_appendix(tree):
+    from uncertainty.cli.terminal import items_on_terminal
+    from uncertainty.report import parts
+
+    texts = [item for item in items_on_terminal(parts(tree)) if isinstance(item, str)]
+    assert not [text for text in texts if "Energy model" in text or "uncertainty run" in text]
+    assert any("what is not known" in text for text in texts)
+
+
+def test_effects_of_measured_groups_are_no_assumptions(tree):
+    posterior = tree.copy()
+    draws = posterior["prior"].to_dataset()
+    effects = draws["tokens_per_s"].expand_dims(group=3, axis=-1)
+    posterior["posterior"] = draws.assign(effects=effects, system_effect=draws["overhead"])
+    names = [
+        row[0] for part in appendix_parts(posterior) if isinstance(part, Table) for row in part.rows
+    ]
+    assert "system_effect" in names
+    assert "effects" not in names

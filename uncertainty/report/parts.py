@@ -299,5 +299,5 @@ def _blocks(part: Part) -> Iterator[str]:
         case Doubts(items):
             yield "**Not to be trusted:**"
             yield "\n".join(f"- {escape(item)}" for item in items)
-        case Figure(name, caption=caption):
-            yield f"![{escape(caption or name)}]({name}.svg)"
+        case Figure(name):
+            yield f"![{name}]({name}.svg)"

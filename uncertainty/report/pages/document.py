@@ -54,7 +54,7 @@ def appendix_parts(tree: xr.DataTree) -> Iterator[Part]:
             yield Sentence(f"{text} what measurements make of it.", detail=True)
         yield _assumptions(tree, inputs, links)
     yield Heading("Method", detail=True)
-    yield from map(Sentence, method_sentences(tree))
+    yield from (Sentence(text, detail=True) for text in method_sentences(tree))
     columns = ["evidence", "what it is", "rows", "observes", "source"]
     rows = [
         [str(item[key]) for key in ("name", "title", "rows", "observes", "source")]
