@@ -134,3 +134,17 @@ def test_a_stream_says_prior_and_splits_on_the_same_scale(tmp_path):
     ]
     assert split[0] == split[1]
     assert split[1].startswith("Of the variance of log energy_wh of one query (prior)")
+
+
+def test_a_document_of_a_saved_run_has_the_tables_of_its_report(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "schema: 1\nextends: epoch\nassumptions:\n"
+        "  utilization: {beta: {alpha: 4, beta: 36}, unit: fraction}\n"
+        "  power_fraction: {uniform: {low: 0.5, high: 0.9}, unit: fraction}\n"
+    )
+    asked("run", tmp_path / "mine.yaml", "--draws", 512, "--out", tmp_path / "run")
+    asked("report", tmp_path / "run" / "run.nc", "--to", "md", "--out", tmp_path / "document.md")
+    text = (tmp_path / "run" / "report.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert any("utilization" in row and "±" in row for row in rows)
+    assert {*rows} <= {*(tmp_path / "document.md").read_text().splitlines()}

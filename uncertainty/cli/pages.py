@@ -2,12 +2,13 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uncertainty.cli.files import is_free
 from uncertainty.cli.question import Above, AsJson, Debug, Force
+from uncertainty.cli.run import ranking_of
 from uncertainty.cli.terminal import answer, busy
 from uncertainty.errors import InputError
 from uncertainty.writing import refuse_inputs
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from uncertainty.report import Part
-    from uncertainty.sensitivity import Scale, Statistic
 
 
 class Format(StrEnum):
@@ -53,8 +53,7 @@ def report_(
 ) -> None:
     """Write a saved result as one document to pass on: HTML, Markdown or LaTeX.
 
-    It needs no other file and asks no other host for anything. Inputs are ranked by their values
-    in the saved draws.
+    It needs no other file and asks no other host for anything.
     """
     import uncertainty as un
     from uncertainty import report
@@ -90,24 +89,18 @@ def _cited(part: "Part") -> bool:
 
 
 def _drivers(tree: "xr.DataTree", quantity: str, prob: float) -> "Iterator[Part]":
-    """What drives the answer, by the draws; where that cannot be, why."""
-    import uncertainty as un
+    """What drives the answer, ranked as `run` ranks it; where that cannot be, why."""
     from uncertainty import report
-    from uncertainty.results import quoted_statistic
+    from uncertainty.sampling import problem_of
 
-    statistic = cast("Statistic", quoted_statistic(tree, quantity))
-    scales: tuple[Scale, ...] = ("log", "linear")
-    reasons = list[str]()
-    for scale in scales:
+    problem, why = None, ""
+    if "posterior" not in tree.children:
         try:
-            ranking = un.rank_inputs(
-                tree, method="value", quantity=quantity, statistic=statistic, scale=scale, prob=prob
-            )
-        except InputError as error:
-            reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")
-        else:
-            yield from report.ranking_parts(ranking)
-            break
-    else:
+            problem = problem_of(tree)
+        except InputError as error:  # it has changed since, or was made of Python objects
+            why = f"Ranked by the saved draws: {error.faults[0].message}."
+    ranking, reasons = ranking_of(problem, tree, quantity, prob, int(tree.attrs["seed"]))
+    yield from report.ranking_parts(ranking) if ranking is not None else ()
+    if ranking is None:
         yield report.Heading("What matters")
-    yield from map(report.Sentence, reasons)
+    yield from map(report.Sentence, filter(None, [why, reasons]))

@@ -141,7 +141,7 @@ def run(
 
         def drivers() -> "Iterator[report.Part]":
             with busy("ranking"):
-                ranking, remark = _ranking(problem, tree, quantity, question)
+                ranking, remark = ranking_of(problem, tree, quantity, question.prob, question.seed)
             if remark:
                 yield report.Sentence(remark)
             if ranking is not None:
@@ -186,8 +186,8 @@ def _command() -> str:
     return shlex.join(["uncertainty", *sys.argv[1:]])
 
 
-def _ranking(
-    problem: "Problem", tree: "xr.DataTree", quantity: str, question: Question
+def ranking_of(
+    problem: "Problem | None", tree: "xr.DataTree", quantity: str, prob: float, seed: int
 ) -> "tuple[xr.Dataset | None, str]":
     """Rank what is quoted; where that cannot be, say why.
 
@@ -198,7 +198,7 @@ def _ranking(
 
     ask = (
         partial(rank_inputs, tree, method="value")
-        if "posterior" in tree.children
+        if problem is None or "posterior" in tree.children
         else partial(rank_inputs, problem, by="block")
     )
     statistic = cast("Statistic", quoted_statistic(tree, quantity))
@@ -206,13 +206,7 @@ def _ranking(
     reasons: list[str] = []
     for scale in scales:
         try:
-            ranking = ask(
-                quantity=quantity,
-                statistic=statistic,
-                scale=scale,
-                seed=question.seed,
-                prob=question.prob,
-            )
+            ranking = ask(quantity=quantity, statistic=statistic, scale=scale, seed=seed, prob=prob)
             return ranking, " ".join(reasons)
         except InputError as error:
             reasons.append(f"No ranking on the {scale} scale: {error.faults[0].message}.")
